@@ -1,0 +1,1 @@
+//! The board-agnostic part of the camera firmware.

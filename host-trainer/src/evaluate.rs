@@ -1,0 +1,1 @@
+//! Accuracy of the float and the integer network on labelled images.

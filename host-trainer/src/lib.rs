@@ -1,0 +1,13 @@
+//! Trains an image classifier on a PC, quantizes it to int8 and writes one blob for a microcontroller.
+//!
+//! Data flows one way: [`dataset`] → [`training`] (of a [`network`] by a [`recipe`]) → [`quantize`] →
+//! [`evaluate`] → [`report`].
+
+pub mod dataset;
+pub mod device;
+pub mod evaluate;
+pub mod network;
+pub mod quantize;
+pub mod recipe;
+pub mod report;
+pub mod training;

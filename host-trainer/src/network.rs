@@ -1,0 +1,1 @@
+//! The float network as a burn module.

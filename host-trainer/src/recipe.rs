@@ -1,0 +1,1 @@
+//! Every preset as data.

@@ -1,0 +1,1 @@
+//! Tests across crates stand in `tests/`; this library is what they share.
