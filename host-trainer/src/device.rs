@@ -1,1 +1,114 @@
 //! Which device computes, and why.
+
+use burn::tensor::Device;
+
+/// What the user asks for with `--device`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum DeviceChoice {
+    /// A graphics card where there is one, the CPU otherwise.
+    #[default]
+    Auto,
+    /// The CPU, with burn's flex backend.
+    Cpu,
+    /// A graphics card, with burn's wgpu backend (needs a build with `--features gpu`).
+    Gpu,
+    /// The CPU, with burn's ndarray backend: very slow, a second opinion on predictions.
+    Ndarray,
+}
+
+/// The device that was chosen.
+pub struct SelectedDevice {
+    /// Without autodiff.
+    pub device: Device,
+    /// Which one it is and why, for people.
+    pub explanation: String,
+    /// Whether it is a graphics card.
+    pub is_gpu: bool,
+}
+
+/// The device that was asked for is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The build has no wgpu backend.
+    #[error(
+        "this build has no GPU support: build it with `cargo run -p host-trainer --features gpu -- …`"
+    )]
+    NotBuilt,
+    /// No graphics card with a driver was found.
+    #[error("no GPU found ({0}); install its Vulkan driver, or use --device cpu")]
+    NoGpu(String),
+}
+
+/// Finds the device for `choice`.
+pub fn select(choice: DeviceChoice) -> Result<SelectedDevice, DeviceError> {
+    match choice {
+        DeviceChoice::Auto => Ok(gpu().unwrap_or_else(|reason| SelectedDevice {
+            explanation: format!("computing on the CPU (flex): {reason}"),
+            ..cpu()
+        })),
+        DeviceChoice::Cpu => Ok(cpu()),
+        DeviceChoice::Gpu => gpu(),
+        DeviceChoice::Ndarray => Ok(SelectedDevice {
+            device: ndarray(),
+            explanation:
+                "computing on the CPU (ndarray), as asked: about 40 times slower than flex"
+                    .to_owned(),
+            is_gpu: false,
+        }),
+    }
+}
+
+/// Whether `device` is the fast CPU backend.
+pub fn is_flex(device: &Device) -> bool {
+    device.clone().without_autodiff() == Device::flex()
+}
+
+/// The reference backend. Upstream calls it deprecated; it stays here as an opinion independent of flex.
+#[expect(
+    deprecated,
+    reason = "named by the project's users; its only use is a second opinion"
+)]
+pub fn ndarray() -> Device {
+    Device::ndarray()
+}
+
+fn cpu() -> SelectedDevice {
+    SelectedDevice {
+        device: Device::flex(),
+        explanation: "computing on the CPU (flex), as asked".to_owned(),
+        is_gpu: false,
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+fn gpu() -> Result<SelectedDevice, DeviceError> {
+    Err(DeviceError::NotBuilt)
+}
+
+/// The first real graphics card, discrete before integrated before virtual.
+///
+/// wgpu would also take a software renderer, silently: that is far slower than flex, so it does not count.
+#[cfg(feature = "gpu")]
+fn gpu() -> Result<SelectedDevice, DeviceError> {
+    use burn::tensor::DeviceKind;
+    let kinds = [
+        DeviceKind::DiscreteGpu(0),
+        DeviceKind::IntegratedGpu(0),
+        DeviceKind::VirtualGpu(0),
+    ];
+    let mut reasons = Vec::new();
+    for kind in kinds {
+        let explanation = format!("computing on the GPU (wgpu, {kind:?})");
+        match Device::wgpu_options().device_kind(kind).init() {
+            Ok(device) => {
+                return Ok(SelectedDevice {
+                    device,
+                    explanation,
+                    is_gpu: true,
+                });
+            }
+            Err(error) => reasons.push(error.to_string()),
+        }
+    }
+    Err(DeviceError::NoGpu(reasons.join("; ")))
+}

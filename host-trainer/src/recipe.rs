@@ -1,1 +1,333 @@
-//! Every preset as data.
+//! Every preset as data: the steps of the tutorial, and our own recipe.
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::network::{Architecture, Network};
+
+/// Everything that decides how a network is trained, apart from the machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Name of the preset that it started from.
+    pub preset: String,
+    /// Filters of each block's convolutions.
+    pub filters: Vec<usize>,
+    /// Batch normalization after every ReLU.
+    pub batch_norm: bool,
+    /// Dropout rate after each pool.
+    pub block_dropout: Vec<f64>,
+    /// Dropout rate after the hidden dense layer.
+    pub hidden_dropout: f64,
+    /// How pixels become the network's input.
+    pub pixel_scaling: PixelScaling,
+    /// What is done to training images.
+    pub augmentation: Augmentation,
+    /// How gradients become updates.
+    pub optimizer: Optimizer,
+    /// Learning rate: the constant one, or the peak of the schedule.
+    pub learning_rate: f64,
+    /// How the learning rate changes over the run.
+    pub schedule: Schedule,
+    /// Factor of the decay term in the gradient, on the weights of convolutions and of the hidden dense layer only.
+    /// Keras' L2 penalty λ is a weight decay of 2λ.
+    pub weight_decay: f64,
+    /// Probability mass that the target gives away to all classes.
+    pub label_smoothing: f64,
+    /// Images in a batch.
+    pub batch_size: usize,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Decay a step of the weights' exponential moving average, which is then what is evaluated and kept.
+    pub weight_averaging: Option<f64>,
+    /// Stop after so many epochs without a better validation loss.
+    pub patience: Option<usize>,
+    /// Start of every random number.
+    pub seed: u64,
+}
+
+/// How a pixel value 0…255 becomes an input of the network, a channel at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum PixelScaling {
+    /// To 0…1.
+    Unit,
+    /// To 0…1, then minus the training set's mean.
+    Centred,
+    /// To 0…1, minus the training set's mean, divided by its standard deviation.
+    Standardized,
+}
+
+/// Mean of the training images' channels, of pixels scaled to 0…1.
+const CHANNEL_MEAN: [f32; 3] = [0.49140, 0.48216, 0.44653];
+
+/// Standard deviation of the training images' channels, of pixels scaled to 0…1.
+const CHANNEL_DEVIATION: [f32; 3] = [0.24703, 0.24349, 0.26159];
+
+impl PixelScaling {
+    /// What is subtracted from a pixel scaled to 0…1, and what it is then divided by, a channel.
+    pub fn mean_and_deviation(self) -> ([f32; 3], [f32; 3]) {
+        match self {
+            PixelScaling::Unit => ([0.0; 3], [1.0; 3]),
+            PixelScaling::Centred => (CHANNEL_MEAN, [1.0; 3]),
+            PixelScaling::Standardized => (CHANNEL_MEAN, CHANNEL_DEVIATION),
+        }
+    }
+}
+
+/// Random changes of training images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Augmentation {
+    /// Largest shift in pixels, each direction.
+    pub shift: usize,
+    /// What a shift moves in.
+    pub border: Border,
+    /// Horizontal flips, half of the images.
+    pub flip: bool,
+    /// Side of a square that is blanked, in pixels; 0 for none.
+    pub cutout: usize,
+}
+
+/// What stands beyond the edge of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Border {
+    /// The pixel at the edge, repeated.
+    Nearest,
+    /// The image mirrored at its edge pixel.
+    Reflect,
+}
+
+impl Augmentation {
+    const NONE: Self = Self {
+        shift: 0,
+        border: Border::Nearest,
+        flip: false,
+        cutout: 0,
+    };
+    /// Shifts of 10 % and flips.
+    const TUTORIAL: Self = Self {
+        shift: 3,
+        border: Border::Nearest,
+        flip: true,
+        cutout: 0,
+    };
+}
+
+/// The rule that turns gradients into updates.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Optimizer {
+    /// Stochastic gradient descent.
+    Sgd {
+        /// Momentum factor.
+        momentum: f64,
+        /// Nesterov's variant.
+        nesterov: bool,
+    },
+    /// Kingma and Ba, 2015, with weight decay in the gradient.
+    Adam,
+    /// Loshchilov and Hutter, 2019: Adam with weight decay apart from the gradient.
+    AdamW,
+}
+
+/// The learning rate over a run of T steps, relative to its peak.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Schedule {
+    /// Always the same.
+    Constant,
+    /// Linear up to the peak, then linear to zero.
+    OneCycle {
+        /// Part of the run that goes up.
+        warm_up: f64,
+    },
+    /// Half a cosine from the peak to zero.
+    Cosine,
+    /// Multiplied by `factor` after `patience` epochs without a better validation loss.
+    ReduceOnPlateau {
+        /// What the learning rate is multiplied by.
+        factor: f64,
+        /// Epochs to wait.
+        patience: usize,
+    },
+}
+
+impl Schedule {
+    /// The learning rate of `step` of `steps`, relative to its peak. A plateau's reductions are not in it: they
+    /// depend on the run.
+    pub fn relative_rate(self, step: usize, steps: usize) -> f64 {
+        let done = (step as f64 + 0.5) / steps as f64;
+        match self {
+            Schedule::Constant | Schedule::ReduceOnPlateau { .. } => 1.0,
+            Schedule::OneCycle { warm_up } if done < warm_up => done / warm_up,
+            Schedule::OneCycle { warm_up } => (1.0 - done) / (1.0 - warm_up),
+            Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+        }
+    }
+}
+
+/// Name and one line about each preset, in the order of the tutorial.
+pub const PRESETS: [(&str, &str); 10] = [
+    ("vgg1", "one block of two convolutions with 32 filters"),
+    ("vgg2", "two blocks, 32 and 64 filters"),
+    ("vgg3", "three blocks, 32, 64 and 128 filters"),
+    ("vgg3-dropout", "three blocks, dropout 0.2"),
+    ("vgg3-weight-decay", "three blocks, L2 penalty 0.001"),
+    ("vgg3-augment", "three blocks, shifts of 10 % and flips"),
+    (
+        "vgg3-increasing-dropout",
+        "three blocks, dropout 0.2, 0.3, 0.4, 0.5",
+    ),
+    (
+        "vgg3-dropout-augment",
+        "three blocks, dropout 0.2, shifts and flips",
+    ),
+    (
+        "vgg3-full",
+        "three blocks, increasing dropout, shifts and flips, batch normalization",
+    ),
+    (
+        "vgg3-best",
+        "the network of vgg3-full with a modern recipe: one-cycle, weight averaging, label smoothing",
+    ),
+];
+
+impl Recipe {
+    /// The preset of that name, as the tutorial has it (`vgg3-best`: as we found best).
+    pub fn preset(name: &str) -> Option<Self> {
+        let vgg3 = Self {
+            preset: name.to_owned(),
+            ..Self::tutorial_vgg3()
+        };
+        let recipe = match name {
+            "vgg1" => vgg3.with_blocks(1),
+            "vgg2" => vgg3.with_blocks(2),
+            "vgg3" => vgg3,
+            "vgg3-dropout" => vgg3.with_dropout([0.2, 0.2, 0.2], 0.2),
+            "vgg3-weight-decay" => Self {
+                weight_decay: 0.002,
+                ..vgg3
+            },
+            "vgg3-augment" => Self {
+                augmentation: Augmentation::TUTORIAL,
+                ..vgg3
+            },
+            "vgg3-increasing-dropout" => Self {
+                epochs: 200,
+                ..vgg3.with_dropout([0.2, 0.3, 0.4], 0.5)
+            },
+            "vgg3-dropout-augment" => Self {
+                epochs: 200,
+                augmentation: Augmentation::TUTORIAL,
+                ..vgg3.with_dropout([0.2, 0.2, 0.2], 0.2)
+            },
+            "vgg3-full" => Self {
+                epochs: 400,
+                batch_norm: true,
+                augmentation: Augmentation::TUTORIAL,
+                ..vgg3.with_dropout([0.2, 0.3, 0.4], 0.5)
+            },
+            "vgg3-best" => vgg3.with_modern_training(),
+            _ => return None,
+        };
+        Some(recipe)
+    }
+
+    fn tutorial_vgg3() -> Self {
+        Self {
+            preset: String::new(),
+            filters: vec![32, 64, 128],
+            batch_norm: false,
+            block_dropout: vec![0.0; 3],
+            hidden_dropout: 0.0,
+            pixel_scaling: PixelScaling::Unit,
+            augmentation: Augmentation::NONE,
+            optimizer: Optimizer::Sgd {
+                momentum: 0.9,
+                nesterov: false,
+            },
+            learning_rate: 0.001,
+            schedule: Schedule::Constant,
+            weight_decay: 0.0,
+            label_smoothing: 0.0,
+            batch_size: 64,
+            epochs: 100,
+            weight_averaging: None,
+            patience: None,
+            seed: 1,
+        }
+    }
+
+    fn with_blocks(mut self, blocks: usize) -> Self {
+        self.filters.truncate(blocks);
+        self.block_dropout.truncate(blocks);
+        self
+    }
+
+    fn with_dropout(mut self, blocks: [f64; 3], hidden: f64) -> Self {
+        self.block_dropout = blocks.to_vec();
+        self.hidden_dropout = hidden;
+        self
+    }
+
+    fn with_modern_training(self) -> Self {
+        Self {
+            batch_norm: true,
+            block_dropout: vec![0.0, 0.1, 0.15],
+            hidden_dropout: 0.25,
+            pixel_scaling: PixelScaling::Standardized,
+            augmentation: Augmentation {
+                shift: 4,
+                border: Border::Reflect,
+                flip: true,
+                cutout: 0,
+            },
+            optimizer: Optimizer::Sgd {
+                momentum: 0.9,
+                nesterov: true,
+            },
+            learning_rate: 0.1,
+            schedule: Schedule::OneCycle { warm_up: 0.15 },
+            weight_decay: 5e-4,
+            label_smoothing: 0.1,
+            batch_size: 128,
+            epochs: 24,
+            weight_averaging: Some(0.995),
+            ..self
+        }
+    }
+
+    /// What the recipe's network looks like.
+    pub fn architecture(&self) -> Architecture {
+        Architecture::new(self.filters.clone(), self.batch_norm)
+    }
+
+    /// The untrained network, its weights drawn from the recipe's seed.
+    pub fn network(&self, device: &Device) -> Network {
+        device.seed(self.seed);
+        self.architecture().init(device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_preset_exists_under_its_name() {
+        for (name, _) in PRESETS {
+            assert_eq!(Recipe::preset(name).unwrap().preset, name);
+        }
+        assert_eq!(Recipe::preset("vgg4"), None);
+    }
+
+    #[test]
+    fn one_cycle_rises_to_its_peak_and_falls_to_zero() {
+        let schedule = Schedule::OneCycle { warm_up: 0.25 };
+        let rates: Vec<f64> = (0..100)
+            .map(|step| schedule.relative_rate(step, 100))
+            .collect();
+        assert!(rates[..25].is_sorted() && rates[25..].is_sorted_by(|a, b| a >= b));
+        assert!(rates[24] > 0.97 && rates[0] < 0.03 && rates[99] < 0.01);
+    }
+}

@@ -1,1 +1,2 @@
 //! What people look at: learning curves, confusion matrices, model reports.
+pub mod history;

@@ -1,0 +1,316 @@
+//! The training loop.
+//!
+//! It is ours rather than burn-train's, because a run must be resumable to the bit and must average its weights:
+//! burn-train restores neither the random state nor what early stopping has seen, and knows no averaging. Its
+//! terminal interface is used all the same.
+
+mod average;
+pub mod batch;
+mod checkpoint;
+mod optimizer;
+mod progress;
+pub mod step;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::store::RecordError;
+use burn::tensor::Device;
+
+use batch::{Batch, EpochBatches};
+use checkpoint::Checkpoint;
+pub use progress::Progress;
+use step::Statistics;
+
+use crate::dataset::LabelledImages;
+use crate::network::{DropoutMasks, Network};
+use crate::recipe::{PixelScaling, Recipe, Schedule};
+use crate::report::history::{Epoch, History, HistoryError};
+
+/// File of the recipe in a run's folder.
+pub const RECIPE_FILE: &str = "recipe.json";
+/// File of the history in a run's folder.
+pub const HISTORY_FILE: &str = "history.json";
+/// File of the best weights in a run's folder.
+pub const WEIGHTS_FILE: &str = "weights.bpk";
+/// Folder of the checkpoints in a run's folder.
+const CHECKPOINTS: &str = "checkpoints";
+
+/// Why a training run ended early or could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// A file of the run could not be written.
+    #[error("cannot write {path}: {source}; free some room or choose another folder with --runs")]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Weights could not be saved or loaded.
+    #[error("weights could not be saved or loaded: {0}")]
+    Record(#[from] RecordError),
+    /// The history could not be saved or loaded.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The folder holds a run already.
+    #[error(
+        "{path} holds a run already: continue it with --resume, name another with --name, or delete the folder"
+    )]
+    RunExists {
+        /// The run's folder.
+        path: PathBuf,
+    },
+    /// The folder's run was made by another recipe.
+    #[error("{path} was made by another recipe: resume with the flags it was started with")]
+    OtherRecipe {
+        /// The recipe's file.
+        path: PathBuf,
+    },
+    /// The loss is no number any more.
+    #[error(
+        "the loss became {loss} in epoch {epoch}: lower the learning rate with --learning-rate"
+    )]
+    Diverged {
+        /// The epoch that it happened in.
+        epoch: usize,
+        /// The loss.
+        loss: f64,
+    },
+    /// The user stopped the run.
+    #[error("stopped after {epochs} epochs: continue with --resume")]
+    Stopped {
+        /// Complete epochs, which are saved.
+        epochs: usize,
+    },
+}
+
+impl TrainingError {
+    fn write(path: &Path, source: std::io::Error) -> Self {
+        Self::Write {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// What a run trains on and is judged by.
+pub struct TrainingData<'a> {
+    /// Images whose gradients are taken.
+    pub train: &'a LabelledImages,
+    /// Images that choose the best epoch.
+    pub validation: &'a LabelledImages,
+}
+
+/// What a run ends with.
+pub struct TrainedRun {
+    /// The best epoch's weights (averaged if the recipe averages), on the device without autodiff.
+    pub network: Network,
+    /// Every epoch's figures.
+    pub history: History,
+}
+
+/// Trains by `recipe`, leaving recipe, history, checkpoints and best weights in the folder `run`.
+///
+/// With `resume` an interrupted run goes on and ends with the same weights as an uninterrupted one on the same
+/// machine; without, the folder must not hold a run.
+pub fn train(
+    recipe: &Recipe,
+    data: &TrainingData,
+    run: &Path,
+    resume: bool,
+    device: &Device,
+    progress: &mut Progress,
+) -> Result<TrainedRun, TrainingError> {
+    prepare_folder(recipe, run, resume)?;
+    let device = device.clone().autodiff();
+    let mut state = begin_or_resume(recipe, run, &device)?;
+    progress.start(recipe, data.train.len(), state.history.epochs.len());
+    while state.history.epochs.len() < recipe.epochs && !out_of_patience(recipe, &state.history) {
+        state = train_epoch(state, recipe, data, &device, progress)?;
+        let epochs = &state.history.epochs;
+        if state.history.best_epoch() == Some(epochs.len()) {
+            let weights = run.join(WEIGHTS_FILE);
+            let partial = run.join("weights.partial.bpk");
+            state.average.clone().save_file(&partial)?;
+            fs::rename(&partial, &weights)
+                .map_err(|source| TrainingError::write(&weights, source))?;
+        }
+        state.history.save(&run.join(HISTORY_FILE))?;
+        state.save(&run.join(CHECKPOINTS))?;
+        progress.epoch_done(&state.history);
+    }
+    progress.finish();
+    Ok(TrainedRun {
+        network: load_weights(recipe, &run.join(WEIGHTS_FILE), &device.without_autodiff())?,
+        history: state.history,
+    })
+}
+
+/// The recipe's network with the weights of `file`, on a device without autodiff.
+pub fn load_weights(
+    recipe: &Recipe,
+    file: &Path,
+    device: &Device,
+) -> Result<Network, TrainingError> {
+    Ok(recipe.network(device).try_load_file(file)?)
+}
+
+fn prepare_folder(recipe: &Recipe, run: &Path, resume: bool) -> Result<(), TrainingError> {
+    let path = run.join(RECIPE_FILE);
+    let text = serde_json::to_string_pretty(recipe).expect("a recipe is plain data");
+    match fs::read_to_string(&path) {
+        Ok(_) if !resume => Err(TrainingError::RunExists {
+            path: run.to_owned(),
+        }),
+        Ok(present) if present != text => Err(TrainingError::OtherRecipe { path }),
+        Ok(_) => Ok(()),
+        Err(_) => fs::create_dir_all(run)
+            .and_then(|()| fs::write(&path, text))
+            .map_err(|source| TrainingError::write(&path, source)),
+    }
+}
+
+fn begin_or_resume(
+    recipe: &Recipe,
+    run: &Path,
+    device: &Device,
+) -> Result<Checkpoint, TrainingError> {
+    let optimizer = optimizer::optimizer(recipe);
+    if let Some(saved) =
+        Checkpoint::load(&run.join(CHECKPOINTS), recipe, optimizer.clone(), device)?
+    {
+        return Ok(saved);
+    }
+    let network = recipe.network(device);
+    Ok(Checkpoint {
+        average: network.valid(),
+        network,
+        optimizer,
+        history: History::default(),
+    })
+}
+
+fn train_epoch(
+    state: Checkpoint,
+    recipe: &Recipe,
+    data: &TrainingData,
+    device: &Device,
+    progress: &mut Progress,
+) -> Result<Checkpoint, TrainingError> {
+    let Checkpoint {
+        mut network,
+        mut optimizer,
+        mut average,
+        mut history,
+    } = state;
+    let begin = Instant::now();
+    let done = history.epochs.len();
+    let steps = EpochBatches::count(data.train.len(), recipe.batch_size);
+    let peak = recipe.learning_rate * plateau_factor(recipe.schedule, &history);
+    let mut statistics = Statistics::default();
+    let mut rate = peak;
+    for (index, batch) in EpochBatches::new(recipe, data.train, done + 1, device).enumerate() {
+        let step = done * steps + index;
+        rate = peak * recipe.schedule.relative_rate(step, recipe.epochs * steps);
+        let (gradients, measured) =
+            step::gradients(&network, batch, recipe.label_smoothing, shards(device));
+        network = optimizer.step(rate, network, gradients);
+        let decay = averaging_decay(recipe.weight_averaging, step);
+        average = average::average(average, &network.valid(), decay);
+        statistics += measured;
+        progress.step_done(done + 1, measured, statistics.images);
+        if progress.should_stop() {
+            return Err(TrainingError::Stopped { epochs: done });
+        }
+    }
+    if !statistics.loss().is_finite() {
+        return Err(TrainingError::Diverged {
+            epoch: done + 1,
+            loss: statistics.loss(),
+        });
+    }
+    let validation = evaluate(&average, data.validation, recipe.pixel_scaling, device);
+    history.epochs.push(Epoch {
+        epoch: done + 1,
+        learning_rate: rate,
+        train_loss: statistics.loss(),
+        train_accuracy: statistics.accuracy(),
+        validation_loss: validation.loss(),
+        validation_accuracy: validation.accuracy(),
+        seconds: begin.elapsed().as_secs_f64(),
+    });
+    Ok(Checkpoint {
+        network,
+        optimizer,
+        average,
+        history,
+    })
+}
+
+/// Loss and accuracy of `network`, which stands on a device without autodiff.
+pub fn evaluate(
+    network: &Network,
+    data: &LabelledImages,
+    scaling: PixelScaling,
+    device: &Device,
+) -> Statistics {
+    const IMAGES_AT_ONCE: usize = 250;
+    let device = device.clone().without_autodiff();
+    let mut statistics = Statistics::default();
+    for (images, labels) in data
+        .images
+        .chunks(IMAGES_AT_ONCE)
+        .zip(data.labels.chunks(IMAGES_AT_ONCE))
+    {
+        let batch = Batch {
+            images: batch::to_tensor(images, scaling, &device),
+            labels: batch::labels_to_tensor(labels, &device),
+            masks: DropoutMasks::default(),
+        };
+        statistics += step::evaluate(network, batch);
+    }
+    statistics
+}
+
+/// Threads that share a batch: see [`step::gradients`]. A GPU and the slow reference backend take batches whole.
+fn shards(device: &Device) -> usize {
+    if crate::device::is_flex(device) { 2 } else { 1 }
+}
+
+/// The average's decay at `step`: zero without averaging, and little in the beginning, when the average would
+/// otherwise still remember the random initial weights.
+fn averaging_decay(target: Option<f64>, step: usize) -> f64 {
+    let step = step as f64;
+    target.map_or(0.0, |decay| decay.min((1.0 + step) / (10.0 + step)))
+}
+
+/// What the plateaus of the history make of the learning rate.
+fn plateau_factor(schedule: Schedule, history: &History) -> f64 {
+    let Schedule::ReduceOnPlateau { factor, patience } = schedule else {
+        return 1.0;
+    };
+    let (mut best, mut waited, mut result) = (f64::INFINITY, 0, 1.0);
+    for epoch in &history.epochs {
+        waited += 1;
+        if epoch.validation_loss < best {
+            best = epoch.validation_loss;
+            waited = 0;
+        } else if waited >= patience {
+            result *= factor;
+            waited = 0;
+        }
+    }
+    result
+}
+
+fn out_of_patience(recipe: &Recipe, history: &History) -> bool {
+    let losses = history.epochs.iter().map(|epoch| epoch.validation_loss);
+    let best = losses.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
+    match (recipe.patience, best) {
+        (Some(patience), Some((index, _))) => history.epochs.len() - 1 - index >= patience,
+        _ => false,
+    }
+}
