@@ -1,9 +1,43 @@
 #![no_std]
-//! The blob format, the integer arithmetic and the forward pass: no_std, no alloc.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+//! A small int8 image classifier: the blob format, the integer arithmetic and the forward pass.
+//!
+//! `no_std` and without an allocator; the feature `encode` adds the writer, which needs one. Trainer, tests and firmware
+//! all call this one copy. The two contracts are `FORMAT.md` (the blob) and `NUMERICS.md` (the arithmetic, the same bits
+//! everywhere), beside this crate's manifest.
+//!
+//! ```ignore
+//! static BLOB: &Aligned<[u8]> = &Aligned(*include_bytes!("vgg3-full.blob"));
+//!
+//! let model = Model::load(&BLOB.0)?;               // validates everything, copies nothing
+//! let mut arena = [0; 24 * 1024];                  // at least model.arena_len()
+//! let mut interpreter = Interpreter::new(&model, &mut arena)?;
+//! assert!(interpreter.known_answer_holds());
+//! let classification = interpreter.classify(&image);
+//! ```
 
-/// Side of the square input image in pixels.
-pub const IMAGE_SIDE: usize = 32;
-/// Colour channels of the input image: red, green, blue.
-pub const IMAGE_CHANNELS: usize = 3;
-/// An input image, `[h, w, c]`.
-pub type Image = [u8; IMAGE_SIDE * IMAGE_SIDE * IMAGE_CHANNELS];
+#[cfg(feature = "encode")]
+extern crate alloc;
+
+#[cfg(target_endian = "big")]
+compile_error!("a blob is read in place and is little-endian");
+
+mod aligned;
+mod blob;
+mod classification;
+#[cfg(feature = "encode")]
+pub mod encode;
+pub mod graph;
+mod image;
+mod interpreter;
+pub mod preprocess;
+
+#[cfg(feature = "encode")]
+pub use aligned::AlignedBytes;
+pub use aligned::{Aligned, BLOB_ALIGNMENT};
+pub use blob::{LayerView, LoadError, Model, RangeKind};
+pub use classification::Classification;
+pub use heapless;
+pub use image::{IMAGE_CHANNELS, IMAGE_LEN, IMAGE_SIDE, Image};
+pub use interpreter::{ArenaTooSmall, Hook, Interpreter};
