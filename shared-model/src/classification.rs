@@ -1,6 +1,6 @@
 //! What comes out of a network.
 
-use crate::graph::MAX_LABELS;
+use crate::{graph::MAX_LABELS, softmax::softmax};
 use heapless::Vec;
 
 /// The logits of one image and the class they name.
@@ -14,13 +14,52 @@ pub struct Classification {
 }
 
 impl Classification {
+    pub(crate) fn new(logits: Vec<i32, MAX_LABELS>, logit_fraction_bits: u8) -> Self {
+        let mut class = 0;
+        let mut largest = i32::MIN;
+        for (index, &logit) in logits.iter().enumerate() {
+            if logit > largest {
+                (class, largest) = (index, logit);
+            }
+        }
+        Self {
+            logits,
+            class,
+            logit_fraction_bits,
+        }
+    }
+
     /// Softmax of the logits, one a label: `p` stands for `p / 65535`. See `NUMERICS.md` for the exact function.
     pub fn probabilities(&self) -> Vec<u16, MAX_LABELS> {
-        todo!("{}", self.logit_fraction_bits)
+        softmax(&self.logits, self.logit_fraction_bits).collect()
     }
 
     /// One of [`Self::probabilities`]; 0 for a class that the network does not have.
     pub fn probability(&self, class: usize) -> u16 {
-        self.probabilities().get(class).copied().unwrap_or(0)
+        softmax(&self.logits, self.logit_fraction_bits)
+            .nth(class)
+            .unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn class_is_the_first_of_the_largest() {
+        let class = |logits: &[i32]| Classification::new(Vec::from_slice(logits).unwrap(), 8).class;
+        assert_eq!(class(&[1, 3, 3, 2]), 1);
+        assert_eq!(class(&[-5, -7]), 0);
+        assert_eq!(class(&[i32::MIN, i32::MIN]), 0);
+        assert_eq!(class(&[i32::MIN, i32::MIN + 1]), 1);
+    }
+
+    #[test]
+    fn probability_is_one_of_the_probabilities() {
+        let classification = Classification::new(Vec::from_slice(&[256, 0, -256]).unwrap(), 8);
+        assert_eq!(classification.probabilities(), [43597, 16038, 5900]);
+        assert_eq!(classification.probability(1), 16038);
+        assert_eq!(classification.probability(3), 0);
     }
 }

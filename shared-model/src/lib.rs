@@ -19,11 +19,14 @@
 
 #[cfg(feature = "encode")]
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 #[cfg(target_endian = "big")]
 compile_error!("a blob is read in place and is little-endian");
 
 mod aligned;
+pub mod arithmetic;
 mod blob;
 mod classification;
 #[cfg(feature = "encode")]
@@ -31,12 +34,20 @@ pub mod encode;
 pub mod graph;
 mod image;
 mod interpreter;
+mod kernels;
+mod line_buffer;
+#[cfg(all(test, feature = "encode"))]
+mod oracle;
 pub mod preprocess;
+mod softmax;
+mod stage;
+#[cfg(all(test, feature = "encode"))]
+mod testing;
 
 #[cfg(feature = "encode")]
 pub use aligned::AlignedBytes;
 pub use aligned::{Aligned, BLOB_ALIGNMENT};
-pub use blob::{LayerView, LoadError, Model, RangeKind};
+pub use blob::{FORMAT_VERSION, LayerView, LoadError, Model, SectionPart};
 pub use classification::Classification;
 pub use heapless;
 pub use image::{IMAGE_CHANNELS, IMAGE_LEN, IMAGE_SIDE, Image};

@@ -1,39 +1,27 @@
 //! Reading a blob: see `FORMAT.md`.
 
-use crate::graph::{Graph, Layer};
+mod error;
+pub(crate) mod header;
+mod section;
+mod shapes;
 
-/// Why a blob was refused.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {}
+pub use error::{LoadError, SectionPart};
+pub use header::FORMAT_VERSION;
+pub use section::LayerView;
 
-/// Which numbers a range of the section holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RangeKind {
-    /// Weights of a layer.
-    Weights,
-}
-
-/// A layer with its numbers, in place in the blob.
-#[derive(Clone, Copy, Debug)]
-pub struct LayerView<'a> {
-    /// Its shapes.
-    pub layer: Layer,
-    /// `[out][ky][kx][in]` or `[out][in]`, -127 … 127.
-    pub weights: &'a [i8],
-    /// One an output channel.
-    pub biases: &'a [i32],
-    /// One an output channel.
-    pub multipliers: &'a [i32],
-    /// One an output channel.
-    pub offsets: &'a [i64],
-}
+use crate::{
+    Image,
+    graph::{Graph, MAX_LAYERS},
+    line_buffer::Geometry,
+};
+use heapless::Vec;
 
 /// A validated network in place in its blob. Inference with it cannot fail.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
     graph: Graph<'a>,
-    layers: heapless::Vec<LayerView<'a>, 16>,
+    layers: Vec<LayerView<'a>, MAX_LAYERS>,
+    known_answer_image: &'a Image,
     crc32: u32,
 }
 
@@ -43,8 +31,25 @@ impl<'a> Model<'a> {
     /// # Errors
     ///
     /// See [`LoadError`]: one variant for each way a blob can be wrong.
-    pub fn load(_blob: &'a [u8]) -> Result<Self, LoadError> {
-        todo!()
+    pub fn load(blob: &'a [u8]) -> Result<Self, LoadError> {
+        let parts = header::split(blob)?;
+        let (graph, unused): (Graph, _) =
+            postcard::take_from_bytes(parts.graph).map_err(LoadError::Graph)?;
+        if !unused.is_empty() {
+            return Err(LoadError::GraphTrailingBytes {
+                unused: unused.len(),
+            });
+        }
+        shapes::validate(&graph)?;
+        let layers = section::layers(&graph, parts.section)?;
+        let known_answer_image = section::known_answer_image(&graph, parts.section)?;
+        section::reject_overlaps(&graph)?;
+        Ok(Self {
+            graph,
+            layers,
+            known_answer_image,
+            crc32: parts.crc32,
+        })
     }
 
     /// What the blob says about the network.
@@ -58,12 +63,33 @@ impl<'a> Model<'a> {
     }
 
     /// Bytes that an [`Interpreter`](crate::Interpreter) needs as working memory.
+    ///
+    /// No sum overflows, even where `usize` has 32 bits: the input has 32×32 pixels and no layer makes more of them, channels
+    /// and dense inputs are at most 65,535, so none of the at most 16 buffers has more than 9 MB.
     pub fn arena_len(&self) -> usize {
-        todo!()
+        self.layers
+            .iter()
+            .map(|view| Geometry::of(view).len())
+            .sum()
     }
 
     /// One layer with its numbers.
     pub fn layer(&self, index: usize) -> Option<&LayerView<'a>> {
         self.layers.get(index)
+    }
+
+    /// All layers with their numbers, in the order of computation.
+    pub fn layers(&self) -> &[LayerView<'a>] {
+        &self.layers
+    }
+
+    /// The image of the known answer.
+    pub fn known_answer_image(&self) -> &'a Image {
+        self.known_answer_image
+    }
+
+    #[cfg(all(test, feature = "encode"))]
+    pub(crate) fn graph_mut(&mut self) -> &mut Graph<'a> {
+        &mut self.graph
     }
 }
