@@ -3,6 +3,7 @@
 //! Data flows one way: [`dataset`] → [`training`] (of a [`network`] by a [`recipe`]) → [`quantize`] →
 //! [`evaluate`] → [`report`].
 
+pub mod convolution;
 pub mod dataset;
 pub mod device;
 pub mod evaluate;

@@ -3,6 +3,7 @@
 //! The order inside a block is the tutorial's: convolution → ReLU → batch normalization, twice, then max pool
 //! and dropout. Tensors are `[batch, channels, height, width]`.
 
+use crate::convolution::convolution_3x3;
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -152,7 +153,11 @@ fn dense(inputs: usize, outputs: usize, initializer: Initializer, device: &Devic
 
 impl Convolution {
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let output = relu(self.convolution.forward(input));
+        let Conv2d { weight, bias, .. } = &self.convolution;
+        let bias = bias
+            .as_ref()
+            .expect("`Architecture::init` gives every convolution a bias");
+        let output = relu(convolution_3x3(input, weight.val(), bias.val()));
         match &self.norm {
             Some(norm) => norm.forward(output),
             None => output,
