@@ -1,1 +1,57 @@
-fn main() {}
+//! The command line: parsing only, the work is done in the library and in [`commands`].
+
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Trains an image classifier on CIFAR-10, quantizes it to int8 and writes one blob for a microcontroller.
+///
+/// Without a command it does the whole job: fetch the data set, train, quantize, evaluate on the test set, write
+/// blob and report. On a CPU that is a short schedule of the same network; --full trains it in full.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    whole_job: commands::whole_job::Arguments,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetch, check and look at the data set.
+    #[command(subcommand)]
+    Data(commands::data::Command),
+    /// Train a network by a preset and overrides of it.
+    Train(commands::train::Arguments),
+    /// Quantize a trained run to int8 and write its blob.
+    Quantize(commands::quantize::Arguments),
+    /// Measure a blob and its float weights on the test set.
+    Evaluate(commands::evaluate::Arguments),
+    /// Say what pictures show, by the float and the integer network.
+    Predict(commands::predict::Arguments),
+    /// Show what is in a blob: layers, shapes, sizes, scales, memory.
+    Inspect(commands::inspect::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        None => commands::whole_job::run(arguments.whole_job),
+        Some(Command::Data(command)) => commands::data::run(command),
+        Some(Command::Train(arguments)) => commands::train::run(arguments),
+        Some(Command::Quantize(arguments)) => commands::quantize::run(arguments),
+        Some(Command::Evaluate(arguments)) => commands::evaluate::run(arguments),
+        Some(Command::Predict(arguments)) => commands::predict::run(arguments),
+        Some(Command::Inspect(arguments)) => commands::inspect::run(arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

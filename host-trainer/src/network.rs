@@ -213,3 +213,9 @@ fn drop_out<const D: usize>(x: Tensor<D>, mask: Option<&Tensor<D>>) -> Tensor<D>
         None => x,
     }
 }
+
+/// A tensor's values in row-major order.
+pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data = tensor.into_data().convert::<f32>();
+    data.try_to_vec().expect("the data was converted to f32")
+}

@@ -297,6 +297,84 @@ impl Recipe {
         }
     }
 
+    /// A schedule of the same network for a quarter of an hour on two cores: as many epochs as fit, and no
+    /// regularization that only pays in a longer run.
+    pub fn shortened(self) -> Self {
+        let augmentation = Augmentation {
+            shift: 2,
+            ..self.augmentation
+        };
+        Self {
+            epochs: 4,
+            augmentation,
+            block_dropout: vec![0.0; 3],
+            hidden_dropout: 0.0,
+            label_smoothing: 0.0,
+            weight_averaging: Some(0.98),
+            ..self
+        }
+    }
+
+    /// Sets the dropout rates: one for all places, or one after each pool and one after the hidden layer.
+    pub fn set_dropout(&mut self, rates: &[f64]) -> Result<(), String> {
+        let blocks = self.filters.len();
+        match rates {
+            [rate] => {
+                self.block_dropout = vec![*rate; blocks];
+                self.hidden_dropout = *rate;
+            }
+            [block_rates @ .., hidden] if block_rates.len() == blocks => {
+                self.block_dropout = block_rates.to_vec();
+                self.hidden_dropout = *hidden;
+            }
+            _ => {
+                return Err(format!(
+                    "dropout takes 1 rate or {} for {}, not {}",
+                    blocks + 1,
+                    self.preset,
+                    rates.len()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says which value makes no sense, if one does not.
+    pub fn check(&self) -> Result<(), String> {
+        let fractions = [
+            ("label smoothing", self.label_smoothing),
+            ("hidden dropout", self.hidden_dropout),
+            ("weight averaging", self.weight_averaging.unwrap_or(0.0)),
+        ];
+        let dropouts = self.block_dropout.iter().map(|&rate| ("dropout", rate));
+        for (name, value) in fractions.into_iter().chain(dropouts) {
+            if !(0.0..1.0).contains(&value) {
+                return Err(format!(
+                    "{name} is {value}: it must be at least 0 and below 1"
+                ));
+            }
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return Err(format!(
+                "the learning rate is {}: it must be above 0",
+                self.learning_rate
+            ));
+        }
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            return Err(format!(
+                "the weight decay is {}: it must not be negative",
+                self.weight_decay
+            ));
+        }
+        if self.augmentation.shift >= shared_model::IMAGE_SIDE {
+            return Err(format!(
+                "a shift of {} pixels leaves nothing of the image",
+                self.augmentation.shift
+            ));
+        }
+        Ok(())
+    }
+
     /// What the recipe's network looks like.
     pub fn architecture(&self) -> Architecture {
         Architecture::new(self.filters.clone(), self.batch_norm)

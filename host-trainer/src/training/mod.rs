@@ -7,7 +7,7 @@
 mod average;
 pub mod batch;
 mod checkpoint;
-mod optimizer;
+pub mod optimizer;
 mod progress;
 pub mod step;
 
@@ -248,6 +248,21 @@ fn train_epoch(
         average,
         history,
     })
+}
+
+/// Seconds that training by `recipe` takes for an image here, measured on two batches.
+pub fn seconds_an_image(recipe: &Recipe, data: &LabelledImages, device: &Device) -> f64 {
+    let device = device.clone().autodiff();
+    let network = recipe.network(&device);
+    let mut seconds = f64::INFINITY;
+    // The first batch warms up what is measured with the second.
+    for batch in EpochBatches::new(recipe, data, 1, &device).take(2) {
+        let begin = Instant::now();
+        let images = batch.len() as f64;
+        step::gradients(&network, batch, recipe.label_smoothing, shards(&device));
+        seconds = begin.elapsed().as_secs_f64() / images;
+    }
+    seconds
 }
 
 /// Loss and accuracy of `network`, which stands on a device without autodiff.

@@ -1,0 +1,72 @@
+//! `data`: fetch, check and look at the data set.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use host_trainer::dataset::{self, Cifar10};
+use host_trainer::report;
+
+use super::CommandResult;
+
+/// What to do with the data set.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Download and verify CIFAR-10 (170 MB); does nothing where it is complete.
+    Fetch(Directory),
+    /// Print shapes and the images a class.
+    Summary(Directory),
+    /// Save the first nine training images, enlarged and labelled, as one picture.
+    Preview {
+        #[command(flatten)]
+        data: Directory,
+        /// The picture to write.
+        #[arg(long, default_value = "preview.png")]
+        output: PathBuf,
+    },
+    /// Write the sample pictures of `data/samples` from the test set.
+    Samples {
+        #[command(flatten)]
+        data: Directory,
+        /// The folder to write to.
+        #[arg(long, default_value = "data/samples")]
+        output: PathBuf,
+    },
+}
+
+/// Where the data set lies.
+#[derive(Args)]
+pub struct Directory {
+    /// Folder of the data set.
+    #[arg(long, default_value_os_t = dataset::default_directory())]
+    data: PathBuf,
+}
+
+impl Directory {
+    /// Loads the data set, after fetching what is missing.
+    pub fn load(&self) -> Result<Cifar10, dataset::DatasetError> {
+        Cifar10::fetch_and_load(&self.data)
+    }
+}
+
+/// Runs `data`.
+pub fn run(command: Command) -> CommandResult {
+    match command {
+        Command::Fetch(directory) => {
+            println!("{}", dataset::fetch(&directory.data)?);
+        }
+        Command::Summary(directory) => {
+            let data = directory.load()?;
+            let split = dataset::split(&data.train, dataset::SPLIT_SEED);
+            println!("{}", dataset::summary(&data, &split));
+        }
+        Command::Preview { data, output } => {
+            report::preview(&data.load()?.train, &output)?;
+            println!("wrote {}", output.display());
+        }
+        Command::Samples { data, output } => {
+            dataset::write_samples(&data.load()?.test, &output)?;
+            println!("wrote the samples to {}", output.display());
+        }
+    }
+    Ok(())
+}

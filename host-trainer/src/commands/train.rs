@@ -1,0 +1,282 @@
+//! `train`: one run of one recipe.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use host_trainer::dataset::{self, LabelledImages};
+use host_trainer::device::{self, DeviceChoice};
+use host_trainer::recipe::{
+    Augmentation, Border, Optimizer, PRESETS, PixelScaling, Recipe, Schedule,
+};
+use host_trainer::report;
+use host_trainer::training::{self, Progress, TrainedRun, TrainingData};
+
+use super::CommandResult;
+use super::data::Directory;
+
+/// Flags of `train`.
+#[derive(Args)]
+#[command(after_help = presets_help())]
+pub struct Arguments {
+    /// Recipe to start from (see below).
+    #[arg(long, default_value = "vgg3-best", value_parser = PRESETS.map(|(name, _)| name))]
+    preset: String,
+    /// Name of the run's folder; the preset's name if not given.
+    #[arg(long)]
+    name: Option<String>,
+    /// Continue an interrupted run, started with the same flags.
+    #[arg(long)]
+    resume: bool,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    data: Directory,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Train and validate on the first N images only, for quick experiments.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
+    images: Option<u16>,
+}
+
+/// Where a run computes and writes.
+#[derive(Args)]
+pub struct Place {
+    /// Folder that holds the runs.
+    #[arg(long, default_value = "runs")]
+    pub runs: PathBuf,
+    /// What computes.
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceChoice,
+    /// Plain lines instead of the terminal interface.
+    #[arg(long)]
+    pub plain: bool,
+}
+
+impl Place {
+    /// How progress is shown here.
+    pub fn progress(&self) -> Progress {
+        if self.plain {
+            Progress::lines()
+        } else {
+            Progress::automatic()
+        }
+    }
+}
+
+/// Hyperparameters that replace the preset's.
+#[derive(Args)]
+#[command(next_help_heading = "Hyperparameters (default: the preset's)")]
+struct Overrides {
+    /// Passes over the training images.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    epochs: Option<u16>,
+    /// Images in a batch.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(2..))]
+    batch_size: Option<u16>,
+    /// Learning rate, or the schedule's peak.
+    #[arg(long)]
+    learning_rate: Option<f64>,
+    /// How the learning rate changes.
+    #[arg(long, value_enum)]
+    schedule: Option<ScheduleName>,
+    /// Part of a one-cycle schedule that warms up.
+    #[arg(long, default_value_t = 0.15)]
+    warm_up: f64,
+    /// What turns gradients into updates.
+    #[arg(long, value_enum)]
+    optimizer: Option<OptimizerName>,
+    /// Momentum of SGD.
+    #[arg(long, default_value_t = 0.9)]
+    momentum: f64,
+    /// Decay of the weights in the gradient (Keras' L2 penalty times 2).
+    #[arg(long)]
+    weight_decay: Option<f64>,
+    /// Probability mass that targets give away.
+    #[arg(long)]
+    label_smoothing: Option<f64>,
+    /// Dropout rates: one for all, or one after each pool and one after the hidden layer.
+    #[arg(long, value_delimiter = ',', value_name = "RATE[,RATE…]")]
+    dropout: Option<Vec<f64>>,
+    /// Largest shift in pixels.
+    #[arg(long)]
+    shift: Option<usize>,
+    /// What a shift moves in.
+    #[arg(long, value_enum)]
+    border: Option<Border>,
+    /// Flip half of the images.
+    #[arg(long)]
+    flip: Option<bool>,
+    /// Side of a blanked square in pixels.
+    #[arg(long)]
+    cutout: Option<usize>,
+    /// How pixels become inputs.
+    #[arg(long, value_enum)]
+    pixel_scaling: Option<PixelScaling>,
+    /// Decay of the weights' moving average; 0 for none.
+    #[arg(long)]
+    weight_averaging: Option<f64>,
+    /// Stop after so many epochs without a better validation loss.
+    #[arg(long)]
+    patience: Option<usize>,
+    /// Start of every random number.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ScheduleName {
+    Constant,
+    OneCycle,
+    Cosine,
+    ReduceOnPlateau,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum OptimizerName {
+    Sgd,
+    Nesterov,
+    Adam,
+    Adamw,
+}
+
+fn presets_help() -> String {
+    let lines = PRESETS.map(|(name, text)| format!("  {name:24} {text}"));
+    format!("Presets:\n{}", lines.join("\n"))
+}
+
+/// Runs `train`.
+pub fn run(arguments: Arguments) -> CommandResult {
+    let recipe = arguments.recipe()?;
+    let name = arguments.name.as_ref().unwrap_or(&recipe.preset);
+    let run = arguments.place.runs.join(name);
+    let selected = device::select(arguments.place.device)?;
+    println!("{}", selected.explanation);
+    let data = arguments.data.load()?;
+    let mut split = dataset::split(&data.train, dataset::SPLIT_SEED);
+    if let Some(count) = arguments.images.map(usize::from) {
+        truncate(&mut split.training, count);
+        truncate(&mut split.validation, count);
+    }
+    let data = TrainingData {
+        train: &split.training,
+        validation: &split.validation,
+    };
+    let progress = &mut arguments.place.progress();
+    let trained = training::train(
+        &recipe,
+        &data,
+        &run,
+        arguments.resume,
+        &selected.device,
+        progress,
+    )?;
+    draw_curves(&trained, &run)?;
+    println!("{}", summary(&trained));
+    println!("run: {}", run.display());
+    println!(
+        "next: cargo run -p host-trainer -- quantize --run {}",
+        run.display()
+    );
+    Ok(())
+}
+
+/// Draws a run's learning curves into its folder.
+pub fn draw_curves(trained: &TrainedRun, run: &Path) -> Result<(), report::ReportError> {
+    let name = run.file_name().unwrap_or(run.as_os_str()).to_string_lossy();
+    let file = |extension| run.join("learning-curves").with_extension(extension);
+    report::learning_curves(&trained.history, &name, &file("png"), &file("svg"))
+}
+
+/// One line about how a run ended.
+pub fn summary(trained: &TrainedRun) -> String {
+    let epochs = &trained.history.epochs;
+    let best = trained.history.best_epoch().unwrap_or_default();
+    let accuracy = epochs
+        .get(best.wrapping_sub(1))
+        .map_or(0.0, |epoch| epoch.validation_accuracy);
+    let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
+    format!(
+        "trained {} epochs in {:.1} min; best validation accuracy {accuracy:.2} % after epoch {best}",
+        epochs.len(),
+        seconds / 60.0
+    )
+}
+
+fn truncate(images: &mut LabelledImages, count: usize) {
+    images.images.truncate(count);
+    images.labels.truncate(count);
+}
+
+impl Arguments {
+    fn recipe(&self) -> Result<Recipe, String> {
+        let mut recipe =
+            Recipe::preset(&self.preset).ok_or_else(|| format!("no preset {}", self.preset))?;
+        let overrides = &self.overrides;
+        overrides.apply_training(&mut recipe);
+        overrides.apply_regularization(&mut recipe)?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+}
+
+fn set<T: Clone>(target: &mut T, value: &Option<T>) {
+    if let Some(value) = value {
+        target.clone_from(value);
+    }
+}
+
+impl Overrides {
+    fn apply_training(&self, recipe: &mut Recipe) {
+        set(&mut recipe.epochs, &self.epochs.map(usize::from));
+        set(&mut recipe.batch_size, &self.batch_size.map(usize::from));
+        set(&mut recipe.learning_rate, &self.learning_rate);
+        set(&mut recipe.seed, &self.seed);
+        set(&mut recipe.pixel_scaling, &self.pixel_scaling);
+        if let Some(schedule) = self.schedule {
+            recipe.schedule = match schedule {
+                ScheduleName::Constant => Schedule::Constant,
+                ScheduleName::OneCycle => Schedule::OneCycle {
+                    warm_up: self.warm_up,
+                },
+                ScheduleName::Cosine => Schedule::Cosine,
+                ScheduleName::ReduceOnPlateau => Schedule::ReduceOnPlateau {
+                    factor: 0.5,
+                    patience: 5,
+                },
+            };
+        }
+        if let Some(optimizer) = self.optimizer {
+            let momentum = self.momentum;
+            recipe.optimizer = match optimizer {
+                OptimizerName::Sgd => Optimizer::Sgd {
+                    momentum,
+                    nesterov: false,
+                },
+                OptimizerName::Nesterov => Optimizer::Sgd {
+                    momentum,
+                    nesterov: true,
+                },
+                OptimizerName::Adam => Optimizer::Adam,
+                OptimizerName::Adamw => Optimizer::AdamW,
+            };
+        }
+        if let Some(decay) = self.weight_averaging {
+            recipe.weight_averaging = Some(decay).filter(|&decay| decay > 0.0);
+        }
+        recipe.patience = self.patience.or(recipe.patience);
+    }
+
+    fn apply_regularization(&self, recipe: &mut Recipe) -> Result<(), String> {
+        set(&mut recipe.weight_decay, &self.weight_decay);
+        set(&mut recipe.label_smoothing, &self.label_smoothing);
+        if let Some(rates) = &self.dropout {
+            recipe.set_dropout(rates)?;
+        }
+        let augmentation: &mut Augmentation = &mut recipe.augmentation;
+        set(&mut augmentation.shift, &self.shift);
+        set(&mut augmentation.border, &self.border);
+        set(&mut augmentation.flip, &self.flip);
+        set(&mut augmentation.cutout, &self.cutout);
+        Ok(())
+    }
+}

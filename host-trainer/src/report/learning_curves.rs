@@ -1,0 +1,172 @@
+//! Loss and accuracy over the epochs.
+
+use std::ops::Range;
+use std::path::Path;
+
+use plotters::coord::Shift;
+use plotters::drawing::DrawingAreaErrorKind;
+use plotters::prelude::*;
+
+use super::canvas::{FONT, ReportError, register_fonts};
+use super::history::{Epoch, History};
+
+/// Width and height in pixels.
+const SIZE: (u32, u32) = (960, 960);
+const TRAINING: RGBColor = RGBColor(31, 119, 180);
+const VALIDATION: RGBColor = RGBColor(255, 127, 14);
+/// Up to so many epochs each gets a dot.
+const DOTTED_EPOCHS: usize = 60;
+
+/// Draws loss above accuracy, training in blue and validation in orange, as PNG and as SVG.
+///
+/// Figures that are not finite (a training that diverged) are left out.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn learning_curves(
+    history: &History,
+    title: &str,
+    png: &Path,
+    svg: &Path,
+) -> Result<(), ReportError> {
+    register_fonts();
+    draw(
+        history,
+        title,
+        &BitMapBackend::new(png, SIZE).into_drawing_area(),
+    )
+    .map_err(ReportError::at(png))?;
+    draw(
+        history,
+        title,
+        &SVGBackend::new(svg, SIZE).into_drawing_area(),
+    )
+    .map_err(ReportError::at(svg))
+}
+
+/// One of the two charts.
+struct Panel {
+    quantity: &'static str,
+    training: fn(&Epoch) -> f64,
+    validation: fn(&Epoch) -> f64,
+    /// The least height of the vertical axis, for a curve that is a point or a level line.
+    least_span: f64,
+    /// Where the curves leave room.
+    legend: SeriesLabelPosition,
+}
+
+fn draw<DB: DrawingBackend>(
+    history: &History,
+    title: &str,
+    area: &DrawingArea<DB, Shift>,
+) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+    area.fill(&WHITE)?;
+    let below = area.titled(title, (FONT, 26).into_font().style(FontStyle::Bold))?;
+    let (upper, lower) = below.split_vertically(below.dim_in_pixel().1 / 2);
+    let loss = Panel {
+        quantity: "loss",
+        training: |epoch| epoch.train_loss,
+        validation: |epoch| epoch.validation_loss,
+        least_span: 0.2,
+        legend: SeriesLabelPosition::UpperRight,
+    };
+    let accuracy = Panel {
+        quantity: "accuracy (%)",
+        training: |epoch| epoch.train_accuracy,
+        validation: |epoch| epoch.validation_accuracy,
+        least_span: 5.0,
+        legend: SeriesLabelPosition::LowerRight,
+    };
+    draw_panel(&history.epochs, loss, &upper)?;
+    draw_panel(&history.epochs, accuracy, &lower)?;
+    area.present()
+}
+
+fn draw_panel<DB: DrawingBackend>(
+    epochs: &[Epoch],
+    panel: Panel,
+    area: &DrawingArea<DB, Shift>,
+) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+    let curves = [
+        ("training", TRAINING, panel.training),
+        ("validation", VALIDATION, panel.validation),
+    ]
+    .map(|(name, colour, figure)| (name, colour, points(epochs, figure)));
+    let values = curves
+        .iter()
+        .flat_map(|(_, _, points)| points)
+        .map(|&(_, value)| value);
+    let last = epochs.last().map_or(0, |epoch| epoch.epoch).max(2);
+    let mut chart = ChartBuilder::on(area)
+        .margin(12)
+        .margin_right(28)
+        .x_label_area_size(52)
+        .y_label_area_size(76)
+        .build_cartesian_2d(0..last, axis(values, panel.least_span))?;
+    chart
+        .configure_mesh()
+        .x_desc("epoch")
+        .y_desc(panel.quantity)
+        .axis_desc_style((FONT, 18))
+        .label_style((FONT, 16))
+        .x_labels(12.min(last + 1))
+        .y_labels(8)
+        .max_light_lines(0)
+        .bold_line_style(BLACK.mix(0.12))
+        .draw()?;
+    for (name, colour, points) in curves {
+        let dots = if epochs.len() <= DOTTED_EPOCHS { 4 } else { 0 };
+        chart
+            .draw_series(LineSeries::new(points, colour.stroke_width(2)).point_size(dots))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 24, y)], colour.stroke_width(3)));
+    }
+    chart
+        .configure_series_labels()
+        .position(panel.legend)
+        .legend_area_size(32)
+        .margin(14)
+        .label_font((FONT, 17))
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.3))
+        .draw()
+}
+
+/// The finite figures, each with its epoch.
+fn points(epochs: &[Epoch], figure: fn(&Epoch) -> f64) -> Vec<(usize, f64)> {
+    epochs
+        .iter()
+        .map(|epoch| (epoch.epoch, figure(epoch)))
+        .filter(|(_, value)| value.is_finite())
+        .collect()
+}
+
+/// A range that holds all values with some room above and below; 0 to 1 if there are none.
+fn axis(values: impl Iterator<Item = f64>, least_span: f64) -> Range<f64> {
+    let extremes = values.fold(None, |extremes: Option<(f64, f64)>, value| {
+        let (low, high) = extremes.unwrap_or((value, value));
+        Some((low.min(value), high.max(value)))
+    });
+    let Some((low, high)) = extremes else {
+        return 0.0..1.0;
+    };
+    let room = (0.06 * (high - low)).max(0.5 * (least_span - (high - low)));
+    low - room..high + room
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_axis_holds_every_value_with_room() {
+        let range = axis([3.0, 1.0, 2.0].into_iter(), 0.2);
+        assert!(
+            range.start < 1.0 && range.end > 3.0 && range.end - range.start < 3.0,
+            "{range:?}"
+        );
+        let level = axis([70.0, 70.0].into_iter(), 5.0);
+        assert_eq!(level, 67.5..72.5);
+        assert_eq!(axis([].into_iter(), 5.0), 0.0..1.0);
+    }
+}
