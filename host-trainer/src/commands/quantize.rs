@@ -76,7 +76,7 @@ pub fn quantize_run(
 
     let quantization = quantize(&network, &recipe, calibration, device)?;
     let epochs = u16::try_from(history.epochs.len())?;
-    let unmeasured = quantization.blob(&recipe, epochs, NOT_MEASURED)?;
+    let unmeasured = quantization.blob(&files.name(), &recipe, epochs, NOT_MEASURED)?;
     let evaluation = evaluate::evaluate(
         &network,
         recipe.pixel_scaling,
@@ -84,11 +84,12 @@ pub fn quantize_run(
         &data.test,
         device,
     );
-    let blob = quantization.blob(&recipe, epochs, evaluation.accuracy())?;
+    let blob = quantization.blob(&files.name(), &recipe, epochs, evaluation.accuracy())?;
 
     model::write(&files.blob, &blob)?;
     model::write(&files.weights(), &model::read(&weights)?)?;
     let report = ModelReport {
+        name: files.name(),
         epochs: history.epochs.len(),
         train_images: training.len(),
         best: history.epochs[best - 1],
@@ -97,5 +98,6 @@ pub fn quantize_run(
         recipe,
     };
     report.save(files)?;
+    files.draw(&history, &report.evaluation)?;
     Ok(report)
 }

@@ -146,7 +146,7 @@ pub fn quantize(
     let mut best: Option<(f64, f64, Quantization)> = None;
     for clip in CLIPS {
         let candidate = with_clip(&layers, recipe, &calibration, clip, known_answer)?;
-        let blob = candidate.blob(recipe, 0, NOT_MEASURED)?;
+        let blob = candidate.blob(&recipe.preset, recipe, 0, NOT_MEASURED)?;
         let sqnr = sqnr::of_logits(&Model::load(&blob)?, images, &calibration);
         tried.push((clip, sqnr));
         if best.as_ref().is_none_or(|(_, best, _)| sqnr > *best) {
@@ -154,7 +154,7 @@ pub fn quantize(
         }
     }
     let (clip, _, mut quantization) = best.expect("CLIPS is not empty");
-    let blob = quantization.blob(recipe, 0, NOT_MEASURED)?;
+    let blob = quantization.blob(&recipe.preset, recipe, 0, NOT_MEASURED)?;
     quantization.report = QuantizationReport {
         calibration_images: images.len(),
         clip,
@@ -220,16 +220,17 @@ fn with_clip(
 }
 
 impl Quantization {
-    /// The blob, with the figures that were measured for it.
+    /// The blob of the model `name`, with the figures that were measured for it.
     pub fn blob(
         &self,
+        name: &str,
         recipe: &Recipe,
         epochs: u16,
         accuracy: Accuracy,
     ) -> Result<AlignedBytes, QuantizeError> {
         let (mean, deviation) = recipe.pixel_scaling.mean_and_deviation();
         let network = encode::Network {
-            name: &recipe.preset,
+            name,
             labels: dataset::CLASSES.map(str::to_owned).to_vec(),
             padding: self.padding,
             pixel_scaling: PixelScaling {

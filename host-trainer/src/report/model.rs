@@ -9,11 +9,14 @@ use crate::dataset::CLASSES;
 use crate::evaluate::Evaluation;
 use crate::quantize::QuantizationReport;
 use crate::recipe::Recipe;
-use crate::report::history::Epoch;
+use crate::report::history::{Epoch, History};
+use crate::report::{ReportError, confusion_matrix, learning_curves};
 
 /// Everything that is known about a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelReport {
+    /// Name of the model: its blob's file name without the extension.
+    pub name: String,
     /// How it was trained.
     pub recipe: Recipe,
     /// Epochs that were trained.
@@ -54,6 +57,33 @@ impl ModelFiles {
     /// The report, for people.
     pub fn card(&self) -> PathBuf {
         self.blob.with_extension("md")
+    }
+
+    /// Name of the model.
+    pub fn name(&self) -> String {
+        self.blob
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    /// Draws learning curves and the integer network's confusion matrix beside the blob, as PNG and SVG.
+    pub fn draw(&self, history: &History, evaluation: &Evaluation) -> Result<(), ReportError> {
+        let file = |extension| self.blob.with_extension(extension);
+        learning_curves(
+            history,
+            &self.name(),
+            &file("curves.png"),
+            &file("curves.svg"),
+        )?;
+        let matrix = evaluation.int8_confusion.map(|row| row.to_vec());
+        confusion_matrix(
+            &matrix,
+            &CLASSES,
+            &file("confusion.png"),
+            &file("confusion.svg"),
+        )
     }
 }
 
@@ -141,9 +171,10 @@ impl ModelReport {
              | float accuracy | {float_top1:.2} % |\n\
              | int8 accuracy | {int8_top1:.2} % |\n\
              | same class in float and int8 | {agreement:.2} % |\n\
-             | trained | {} epochs on {} images, seed {} |\n\
+             | trained | preset {}, {} epochs on {} images, seed {} |\n\
              | kept | epoch {}, validation accuracy {:.2} % |\n\
              | calibration | {} training images, {} % clipped at each end |\n\n",
+            self.name,
             self.recipe.preset,
             self.epochs,
             self.train_images,
