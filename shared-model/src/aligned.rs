@@ -20,7 +20,7 @@ const _: () = assert!(align_of::<Aligned<u8>>() == BLOB_ALIGNMENT);
 mod owned {
     use super::BLOB_ALIGNMENT;
     use alloc::{vec, vec::Vec};
-    use core::ops::Deref;
+    use core::ops::{Deref, DerefMut};
 
     const _: () = assert!(align_of::<u128>() == BLOB_ALIGNMENT);
 
@@ -47,6 +47,12 @@ mod owned {
 
         fn deref(&self) -> &[u8] {
             &bytemuck::cast_slice(&self.blocks)[..self.len]
+        }
+    }
+
+    impl DerefMut for AlignedBytes {
+        fn deref_mut(&mut self) -> &mut [u8] {
+            &mut bytemuck::cast_slice_mut(&mut self.blocks)[..self.len]
         }
     }
 }

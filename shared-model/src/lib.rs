@@ -7,14 +7,18 @@
 //! all call this one copy. The two contracts are `FORMAT.md` (the blob) and `NUMERICS.md` (the arithmetic, the same bits
 //! everywhere), beside this crate's manifest.
 //!
-//! ```ignore
+//! ```no_run
+//! # use shared_model::{Aligned, IMAGE_LEN, Interpreter, Model};
+//! # macro_rules! include_bytes { ($path:literal) => { &[0; 16] } }
 //! static BLOB: &Aligned<[u8]> = &Aligned(*include_bytes!("vgg3-full.blob"));
 //!
-//! let model = Model::load(&BLOB.0)?;               // validates everything, copies nothing
-//! let mut arena = [0; 24 * 1024];                  // at least model.arena_len()
+//! let model = Model::load(&BLOB.0)?; // validates everything, copies nothing
+//! let mut arena = [0; 24 * 1024]; // at least model.arena_len()
 //! let mut interpreter = Interpreter::new(&model, &mut arena)?;
 //! assert!(interpreter.known_answer_holds());
+//! # let image = [0; IMAGE_LEN];
 //! let classification = interpreter.classify(&image);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 #[cfg(feature = "encode")]

@@ -8,7 +8,7 @@ use crate::{
 use std::{vec, vec::Vec};
 
 /// Output `[h, w, c]` of a layer before it is clamped, `input` being `[h, w, c]`.
-fn layer(layer: &Layer, input: &[i8], padding: &[i8]) -> Vec<i64> {
+pub fn layer(layer: &Layer, input: &[i8], padding: &[i8]) -> Vec<i64> {
     let accumulators = match layer.kind {
         LayerKind::Convolution {
             input: shape,

@@ -67,29 +67,30 @@ mod tests {
 
     #[test]
     fn examples_of_the_document() {
-        let cases: [(&[i32], u8, &[u32], &[u16]); 3] = [
-            (
-                &[256, 0, -256],
-                8,
-                &[2147483648, 790015291, 290630459],
-                &[43597, 16038, 5900],
-            ),
-            (&[3, 3], 0, &[2147483648, 2147483648], &[32768, 32768]),
-            (
-                &[100000, 40000, -70000, 0],
-                14,
-                &[2147483648, 55143743, 66942, 4799619],
-                &[63753, 1637, 2, 142],
-            ),
-        ];
-        for (logits, fraction_bits, powers, probabilities) in cases {
-            let power = |&logit: &i32| exponential(logits[0].abs_diff(logit), fraction_bits);
-            assert_eq!(logits.iter().map(power).collect::<Vec<_>>(), powers);
-            assert_eq!(
-                softmax(logits, fraction_bits).collect::<Vec<_>>(),
-                probabilities
-            );
-        }
+        check(
+            &[256, 0, -256],
+            8,
+            &[2147483648, 790015291, 290630459],
+            &[43597, 16038, 5900],
+        );
+        check(&[3, 3], 0, &[2147483648, 2147483648], &[32768, 32768]);
+        let powers = [2147483648, 55143743, 66942, 4799619];
+        check(
+            &[100000, 40000, -70000, 0],
+            14,
+            &powers,
+            &[63753, 1637, 2, 142],
+        );
+    }
+
+    /// The first of the logits is the largest.
+    fn check(logits: &[i32], fraction_bits: u8, powers: &[u32], probabilities: &[u16]) {
+        let power = |&logit: &i32| exponential(logits[0].abs_diff(logit), fraction_bits);
+        assert_eq!(logits.iter().map(power).collect::<Vec<_>>(), powers);
+        assert_eq!(
+            softmax(logits, fraction_bits).collect::<Vec<_>>(),
+            probabilities
+        );
     }
 
     #[test]

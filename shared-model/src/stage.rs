@@ -102,3 +102,79 @@ impl<'m, 'a> Stage<'m, 'a> {
         }
     }
 }
+
+#[cfg(all(test, feature = "encode"))]
+mod tests {
+    use super::*;
+    use crate::{encode, graph, oracle, testing::Numbers};
+    use proptest::prelude::*;
+    use std::{vec, vec::Vec};
+
+    /// Output of one layer for `input`, computed as the interpreter does it.
+    fn run(layer: &encode::Layer, input_shape: [u16; 3], input: &[i8], padding: &[i8]) -> Vec<i8> {
+        let nowhere = graph::Range { offset: 0, len: 0 };
+        let view = LayerView {
+            layer: graph::Layer {
+                kind: layer.kind,
+                relu: layer.relu,
+                output: layer.output,
+                weights: nowhere,
+                biases: nowhere,
+                multipliers: nowhere,
+                offsets: nowhere,
+            },
+            input_shape,
+            weights: &layer.weights,
+            biases: &layer.biases,
+            multipliers: &layer.multipliers,
+            offsets: &layer.offsets,
+        };
+        let mut arena = vec![0x55; Geometry::of(&view).len()];
+        let (mut stage, rest) = Stage::new(&view, &mut arena, padding).unwrap();
+        assert!(rest.is_empty());
+        let [_, width, channels] = layer.kind.output_shape().map(usize::from);
+        let mut output = Vec::new();
+        stage.restart();
+        for row in input.chunks(usize::from(input_shape[1] * input_shape[2])) {
+            stage.push().copy_from_slice(row);
+            while stage.is_ready() {
+                let mut row = vec![0; width * channels];
+                stage.compute_row(&mut row);
+                output.extend(row);
+            }
+        }
+        output
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+        #[test]
+        fn any_shape_equals_the_oracle(
+            seed in any::<u64>(),
+            shape in (1_u16..=9, 1_u16..=9, 1_u16..=20),
+            outputs in 1_u16..=20,
+            is_dense in any::<bool>(),
+            pool in any::<bool>(),
+            relu in any::<bool>(),
+        ) {
+            let (mut height, mut width, channels) = shape;
+            if pool && !is_dense {
+                (height, width) = (2 * height.div_ceil(2), 2 * width.div_ceil(2));
+            }
+            let shape = [height, width, channels];
+            let kind = match is_dense {
+                true => LayerKind::Dense { inputs: height * width * channels, outputs },
+                false => LayerKind::Convolution { input: shape, output_channels: outputs, pool },
+            };
+            let mut numbers = Numbers(seed);
+            let output = numbers.int8();
+            let layer = numbers.layer(kind, relu, output);
+            let len = usize::from(height * width * channels);
+            let input: Vec<i8> = (0..len).map(|_| numbers.next() as i8).collect();
+            let padding: Vec<i8> = (0..channels).map(|_| numbers.next() as i8).collect();
+            let expected = oracle::layer(&layer, &input, &padding);
+            let expected: Vec<i8> = expected.iter().map(|value| *value.clamp(&-128, &127) as i8).collect();
+            prop_assert_eq!(run(&layer, shape, &input, &padding), expected);
+        }
+    }
+}

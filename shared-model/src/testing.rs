@@ -51,7 +51,7 @@ impl Numbers {
     pub fn int8(&mut self) -> Output {
         Output::Int8 {
             scale: 0.05,
-            zero_point: self.within(128).max(-128).min(127) as i8,
+            zero_point: self.within(128).clamp(-128, 127) as i8,
         }
     }
 }

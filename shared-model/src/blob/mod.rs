@@ -4,6 +4,8 @@ mod error;
 pub(crate) mod header;
 mod section;
 mod shapes;
+#[cfg(all(test, feature = "encode"))]
+mod tests;
 
 pub use error::{LoadError, SectionPart};
 pub use header::FORMAT_VERSION;

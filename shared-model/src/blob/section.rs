@@ -123,12 +123,12 @@ fn view<'a>(
 }
 
 /// `count` elements at `range`.
-fn array<'a, T: AnyBitPattern>(
-    section: &'a [u8],
+fn array<T: AnyBitPattern>(
+    section: &[u8],
     part: SectionPart,
     range: Range,
     count: u64,
-) -> Result<&'a [T], LoadError> {
+) -> Result<&[T], LoadError> {
     let Range { offset, len } = range;
     let expected = count * size_of::<T>() as u64;
     if u64::from(len) != expected {

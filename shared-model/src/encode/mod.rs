@@ -1,5 +1,8 @@
 //! The writer of the blob format.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     AlignedBytes, BLOB_ALIGNMENT, FORMAT_VERSION, IMAGE_CHANNELS, IMAGE_SIDE, Image, Interpreter,
     LoadError, Model,
@@ -88,24 +91,28 @@ pub enum EncodeError {
 ///
 /// If the network breaks a rule of `FORMAT.md`.
 pub fn encode(network: &Network) -> Result<AlignedBytes, EncodeError> {
-    let (layers, known_answer_image, section) = lay_out(network)?;
+    let (mut graph, section) = unanswered(network)?;
+    let blob = write(&graph, &section)?;
+    graph.known_answer.logits = logits(&blob, &network.known_answer)?;
+    write(&graph, &section)
+}
+
+/// The graph with zeros for the logits of the known answer, and the section.
+pub(crate) fn unanswered<'a>(network: &'a Network) -> Result<(Graph<'a>, Vec<u8>), EncodeError> {
+    let (layers, image, section) = lay_out(network)?;
     let labels = bounded("labels", network.labels.iter().map(String::as_str))?;
-    let unknown_logits = labels.iter().map(|_| 0).collect();
-    let mut graph = Graph {
+    let logits = labels.iter().map(|_| 0).collect();
+    let graph = Graph {
         name: network.name,
         labels,
         input: input(network),
         layers,
         logit_fraction_bits: network.logit_fraction_bits,
-        known_answer: KnownAnswer {
-            image: known_answer_image,
-            logits: unknown_logits,
-        },
+        known_answer: KnownAnswer { image, logits },
         accuracy: network.accuracy,
         provenance: network.provenance,
     };
-    graph.known_answer.logits = logits(&assemble(&graph, &section)?, &network.known_answer)?;
-    assemble(&graph, &section)
+    Ok((graph, section))
 }
 
 fn input(network: &Network) -> Input {
@@ -192,11 +199,16 @@ fn append<const N: usize>(
     })
 }
 
-/// Header, graph and section.
-fn assemble(graph: &Graph, section: &[u8]) -> Result<AlignedBytes, EncodeError> {
+/// A blob without regard to the rules for its graph.
+pub(crate) fn write(graph: &Graph, section: &[u8]) -> Result<AlignedBytes, EncodeError> {
     let message = postcard::to_allocvec(graph).map_err(EncodeError::Graph)?;
+    assemble(&message, section)
+}
+
+/// Header, encoded graph and section.
+pub(crate) fn assemble(message: &[u8], section: &[u8]) -> Result<AlignedBytes, EncodeError> {
     let mut blob = vec![0; HEADER_LEN];
-    blob.extend(&message);
+    blob.extend(message);
     align(&mut blob);
     blob.extend(section);
     let fields = [
@@ -212,9 +224,14 @@ fn assemble(graph: &Graph, section: &[u8]) -> Result<AlignedBytes, EncodeError> 
     {
         bytes.copy_from_slice(&field.to_le_bytes());
     }
+    repair_crc(&mut blob);
+    Ok(AlignedBytes::from(blob.as_slice()))
+}
+
+/// Writes the CRC that belongs to the rest of the blob.
+pub(crate) fn repair_crc(blob: &mut [u8]) {
     let crc32 = checksum(&blob[CRC_START..]);
     blob[CRC_START - 4..CRC_START].copy_from_slice(&crc32.to_le_bytes());
-    Ok(AlignedBytes::from(blob.as_slice()))
 }
 
 fn align(bytes: &mut Vec<u8>) {
