@@ -41,6 +41,8 @@ pub struct Recipe {
     pub weight_averaging: Option<f64>,
     /// Stop after so many epochs without a better validation loss.
     pub patience: Option<usize>,
+    /// Only the first so many images are trained on and validated with: for quick experiments.
+    pub image_limit: Option<usize>,
     /// Start of every random number.
     pub seed: u64,
 }
@@ -254,6 +256,7 @@ impl Recipe {
             epochs: 100,
             weight_averaging: None,
             patience: None,
+            image_limit: None,
             seed: 1,
         }
     }

@@ -91,7 +91,7 @@ pub fn quantize_run(
     let report = ModelReport {
         name: files.name(),
         epochs: history.epochs.len(),
-        train_images: training.len(),
+        train_images: recipe.image_limit.unwrap_or(usize::MAX).min(training.len()),
         best: history.epochs[best - 1],
         quantization: quantization.report,
         evaluation,

@@ -33,9 +33,6 @@ pub struct Arguments {
     data: Directory,
     #[command(flatten)]
     overrides: Overrides,
-    /// Train and validate on the first N images only, for quick experiments.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
-    images: Option<u16>,
 }
 
 /// Where a run computes and writes.
@@ -118,6 +115,9 @@ struct Overrides {
     /// Stop after so many epochs without a better validation loss.
     #[arg(long)]
     patience: Option<usize>,
+    /// Train and validate on the first N images only, for quick experiments.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
+    images: Option<u16>,
     /// Start of every random number.
     #[arg(long)]
     seed: Option<u64>,
@@ -153,7 +153,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     println!("{}", selected.explanation);
     let data = arguments.data.load()?;
     let mut split = dataset::split(&data.train, dataset::SPLIT_SEED);
-    if let Some(count) = arguments.images.map(usize::from) {
+    if let Some(count) = recipe.image_limit {
         truncate(&mut split.training, count);
         truncate(&mut split.validation, count);
     }
@@ -264,6 +264,7 @@ impl Overrides {
             recipe.weight_averaging = Some(decay).filter(|&decay| decay > 0.0);
         }
         recipe.patience = self.patience.or(recipe.patience);
+        recipe.image_limit = self.images.map(usize::from);
     }
 
     fn apply_regularization(&self, recipe: &mut Recipe) -> Result<(), String> {

@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 
-use super::TrainingError;
+use super::{TrainingError, load_weights};
 use crate::network::Network;
 use crate::recipe::Recipe;
 use crate::report::history::History;
@@ -39,9 +39,11 @@ impl Checkpoint {
             fs::remove_dir_all(&partial).map_err(failed)?;
         }
         fs::create_dir_all(&partial).map_err(failed)?;
-        self.network.valid().save_file(partial.join(NETWORK))?;
-        self.optimizer.save(partial.join(OPTIMIZER))?;
-        self.average.clone().save_file(partial.join(AVERAGE))?;
+        save_network(self.network.valid(), partial.join(NETWORK))?;
+        let optimizer = partial.join(OPTIMIZER);
+        let result = self.optimizer.save(&optimizer);
+        result.map_err(TrainingError::record(optimizer))?;
+        save_network(self.average.clone(), partial.join(AVERAGE))?;
         self.history.save(&partial.join(HISTORY))?;
         if target.exists() {
             fs::remove_dir_all(&target).map_err(failed)?;
@@ -66,19 +68,22 @@ impl Checkpoint {
             return Ok(None);
         };
         let inference = device.clone().without_autodiff();
-        let network = recipe
-            .network(&inference)
-            .try_load_file(newest.join(NETWORK))?;
-        let average = recipe
-            .network(&inference)
-            .try_load_file(newest.join(AVERAGE))?;
+        let network = load_weights(recipe, &newest.join(NETWORK), &inference)?;
+        let file = newest.join(OPTIMIZER);
+        let optimizer = optimizer.load(&file).map_err(TrainingError::record(file))?;
         Ok(Some(Self {
             network: network.train(),
-            optimizer: optimizer.load(newest.join(OPTIMIZER))?,
-            average,
+            optimizer,
+            average: load_weights(recipe, &newest.join(AVERAGE), &inference)?,
             history: History::load(&newest.join(HISTORY))?,
         }))
     }
+}
+
+fn save_network(network: Network, file: PathBuf) -> Result<(), TrainingError> {
+    network
+        .save_file(&file)
+        .map_err(TrainingError::record(file))
 }
 
 /// The complete checkpoints under `directory`, oldest first.

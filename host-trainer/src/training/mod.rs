@@ -49,9 +49,14 @@ pub enum TrainingError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// Weights could not be saved or loaded.
-    #[error("weights could not be saved or loaded: {0}")]
-    Record(#[from] RecordError),
+    /// Weights or the optimizer's state could not be saved or loaded.
+    #[error("{path} could not be saved or loaded: {source}")]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What burn says.
+        source: RecordError,
+    },
     /// The history could not be saved or loaded.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -80,7 +85,7 @@ pub enum TrainingError {
         loss: f64,
     },
     /// The user stopped the run.
-    #[error("stopped after {epochs} epochs: continue with --resume")]
+    #[error("stopped after {epochs} epochs: continue with the same command, `train` with --resume")]
     Stopped {
         /// Complete epochs, which are saved.
         epochs: usize,
@@ -88,6 +93,10 @@ pub enum TrainingError {
 }
 
 impl TrainingError {
+    fn record(path: PathBuf) -> impl FnOnce(RecordError) -> Self {
+        |source| Self::Record { path, source }
+    }
+
     fn write(path: &Path, source: std::io::Error) -> Self {
         Self::Write {
             path: path.to_owned(),
@@ -134,7 +143,8 @@ pub fn train(
         if state.history.best_epoch() == Some(epochs.len()) {
             let weights = run.join(WEIGHTS_FILE);
             let partial = run.join("weights.partial.bpk");
-            state.average.clone().save_file(&partial)?;
+            let saved = state.average.clone().save_file(&partial);
+            saved.map_err(TrainingError::record(partial.clone()))?;
             fs::rename(&partial, &weights)
                 .map_err(|source| TrainingError::write(&weights, source))?;
         }
@@ -155,7 +165,8 @@ pub fn load_weights(
     file: &Path,
     device: &Device,
 ) -> Result<Network, TrainingError> {
-    Ok(recipe.network(device).try_load_file(file)?)
+    let loaded = recipe.network(device).try_load_file(file);
+    loaded.map_err(TrainingError::record(file.to_owned()))
 }
 
 fn prepare_folder(recipe: &Recipe, run: &Path, resume: bool) -> Result<(), TrainingError> {
