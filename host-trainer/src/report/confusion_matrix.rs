@@ -9,9 +9,9 @@ use plotters::prelude::*;
 use super::canvas::{ReportError, centred, register_fonts};
 
 /// Width and height in pixels.
-const SIZE: (u32, u32) = (960, 960);
+const SIZE: (u32, u32) = (960, 930);
 /// Left and upper edge of the cells.
-const ORIGIN: (i32, i32) = (130, 110);
+const ORIGIN: (i32, i32) = (130, 100);
 /// Side of the square of all cells.
 const SIDE: i32 = 800;
 /// The colour of a class of which every image is in one cell.
@@ -88,11 +88,11 @@ fn draw_names<DB: DrawingBackend>(
         &title.transform(FontTransform::Rotate270),
         (22, ORIGIN.1 + SIDE / 2),
     )?;
-    let name = centred(13, &BLACK);
+    let name = centred(15, &BLACK);
     for (index, label) in labels.iter().enumerate() {
         let [low, high] = edges(index, labels.len());
         area.draw_text(label, &name, (ORIGIN.0 + (low + high) / 2, ORIGIN.1 - 18))?;
-        area.draw_text(label, &name, (ORIGIN.0 - 44, ORIGIN.1 + (low + high) / 2))?;
+        area.draw_text(label, &name, (ORIGIN.0 - 52, ORIGIN.1 + (low + high) / 2))?;
     }
     Ok(())
 }

@@ -51,6 +51,8 @@ struct Panel {
     validation: fn(&Epoch) -> f64,
     /// The least height of the vertical axis, for a curve that is a point or a level line.
     least_span: f64,
+    /// Text at a tick of the vertical axis.
+    tick: fn(&f64) -> String,
     /// Where the curves leave room.
     legend: SeriesLabelPosition,
 }
@@ -61,13 +63,16 @@ fn draw<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
 ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
     area.fill(&WHITE)?;
-    let below = area.titled(title, (FONT, 26).into_font().style(FontStyle::Bold))?;
+    let below = area
+        .margin(14, 0, 0, 0)
+        .titled(title, (FONT, 26).into_font().style(FontStyle::Bold))?;
     let (upper, lower) = below.split_vertically(below.dim_in_pixel().1 / 2);
     let loss = Panel {
         quantity: "loss",
         training: |epoch| epoch.train_loss,
         validation: |epoch| epoch.validation_loss,
         least_span: 0.2,
+        tick: |loss| format!("{loss:.2}"),
         legend: SeriesLabelPosition::UpperRight,
     };
     let accuracy = Panel {
@@ -75,6 +80,7 @@ fn draw<DB: DrawingBackend>(
         training: |epoch| epoch.train_accuracy,
         validation: |epoch| epoch.validation_accuracy,
         least_span: 5.0,
+        tick: |percent| format!("{percent:.1}"),
         legend: SeriesLabelPosition::LowerRight,
     };
     draw_panel(&history.epochs, loss, &upper)?;
@@ -96,28 +102,33 @@ fn draw_panel<DB: DrawingBackend>(
         .iter()
         .flat_map(|(_, _, points)| points)
         .map(|&(_, value)| value);
-    let last = epochs.last().map_or(0, |epoch| epoch.epoch).max(2);
+    // A single epoch stands in the middle of its axis.
+    let (first, last) = match epochs.last() {
+        Some(last) if last.epoch > 1 => (1, last.epoch),
+        _ => (0, 2),
+    };
     let mut chart = ChartBuilder::on(area)
         .margin(12)
         .margin_right(28)
         .x_label_area_size(52)
         .y_label_area_size(76)
-        .build_cartesian_2d(0..last, axis(values, panel.least_span))?;
+        .build_cartesian_2d(first..last, axis(values, panel.least_span))?;
     chart
         .configure_mesh()
         .x_desc("epoch")
         .y_desc(panel.quantity)
         .axis_desc_style((FONT, 18))
         .label_style((FONT, 16))
-        .x_labels(12.min(last + 1))
+        .x_labels(12)
         .y_labels(8)
-        .max_light_lines(0)
+        .y_label_formatter(&panel.tick)
+        .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
         .draw()?;
     for (name, colour, points) in curves {
         let dots = if epochs.len() <= DOTTED_EPOCHS { 4 } else { 0 };
         chart
-            .draw_series(LineSeries::new(points, colour.stroke_width(2)).point_size(dots))?
+            .draw_series(LineSeries::new(points, colour.filled().stroke_width(2)).point_size(dots))?
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 24, y)], colour.stroke_width(3)));
     }

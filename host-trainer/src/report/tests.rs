@@ -1,52 +1,181 @@
-#![allow(warnings)]
-use super::history::*;
-use super::*;
-use crate::dataset::*;
+//! Pictures are read back: the right size, and what must be visible in them is.
+
+use std::fs;
 use std::path::Path;
-#[test]
-fn zz_show() {
-    let d = Path::new("/tmp/fonts/out");
-    std::fs::create_dir_all(d).unwrap();
-    let ep = |n: usize, of: usize| {
-        let t = n as f64 / of as f64;
-        let w = ((n * 7919 % 13) as f64) / 13.0;
-        Epoch {
-            epoch: n,
-            learning_rate: 0.1,
-            train_loss: 0.6 + 1.3 * (-4.0 * t).exp(),
-            validation_loss: 0.75 + 1.0 * (-4.0 * t).exp() + 0.1 * w * (1.0 - t),
-            train_accuracy: 92.0 - 55.0 * (-4.0 * t).exp(),
-            validation_accuracy: 90.0 - 45.0 * (-4.0 * t).exp() - 3.0 * w * (1.0 - t),
-            seconds: 250.0,
-        }
-    };
-    for n in [1usize, 2, 5, 24, 400] {
-        let h = History {
-            epochs: (1..=n).map(|e| ep(e, n)).collect(),
-        };
-        learning_curves(
-            &h,
-            &format!("vgg3-best: {n} epochs"),
-            &d.join(format!("lc{n}.png")),
-            &d.join(format!("lc{n}.svg")),
-        )
-        .unwrap();
+
+use image::{Rgb, RgbImage};
+use shared_model::Image;
+use tempfile::TempDir;
+
+use super::history::{Epoch, History};
+use super::*;
+use crate::dataset::{CLASSES, LabelledImages};
+
+const BLUE: Rgb<u8> = Rgb([31, 119, 180]);
+const ORANGE: Rgb<u8> = Rgb([255, 127, 14]);
+
+fn epoch(epoch: usize, train_loss: f64) -> Epoch {
+    Epoch {
+        epoch,
+        learning_rate: 0.1,
+        train_loss,
+        train_accuracy: 40.0 + 2.0 * epoch as f64,
+        validation_loss: 1.4 / epoch as f64,
+        validation_accuracy: 45.0 + epoch as f64,
+        seconds: 250.0,
     }
-    let m: Vec<Vec<u32>> = (0..10)
-        .map(|t| {
-            (0..10)
-                .map(|p| {
-                    if t == p {
-                        900 - 13 * t as u32
-                    } else {
-                        (t * 31 + p * 17) as u32 % 37 * ((t * 7 + p) % 3) as u32
-                    }
-                })
-                .collect()
-        })
+}
+
+/// The learning curves of `epochs` as PNG and as SVG.
+fn curves(epochs: Vec<Epoch>) -> (RgbImage, String) {
+    let directory = TempDir::new().unwrap();
+    let (png, svg) = (
+        directory.path().join("curves.png"),
+        directory.path().join("curves.svg"),
+    );
+    learning_curves(&History { epochs }, "a title", &png, &svg).unwrap();
+    (
+        image::open(png).unwrap().into_rgb8(),
+        fs::read_to_string(svg).unwrap(),
+    )
+}
+
+/// How many pixels of a colour there are in the upper and in the lower chart, left of the legends.
+fn pixels_in_charts(picture: &RgbImage, colour: Rgb<u8>) -> [usize; 2] {
+    let middle = picture.height() / 2;
+    [0..middle, middle..picture.height()].map(|rows| {
+        let count_row = |y| {
+            (0..780)
+                .filter(|&x| *picture.get_pixel(x, y) == colour)
+                .count()
+        };
+        rows.map(count_row).sum()
+    })
+}
+
+#[test]
+fn both_curves_are_in_both_charts() {
+    let (picture, svg) = curves(
+        (1..=20)
+            .map(|number| epoch(number, 2.0 / number as f64))
+            .collect(),
+    );
+
+    assert_eq!(picture.dimensions(), (960, 960));
+    for colour in [BLUE, ORANGE] {
+        let [loss, accuracy] = pixels_in_charts(&picture, colour);
+        assert!(
+            loss > 500 && accuracy > 500,
+            "{loss} and {accuracy} pixels of {colour:?}"
+        );
+    }
+    for text in [
+        "a title",
+        "epoch",
+        "loss",
+        "accuracy (%)",
+        "training",
+        "validation",
+        "#1F77B4",
+        "#FF7F0E",
+    ] {
+        assert!(svg.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn a_single_epoch_is_visible() {
+    let (picture, _) = curves(vec![epoch(1, 1.6)]);
+    for colour in [BLUE, ORANGE] {
+        let [loss, accuracy] = pixels_in_charts(&picture, colour);
+        assert!(
+            loss > 20 && accuracy > 20,
+            "{loss} and {accuracy} pixels of {colour:?}"
+        );
+    }
+}
+
+#[test]
+fn a_training_that_diverged_is_drawn_as_far_as_it_can_be() {
+    let (picture, _) = curves(vec![
+        epoch(1, 1.6),
+        epoch(2, f64::NAN),
+        epoch(3, f64::INFINITY),
+    ]);
+    assert!(pixels_in_charts(&picture, BLUE)[0] > 20);
+
+    let (picture, _) = curves(vec![]);
+    assert_eq!(pixels_in_charts(&picture, BLUE), [0, 0]);
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_is_named() {
+    let missing = Path::new("/no/such/folder/curves.png");
+    let error = learning_curves(&History::default(), "", missing, missing).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("cannot draw /no/such/folder/curves.png: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_confusion_matrix_is_darkest_where_the_counts_are() {
+    let directory = TempDir::new().unwrap();
+    let (png, svg) = (
+        directory.path().join("matrix.png"),
+        directory.path().join("matrix.svg"),
+    );
+    // Everything is right, except that a quarter of the cats are taken for dogs.
+    let mut matrix: Vec<Vec<u32>> = (0..10)
+        .map(|t| (0..10).map(|p| if t == p { 1000 } else { 0 }).collect())
         .collect();
-    confusion_matrix(&m, &CLASSES, &d.join("cm.png"), &d.join("cm.svg")).unwrap();
-    let c = Cifar10::fetch_and_load(&default_directory()).unwrap();
-    preview(&c.train, &d.join("preview.png")).unwrap();
-    write_samples(&c.test, &default_directory().with_file_name("samples")).unwrap();
+    (matrix[3][3], matrix[3][5]) = (750, 250);
+
+    confusion_matrix(&matrix, &CLASSES, &png, &svg).unwrap();
+
+    let picture = image::open(png).unwrap().into_rgb8();
+    // The upper left corner of a cell, where no number is.
+    let brightness = |truth: u32, predicted: u32| {
+        picture
+            .get_pixel(130 + 80 * predicted + 8, 100 + 80 * truth + 8)
+            .0[0]
+    };
+    assert!(brightness(0, 0) < brightness(3, 3));
+    assert!(brightness(3, 3) < brightness(3, 5));
+    assert!(brightness(3, 5) < brightness(5, 3));
+    assert_eq!(brightness(5, 3), 255);
+    let svg = fs::read_to_string(svg).unwrap();
+    for text in ["predicted class", "true class", "automobile", "750", "250"] {
+        assert!(svg.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn the_preview_shows_nine_images_eight_times_as_large() {
+    let directory = TempDir::new().unwrap();
+    let png = directory.path().join("preview.png");
+    let image = |seed: usize| -> Image { std::array::from_fn(|i| ((i + seed) * 31 % 251) as u8) };
+    let images = LabelledImages {
+        images: (0..10).map(image).collect(),
+        labels: (0..10).collect(),
+    };
+
+    preview(&images, &png).unwrap();
+
+    let picture = image::open(png).unwrap().into_rgb8();
+    for (index, image) in images.images[..9].iter().enumerate() {
+        let (left, top) = (16 + 272 * (index % 3), 16 + 296 * (index / 3));
+        for (pixel, expected) in image.chunks_exact(3).enumerate() {
+            let (x, y) = (left + 8 * (pixel % 32), top + 8 * (pixel / 32));
+            for (x, y) in [(x, y), (x + 7, y + 7)] {
+                assert_eq!(
+                    picture.get_pixel(x as u32, y as u32).0,
+                    expected,
+                    "image {index}, ({x}, {y})"
+                );
+            }
+        }
+    }
 }
