@@ -1,1 +1,3 @@
 //! Tests across crates stand in `tests/`; this library is what they share.
+
+pub mod qemu;

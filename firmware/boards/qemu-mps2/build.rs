@@ -1,0 +1,51 @@
+//! Puts the linker script where the linker looks, and takes the model's blob and the size of its arena.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use shared_model::{AlignedBytes, Model};
+
+/// Taken unless the environment variable MODEL_BLOB names another; relative to this crate, like that one.
+const DEFAULT_BLOB: &str = "../../../data/models/vgg3-full.blob";
+
+fn main() -> ExitCode {
+    match configure() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            println!("cargo::error={message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn configure() -> Result<(), String> {
+    let folder = PathBuf::from(required("CARGO_MANIFEST_DIR")?);
+    println!("cargo::rerun-if-changed=memory.x");
+    println!("cargo::rustc-link-search={}", folder.display());
+
+    println!("cargo::rerun-if-env-changed=MODEL_BLOB");
+    let blob = folder.join(env::var_os("MODEL_BLOB").unwrap_or(DEFAULT_BLOB.into()));
+    println!("cargo::rerun-if-changed={}", blob.display());
+    println!("cargo::rustc-env=MODEL_BLOB={}", blob.display());
+    let arena_len = arena_len(&blob)?;
+    let generated = Path::new(&required("OUT_DIR")?).join("arena_len.rs");
+    fs::write(&generated, arena_len.to_string())
+        .map_err(|error| format!("{}: {error}", generated.display()))
+}
+
+fn required(variable: &str) -> Result<String, String> {
+    env::var(variable).map_err(|error| format!("{variable}: {error}"))
+}
+
+/// Bytes of working memory that the model in the file `blob` needs.
+fn arena_len(blob: &Path) -> Result<usize, String> {
+    let hint = "`cargo run -p host-trainer` makes one: set MODEL_BLOB to its path";
+    let bytes =
+        fs::read(blob).map_err(|error| format!("no model: {}: {error}; {hint}", blob.display()))?;
+    let bytes = AlignedBytes::from(bytes.as_slice());
+    let model = Model::load(&bytes)
+        .map_err(|error| format!("{} is no model: {error}; {hint}", blob.display()))?;
+    Ok(model.arena_len())
+}

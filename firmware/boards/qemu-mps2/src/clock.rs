@@ -1,0 +1,45 @@
+//! Counts executed instructions with SysTick.
+//!
+//! Under `qemu-system-arm -icount shift=0` an instruction takes one nanosecond of virtual time, and
+//! SysTick runs at 25 MHz on both machines: a tick is 40 instructions. These are instructions, not
+//! cycles; without `-icount` the figures mean nothing.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m::peripheral::{SCB, SYST};
+use cortex_m_rt::exception;
+
+const INSTRUCTIONS_PER_TICK: u64 = 40;
+/// SysTick counts 24 bits down from here.
+const RELOAD: u32 = 0x00ff_ffff;
+
+static WRAPS: AtomicU32 = AtomicU32::new(0);
+
+/// Starts counting. Call once, before [`instructions`].
+pub fn start(mut syst: SYST) {
+    syst.set_clock_source(SystClkSource::Core);
+    syst.set_reload(RELOAD);
+    syst.clear_current();
+    syst.enable_interrupt();
+    syst.enable_counter();
+}
+
+/// Instructions executed since [`start`], to a multiple of 40. Waits for ever where interrupts are masked
+/// and the counter has wrapped.
+pub fn instructions() -> u64 {
+    loop {
+        let wraps = WRAPS.load(Ordering::Relaxed);
+        let remaining = SYST::get_current();
+        // A wrap between the two reads would pair an old count of wraps with a new counter.
+        if !SCB::is_pendst_pending() && wraps == WRAPS.load(Ordering::Relaxed) {
+            let ticks = u64::from(wraps) * (u64::from(RELOAD) + 1) + u64::from(RELOAD - remaining);
+            return ticks * INSTRUCTIONS_PER_TICK;
+        }
+    }
+}
+
+#[exception]
+fn SysTick() {
+    WRAPS.fetch_add(1, Ordering::Relaxed);
+}

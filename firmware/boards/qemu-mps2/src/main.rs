@@ -1,0 +1,157 @@
+//! Classifies images of the host on an emulated Cortex-M4 or Cortex-M7.
+//!
+//! QEMU passes two arguments through semihosting: `classify` or `profile`, and the name of a file of raw
+//! images. What the firmware finds goes back as defmt frames, which `qemu-runner` decodes: its
+//! `protocol.rs` must know the text of every message here.
+#![no_std]
+#![no_main]
+
+mod clock;
+mod fault;
+mod images;
+mod stack;
+
+use core::hint::black_box;
+use core::str::Utf8Error;
+
+use cortex_m as _;
+use cortex_m_rt::entry;
+use defmt_semihosting as _;
+use firmware::boot::{self, BootError};
+use firmware::profile::LayerTimes;
+use images::{ImageFile, ImagesError};
+use semihosting::experimental::env;
+use semihosting::process::ExitCode;
+use shared_model::{Aligned, Classification, IMAGE_LEN, Image, Interpreter, Model};
+use thiserror::Error;
+
+/// The model, in flash.
+static BLOB: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("MODEL_BLOB")));
+/// What the model needs, found out by `build.rs`.
+const ARENA_LEN: usize = include!(concat!(env!("OUT_DIR"), "/arena_len.rs"));
+/// Longest command line that the host may pass.
+const COMMAND_LINE_LEN: usize = 512;
+
+/// Why the firmware gives up.
+#[derive(Debug, Error)]
+enum Failure<'n> {
+    #[error(
+        "the arguments must be `classify FILE` or `profile FILE`, from -semihosting-config arg="
+    )]
+    Arguments,
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    #[error("image file {name}: {error}")]
+    Images { name: &'n str, error: ImagesError },
+}
+
+/// What to count, and the file of images.
+struct Request<'n> {
+    profiled: bool,
+    file: &'n str,
+}
+
+#[entry]
+fn main() -> ! {
+    static mut ARENA: [u8; ARENA_LEN] = [0; ARENA_LEN];
+    static mut MODEL: Option<Model<'static>> = None;
+
+    let peripherals = cortex_m::Peripherals::take().expect("nothing has taken them before main");
+    clock::start(peripherals.SYST);
+    let arguments = env::args::<COMMAND_LINE_LEN>();
+    let request = arguments
+        .as_ref()
+        .ok()
+        .and_then(|arguments| request(arguments.into_iter()));
+    match request
+        .ok_or(Failure::Arguments)
+        .and_then(|request| run(&request, MODEL, ARENA))
+    {
+        Ok(()) => ExitCode::SUCCESS.exit_process(),
+        Err(failure) => {
+            defmt::error!("{}", defmt::Display2Format(&failure));
+            ExitCode::FAILURE.exit_process()
+        }
+    }
+}
+
+/// The words of the command line, if they make sense.
+fn request<'n>(words: impl Iterator<Item = Result<&'n str, Utf8Error>>) -> Option<Request<'n>> {
+    let mut words = words.map_while(Result::ok);
+    let profiled = match words.next()? {
+        "classify" => false,
+        "profile" => true,
+        _ => return None,
+    };
+    Some(Request {
+        profiled,
+        file: words.next()?,
+    })
+}
+
+/// The firmware's whole job: boot, classify, report.
+fn run<'n>(
+    request: &Request<'n>,
+    slot: &mut Option<Model<'static>>,
+    arena: &mut [u8],
+) -> Result<(), Failure<'n>> {
+    // The blob may be exchanged in flash without a build: the compiler must not compute with its bytes.
+    let blob = &black_box(BLOB).0;
+    let (model, mut interpreter) = boot::boot(blob, slot, arena)?;
+    defmt::info!(
+        "{=str} is ready: CRC-32 {=u32:08x}, {=usize} bytes of flash, {=usize} bytes of arena, known answer reproduced",
+        model.graph().name,
+        model.crc32(),
+        blob.len(),
+        model.arena_len()
+    );
+    let name = request.file;
+    classify_file(model, &mut interpreter, request)
+        .map_err(|error| Failure::Images { name, error })?;
+    let (used, size) = stack::high_water();
+    defmt::info!("done: {=usize} of {=usize} bytes of stack used", used, size);
+    Ok(())
+}
+
+/// Classifies every image of the file and reports each.
+fn classify_file(
+    model: &Model<'_>,
+    interpreter: &mut Interpreter<'_, '_>,
+    request: &Request<'_>,
+) -> Result<(), ImagesError> {
+    let mut file = ImageFile::open(request.file)?;
+    let mut image = [0; IMAGE_LEN];
+    while let Some(index) = file.next(&mut image)? {
+        let (classification, instructions) = classify(interpreter, &image, request.profiled);
+        let label = model.graph().labels.get(classification.class);
+        defmt::info!(
+            "image {=u32}: class {=usize} {=str}, logits {=[?]}, {=u64} instructions",
+            index,
+            classification.class,
+            label.copied().unwrap_or_default(),
+            classification.logits.as_slice(),
+            instructions
+        );
+    }
+    Ok(())
+}
+
+/// The classification of `image` and the instructions that it took.
+fn classify(
+    interpreter: &mut Interpreter<'_, '_>,
+    image: &Image,
+    profiled: bool,
+) -> (Classification, u64) {
+    let start = clock::instructions();
+    if !profiled {
+        let classification = interpreter.classify(image);
+        return (classification, clock::instructions() - start);
+    }
+    let mut times = LayerTimes::new(clock::instructions);
+    let classification = interpreter.classify_with(image, &mut times);
+    let instructions = clock::instructions() - start;
+    for (layer, instructions) in times.layers().iter().enumerate() {
+        defmt::info!("layer {=usize}: {=u64} instructions", layer, *instructions);
+    }
+    (classification, instructions)
+}

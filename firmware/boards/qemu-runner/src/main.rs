@@ -1,0 +1,106 @@
+//! Runs the firmware of `qemu-mps2` in QEMU and decodes what it reports.
+//!
+//! Cargo starts it as the runner of that board, `tests/src/qemu.rs` for the tests; it runs on the host and
+//! stands here because it must decode exactly what the board's defmt encodes.
+
+mod picture;
+mod process;
+mod protocol;
+mod session;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use session::{Machine, Session};
+
+/// Classifies pictures on an emulated Cortex-M.
+#[derive(Parser)]
+struct Arguments {
+    /// The firmware's ELF file; `cargo run` passes it
+    elf: PathBuf,
+    /// PNG or JPEG pictures of any size
+    #[arg(default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../data/samples/deer.png"))]
+    pictures: Vec<PathBuf>,
+    /// A file of raw images, 32 x 32 x RGB bytes each, passed on as it is instead of pictures
+    #[arg(long, value_name = "FILE", conflicts_with = "pictures")]
+    raw: Option<PathBuf>,
+    /// The machine to emulate
+    #[arg(long, value_enum, default_value = "m4")]
+    machine: Machine,
+    /// Count the instructions of each layer, which adds a few to the total
+    #[arg(long)]
+    profile: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let images = match &arguments.raw {
+        Some(file) => file.clone(),
+        None => picture::collect(&arguments.pictures, folder.path())?,
+    };
+    let session = session::run(
+        &arguments.elf,
+        arguments.machine,
+        arguments.profile,
+        &images,
+    )?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&session)?);
+    } else {
+        let names = if arguments.raw.is_some() {
+            &[]
+        } else {
+            arguments.pictures.as_slice()
+        };
+        print(&session, arguments.machine, names);
+    }
+    Ok(())
+}
+
+fn print(session: &Session, machine: Machine, names: &[PathBuf]) {
+    let Session {
+        banner,
+        records,
+        stack,
+    } = session;
+    println!(
+        "{}: {} (CRC-32 {:08x}) takes {} bytes of flash, {} bytes of arena, {} of {} bytes of stack; \
+         its known answer is reproduced",
+        machine.name(),
+        banner.model,
+        banner.crc32,
+        banner.blob_len,
+        banner.arena_len,
+        stack.used,
+        stack.size
+    );
+    for record in records {
+        let name = names
+            .get(record.index)
+            .map(|path| path.display().to_string());
+        let name = name.unwrap_or_else(|| format!("image {}", record.index));
+        println!(
+            "{name}: class {}, {} ({} instructions)",
+            record.class, record.label, record.instructions
+        );
+        for (layer, instructions) in record.layers.iter().enumerate() {
+            println!("  layer {layer}: {instructions} instructions");
+        }
+    }
+}

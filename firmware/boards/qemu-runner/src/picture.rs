@@ -1,0 +1,78 @@
+//! Pictures of any size as the network's input.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::{ImageError, ImageReader};
+use shared_model::preprocess::{FrameError, Rgb888, reduce};
+use shared_model::{IMAGE_LEN, Image};
+use thiserror::Error;
+
+/// Why a picture cannot be classified.
+#[derive(Debug, Error)]
+pub enum PictureError {
+    #[error("{path}: {error}")]
+    File {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+    #[error("{path} is no readable PNG or JPEG picture: {error}")]
+    Decode { path: PathBuf, error: ImageError },
+    #[error("{path}: {width} x {height} pixels are too many")]
+    TooLarge {
+        path: PathBuf,
+        width: u32,
+        height: u32,
+    },
+    #[error("{path}: {error}")]
+    Reduce { path: PathBuf, error: FrameError },
+}
+
+/// Writes the pictures, cropped and reduced with the camera's code, to one file in `folder` and gives its path.
+///
+/// # Errors
+///
+/// [`PictureError`] names the picture.
+pub fn collect(pictures: &[PathBuf], folder: &Path) -> Result<PathBuf, PictureError> {
+    let images = pictures
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<Vec<_>, _>>()?;
+    let path = folder.join("images.rgb");
+    match fs::write(&path, images.as_flattened()) {
+        Ok(()) => Ok(path),
+        Err(error) => Err(PictureError::File { path, error }),
+    }
+}
+
+fn read(path: &Path) -> Result<Image, PictureError> {
+    let owned = || path.to_owned();
+    let reader = ImageReader::open(path).map_err(|error| PictureError::File {
+        path: owned(),
+        error,
+    })?;
+    let picture = reader
+        .decode()
+        .map_err(|error| PictureError::Decode {
+            path: owned(),
+            error,
+        })?
+        .into_rgb8();
+    let (width, height) = picture.dimensions();
+    let mut image = [0; IMAGE_LEN];
+    let sides = (u16::try_from(width), u16::try_from(height));
+    let (Ok(frame_width), Ok(frame_height)) = sides else {
+        return Err(PictureError::TooLarge {
+            path: owned(),
+            width,
+            height,
+        });
+    };
+    reduce::<Rgb888>(&picture, frame_width, frame_height, &mut image).map_err(|error| {
+        PictureError::Reduce {
+            path: owned(),
+            error,
+        }
+    })?;
+    Ok(image)
+}

@@ -1,0 +1,192 @@
+//! One run of the firmware in QEMU.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use defmt_decoder::Table;
+use serde::Serialize;
+use shared_model::IMAGE_LEN;
+use thiserror::Error;
+
+use crate::process::{self, Finished};
+use crate::protocol::{self, Banner, Message, ProtocolError, Record, Stack};
+
+/// An emulated inference takes about a second; a machine that is busy with other work is far slower.
+const LIMIT_PER_IMAGE: Duration = Duration::from_secs(20);
+const LIMIT_OF_BOOT: Duration = Duration::from_secs(60);
+
+/// A machine of QEMU.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Machine {
+    /// mps2-an386
+    M4,
+    /// mps2-an500
+    M7,
+}
+
+impl Machine {
+    /// QEMU's name of the machine.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::M4 => "mps2-an386",
+            Self::M7 => "mps2-an500",
+        }
+    }
+}
+
+/// What the firmware reported.
+#[derive(Serialize)]
+pub struct Session {
+    /// The model that it holds.
+    pub banner: Banner,
+    /// One for each image.
+    pub records: Vec<Record>,
+    /// Use of the stack over the whole run.
+    pub stack: Stack,
+}
+
+/// Why there is no [`Session`].
+#[derive(Debug, Error)]
+pub enum SessionError {
+    #[error("cannot start qemu-system-arm: {0}; `tests/run setup` installs it")]
+    Start(std::io::Error),
+    #[error("{path}: {error}")]
+    File {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+    #[error("{path} is no firmware that logs through defmt: {reason}")]
+    Elf { path: PathBuf, reason: String },
+    #[error("{machine} did not finish within {limit:?}; it had written {written} bytes")]
+    Timeout {
+        machine: &'static str,
+        limit: Duration,
+        written: usize,
+    },
+    #[error("the firmware failed ({status}): {message}")]
+    Firmware { status: ExitStatus, message: String },
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    #[error("the firmware ended without an error, but its report lacks {0}")]
+    Incomplete(&'static str),
+}
+
+/// Runs the firmware `elf` on the file `images` of raw images, which need not be well-formed or exist.
+///
+/// # Errors
+///
+/// [`SessionError`] if QEMU is missing or hangs, or if the firmware reports an error.
+pub fn run(
+    elf: &Path,
+    machine: Machine,
+    profile: bool,
+    images: &Path,
+) -> Result<Session, SessionError> {
+    let file_error = |path: &Path| {
+        let path = path.to_owned();
+        move |error| SessionError::File { path, error }
+    };
+    let elf = std::path::absolute(elf).map_err(file_error(elf))?;
+    let images = std::path::absolute(images).map_err(file_error(images))?;
+    let table = table(&elf, &std::fs::read(&elf).map_err(file_error(&elf))?)?;
+    let count = std::fs::metadata(&images).map_or(0, |metadata| metadata.len() / IMAGE_LEN as u64);
+    let limit = LIMIT_OF_BOOT + LIMIT_PER_IMAGE * u32::try_from(count).unwrap_or(u32::MAX);
+    let mut command = qemu(&elf, machine, profile, &images);
+    let finished = process::run(&mut command, limit).map_err(SessionError::Start)?;
+    session(&table, machine, limit, &finished)
+}
+
+/// The texts of the firmware's messages, of which it sends only indices.
+fn table(path: &Path, elf: &[u8]) -> Result<Table, SessionError> {
+    let error = |reason| SessionError::Elf {
+        path: path.to_owned(),
+        reason,
+    };
+    Table::parse(elf)
+        .map_err(|reason| error(reason.to_string()))?
+        .ok_or_else(|| error("it has no section .defmt".to_owned()))
+}
+
+fn qemu(elf: &Path, machine: Machine, profile: bool, images: &Path) -> Command {
+    let mut command = Command::new("qemu-system-arm");
+    command.args([
+        "-machine",
+        machine.name(),
+        "-nographic",
+        "-monitor",
+        "none",
+        "-serial",
+        "null",
+    ]);
+    // One instruction takes one nanosecond: the firmware's timer counts instructions.
+    command.args(["-icount", "shift=0"]);
+    // The firmware opens the file in QEMU's directory. QEMU wants commas doubled.
+    let mode = if profile { "profile" } else { "classify" };
+    let name = images
+        .file_name()
+        .map(OsStr::to_string_lossy)
+        .unwrap_or_default()
+        .replace(',', ",,");
+    let semihosting = format!("enable=on,target=native,arg={mode},arg=\"{name}\"");
+    command
+        .args(["-semihosting-config", &semihosting])
+        .arg("-kernel")
+        .arg(elf);
+    if let Some(folder) = images.parent() {
+        command.current_dir(folder);
+    }
+    command
+}
+
+fn session(
+    table: &Table,
+    machine: Machine,
+    limit: Duration,
+    finished: &Finished,
+) -> Result<Session, SessionError> {
+    let Some(status) = finished.status else {
+        return Err(SessionError::Timeout {
+            machine: machine.name(),
+            limit,
+            written: finished.stdout.len(),
+        });
+    };
+    let messages = protocol::decode(table, &finished.stdout)?;
+    if status.success() {
+        return assemble(messages);
+    }
+    let reported = messages.into_iter().find_map(|message| match message {
+        Message::Failed(text) => Some(text),
+        _ => None,
+    });
+    // A firmware that has no stack left says nothing; QEMU does.
+    let message =
+        reported.unwrap_or_else(|| String::from_utf8_lossy(&finished.stderr).trim().to_owned());
+    Err(SessionError::Firmware { status, message })
+}
+
+fn assemble(messages: Vec<Message>) -> Result<Session, SessionError> {
+    let (mut banner, mut stack) = (None, None);
+    let mut layers = Vec::new();
+    let mut records = Vec::new();
+    for message in messages {
+        match message {
+            Message::Ready(ready) => banner = Some(ready),
+            Message::Layer(instructions) => layers.push(instructions),
+            Message::Classified(record) => records.push(Record {
+                layers: std::mem::take(&mut layers),
+                ..record
+            }),
+            Message::Done(done) => stack = Some(done),
+            Message::Failed(_) => return Err(SessionError::Incomplete("a failing exit status")),
+        }
+    }
+    Ok(Session {
+        banner: banner.ok_or(SessionError::Incomplete("its beginning"))?,
+        records,
+        stack: stack.ok_or(SessionError::Incomplete("its end"))?,
+    })
+}

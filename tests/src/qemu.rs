@@ -1,0 +1,260 @@
+//! The firmware of `firmware/boards/qemu-mps2`: built, patched, run in QEMU.
+//!
+//! `firmware/boards/qemu-runner` does the running and decoding, as a program: as a dependency, its decoder of
+//! defmt would change features of crates under burn, which would then be built twice.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde::Deserialize;
+use shared_model::Image;
+use thiserror::Error;
+
+/// A machine of QEMU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Machine {
+    /// mps2-an386.
+    CortexM4,
+    /// mps2-an500.
+    CortexM7,
+}
+
+impl Machine {
+    /// Both machines.
+    pub const ALL: [Self; 2] = [Self::CortexM4, Self::CortexM7];
+
+    const fn argument(self) -> &'static str {
+        match self {
+            Self::CortexM4 => "m4",
+            Self::CortexM7 => "m7",
+        }
+    }
+}
+
+/// What the firmware counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The instructions of each inference.
+    Classify,
+    /// Those of each layer as well; the counting adds a little to the total.
+    Profile,
+}
+
+/// What one run of the firmware reported.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Session {
+    /// The model that it holds.
+    pub banner: Banner,
+    /// One for each image, in order.
+    pub records: Vec<Record>,
+    /// Use of the stack over the whole run.
+    pub stack: Stack,
+}
+
+/// What the firmware holds.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Banner {
+    /// Name of the model.
+    pub model: String,
+    /// CRC-32 of its blob.
+    pub crc32: u32,
+    /// Bytes of the blob in flash.
+    pub blob_len: usize,
+    /// Bytes of working memory.
+    pub arena_len: usize,
+}
+
+/// The classification of one image.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Record {
+    /// Index of the image.
+    pub index: usize,
+    /// Index of the winning class.
+    pub class: usize,
+    /// Name of that class.
+    pub label: String,
+    /// Every class's logit, as the integers that the network computes.
+    pub logits: Vec<i32>,
+    /// Executed instructions of the inference, to a multiple of 40.
+    pub instructions: u64,
+    /// The same for each layer; empty unless profiled.
+    pub layers: Vec<u64>,
+}
+
+/// The firmware's stack in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Stack {
+    /// Used at the deepest.
+    pub used: usize,
+    /// There is in all.
+    pub size: usize,
+}
+
+/// Why there is no [`Firmware`] or no [`Session`].
+#[derive(Debug, Error)]
+pub enum QemuError {
+    /// A program of `tests/support` cannot be started.
+    #[error("cannot start {program}: {error}")]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// What the operating system says.
+        error: std::io::Error,
+    },
+    /// The firmware did not build.
+    #[error("building the firmware failed:\n{0}")]
+    Build(String),
+    /// A file cannot be read or written.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        error: std::io::Error,
+    },
+    /// The firmware to be patched is another one.
+    #[error("{elf} does not hold the blob that is to be replaced by one of the same length")]
+    OtherBlob {
+        /// The firmware's ELF file.
+        elf: PathBuf,
+    },
+    /// The run failed, by a report of the firmware or because QEMU did.
+    #[error("{0}")]
+    Run(String),
+    /// The runner's output is not what this library expects.
+    #[error("qemu-runner printed something else than a session: {0}")]
+    Output(#[from] serde_json::Error),
+}
+
+/// An ELF file of the firmware, with the model in it.
+#[derive(Clone, Debug)]
+pub struct Firmware {
+    elf: PathBuf,
+}
+
+impl Firmware {
+    /// Builds the firmware in release around the model in the file `blob`.
+    ///
+    /// # Errors
+    ///
+    /// [`QemuError::Build`] if a tool is missing or the build fails.
+    pub fn build(blob: &Path) -> Result<Self, QemuError> {
+        let mut command = support("firmware-cargo");
+        command
+            .args(["build", "--release", "--package", "qemu-mps2"])
+            .args(["--message-format", "json-render-diagnostics"])
+            .current_dir(root().join("firmware/boards"))
+            .env("MODEL_BLOB", blob);
+        let output = output(&mut command)?;
+        match executable(&output.stdout) {
+            Some(elf) if output.status.success() => Ok(Self { elf }),
+            _ => Err(QemuError::Build(text(&output.stderr))),
+        }
+    }
+
+    /// Writes the firmware to `elf` with the bytes of `blob` replaced by those of `replacement`, as if the
+    /// flash had changed.
+    ///
+    /// # Errors
+    ///
+    /// [`QemuError::OtherBlob`] if the firmware does not hold `blob` or the lengths differ.
+    pub fn with_blob(
+        &self,
+        blob: &[u8],
+        replacement: &[u8],
+        elf: &Path,
+    ) -> Result<Self, QemuError> {
+        let mut bytes = fs::read(&self.elf).map_err(file_error(&self.elf))?;
+        let place = bytes
+            .windows(blob.len().max(1))
+            .position(|window| window == blob);
+        match place {
+            Some(start) if blob.len() == replacement.len() => {
+                bytes[start..start + blob.len()].copy_from_slice(replacement);
+            }
+            _ => {
+                return Err(QemuError::OtherBlob {
+                    elf: self.elf.clone(),
+                });
+            }
+        }
+        fs::write(elf, bytes).map_err(file_error(elf))?;
+        Ok(Self { elf: elf.into() })
+    }
+
+    /// Classifies `images` on `machine`.
+    ///
+    /// # Errors
+    ///
+    /// [`QemuError::Run`] with the message of the firmware or of QEMU.
+    pub fn classify(
+        &self,
+        machine: Machine,
+        mode: Mode,
+        images: &[Image],
+    ) -> Result<Session, QemuError> {
+        let folder = tempfile::tempdir().map_err(file_error(&std::env::temp_dir()))?;
+        let file = folder.path().join("images.rgb");
+        fs::write(&file, images.as_flattened()).map_err(file_error(&file))?;
+        self.classify_file(machine, mode, &file)
+    }
+
+    /// Like [`classify`](Self::classify), with the images in a file, which may be malformed or missing.
+    ///
+    /// # Errors
+    ///
+    /// [`QemuError::Run`] with the message of the firmware or of QEMU.
+    pub fn classify_file(
+        &self,
+        machine: Machine,
+        mode: Mode,
+        images: &Path,
+    ) -> Result<Session, QemuError> {
+        let mut command = support("qemu-runner");
+        command
+            .arg(&self.elf)
+            .args(["--json", "--machine", machine.argument(), "--raw"])
+            .arg(images);
+        if mode == Mode::Profile {
+            command.arg("--profile");
+        }
+        let output = output(&mut command)?;
+        if !output.status.success() {
+            return Err(QemuError::Run(text(&output.stderr)));
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn support(program: &str) -> Command {
+    Command::new(root().join("tests/support").join(program))
+}
+
+fn output(command: &mut Command) -> Result<Output, QemuError> {
+    command.output().map_err(|error| QemuError::Start {
+        program: command.get_program().into(),
+        error,
+    })
+}
+
+fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> QemuError + use<> {
+    let path = path.to_owned();
+    |error| QemuError::File { path, error }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}
+
+/// The path of the program among cargo's messages.
+fn executable(messages: &[u8]) -> Option<PathBuf> {
+    let messages = serde_json::Deserializer::from_slice(messages).into_iter::<serde_json::Value>();
+    messages
+        .filter_map(Result::ok)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}

@@ -1,0 +1,175 @@
+//! The firmware on both emulated machines: the host's logits bit for bit, and every error by its name.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::thread;
+
+use host_trainer::dataset::{self, Cifar10};
+use shared_model::{AlignedBytes, IMAGE_LEN, Image, Interpreter, Model};
+use tests::qemu::{Firmware, Machine, Mode, QemuError, Session};
+
+/// Real images on each machine.
+const IMAGES: usize = 100;
+
+static BLOB_FILE: LazyLock<PathBuf> =
+    LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/models/vgg3-full.blob"));
+static BLOB: LazyLock<AlignedBytes> = LazyLock::new(|| {
+    let bytes = fs::read(&*BLOB_FILE).expect("the reference model is committed");
+    AlignedBytes::from(bytes.as_slice())
+});
+static FIRMWARE: LazyLock<Firmware> =
+    LazyLock::new(|| Firmware::build(&BLOB_FILE).unwrap_or_else(|error| panic!("{error}")));
+
+/// The first images of the test set.
+fn test_images(count: usize) -> Vec<Image> {
+    let cifar = Cifar10::load(&dataset::default_directory())
+        .unwrap_or_else(|error| panic!("{error}; `tests/run data` fetches the data set"));
+    cifar.test.images[..count].to_vec()
+}
+
+fn run_on_both(images: &[Image], mode: Mode) -> [Session; 2] {
+    let run = |machine| {
+        let session = FIRMWARE.classify(machine, mode, images);
+        session.unwrap_or_else(|error| panic!("{machine:?}: {error}"))
+    };
+    thread::scope(|scope| {
+        let runs = Machine::ALL.map(|machine| scope.spawn(move || run(machine)));
+        runs.map(|run| run.join().expect("the run succeeds"))
+    })
+}
+
+/// What the firmware says when it fails on the M4.
+fn failure(result: Result<Session, QemuError>) -> String {
+    match result {
+        Err(QemuError::Run(message)) => message,
+        other => panic!("expected a failing run, got {other:?}"),
+    }
+}
+
+/// Ranges of the section are counted from here: behind the graph, at a multiple of 16.
+fn section_start(blob: &[u8]) -> usize {
+    let graph_len = u32::from_le_bytes(blob[20..24].try_into().expect("four bytes"));
+    (24 + graph_len as usize).next_multiple_of(16)
+}
+
+#[test]
+fn both_machines_give_the_logits_of_the_host() {
+    let images = test_images(IMAGES);
+    let sessions = run_on_both(&images, Mode::Classify);
+
+    let model = Model::load(&BLOB).expect("the reference model is valid");
+    let mut arena = vec![0; model.arena_len()];
+    let mut interpreter = Interpreter::new(&model, &mut arena).expect("the arena is as asked for");
+    for (machine, session) in Machine::ALL.iter().zip(&sessions) {
+        assert_eq!(session.banner.crc32, model.crc32(), "{machine:?}");
+        assert_eq!(session.banner.arena_len, model.arena_len(), "{machine:?}");
+        assert_eq!(session.records.len(), images.len(), "{machine:?}");
+        assert!(session.stack.used < session.stack.size, "{machine:?}");
+    }
+    for (index, image) in images.iter().enumerate() {
+        let expected = interpreter.classify(image);
+        for (machine, session) in Machine::ALL.iter().zip(&sessions) {
+            let record = &session.records[index];
+            assert_eq!(record.index, index, "{machine:?}");
+            assert_eq!(
+                record.logits,
+                expected.logits.as_slice(),
+                "{machine:?}, image {index}"
+            );
+            assert_eq!(record.class, expected.class, "{machine:?}, image {index}");
+            assert_eq!(
+                record.label,
+                model.graph().labels[expected.class],
+                "{machine:?}, image {index}"
+            );
+        }
+    }
+}
+
+#[test]
+fn layers_account_for_the_instructions_of_an_inference() {
+    let model = Model::load(&BLOB).expect("the reference model is valid");
+    for session in run_on_both(&test_images(1), Mode::Profile) {
+        let record = &session.records[0];
+        let sum: u64 = record.layers.iter().sum();
+        println!(
+            "{} instructions, layers {:?}",
+            record.instructions, record.layers
+        );
+        assert_eq!(record.layers.len(), model.graph().layers.len());
+        assert!(sum <= record.instructions);
+        assert!(
+            sum * 100 >= record.instructions * 97,
+            "{sum} of {} instructions",
+            record.instructions
+        );
+    }
+}
+
+#[test]
+fn a_damaged_blob_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut damaged = BLOB.to_vec();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    let elf = folder.path().join("damaged.elf");
+    let firmware = FIRMWARE
+        .with_blob(&BLOB, &damaged, &elf)
+        .expect("the firmware holds the blob");
+    let message = failure(firmware.classify(Machine::CortexM4, Mode::Classify, &[[0; IMAGE_LEN]]));
+    assert!(
+        message.contains("blob in flash cannot be used") && message.contains("CRC"),
+        "{message}"
+    );
+}
+
+#[test]
+fn another_known_answer_is_noticed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let model = Model::load(&BLOB).expect("the reference model is valid");
+    let mut altered = BLOB.to_vec();
+    let start = section_start(&altered) + model.graph().known_answer.image.offset as usize;
+    for pixel in &mut altered[start..start + IMAGE_LEN] {
+        *pixel = !*pixel;
+    }
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&altered[20..]);
+    altered[16..20].copy_from_slice(&crc.to_le_bytes());
+    let elf = folder.path().join("altered.elf");
+    let firmware = FIRMWARE
+        .with_blob(&BLOB, &altered, &elf)
+        .expect("the firmware holds the blob");
+    let message = failure(firmware.classify(Machine::CortexM4, Mode::Classify, &[[0; IMAGE_LEN]]));
+    assert!(message.contains("known-answer test failed"), "{message}");
+    assert!(message.contains(&format!("{crc:08x}")), "{message}");
+}
+
+#[test]
+fn a_bad_image_file_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cases: [(&str, Option<usize>, &str); 3] = [
+        (
+            "missing.rgb",
+            None,
+            "image file missing.rgb: it cannot be opened",
+        ),
+        (
+            "empty, really.rgb",
+            Some(0),
+            "image file empty, really.rgb: it has 0 bytes",
+        ),
+        (
+            "truncated.rgb",
+            Some(2 * IMAGE_LEN - 1),
+            "image file truncated.rgb: it has 6143 bytes",
+        ),
+    ];
+    for (name, len, expected) in cases {
+        let file = folder.path().join(name);
+        if let Some(len) = len {
+            fs::write(&file, vec![0; len]).expect("a temporary file");
+        }
+        let message = failure(FIRMWARE.classify_file(Machine::CortexM7, Mode::Classify, &file));
+        assert!(message.contains(expected), "{message}");
+    }
+}
