@@ -8,6 +8,8 @@ pub mod dataset;
 pub mod device;
 pub mod evaluate;
 pub mod network;
+pub mod normalization;
+pub mod pooling;
 pub mod quantize;
 pub mod recipe;
 pub mod report;

@@ -4,10 +4,11 @@
 //! and dropout. Tensors are `[batch, channels, height, width]`.
 
 use crate::convolution::convolution_3x3;
+use crate::normalization::relu_batch_norm;
+use crate::pooling::max_pool_2x2;
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
@@ -51,7 +52,6 @@ pub struct Network {
 pub struct Block {
     /// The convolutions, each with ReLU and, if the architecture has it, batch normalization.
     pub convolutions: Vec<Convolution>,
-    pool: MaxPool2d,
 }
 
 /// Convolution 3×3 with same padding, ReLU, batch normalization: `[batch, in, h, w] → [batch, out, h, w]`.
@@ -86,7 +86,6 @@ impl Architecture {
                     self.convolution(channels, filters, device),
                     self.convolution(filters, filters, device),
                 ],
-                pool: MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init(),
             });
             channels = filters;
         }
@@ -157,10 +156,10 @@ impl Convolution {
         let bias = bias
             .as_ref()
             .expect("`Architecture::init` gives every convolution a bias");
-        let output = relu(convolution_3x3(input, weight.val(), bias.val()));
+        let output = convolution_3x3(input, weight.val(), bias.val());
         match &self.norm {
-            Some(norm) => norm.forward(output),
-            None => output,
+            Some(norm) => relu_batch_norm(output, norm),
+            None => relu(output),
         }
     }
 }
@@ -192,7 +191,7 @@ impl Network {
             for (position, convolution) in block.convolutions.iter().enumerate() {
                 x = convolution.forward(x);
                 if position == last {
-                    x = block.pool.forward(x);
+                    x = max_pool_2x2(x);
                 }
                 observe(x.clone());
             }

@@ -135,8 +135,10 @@ fn store(
     for ((result, sums), bias) in result.chunks_exact_mut(plane.len()).zip(sums).zip(bias) {
         for (&(y, x), sums) in positions.iter().zip(sums) {
             let row = &mut result[y * plane.width..][..plane.width];
-            for (result, sum) in row[x..].iter_mut().zip(sums) {
-                *result = sum + bias;
+            let sums = sums.map(|sum| sum + bias);
+            match row[x..].first_chunk_mut() {
+                Some(result) => *result = sums,
+                None => row[x..].copy_from_slice(&sums[..plane.width - x]),
             }
         }
     }
