@@ -3,6 +3,9 @@
 //! burn's CPU backend, flex, lowers it to im2col, layout copies and general matrix products: two thirds of a
 //! training step moved data. [`convolution_3x3`] is the same function, as an extension of burn's backends: flex gets
 //! kernels that read the image in place, every other backend uses its own `conv2d`.
+//!
+//! One image of a training step of `vgg3-best` took 10.3 ms of one core (Zen 3) with flex alone, 6.7 ms with this
+//! convolution, and 4.6 ms with [`crate::normalization`] and [`crate::pooling`] as well.
 #![expect(
     deprecated,
     reason = "upstream deprecates ndarray, which stays as a second opinion"
