@@ -65,7 +65,7 @@ fn draw<DB: DrawingBackend>(
     area.fill(&WHITE)?;
     let below = area
         .margin(14, 0, 0, 0)
-        .titled(title, (FONT, 26).into_font().style(FontStyle::Bold))?;
+        .titled(title, (FONT, 26, FontStyle::Bold).into_font())?;
     let (upper, lower) = below.split_vertically(below.dim_in_pixel().1 / 2);
     let loss = Panel {
         quantity: "loss",
