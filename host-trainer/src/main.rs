@@ -25,7 +25,7 @@ enum Command {
     #[command(subcommand)]
     Data(commands::data::Command),
     /// Train a network by a preset and overrides of it.
-    Train(commands::train::Arguments),
+    Train(Box<commands::train::Arguments>),
     /// Quantize a trained run to int8 and write its blob.
     Quantize(commands::quantize::Arguments),
     /// Measure a blob and its float weights on the test set.
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         None => commands::whole_job::run(arguments.whole_job),
         Some(Command::Data(command)) => commands::data::run(command),
-        Some(Command::Train(arguments)) => commands::train::run(arguments),
+        Some(Command::Train(arguments)) => commands::train::run(*arguments),
         Some(Command::Quantize(arguments)) => commands::quantize::run(arguments),
         Some(Command::Evaluate(arguments)) => commands::evaluate::run(arguments),
         Some(Command::Predict(arguments)) => commands::predict::run(arguments),

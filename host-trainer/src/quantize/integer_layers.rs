@@ -11,6 +11,13 @@ use crate::recipe::PixelScaling;
 /// Real 1 in the units of multipliers and offsets, which a requantization shifts down by 32.
 const ONE: f64 = 4_294_967_296.0;
 
+/// Output steps an accumulator step that a multiplier can express at most.
+const LARGEST_MULTIPLIER: f64 = i32::MAX as f64 / ONE;
+
+/// A hidden unit that hardly ever fires has next to no variance, and batch normalization magnifies what is left of
+/// it. Its weights may be clipped to one part in so many of the largest, where its multiplier would not fit.
+const LARGEST_WEIGHT_CLIP: f64 = 4.0;
+
 /// Most fraction bits that a logit may have.
 const MOST_FRACTION_BITS: u8 = 16;
 
@@ -65,14 +72,12 @@ pub fn hidden_layer(
         scale: range.scale(),
         zero_point: range.zero_point(),
     };
-    integer_layer(
-        index,
-        layer,
-        input,
-        output,
-        |value| value / scale,
+    let units = OutputUnits {
+        in_one: 1.0 / scale,
         zero_point,
-    )
+        weight_clip: LARGEST_WEIGHT_CLIP,
+    };
+    integer_layer(index, layer, input, output, units)
 }
 
 /// The last layer, with as many fraction bits in the logits as its multipliers allow, and their number.
@@ -81,36 +86,38 @@ pub fn logits_layer(
     layer: &FloatLayer,
     input: &InputQuantization,
 ) -> Result<(encode::Layer, u8), QuantizeError> {
-    let mut result = Err(QuantizeError::NotFinite {
-        layer: index,
-        channel: 0,
-    });
-    for fraction_bits in (0..=MOST_FRACTION_BITS).rev() {
-        let unit = f64::from(1_u32 << fraction_bits);
-        result = integer_layer(
-            index,
-            layer,
-            input,
-            Output::Logits,
-            |value| value * unit,
-            0.0,
-        )
-        .map(|layer| (layer, fraction_bits));
-        if !matches!(result, Err(QuantizeError::MultiplierTooLarge { .. })) {
-            break;
-        }
-    }
-    result
+    let with_bits = |fraction_bits: u8| {
+        let units = OutputUnits {
+            in_one: f64::from(1_u32 << fraction_bits),
+            zero_point: 0.0,
+            weight_clip: 1.0,
+        };
+        integer_layer(index, layer, input, Output::Logits, units)
+            .map(|layer| (layer, fraction_bits))
+    };
+    let expressible = (1..=MOST_FRACTION_BITS)
+        .rev()
+        .map(with_bits)
+        .find(|result| !matches!(result, Err(QuantizeError::MultiplierTooLarge { .. })));
+    expressible.unwrap_or_else(|| with_bits(0))
 }
 
-/// `to_units` scales a real output to the units of the integer output, in which `zero_point` is then added.
+/// What the integers of a layer's output stand for.
+struct OutputUnits {
+    /// Integers in a real 1.
+    in_one: f64,
+    /// The integer of a real 0.
+    zero_point: f64,
+    /// How far below their largest weights may be clipped, as a factor.
+    weight_clip: f64,
+}
+
 fn integer_layer(
     index: usize,
     layer: &FloatLayer,
     input: &InputQuantization,
     output: Output,
-    to_units: impl Fn(f64) -> f64,
-    zero_point: f64,
+    units: OutputUnits,
 ) -> Result<encode::Layer, QuantizeError> {
     let inputs = layer.weights.len() / layer.outputs();
     let mut result = encode::Layer {
@@ -123,90 +130,111 @@ fn integer_layer(
         offsets: Vec::new(),
     };
     for (channel, weights) in layer.weights.chunks_exact(inputs).enumerate() {
-        let (quantized, weight_scale) = quantize_weights(weights, &input.scale);
-        let zero_points = input.zero_point.iter().cycle();
-        let shifted: f64 = quantized
-            .iter()
-            .zip(zero_points)
-            .map(|(&w, zero)| f64::from(w) * zero)
-            .sum();
-        let bias = f64::from(layer.bias[channel]) / weight_scale - shifted;
-        let slope = f64::from(layer.scale[channel]);
-        let multiplier = to_units(slope * weight_scale) * ONE;
-        let offset = (to_units(f64::from(layer.shift[channel])) + zero_point) * ONE + ONE / 2.0;
-        let place = (index, channel);
-        result
-            .biases
-            .push(to_i32(bias, place, |layer, channel, value| {
-                QuantizeError::BiasTooLarge {
-                    layer,
-                    channel,
-                    value,
-                }
-            })?);
+        let place = Place {
+            layer: index,
+            channel,
+        };
+        let slope = units.in_one * f64::from(layer.scale[channel]);
+        let shift = units.in_one * f64::from(layer.shift[channel]) + units.zero_point;
+        let weights = scaled_weights(weights, &input.scale);
+        let scale = weight_scale(&weights, slope, units.weight_clip, place)?;
+        let weights = quantize_weights(&weights, scale);
+        let bias = f64::from(layer.bias[channel]) / scale - zero_point_sum(&weights, input);
+        result.biases.push(to_i32(bias, place)?);
         result
             .multipliers
-            .push(to_i32(multiplier, place, |layer, channel, value| {
-                QuantizeError::MultiplierTooLarge {
-                    layer,
-                    channel,
-                    value: value / ONE,
-                }
-            })?);
-        result.offsets.push(to_i64(offset, place)?);
-        result.weights.extend(quantized);
+            .push((slope * scale * ONE).round() as i32);
+        result.offsets.push(to_i64((shift + 0.5) * ONE, place)?);
+        result.weights.extend(weights);
     }
     Ok(result)
 }
 
-/// One output channel's weights, times their input channel's scale, as −127…127; and the real value of 1.
-fn quantize_weights(weights: &[f32], input_scale: &[f64]) -> (Vec<i8>, f64) {
-    let scaled: Vec<f64> = weights
+/// One output channel's weights, times the real value of 1 in their input channel.
+fn scaled_weights(weights: &[f32], input_scale: &[f64]) -> Vec<f64> {
+    weights
         .iter()
         .zip(input_scale.iter().cycle())
         .map(|(&weight, scale)| f64::from(weight) * scale)
-        .collect();
-    let largest = scaled
-        .iter()
-        .fold(0.0, |largest: f64, weight| largest.max(weight.abs()));
-    let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
-    let quantized = scaled
-        .iter()
-        .map(|weight| (weight / scale).round() as i8)
-        .collect();
-    (quantized, scale)
+        .collect()
 }
 
-fn to_i32(
-    value: f64,
-    (layer, channel): (usize, usize),
-    too_large: impl Fn(usize, usize, f64) -> QuantizeError,
-) -> Result<i32, QuantizeError> {
-    if !value.is_finite() {
-        return Err(QuantizeError::NotFinite { layer, channel });
+/// The real value of an accumulator's 1: the largest weight becomes 127, or is clipped, at most by the factor `clip`,
+/// where the multiplier would otherwise be too large. `slope` is the output's integers in a real 1.
+fn weight_scale(
+    weights: &[f64],
+    slope: f64,
+    clip: f64,
+    place: Place,
+) -> Result<f64, QuantizeError> {
+    let largest = weights
+        .iter()
+        .fold(0.0, |largest: f64, weight| largest.max(weight.abs()));
+    if largest == 0.0 {
+        // Whatever the scale, the accumulator is the bias: it must be able to hold it.
+        return Ok((LARGEST_MULTIPLIER / slope.abs()).min(1e-6));
     }
+    let natural = largest / 127.0;
+    let expressible = LARGEST_MULTIPLIER / slope.abs();
+    if natural > clip * expressible {
+        return Err(QuantizeError::MultiplierTooLarge {
+            layer: place.layer,
+            channel: place.channel,
+            value: (slope * natural).abs(),
+        });
+    }
+    Ok(natural.min(expressible))
+}
+
+fn quantize_weights(weights: &[f64], scale: f64) -> Vec<i8> {
+    weights
+        .iter()
+        .map(|weight| (weight / scale).round().clamp(-127.0, 127.0) as i8)
+        .collect()
+}
+
+/// What the input's zero points add to an accumulator, which the bias takes away again.
+fn zero_point_sum(weights: &[i8], input: &InputQuantization) -> f64 {
+    weights
+        .iter()
+        .zip(input.zero_point.iter().cycle())
+        .map(|(&weight, zero_point)| f64::from(weight) * zero_point)
+        .sum()
+}
+
+/// Where a number belongs, for errors.
+#[derive(Clone, Copy)]
+struct Place {
+    layer: usize,
+    channel: usize,
+}
+
+fn to_i32(value: f64, Place { layer, channel }: Place) -> Result<i32, QuantizeError> {
     let rounded = value.round();
     if rounded < f64::from(i32::MIN) || rounded > f64::from(i32::MAX) {
-        return Err(too_large(layer, channel, value));
+        return Err(QuantizeError::BiasTooLarge {
+            layer,
+            channel,
+            value,
+        });
     }
     Ok(rounded as i32)
 }
 
-fn to_i64(value: f64, (layer, channel): (usize, usize)) -> Result<i64, QuantizeError> {
+fn to_i64(value: f64, Place { layer, channel }: Place) -> Result<i64, QuantizeError> {
     /// Far inside of i64, and far beyond what an int8 output can need.
     const LIMIT: f64 = 4.0e18;
-    match value.is_finite() {
-        false => Err(QuantizeError::NotFinite { layer, channel }),
-        true if value.abs() > LIMIT => Err(QuantizeError::OffsetTooLarge {
+    if value.abs() > LIMIT {
+        return Err(QuantizeError::OffsetTooLarge {
             layer,
             channel,
             value: value / ONE,
-        }),
-        true => Ok(value.round() as i64),
+        });
     }
+    Ok(value.round() as i64)
 }
 
-/// Whether a layer is a convolution, for people.
+/// A layer's operation and shapes, for people.
 pub fn describe(kind: &LayerKind) -> String {
     match kind {
         LayerKind::Convolution {
@@ -218,5 +246,64 @@ pub fn describe(kind: &LayerKind) -> String {
             if *pool { ", pool" } else { "" }
         ),
         LayerKind::Dense { inputs, outputs } => format!("dense {inputs} → {outputs}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place = Place {
+        layer: 6,
+        channel: 97,
+    };
+
+    #[test]
+    fn the_largest_weight_becomes_127_where_the_multiplier_allows_it() {
+        let weights = [0.5, -1.27, 0.004];
+        let scale = weight_scale(&weights, 10.0, 4.0, PLACE).unwrap();
+        assert_eq!(quantize_weights(&weights, scale), [50, -127, 0]);
+    }
+
+    #[test]
+    fn weights_are_clipped_so_that_the_multiplier_fits_and_refused_beyond() {
+        let weights = [1.27, 0.25];
+        // Naturally 0.01 real an accumulator step, times 100 output steps: 1.0, twice what fits.
+        let scale = weight_scale(&weights, 100.0, 4.0, PLACE).unwrap();
+        assert!(scale * 100.0 <= LARGEST_MULTIPLIER);
+        assert_eq!(quantize_weights(&weights, scale), [127, 50]);
+        let error = weight_scale(&weights, 300.0, 4.0, PLACE).unwrap_err();
+        assert!(matches!(
+            error,
+            QuantizeError::MultiplierTooLarge { layer: 6, channel: 97, value } if (value - 3.0).abs() < 1e-9
+        ));
+    }
+
+    #[test]
+    fn logits_get_fewer_fraction_bits_rather_than_clipped_weights() {
+        let layer = |weight: f32| FloatLayer {
+            kind: LayerKind::Dense {
+                inputs: 2,
+                outputs: 1,
+            },
+            relu: false,
+            weights: vec![weight, -weight],
+            bias: vec![0.0],
+            scale: vec![1.0],
+            shift: vec![0.0],
+        };
+        let input = InputQuantization {
+            scale: vec![0.04],
+            zero_point: vec![-10.0],
+        };
+        for (weight, bits) in [(0.01, 16), (1.0, 10), (100.0, 3), (12_000.0, 0)] {
+            let (quantized, fraction_bits) = logits_layer(7, &layer(weight), &input).unwrap();
+            assert_eq!(quantized.weights, [127, -127]);
+            assert!(
+                fraction_bits.abs_diff(bits) <= 1,
+                "weight {weight}: {fraction_bits} bits"
+            );
+        }
+        assert!(logits_layer(7, &layer(1e6), &input).is_err());
     }
 }
