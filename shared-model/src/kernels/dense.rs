@@ -12,8 +12,8 @@ fn accumulators<'a>(
     input: &[i8],
 ) -> impl Iterator<Item = (i32, Channel<'a>)> {
     channels(view).map(move |channel| {
-        let [sum] = dot(channel.weights, [input]);
-        ((channel.bias + sum).max(channel.floor), channel)
+        let accumulator = channel.bias + dot(channel.weights, input);
+        (accumulator.max(channel.floor), channel)
     })
 }
 

@@ -33,20 +33,27 @@ pub(crate) fn channels<'a>(view: &LayerView<'a>) -> impl Iterator<Item = Channel
         })
 }
 
-/// Dot products of `weights` with each of `inputs`, all of the same length. Several at once, because a weight that is
-/// loaded and widened once then serves all of them.
+/// Dot product; the longer of the two is cut off.
 #[inline]
-pub(crate) fn dot<const N: usize>(weights: &[i8], inputs: [&[i8]; N]) -> [i32; N] {
-    let len = inputs
+pub(crate) fn dot(weights: &[i8], input: &[i8]) -> i32 {
+    weights
         .iter()
-        .fold(weights.len(), |len, input| len.min(input.len()));
-    let weights = &weights[..len];
-    let inputs = inputs.map(|input| &input[..len]);
-    let mut sums = [0; N];
-    for (index, &weight) in weights.iter().enumerate() {
-        for (sum, input) in sums.iter_mut().zip(&inputs) {
-            *sum += i32::from(weight) * i32::from(input[index]);
-        }
+        .zip(input)
+        .map(|(&weight, &value)| i32::from(weight) * i32::from(value))
+        .sum()
+}
+
+/// Dot products of the same weights with four inputs. A weight that is loaded and widened once serves all four, which is worth
+/// the second function.
+#[inline]
+pub(crate) fn dot_four(weights: &[i8], [a, b, c, d]: [&[i8]; 4]) -> [i32; 4] {
+    let mut sums = [0; 4];
+    for ((((&weight, &a), &b), &c), &d) in weights.iter().zip(a).zip(b).zip(c).zip(d) {
+        let weight = i32::from(weight);
+        sums[0] += weight * i32::from(a);
+        sums[1] += weight * i32::from(b);
+        sums[2] += weight * i32::from(c);
+        sums[3] += weight * i32::from(d);
     }
     sums
 }
