@@ -70,7 +70,7 @@ impl ImageFile {
 fn whole_images(len: u64) -> Option<u32> {
     let image_len = IMAGE_LEN as u64;
     let images = u32::try_from(len / image_len).ok()?;
-    (images > 0 && len % image_len == 0).then_some(images)
+    (images > 0 && len.is_multiple_of(image_len)).then_some(images)
 }
 
 fn c_name<'b>(name: &str, buffer: &'b mut [u8; NAME_LEN]) -> Result<&'b CStr, ImagesError> {
