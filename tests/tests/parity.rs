@@ -1,7 +1,5 @@
 //! The committed model: float against float on two backends, integer against float, and what its report says.
 
-use std::env;
-use std::process::Command;
 use std::sync::LazyLock;
 
 use host_trainer::device::{self, DeviceChoice};
@@ -20,7 +18,7 @@ const DEER: usize = 4;
 
 /// The least signal to quantization noise ratio of each layer's output on test images, in dB: measured with the
 /// committed model (`cargo test -p tests --test parity sqnr -- --nocapture` prints it), less 3 dB.
-const LEAST_SQNR_DB: [f64; 8] = [20.0; 8];
+const LEAST_SQNR_DB: [f64; 8] = [28.9, 30.1, 26.1, 25.5, 23.4, 21.4, 23.5, 26.1];
 
 static NETWORK: LazyLock<Network> = LazyLock::new(|| {
     let flex = device::select(DeviceChoice::Cpu).unwrap().device;
@@ -174,7 +172,7 @@ fn report_says_what_the_blob_says() {
 }
 
 #[test]
-fn deer_by_the_library() {
+fn the_sample_is_a_deer() {
     let picture = image::open(root().join("data/samples/deer.png"))
         .unwrap()
         .to_rgb8();
@@ -182,37 +180,4 @@ fn deer_by_the_library() {
     let mut image = [0; IMAGE_LEN];
     reduce::<Rgb888>(picture.as_raw(), width, height, &mut image).unwrap();
     assert_eq!(classify_all(&MODEL, &[image])[0].class, DEER);
-}
-
-/// The command of the README.
-#[test]
-fn deer_by_the_program() {
-    let cargo = env::var_os("CARGO").expect("cargo runs the tests and names itself");
-    let output = Command::new(cargo)
-        .args(["run", "--quiet", "--package", "host-trainer", "--"])
-        .args([
-            "predict",
-            "data/samples/deer.png",
-            "data/samples/deer-320x256.jpg",
-            "--json",
-        ])
-        .current_dir(root())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let text = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<serde_json::Value> = text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
-    assert_eq!(lines.len(), 2, "{text}");
-    for prediction in lines {
-        assert_eq!(prediction["class"], DEER, "{prediction}");
-        assert_eq!(prediction["label"], "deer");
-        assert_eq!(prediction["float_class"], DEER, "{prediction}");
-    }
 }

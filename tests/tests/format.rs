@@ -1,13 +1,15 @@
-//! The exact bytes of a blob, written by hand from `FORMAT.md`.
+//! The exact bytes of a blob, written by hand from `FORMAT.md`, and the round trip of any network.
 //!
-//! A convolution 3 → 1 with pool and a dense layer 256 → 2, on an image whose pixels are all 129, that is 1 after
+//! The golden blob: a convolution 3 → 1 with pool and a dense layer 256 → 2, on an image whose pixels are all 129, that is 1 after
 //! the subtraction. Of the convolution only the middle weight of red counts: acc = 5 + 2 · 1 = 7 everywhere, and
 //! q = floor(7 / 4 + 3.5) = 5. The dense layer adds and subtracts 256 of these: acc = -280 + 1280 = 1000 gives the logit
 //! 1000 / 4 = 250, and acc = -1280 gives floor(-1280 / 4 - 2^-32) = -321.
 
+use proptest::prelude::*;
 use shared_model::encode::{Layer, Network, encode};
 use shared_model::graph::{Accuracy, LayerKind, Output, PixelScaling, Provenance};
 use shared_model::{AlignedBytes, Interpreter, Model};
+use tests::networks::any_spec;
 
 #[rustfmt::skip]
 const HEADER: [u8; 24] = [
@@ -158,21 +160,39 @@ fn the_writer_writes_these_bytes() {
 fn the_reader_reads_these_bytes() {
     let golden = golden_bytes();
     let model = Model::load(&golden).unwrap();
-    let network = network();
+    assert_eq!(model.graph().known_answer.logits, [250, -321]);
+    assert_eq!(model.crc32().to_le_bytes(), HEADER[16..20]);
+    assert_holds(&model, &network());
+    let mut arena = vec![0; model.arena_len()];
+    let mut interpreter = Interpreter::new(&model, &mut arena).unwrap();
+    assert!(interpreter.known_answer_holds());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    #[test]
+    fn what_is_written_is_read(spec in any_spec()) {
+        let network = spec.network();
+        let blob = encode(&network).unwrap();
+        assert_holds(&Model::load(&blob).unwrap(), &network);
+    }
+}
+
+/// Checks that everything that was to be written can be read.
+fn assert_holds(model: &Model, network: &Network) {
     let graph = model.graph();
+    let input = &graph.input;
     assert_eq!(graph.name, network.name);
-    assert_eq!(graph.labels, ["a", "bc"]);
-    assert_eq!(
-        [graph.input.height, graph.input.width, graph.input.channels],
-        [32, 32, 3]
-    );
-    assert_eq!(graph.input.padding, network.padding);
-    assert_eq!(graph.input.pixel_scaling, network.pixel_scaling);
-    assert_eq!(graph.logit_fraction_bits, 8);
-    assert_eq!(graph.known_answer.logits, [250, -321]);
+    assert_eq!(graph.labels, network.labels.as_slice());
+    assert_eq!([input.height, input.width, input.channels], [32, 32, 3]);
+    assert_eq!(input.padding, network.padding);
+    assert_eq!(input.pixel_scaling, network.pixel_scaling);
+    assert_eq!(graph.logit_fraction_bits, network.logit_fraction_bits);
     assert_eq!(graph.accuracy, network.accuracy);
     assert_eq!(graph.provenance, network.provenance);
     assert_eq!(*model.known_answer_image(), network.known_answer);
+    assert_eq!(model.layers().len(), network.layers.len());
     for (found, written) in model.layers().iter().zip(&network.layers) {
         assert_eq!(found.layer.kind, written.kind);
         assert_eq!(found.layer.relu, written.relu);
@@ -182,10 +202,4 @@ fn the_reader_reads_these_bytes() {
         assert_eq!(found.multipliers, written.multipliers);
         assert_eq!(found.offsets, written.offsets);
     }
-    let mut arena = vec![0; model.arena_len()];
-    assert!(
-        Interpreter::new(&model, &mut arena)
-            .unwrap()
-            .known_answer_holds()
-    );
 }
