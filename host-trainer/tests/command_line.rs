@@ -115,6 +115,28 @@ fn a_run_is_not_overwritten_and_bad_values_are_named() {
     }
 }
 
+#[test]
+fn the_committed_model_knows_a_deer_of_any_size() {
+    let repository = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let output = host_trainer(&["predict", "--json"])
+        .args(["data/samples/deer.png", "data/samples/deer-320x256.jpg"])
+        .current_dir(repository)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    let predictions: Vec<serde_json::Value> = serde_json::Deserializer::from_slice(&output.stdout)
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(predictions.len(), 2);
+    for prediction in predictions {
+        assert_eq!(prediction["class"], 4, "{prediction}");
+        assert_eq!(prediction["label"], "deer", "{prediction}");
+        assert_eq!(prediction["float_class"], 4, "{prediction}");
+    }
+}
+
 /// Every weight of a run's network, to the bit.
 fn weights(run: &Path) -> Vec<u32> {
     struct Bits(Vec<u32>);

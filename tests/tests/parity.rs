@@ -1,0 +1,183 @@
+//! The committed model: float against float on two backends, integer against float, and what its report says.
+
+use std::sync::LazyLock;
+
+use host_trainer::device::{self, DeviceChoice};
+use host_trainer::evaluate::{classify_all, evaluate, float_logits, largest};
+use host_trainer::network::{Network, numbers};
+use host_trainer::training::batch::to_tensor;
+use host_trainer::training::load_weights;
+use shared_model::graph::Output;
+use shared_model::preprocess::{Rgb888, reduce};
+use shared_model::{IMAGE_LEN, Image, Interpreter};
+use tests::recorder::record;
+use tests::reference::{FILES, MODEL, REPORT, TEST_SET, root, test_images};
+
+/// Label of a deer.
+const DEER: usize = 4;
+
+/// The least signal to quantization noise ratio of each layer's output on test images, in dB: measured with the
+/// committed model (`cargo test -p tests --test parity sqnr -- --nocapture` prints it), less 3 dB.
+const LEAST_SQNR_DB: [f64; 8] = [28.9, 30.1, 26.1, 25.5, 23.4, 21.4, 23.5, 26.1];
+
+static NETWORK: LazyLock<Network> = LazyLock::new(|| {
+    let flex = device::select(DeviceChoice::Cpu).unwrap().device;
+    load_weights(&REPORT.recipe, &FILES.weights(), &flex).unwrap()
+});
+
+#[test]
+fn flex_and_ndarray_agree() {
+    let images = test_images(32).images;
+    let scaling = REPORT.recipe.pixel_scaling;
+    let flex = device::select(DeviceChoice::Cpu).unwrap().device;
+    let ndarray = device::ndarray();
+    let second = load_weights(&REPORT.recipe, &FILES.weights(), &ndarray).unwrap();
+
+    let flex = float_logits(&NETWORK, scaling, &images, &flex);
+    let ndarray = float_logits(&second, scaling, &images, &ndarray);
+    assert_eq!((flex.len(), ndarray.len()), (32, 32));
+    for (image, (flex, ndarray)) in flex.iter().zip(&ndarray).enumerate() {
+        for (a, b) in flex.iter().zip(ndarray) {
+            assert!((a - b).abs() <= 1e-3, "image {image}: {flex:?} {ndarray:?}");
+        }
+        assert_eq!(largest(flex), largest(ndarray), "image {image}");
+    }
+}
+
+/// Each layer's output as the float network and as the integer network have it, `[images][h, w, c]`, logits last.
+fn outputs_of_both(images: &[Image]) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
+    let flex = device::select(DeviceChoice::Cpu).unwrap().device;
+    let input = to_tensor(images, REPORT.recipe.pixel_scaling, &flex);
+    let mut float = Vec::new();
+    let logits = NETWORK.forward_observed(input, |output| {
+        float.push(numbers(output.permute([0, 2, 3, 1])));
+    });
+    float.push(numbers(logits));
+
+    let mut arena = vec![0; MODEL.arena_len()];
+    let mut interpreter = Interpreter::new(&MODEL, &mut arena).unwrap();
+    let graph = MODEL.graph();
+    let mut integer = vec![Vec::new(); graph.layers.len()];
+    for image in images {
+        let (answer, recorder) = record(&mut interpreter, image);
+        for (index, layer) in graph.layers.iter().enumerate() {
+            match layer.output {
+                Output::Int8 { scale, zero_point } => {
+                    let real = |q: &i8| scale * (f32::from(*q) - f32::from(zero_point));
+                    integer[index]
+                        .extend(recorder.layers[index].as_slice().concat().iter().map(real));
+                }
+                Output::Logits => {
+                    let unit = f32::from(2_u16).powi(i32::from(graph.logit_fraction_bits));
+                    integer[index].extend(answer.logits.iter().map(|&logit| logit as f32 / unit));
+                }
+            }
+        }
+    }
+    (float, integer)
+}
+
+/// Signal to noise ratio in dB, Σ float² over Σ (float - integer)².
+fn sqnr_db(float: &[f32], integer: &[f32]) -> f64 {
+    assert_eq!(float.len(), integer.len());
+    let pairs = || {
+        float
+            .iter()
+            .zip(integer)
+            .map(|(&f, &i)| (f64::from(f), f64::from(i)))
+    };
+    let signal: f64 = pairs().map(|(f, _)| f * f).sum();
+    let noise: f64 = pairs().map(|(f, i)| (f - i) * (f - i)).sum();
+    10.0 * (signal / noise).log10()
+}
+
+#[test]
+fn sqnr_of_every_layer() {
+    let (float, integer) = outputs_of_both(&test_images(64).images);
+    assert_eq!(
+        (float.len(), integer.len()),
+        (LEAST_SQNR_DB.len(), LEAST_SQNR_DB.len())
+    );
+    let found: Vec<f64> = float
+        .iter()
+        .zip(&integer)
+        .map(|(f, i)| sqnr_db(f, i))
+        .collect();
+    println!("SQNR in dB: {found:.1?}");
+    for (layer, (found, least)) in found.iter().zip(LEAST_SQNR_DB).enumerate() {
+        assert!(
+            *found >= least,
+            "layer {layer}: {found:.1} dB, at least {least} are asked for"
+        );
+    }
+}
+
+#[test]
+fn integers_keep_classes_and_accuracy() {
+    let images = test_images(1000);
+    let flex = device::select(DeviceChoice::Cpu).unwrap().device;
+    let found = evaluate(
+        &NETWORK,
+        REPORT.recipe.pixel_scaling,
+        &MODEL,
+        &images,
+        &flex,
+    );
+    println!(
+        "float {} %, int8 {} %, agreement {} %",
+        found.float_top1, found.int8_top1, found.agreement
+    );
+    assert_eq!(found.images, 1000);
+    assert!(found.agreement >= 98.0, "agreement {} %", found.agreement);
+    assert!(
+        found.float_top1 - found.int8_top1 <= 1.0,
+        "{} and {} %",
+        found.float_top1,
+        found.int8_top1
+    );
+}
+
+#[test]
+fn report_says_what_the_blob_says() {
+    let graph = MODEL.graph();
+    let report = &*REPORT;
+    assert_eq!(report.evaluation.accuracy(), graph.accuracy);
+    assert_eq!(graph.accuracy.images as usize, TEST_SET.len());
+    assert_eq!(report.recipe.preset, graph.provenance.preset);
+    assert_eq!(report.recipe.seed, graph.provenance.seed);
+    assert_eq!(report.epochs, usize::from(graph.provenance.epochs));
+    assert_eq!(report.quantization.layers.len(), graph.layers.len());
+    for (layer, described) in graph.layers.iter().zip(&report.quantization.layers) {
+        if let Output::Int8 { scale, zero_point } = layer.output {
+            assert_eq!((described.scale, described.zero_point), (scale, zero_point));
+        }
+    }
+    for (matrix, top1) in [
+        (
+            &report.evaluation.float_confusion,
+            report.evaluation.float_top1,
+        ),
+        (
+            &report.evaluation.int8_confusion,
+            report.evaluation.int8_top1,
+        ),
+    ] {
+        let correct: u32 = (0..matrix.len()).map(|class| matrix[class][class]).sum();
+        assert!(
+            (f64::from(correct) / 100.0 - top1).abs() < 1e-9,
+            "{correct} of 10,000, {top1} %"
+        );
+        assert!(matrix.iter().all(|row| row.iter().sum::<u32>() == 1000));
+    }
+}
+
+#[test]
+fn the_sample_is_a_deer() {
+    let picture = image::open(root().join("data/samples/deer.png"))
+        .unwrap()
+        .to_rgb8();
+    let (width, height) = (picture.width() as u16, picture.height() as u16);
+    let mut image = [0; IMAGE_LEN];
+    reduce::<Rgb888>(picture.as_raw(), width, height, &mut image).unwrap();
+    assert_eq!(classify_all(&MODEL, &[image])[0].class, DEER);
+}
