@@ -1,32 +1,18 @@
 //! The firmware on both emulated machines: the host's logits bit for bit, and every error by its name.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::thread;
 
-use host_trainer::dataset::{self, Cifar10};
-use shared_model::{AlignedBytes, IMAGE_LEN, Image, Interpreter, Model};
+use shared_model::{IMAGE_LEN, Image, Interpreter};
 use tests::qemu::{Firmware, Machine, Mode, QemuError, Session};
+use tests::reference::{BLOB, FILES, MODEL, test_images};
 
 /// Real images on each machine.
 const IMAGES: usize = 100;
 
-static BLOB_FILE: LazyLock<PathBuf> =
-    LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/models/vgg3-full.blob"));
-static BLOB: LazyLock<AlignedBytes> = LazyLock::new(|| {
-    let bytes = fs::read(&*BLOB_FILE).expect("the reference model is committed");
-    AlignedBytes::from(bytes.as_slice())
-});
 static FIRMWARE: LazyLock<Firmware> =
-    LazyLock::new(|| Firmware::build(&BLOB_FILE).unwrap_or_else(|error| panic!("{error}")));
-
-/// The first images of the test set.
-fn test_images(count: usize) -> Vec<Image> {
-    let cifar = Cifar10::load(&dataset::default_directory())
-        .unwrap_or_else(|error| panic!("{error}; `tests/run data` fetches the data set"));
-    cifar.test.images[..count].to_vec()
-}
+    LazyLock::new(|| Firmware::build(&FILES.blob).unwrap_or_else(|error| panic!("{error}")));
 
 fn run_on_both(images: &[Image], mode: Mode) -> [Session; 2] {
     let run = |machine| {
@@ -55,12 +41,12 @@ fn section_start(blob: &[u8]) -> usize {
 
 #[test]
 fn both_machines_give_the_logits_of_the_host() {
-    let images = test_images(IMAGES);
+    let images = test_images(IMAGES).images;
     let sessions = run_on_both(&images, Mode::Classify);
 
-    let model = Model::load(&BLOB).expect("the reference model is valid");
+    let model = &*MODEL;
     let mut arena = vec![0; model.arena_len()];
-    let mut interpreter = Interpreter::new(&model, &mut arena).expect("the arena is as asked for");
+    let mut interpreter = Interpreter::new(model, &mut arena).expect("the arena is as asked for");
     for (machine, session) in Machine::ALL.iter().zip(&sessions) {
         assert_eq!(session.banner.crc32, model.crc32(), "{machine:?}");
         assert_eq!(session.banner.arena_len, model.arena_len(), "{machine:?}");
@@ -89,15 +75,14 @@ fn both_machines_give_the_logits_of_the_host() {
 
 #[test]
 fn layers_account_for_the_instructions_of_an_inference() {
-    let model = Model::load(&BLOB).expect("the reference model is valid");
-    for session in run_on_both(&test_images(1), Mode::Profile) {
+    for session in run_on_both(&test_images(1).images, Mode::Profile) {
         let record = &session.records[0];
         let sum: u64 = record.layers.iter().sum();
         println!(
             "{} instructions, layers {:?}",
             record.instructions, record.layers
         );
-        assert_eq!(record.layers.len(), model.graph().layers.len());
+        assert_eq!(record.layers.len(), MODEL.graph().layers.len());
         assert!(sum <= record.instructions);
         assert!(
             sum * 100 >= record.instructions * 97,
@@ -127,9 +112,8 @@ fn a_damaged_blob_is_refused() {
 #[test]
 fn another_known_answer_is_noticed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let model = Model::load(&BLOB).expect("the reference model is valid");
     let mut altered = BLOB.to_vec();
-    let start = section_start(&altered) + model.graph().known_answer.image.offset as usize;
+    let start = section_start(&altered) + MODEL.graph().known_answer.image.offset as usize;
     for pixel in &mut altered[start..start + IMAGE_LEN] {
         *pixel = !*pixel;
     }
