@@ -1,6 +1,6 @@
 //! The exponential moving average of a network's weights and running statistics.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use burn::tensor::container::TensorContainer;
 
@@ -9,37 +9,68 @@ use crate::network::Network;
 /// `average · decay + current · (1 − decay)`, parameter by parameter; batch normalization's running statistics are
 /// parameters here.
 ///
-/// Both networks stand on a device without autodiff, `current` as [`Module::valid`] gives it.
+/// Both networks stand on a device without autodiff, `current` as [`Module::valid`] gives it. Their parameters
+/// correspond by position: running statistics get a new identity whenever a network is loaded.
 pub fn average(average: Network, current: &Network, decay: f64) -> Network {
-    let mut values = Values(TensorContainer::new());
+    let mut values = Values::default();
     current.visit(&mut values);
     average.map(&mut Blend {
-        current: values.0,
+        current: values.tensors,
+        position: 0,
         decay,
     })
 }
 
-struct Values(TensorContainer<ParamId>);
+#[derive(Default)]
+struct Values {
+    tensors: TensorContainer<usize>,
+    position: usize,
+}
 
 impl ModuleVisitor for Values {
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        self.0.register(parameter.id, parameter.val());
+        self.tensors.register(self.position, parameter.val());
+        self.position += 1;
     }
 }
 
 struct Blend {
-    current: TensorContainer<ParamId>,
+    current: TensorContainer<usize>,
+    position: usize,
     decay: f64,
 }
 
 impl ModuleMapper for Blend {
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let current: Option<Tensor<D>> = self.current.remove(&parameter.id);
-        match current {
-            Some(current) => {
-                parameter.map(|average| average * self.decay + current * (1.0 - self.decay))
-            }
-            None => parameter,
-        }
+        let current: Tensor<D> = self
+            .current
+            .remove(&self.position)
+            .expect("both networks have the same architecture");
+        self.position += 1;
+        parameter.map(|average| average * self.decay + current * (1.0 - self.decay))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Architecture, numbers};
+    use burn::tensor::Device;
+
+    #[test]
+    fn running_statistics_of_networks_made_apart_are_averaged_too() {
+        let device = Device::flex();
+        let architecture = Architecture::new(vec![4], true);
+        let mean = |network: &Network| {
+            let norm = network.blocks[0].convolutions[0].norm.as_ref().unwrap();
+            numbers(norm.running_mean.value())
+        };
+        let current = architecture.init(&device);
+        let norm = current.blocks[0].convolutions[0].norm.as_ref().unwrap();
+        norm.running_mean.update(Tensor::ones([4], &device) * 8.0);
+        norm.running_mean.value_sync();
+
+        let blended = average(architecture.init(&device), &current, 0.75);
+        assert_eq!(mean(&blended), [2.0; 4]);
     }
 }
