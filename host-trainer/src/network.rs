@@ -165,6 +165,14 @@ impl Convolution {
 }
 
 impl Network {
+    /// Every batch normalization, from the image on.
+    pub fn norms(&self) -> impl Iterator<Item = &BatchNorm> {
+        let convolutions = self.blocks.iter().flat_map(|block| &block.convolutions);
+        convolutions
+            .filter_map(|convolution| convolution.norm.as_ref())
+            .chain(&self.hidden_norm)
+    }
+
     /// Logits `[batch, 10]` of images `[batch, 3, 32, 32]` that the recipe's pixel scaling was applied to.
     ///
     /// On an autodiff device batch normalization takes the statistics of the batch, elsewhere the running ones.

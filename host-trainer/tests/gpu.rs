@@ -47,12 +47,8 @@ fn train_one_step(
     data: &LabelledImages,
     device: &Device,
 ) -> (f64, Vec<f32>) {
-    let device = device.clone().autodiff();
-    let network = network
-        .clone()
-        .to_device(&device.clone().without_autodiff())
-        .train();
-    let batch = EpochBatches::new(recipe, data, 1, &device).next().unwrap();
+    let batch = EpochBatches::new(recipe, data, 1, device).next().unwrap();
+    let network = network.clone().to_device(device).train();
     let (gradients, statistics) = step::gradients(&network, batch, recipe.label_smoothing, 1);
     let network = optimizer(recipe).step(0.1, network, gradients);
     (statistics.loss(), values(&network.valid()))

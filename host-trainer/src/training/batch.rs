@@ -49,6 +49,19 @@ impl Batch {
             .collect()
     }
 
+    /// The same batch for a network on an autodiff device.
+    pub fn on_autodiff(self) -> Self {
+        let blocks = self.masks.blocks.into_iter();
+        Self {
+            images: Tensor::from_inner(self.images),
+            labels: Tensor::from_inner(self.labels),
+            masks: DropoutMasks {
+                blocks: blocks.map(|mask| mask.map(Tensor::from_inner)).collect(),
+                hidden: self.masks.hidden.map(Tensor::from_inner),
+            },
+        }
+    }
+
     fn slice(&self, range: Range<usize>) -> Self {
         let masks = &self.masks;
         Self {
@@ -81,7 +94,7 @@ pub struct EpochBatches<'a> {
 }
 
 impl<'a> EpochBatches<'a> {
-    /// The batches of epoch `epoch`, counted from 1.
+    /// The batches of epoch `epoch`, counted from 1, on `device`, which is without autodiff.
     pub fn new(
         recipe: &'a Recipe,
         data: &'a LabelledImages,

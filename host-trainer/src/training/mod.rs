@@ -223,7 +223,9 @@ fn train_epoch(
     let peak = recipe.learning_rate * plateau_factor(recipe.schedule, &history);
     let mut statistics = Statistics::default();
     let mut rate = peak;
-    for (index, batch) in EpochBatches::new(recipe, data.train, done + 1, device).enumerate() {
+    let inference = device.clone().without_autodiff();
+    let batches = EpochBatches::new(recipe, data.train, done + 1, &inference);
+    for (index, batch) in batches.enumerate() {
         let step = done * steps + index;
         rate = peak * recipe.schedule.relative_rate(step, recipe.epochs * steps);
         let (gradients, measured) =
@@ -263,14 +265,13 @@ fn train_epoch(
 
 /// Seconds that training by `recipe` takes for an image here, measured on two batches.
 pub fn seconds_an_image(recipe: &Recipe, data: &LabelledImages, device: &Device) -> f64 {
-    let device = device.clone().autodiff();
-    let network = recipe.network(&device);
+    let network = recipe.network(&device.clone().autodiff());
     let mut seconds = f64::INFINITY;
     // The first batch warms up what is measured with the second.
-    for batch in EpochBatches::new(recipe, data, 1, &device).take(2) {
+    for batch in EpochBatches::new(recipe, data, 1, device).take(2) {
         let begin = Instant::now();
         let images = batch.len() as f64;
-        step::gradients(&network, batch, recipe.label_smoothing, shards(&device));
+        step::gradients(&network, batch, recipe.label_smoothing, shards(device));
         seconds = begin.elapsed().as_secs_f64() / images;
     }
     seconds

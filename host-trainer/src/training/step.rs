@@ -1,5 +1,6 @@
 //! One training step: logits, loss, gradients.
 
+use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Int, Tensor};
@@ -38,13 +39,12 @@ impl std::ops::AddAssign for Statistics {
     }
 }
 
-/// Gradients of the mean loss over `batch`, computed by `shards` threads of equal parts.
+/// Gradients of the mean loss over `batch`, computed by `shards` threads of equal parts; adds to the running statistics
+/// of `network`, which stands on an autodiff device, `batch` on the same one without autodiff.
 ///
 /// Much of a step on a CPU does not run in parallel inside burn; two half batches side by side do. Each shard
 /// normalizes by its own statistics (Hoffer, Hubara, Soudry, "Train longer, generalize better", 2017, call it ghost
 /// batch normalization), so `shards` is a part of the recipe's meaning: with the same number, the same bits.
-/// `shards` must be 1 or 2: burn adds the running statistics of threads in no fixed order, and only a sum of two
-/// does not depend on it.
 pub fn gradients(
     network: &Network,
     batch: Batch,
@@ -56,9 +56,13 @@ pub fn gradients(
             .split(shards)
             .into_iter()
             .map(|part| {
-                let network = network.clone();
+                // Leaves of its own: where the graphs of two threads have one in common, burn may consume both with
+                // the first backward pass.
+                let replica = network.valid().train();
                 let share = part.len() as f64 / batch.len() as f64;
-                scope.spawn(move || shard_gradients(&network, part, label_smoothing, share))
+                scope.spawn(move || {
+                    shard_gradients(&replica, part.on_autodiff(), label_smoothing, share)
+                })
             })
             .collect();
         threads
@@ -72,24 +76,57 @@ pub fn gradients(
     });
     let mut accumulator = GradientsAccumulator::new();
     let mut statistics = Statistics::default();
-    for (gradients, part) in results {
-        accumulator.accumulate(network, gradients);
-        statistics += part;
+    let mut running = Vec::new();
+    for shard in results {
+        accumulator.accumulate(network, shard.gradients);
+        statistics += shard.statistics;
+        running.push(shard.running);
     }
+    set_running_statistics(network, &running);
     (accumulator.grads(), statistics)
 }
 
-fn shard_gradients(
-    network: &Network,
-    batch: Batch,
-    label_smoothing: f64,
-    share: f64,
-) -> (GradientsParams, Statistics) {
+/// What one thread computed.
+struct Shard {
+    gradients: GradientsParams,
+    statistics: Statistics,
+    /// Mean and variance of each batch normalization.
+    running: Vec<[Tensor<1>; 2]>,
+}
+
+fn shard_gradients(network: &Network, batch: Batch, label_smoothing: f64, share: f64) -> Shard {
     let logits = network.forward(batch.images, &batch.masks);
     let loss = cross_entropy(&logits, &batch.labels, label_smoothing);
     let gradients = (loss.clone() * share).backward();
-    let statistics = measure(logits, batch.labels, loss);
-    (GradientsParams::from_grads(gradients, network), statistics)
+    let running = network.norms().map(|norm| {
+        [
+            norm.running_mean.value_sync(),
+            norm.running_var.value_sync(),
+        ]
+    });
+    Shard {
+        gradients: GradientsParams::from_grads(gradients, network),
+        running: running.collect(),
+        statistics: measure(logits, batch.labels, loss),
+    }
+}
+
+/// Sets the running statistics of `network` to the mean of the shards', added in order.
+fn set_running_statistics(network: &Network, shards: &[Vec<[Tensor<1>; 2]>]) {
+    let mean = |norm: usize, statistic: usize| {
+        let terms = shards.iter().map(|shard| shard[norm][statistic].clone());
+        let sum = terms.reduce(|sum, term| sum + term);
+        sum.expect("a batch has at least one shard") / shards.len() as f64
+    };
+    for (index, norm) in network.norms().enumerate() {
+        for (statistic, state) in [&norm.running_mean, &norm.running_var]
+            .into_iter()
+            .enumerate()
+        {
+            state.update(mean(index, statistic));
+            state.value_sync();
+        }
+    }
 }
 
 /// Loss and correct predictions of a network on a device without autodiff; no dropout, no smoothing.
@@ -119,5 +156,67 @@ fn measure(logits: Tensor<2>, labels: Tensor<1, Int>, mean_loss: Tensor<1>) -> S
         images,
         loss_sum: mean_loss.into_scalar::<f64>() * images as f64,
         correct: correct.into_scalar::<i64>() as usize,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::LabelledImages;
+    use crate::network::numbers;
+    use crate::recipe::Recipe;
+    use crate::training::batch::EpochBatches;
+    use crate::training::optimizer::optimizer;
+    use burn::tensor::Device;
+
+    /// A small network with batch normalization, and images that differ.
+    fn small() -> (Recipe, LabelledImages) {
+        let recipe = Recipe {
+            filters: vec![2],
+            block_dropout: vec![0.2],
+            batch_size: 8,
+            ..Recipe::preset("vgg3-best").unwrap()
+        };
+        let image = |seed: usize| std::array::from_fn(|byte| (byte * (seed + 3) % 251) as u8);
+        let data = LabelledImages {
+            images: (0..8).map(image).collect(),
+            labels: (0..8).collect(),
+        };
+        (recipe, data)
+    }
+
+    #[test]
+    fn shards_of_many_steps_do_not_disturb_one_another() {
+        let (recipe, data) = small();
+        let mut network = recipe.network(&Device::flex().autodiff());
+        let mut optimizer = optimizer(&recipe);
+        let batch = EpochBatches::new(&recipe, &data, 1, &Device::flex())
+            .next()
+            .unwrap();
+        for _ in 0..2000 {
+            let (gradients, _) = gradients(&network, batch.clone(), 0.1, 2);
+            network = optimizer.step(0.001, network, gradients);
+        }
+    }
+
+    #[test]
+    fn running_statistics_are_the_mean_of_the_shards() {
+        let (recipe, data) = small();
+        let network = recipe.network(&Device::flex().autodiff());
+        let batch = EpochBatches::new(&recipe, &data, 1, &Device::flex())
+            .next()
+            .unwrap();
+        let running_mean = |batch: &Batch, shards| {
+            let network = network.valid().train();
+            gradients(&network, batch.clone(), 0.0, shards);
+            let norm = network.norms().next().unwrap();
+            numbers(norm.running_mean.value())
+        };
+        let halves = batch.split(2);
+        let [left, right] = [0, 1].map(|half| running_mean(&halves[half], 1));
+        for (index, both) in running_mean(&batch, 2).into_iter().enumerate() {
+            assert!(both > 0.0);
+            assert!((both - (left[index] + right[index]) / 2.0).abs() < 1e-6);
+        }
     }
 }
