@@ -7,6 +7,7 @@ pub mod convolution;
 pub mod dataset;
 pub mod device;
 pub mod evaluate;
+mod flex_tensor;
 pub mod network;
 pub mod normalization;
 pub mod pooling;

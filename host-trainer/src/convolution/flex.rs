@@ -2,10 +2,11 @@
 
 use super::Convolution3x3;
 use super::kernels::{Plane, correlation, weight_gradient};
+use crate::flex_tensor::{elements, tensor};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::{Shape, TensorData};
+use burn::tensor::Shape;
 use rayon::prelude::*;
 
 /// Images whose weight gradient is summed by one thread. The sums of all chunks are then added in order, so that the
@@ -87,14 +88,4 @@ fn correlate(
         .zip(elements(&images).par_chunks_exact(inputs * plane.len()))
         .for_each(|(result, image)| correlation::apply(image, filters, bias, plane, result));
     tensor(result, Shape::new([batch, outputs, height, width]))
-}
-
-fn elements(tensor: &FlexTensor) -> &[f32] {
-    tensor
-        .as_slice()
-        .expect("the convolution takes contiguous tensors of 32-bit floats")
-}
-
-fn tensor(elements: Vec<f32>, shape: Shape) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(elements, shape))
 }

@@ -1,10 +1,10 @@
 //! flex's ReLU with batch normalization: sums over a channel in lanes, then one pass that writes.
 
 use super::ReluBatchNorm;
-use burn::backend::flex::FlexTensor;
+use crate::flex_tensor::{elements, tensor};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::{Shape, TensorData};
+use burn::tensor::Shape;
 use rayon::prelude::*;
 
 /// Sums that one plane is added up in, side by side.
@@ -197,14 +197,4 @@ fn sum(plane: &[f32], term: impl Fn(f32) -> f32) -> f32 {
 
 fn inverse_deviation(variance: f32, epsilon: f64) -> f32 {
     (variance + epsilon as f32).sqrt().recip()
-}
-
-fn elements(tensor: &FlexTensor) -> &[f32] {
-    tensor
-        .as_slice()
-        .expect("batch normalization takes contiguous tensors of 32-bit floats")
-}
-
-fn tensor(elements: Vec<f32>, shape: Shape) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(elements, shape))
 }

@@ -1,10 +1,10 @@
 //! flex's 2×2 max pool: two rows of the input make one of the output.
 
 use super::MaxPool2x2;
-use burn::backend::flex::FlexTensor;
+use crate::flex_tensor::{elements, tensor};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::{Shape, TensorData};
+use burn::tensor::Shape;
 use rayon::prelude::*;
 
 /// Rows of the output that are one task.
@@ -82,14 +82,4 @@ fn squares(rows: &[f32]) -> impl Iterator<Item = [[f32; 2]; 2]> {
     upper
         .zip(lower.as_chunks().0)
         .map(|(upper, lower)| [*upper, *lower])
-}
-
-fn elements(tensor: &FlexTensor) -> &[f32] {
-    tensor
-        .as_slice()
-        .expect("max pooling takes contiguous tensors of 32-bit floats")
-}
-
-fn tensor(elements: Vec<f32>, shape: Shape) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(elements, shape))
 }

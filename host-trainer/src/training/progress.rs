@@ -71,11 +71,6 @@ impl Progress {
         Self::new(View::Lines)
     }
 
-    /// Nothing, for tests.
-    pub fn silent() -> Self {
-        Self::new(View::Silent)
-    }
-
     fn new(view: View) -> Self {
         let now = Instant::now();
         Self {
