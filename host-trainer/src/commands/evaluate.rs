@@ -9,7 +9,7 @@ use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{self, Evaluation};
 use host_trainer::report::model::{self, ModelFiles, ModelReport};
 use host_trainer::training;
-use shared_model::{AlignedBytes, Model};
+use shared_model::AlignedBytes;
 
 use super::CommandResult;
 use super::data::Directory;
@@ -34,8 +34,7 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> CommandResult {
     let files = ModelFiles::of_blob(arguments.blob);
     let bytes = AlignedBytes::from(&*model::read(&files.blob)?);
-    let model =
-        Model::load(&bytes).map_err(|error| format!("{}: {error}", files.blob.display()))?;
+    let model = model::load(&bytes, &files.blob)?;
     let recipe = ModelReport::load(&files)?.recipe;
     let selected = device::select(arguments.device)?;
     println!("{}", selected.explanation);

@@ -24,8 +24,7 @@ pub struct Arguments {
 /// Runs `inspect`.
 pub fn run(arguments: Arguments) -> CommandResult {
     let bytes = AlignedBytes::from(&*model::read(&arguments.blob)?);
-    let model =
-        Model::load(&bytes).map_err(|error| format!("{}: {error}", arguments.blob.display()))?;
+    let model = model::load(&bytes, &arguments.blob)?;
     if arguments.json {
         println!("{}", to_json(&model, bytes.len()));
     } else {

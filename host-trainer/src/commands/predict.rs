@@ -9,7 +9,7 @@ use host_trainer::report::model::{self, ModelFiles, ModelReport};
 use host_trainer::training;
 use serde::Serialize;
 use shared_model::preprocess::{Rgb888, reduce};
-use shared_model::{AlignedBytes, IMAGE_LEN, Image, Model};
+use shared_model::{AlignedBytes, IMAGE_LEN, Image};
 
 use super::CommandResult;
 
@@ -52,8 +52,7 @@ struct Prediction<'a> {
 pub fn run(arguments: Arguments) -> CommandResult {
     let files = ModelFiles::of_blob(arguments.blob);
     let bytes = AlignedBytes::from(&*model::read(&files.blob)?);
-    let model =
-        Model::load(&bytes).map_err(|error| format!("{}: {error}", files.blob.display()))?;
+    let model = model::load(&bytes, &files.blob)?;
     let recipe = ModelReport::load(&files)?.recipe;
     let selected = device::select(arguments.device)?;
     let network = training::load_weights(&recipe, &files.weights(), &selected.device)?;

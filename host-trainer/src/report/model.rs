@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use shared_model::{AlignedBytes, LoadError, Model};
 
 use crate::dataset::CLASSES;
 use crate::evaluate::Evaluation;
@@ -108,6 +109,14 @@ pub enum ModelFileError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The blob is refused.
+    #[error("{path}: {source}")]
+    Blob {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: LoadError,
+    },
     /// The file holds something else.
     #[error("{path} is not a report of this program's version: {source}")]
     Content {
@@ -121,6 +130,14 @@ pub enum ModelFileError {
 /// Reads a file, naming it in the error.
 pub fn read(path: &Path) -> Result<Vec<u8>, ModelFileError> {
     fs::read(path).map_err(|source| ModelFileError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Loads the model in `bytes`, which were read from `path`.
+pub fn load<'a>(bytes: &'a AlignedBytes, path: &Path) -> Result<Model<'a>, ModelFileError> {
+    Model::load(bytes).map_err(|source| ModelFileError::Blob {
         path: path.to_owned(),
         source,
     })
