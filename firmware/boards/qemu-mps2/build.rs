@@ -1,4 +1,4 @@
-//! Puts the linker script where the linker looks, and takes the model's blob and the size of its arena.
+//! Tells the linker where the target's memory map is, and takes the model's blob and the size of its arena.
 
 use std::env;
 use std::fs;
@@ -22,8 +22,20 @@ fn main() -> ExitCode {
 
 fn configure() -> Result<(), String> {
     let folder = PathBuf::from(required("CARGO_MANIFEST_DIR")?);
-    println!("cargo::rerun-if-changed=memory.x");
-    println!("cargo::rustc-link-search={}", folder.display());
+    let target = required("TARGET")?;
+    let memory = folder.join("memory").join(&target);
+    if !memory.is_dir() {
+        return Err(format!(
+            "no machine for {target}: {} is missing",
+            memory.display()
+        ));
+    }
+    println!("cargo::rerun-if-changed={}", memory.display());
+    println!("cargo::rustc-link-search={}", memory.display());
+    println!("cargo::rustc-check-cfg=cfg(armv8m)");
+    if target.starts_with("thumbv8m") {
+        println!("cargo::rustc-cfg=armv8m");
+    }
 
     println!("cargo::rerun-if-env-changed=MODEL_BLOB");
     let blob = folder.join(env::var_os("MODEL_BLOB").unwrap_or(DEFAULT_BLOB.into()));

@@ -1,8 +1,8 @@
 //! Counts executed instructions with SysTick.
 //!
 //! Under `qemu-system-arm -icount shift=0` an instruction takes one nanosecond of virtual time, and
-//! SysTick runs at 25 MHz on both machines: a tick is 40 instructions. These are instructions, not
-//! cycles; without `-icount` the figures mean nothing.
+//! SysTick runs at 25 MHz on mps2-an386 and mps2-an500 (a tick is 40 instructions) and at 20 MHz on
+//! mps2-an505 (50). These are instructions, not cycles; without `-icount` the figures mean nothing.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,7 +10,7 @@ use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{SCB, SYST};
 use cortex_m_rt::exception;
 
-const INSTRUCTIONS_PER_TICK: u64 = 40;
+const INSTRUCTIONS_PER_TICK: u64 = if cfg!(armv8m) { 50 } else { 40 };
 /// SysTick counts 24 bits down from here.
 const RELOAD: u32 = 0x00ff_ffff;
 
@@ -25,7 +25,7 @@ pub fn start(mut syst: SYST) {
     syst.enable_counter();
 }
 
-/// Instructions executed since [`start`], to a multiple of 40. Waits for ever where interrupts are masked
+/// Instructions executed since [`start`], to whole ticks. Waits for ever where interrupts are masked
 /// and the counter has wrapped.
 pub fn instructions() -> u64 {
     loop {

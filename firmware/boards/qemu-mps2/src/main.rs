@@ -1,4 +1,4 @@
-//! Classifies images of the host on an emulated Cortex-M4 or Cortex-M7.
+//! Classifies images of the host on an emulated Cortex-M4, -M7 or -M33.
 //!
 //! QEMU passes two arguments through semihosting: `classify` or `profile`, and the name of a file of raw
 //! images. What the firmware finds goes back as defmt frames, which `qemu-runner` decodes: its

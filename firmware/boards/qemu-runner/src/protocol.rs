@@ -50,7 +50,7 @@ pub struct Record {
     pub label: String,
     /// Every class's logit, as the integers that the network computes.
     pub logits: Vec<i32>,
-    /// Executed instructions of the inference, to a multiple of 40.
+    /// Executed instructions of the inference, to a multiple of 40, or 50 on the M33.
     pub instructions: u64,
     /// The same for each layer; empty unless profiled.
     pub layers: Vec<u64>,

@@ -25,6 +25,8 @@ pub enum Machine {
     M4,
     /// mps2-an500
     M7,
+    /// mps2-an505
+    M33,
 }
 
 impl Machine {
@@ -33,6 +35,7 @@ impl Machine {
         match self {
             Self::M4 => "mps2-an386",
             Self::M7 => "mps2-an500",
+            Self::M33 => "mps2-an505",
         }
     }
 }
