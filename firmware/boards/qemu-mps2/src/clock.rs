@@ -6,6 +6,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use cortex_m::asm;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{SCB, SYST};
 use cortex_m_rt::exception;
@@ -33,10 +34,22 @@ pub fn instructions() -> u64 {
         let remaining = SYST::get_current();
         // A wrap between the two reads would pair an old count of wraps with a new counter.
         if !SCB::is_pendst_pending() && wraps == WRAPS.load(Ordering::Relaxed) {
-            let ticks = u64::from(wraps) * (u64::from(RELOAD) + 1) + u64::from(RELOAD - remaining);
+            // At 0 a period has ended, or none has begun: the counter is loaded a tick later.
+            let elapsed = remaining.wrapping_neg() & RELOAD;
+            let ticks = u64::from(wraps) * (u64::from(RELOAD) + 1) + u64::from(elapsed);
             return ticks * INSTRUCTIONS_PER_TICK;
         }
     }
+}
+
+/// Runs a loop of known length: the instructions that it executes, and those that are counted.
+///
+/// [`asm::delay`] goes through a loop of two instructions, once more often than it is told.
+pub fn calibrate() -> (u64, u64) {
+    const ITERATIONS: u32 = 1_000_000;
+    let start = instructions();
+    asm::delay(ITERATIONS - 1);
+    (2 * u64::from(ITERATIONS), instructions() - start)
 }
 
 #[exception]

@@ -26,7 +26,23 @@ pub enum ProtocolError {
     },
 }
 
-/// The first thing that the firmware says: what it holds.
+/// A loop of known length, which shows that the emulator counts instructions.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Calibration {
+    /// Instructions of the loop.
+    pub executed: u64,
+    /// What the firmware's clock made of them.
+    pub counted: u64,
+}
+
+impl Calibration {
+    /// Whether the count is right but for the reading of the clock, which takes less than two of its ticks.
+    pub fn holds(self) -> bool {
+        (self.executed..=self.executed + 100).contains(&self.counted)
+    }
+}
+
+/// What the firmware holds.
 #[derive(Serialize)]
 pub struct Banner {
     /// Name of the model.
@@ -67,6 +83,8 @@ pub struct Stack {
 
 /// One message of the firmware.
 pub enum Message {
+    /// The clock was tried.
+    Calibrated(Calibration),
     /// The model was loaded and its known-answer test holds.
     Ready(Banner),
     /// Instructions of the next layer of the image whose record follows.
@@ -125,6 +143,12 @@ fn parse(frame: &Frame<'_>) -> Option<Message> {
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match (format.as_str(), arguments.as_slice()) {
+        ("a loop of {} instructions counts {}", [executed, counted]) => {
+            Some(Message::Calibrated(Calibration {
+                executed: executed.parse().ok()?,
+                counted: counted.parse().ok()?,
+            }))
+        }
         (
             "{} is ready: CRC-32 {}, {} bytes of flash, {} bytes of arena, known answer reproduced",
             [model, crc32, blob_len, arena_len],
