@@ -96,8 +96,10 @@ pub struct Record {
 /// The firmware's stack in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Stack {
-    /// Used at the deepest.
-    pub used: usize,
+    /// Used at the deepest until the known answer was reproduced.
+    pub boot: usize,
+    /// Used at the deepest from then on.
+    pub inference: usize,
     /// There is in all.
     pub size: usize,
 }
@@ -152,17 +154,16 @@ impl Firmware {
     ///
     /// [`QemuError::Build`] if a tool is missing or the build fails.
     pub fn build(machine: Machine, blob: &Path) -> Result<Self, QemuError> {
-        let mut command = support("firmware-cargo");
+        let mut command = support("firmware-build");
         command
-            .args(["build", "--release", "--target", machine.target()])
-            .args(["--message-format", "json-render-diagnostics"])
-            .current_dir(root().join("firmware/boards/qemu-mps2"))
+            .args(["qemu-mps2", machine.target()])
             .env("MODEL_BLOB", blob);
         let output = output(&mut command)?;
-        match executable(&output.stdout) {
-            Some(elf) if output.status.success() => Ok(Self { machine, elf }),
-            _ => Err(QemuError::Build(text(&output.stderr))),
+        if !output.status.success() {
+            return Err(QemuError::Build(text(&output.stderr)));
         }
+        let elf = text(&output.stdout).into();
+        Ok(Self { machine, elf })
     }
 
     /// Writes the firmware to `elf` with the bytes of `blob` replaced by those of `replacement`, as if the
@@ -254,12 +255,4 @@ fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> QemuError + use<> {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
-}
-
-/// The path of the program among cargo's messages.
-fn executable(messages: &[u8]) -> Option<PathBuf> {
-    let messages = serde_json::Deserializer::from_slice(messages).into_iter::<serde_json::Value>();
-    messages
-        .filter_map(Result::ok)
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }

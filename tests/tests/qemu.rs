@@ -58,7 +58,9 @@ fn every_machine_gives_the_logits_of_the_host() {
         assert_eq!(session.banner.crc32, model.crc32(), "{machine:?}");
         assert_eq!(session.banner.arena_len, model.arena_len(), "{machine:?}");
         assert_eq!(session.records.len(), images.len(), "{machine:?}");
-        assert!(session.stack.used < session.stack.size, "{machine:?}");
+        let stack = session.stack;
+        assert!(stack.boot < stack.size, "{machine:?}: {stack:?}");
+        assert!(stack.inference < stack.size, "{machine:?}: {stack:?}");
     }
     for (index, image) in images.iter().enumerate() {
         let expected = interpreter.classify(image);

@@ -118,11 +118,17 @@ fn run<'n>(
         blob.len(),
         model.arena_len()
     );
+    let boot_stack = stack::high_water();
+    stack::repaint();
     let name = request.file;
     classify_file(model, &mut interpreter, request)
         .map_err(|error| Failure::Images { name, error })?;
-    let (used, size) = stack::high_water();
-    defmt::info!("done: {=usize} of {=usize} bytes of stack used", used, size);
+    defmt::info!(
+        "done: {=usize} bytes of stack used at boot, {=usize} after it, of {=usize}",
+        boot_stack,
+        stack::high_water(),
+        stack::size()
+    );
     Ok(())
 }
 

@@ -87,7 +87,7 @@ fn print(session: &Session, machine: Machine, names: &[PathBuf]) {
         banner.crc32,
         banner.blob_len,
         banner.arena_len,
-        stack.used,
+        stack.high_water(),
         stack.size
     );
     for record in records {

@@ -73,12 +73,21 @@ pub struct Record {
 }
 
 /// Stack used at the deepest, and stack there is, in bytes.
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 pub struct Stack {
-    /// Bytes used at the deepest.
-    pub used: usize,
+    /// Bytes used at the deepest until the known answer was reproduced.
+    pub boot: usize,
+    /// Bytes used at the deepest from then on.
+    pub inference: usize,
     /// Bytes there are.
     pub size: usize,
+}
+
+impl Stack {
+    /// Bytes used at the deepest of the whole run.
+    pub fn high_water(self) -> usize {
+        self.boot.max(self.inference)
+    }
 }
 
 /// One message of the firmware.
@@ -172,10 +181,13 @@ fn parse(frame: &Frame<'_>) -> Option<Message> {
             instructions: instructions.parse().ok()?,
             layers: Vec::new(),
         })),
-        ("done: {} of {} bytes of stack used", [used, size]) => Some(Message::Done(Stack {
-            used: used.parse().ok()?,
-            size: size.parse().ok()?,
-        })),
+        ("done: {} bytes of stack used at boot, {} after it, of {}", [boot, inference, size]) => {
+            Some(Message::Done(Stack {
+                boot: boot.parse().ok()?,
+                inference: inference.parse().ok()?,
+                size: size.parse().ok()?,
+            }))
+        }
         _ => None,
     }
 }

@@ -19,7 +19,7 @@ const LIMIT_PER_IMAGE: Duration = Duration::from_secs(20);
 const LIMIT_OF_BOOT: Duration = Duration::from_secs(60);
 
 /// A machine of QEMU.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Machine {
     /// mps2-an386
     M4,
