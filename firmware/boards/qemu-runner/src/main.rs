@@ -58,6 +58,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         profile: arguments.profile,
         arena_len: arguments.arena,
         images: &images,
+        plugin: None,
     })?;
     if arguments.json {
         println!("{}", serde_json::to_string(&session)?);

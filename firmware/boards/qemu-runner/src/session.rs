@@ -94,6 +94,8 @@ pub struct Job<'a> {
     pub arena_len: Option<usize>,
     /// A file of raw images, which need not be well-formed or exist.
     pub images: &'a Path,
+    /// A plugin of QEMU with its arguments, separated by commas.
+    pub plugin: Option<&'a str>,
 }
 
 /// Runs the firmware.
@@ -160,6 +162,9 @@ fn qemu(job: &Job<'_>) -> Command {
         .args(["-semihosting-config", &semihosting])
         .arg("-kernel")
         .arg(job.elf);
+    if let Some(plugin) = job.plugin {
+        command.args(["-plugin", plugin]);
+    }
     if let Some(folder) = job.images.parent() {
         command.current_dir(folder);
     }

@@ -55,6 +55,9 @@ pub const fn total(machine: Machine) -> u64 {
     [72_386_760, 72_431_560, 72_406_000][column(machine)]
 }
 
+/// Cycles on a Cortex-M4, modelled like ours, in millions.
+pub const MEGACYCLES: f64 = 84.4;
+
 /// Bytes of activations and scratch.
 pub const ACTIVATION_BYTES: u64 = 70_144;
 

@@ -87,7 +87,8 @@ fn constants(elf: &Path) -> Result<u64, Box<dyn Error>> {
     Ok(constants.map(|symbol| symbol.size()).sum())
 }
 
-fn demangle(symbol: &str) -> String {
+/// The readable name of a symbol.
+pub fn demangle(symbol: &str) -> String {
     demangle_auto(Cow::Borrowed(symbol), Some(gimli::DW_LANG_Rust)).into_owned()
 }
 

@@ -4,6 +4,8 @@
 
 mod cmsis_nn;
 mod code_size;
+mod cortex_m4;
+mod cycles;
 mod measurement;
 mod table;
 
@@ -40,7 +42,7 @@ const SAMPLE: &str = concat!(
 ///
 /// The environment variable MODEL_BLOB names another model than data/models/vgg3-full.blob.
 #[derive(Parser)]
-#[command(override_usage = "tests/bench [--json] [PICTURE]")]
+#[command(override_usage = "tests/bench [--cycles] [--json] [PICTURE]")]
 struct Arguments {
     /// The firmware for Cortex-M4 and -M7
     #[arg(long, value_name = "ELF", hide = true)]
@@ -54,6 +56,9 @@ struct Arguments {
     /// PNG or JPEG picture to classify [default: data/samples/deer.png]
     #[arg(default_value = SAMPLE, hide_default_value = true)]
     picture: PathBuf,
+    /// Print the functions of an inference with the cycles that a Cortex-M4 would take for them, modelled
+    #[arg(long)]
+    cycles: bool,
     /// Print one JSON object as the last line
     #[arg(long)]
     json: bool,
@@ -130,6 +135,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         cortex_m33: bench(Machine::M33, &arguments.thumbv8m)?.into(),
     };
     table::print_legend();
+    if arguments.cycles {
+        for (mode, arena_len) in [("fast", FAST_ARENA), ("lean", LEAN_ARENA)] {
+            let functions = cycles::by_function(&arguments.thumbv7em, arena_len, &image)?;
+            table::print_cycles(mode, &functions);
+        }
+    }
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     }

@@ -48,6 +48,7 @@ pub fn measure(
             profile,
             arena_len: Some(arena_len),
             images: expected.image,
+            plugin: None,
         })?;
         let record = check(&session, machine, expected)?;
         Ok::<_, Box<dyn Error>>((record.instructions, record.layers.clone(), session))

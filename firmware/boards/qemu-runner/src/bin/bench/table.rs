@@ -4,6 +4,7 @@ use shared_model::Model;
 use shared_model::graph::LayerKind;
 
 use crate::cmsis_nn;
+use crate::cycles::Cost;
 use crate::{Bench, Measurement};
 
 /// Prints the figures of a machine next to those of CMSIS-NN.
@@ -98,6 +99,35 @@ pub fn print(model: &Model<'_>, bench: &Bench) {
 /// Says what the tables count.
 pub fn print_legend() {
     println!("{LEGEND}");
+}
+
+/// Prints what each function of an inference takes, as far as it is more than a thousandth of the whole.
+pub fn print_cycles(mode: &str, functions: &[(String, Cost)]) {
+    let all = functions
+        .iter()
+        .fold(Cost::default(), |all, (_, cost)| Cost {
+            instructions: all.instructions + cost.instructions,
+            cycles: all.cycles + cost.cycles,
+        });
+    println!(
+        "\nM4, {mode}: a model of its cycles, without wait states; CMSIS-NN takes {} million",
+        cmsis_nn::MEGACYCLES
+    );
+    println!("{:>14}{:>14}", "instructions", "cycles");
+    let line = |name: &str, cost: &Cost| {
+        println!(
+            "{:>14}{:>14}  {name}",
+            grouped(cost.instructions),
+            grouped(cost.cycles)
+        )
+    };
+    for (name, cost) in functions
+        .iter()
+        .filter(|(_, cost)| cost.cycles >= all.cycles / 1000)
+    {
+        line(name, cost);
+    }
+    line("in all", &all);
 }
 
 const LEGEND: &str = "\
