@@ -2,7 +2,7 @@
 //!
 //! The factors were counted in QEMU on a Cortex-M4; only their order of magnitude matters, since they compare plans.
 
-use super::Kernel;
+use super::{Kernel, Processor};
 use crate::{
     LayerView,
     kernels::{direct, patches, strips, winograd},
@@ -70,7 +70,30 @@ pub(super) fn weight_fetches(view: &LayerView, kernel: Kernel, is_whole: bool) -
 }
 
 /// Instructions of an inference.
-pub(super) fn instructions(view: &LayerView, kernel: Kernel, is_whole: bool) -> u64 {
+pub(super) fn instructions(
+    view: &LayerView,
+    kernel: Kernel,
+    is_whole: bool,
+    processor: Processor,
+) -> u64 {
+    match processor {
+        Processor::Dsp => with_dsp(view, kernel, is_whole),
+        Processor::Portable => portable(view, kernel),
+    }
+}
+
+/// Compilers vectorize the plain loops best.
+fn portable(view: &LayerView, kernel: Kernel) -> u64 {
+    let macs = view.layer.kind.multiply_accumulates();
+    match kernel {
+        Kernel::Dense | Kernel::Patches => macs / 4,
+        Kernel::Direct => macs / 3,
+        Kernel::Winograd { .. } => macs,
+        Kernel::Strips { .. } => 2 * macs,
+    }
+}
+
+fn with_dsp(view: &LayerView, kernel: Kernel, is_whole: bool) -> u64 {
     let macs = view.layer.kind.multiply_accumulates();
     let [_, _, inputs] = view.input_shape.map(u64::from);
     let outputs = view.biases.len() as u64;

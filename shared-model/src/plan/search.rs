@@ -1,6 +1,6 @@
 //! The search for the fastest plan: every division into segments, every kernel.
 
-use super::{Kernel, Plan, cost, layout};
+use super::{Kernel, Plan, Processor, cost, layout};
 use crate::{
     LayerView,
     graph::{LayerKind, MAX_LAYERS},
@@ -92,7 +92,13 @@ fn larger(
 
 impl Segment {
     /// The layers from `first` on with the largest chunks of tiles that fit `words`.
-    fn fit(views: &[LayerView], first: usize, mut kernels: Kernels, words: usize) -> Option<Self> {
+    fn fit(
+        views: &[LayerView],
+        first: usize,
+        mut kernels: Kernels,
+        processor: Processor,
+        words: usize,
+    ) -> Option<Self> {
         for index in 0..kernels.len() {
             let is_alone = kernels.len() == 1 && first > 0;
             let candidates = larger(&views[first + index], kernels[index], is_alone);
@@ -105,7 +111,9 @@ impl Segment {
         let is_alone = kernels.len() == 1;
         let layers = kernels.iter().zip(&views[first..]);
         let instructions = layers
-            .map(|(&kernel, view)| cost::instructions(view, kernel, is_alone && first > 0))
+            .map(|(&kernel, view)| {
+                cost::instructions(view, kernel, is_alone && first > 0, processor)
+            })
             .sum();
         (words_needed <= words).then_some(Self {
             first,
@@ -138,7 +146,7 @@ fn for_each_choice(
 }
 
 /// The fastest plan within `words`.
-pub(super) fn fastest(views: &[LayerView], words: usize) -> Option<Plan> {
+pub(super) fn fastest(views: &[LayerView], processor: Processor, words: usize) -> Option<Plan> {
     // The fastest way to the input of each layer, and the segment that ends there.
     let mut best: Vec<Option<(u64, Option<Segment>)>, { MAX_LAYERS + 1 }> = Vec::new();
     let _ = best.push(Some((0, None)));
@@ -149,7 +157,8 @@ pub(super) fn fastest(views: &[LayerView], words: usize) -> Option<Plan> {
                 continue;
             };
             for_each_choice(views, &Kernels::new(), (first, end), &mut |kernels| {
-                if let Some(segment) = Segment::fit(views, first, kernels.clone(), words) {
+                if let Some(segment) = Segment::fit(views, first, kernels.clone(), processor, words)
+                {
                     let total = before + segment.instructions;
                     if found.as_ref().is_none_or(|(least, _)| total < *least) {
                         found = Some((total, Some(segment)));
