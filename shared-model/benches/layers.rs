@@ -1,4 +1,4 @@
-//! Times every layer of an inference on one thread: `cargo bench -p shared-model --bench layers`
+//! Times every layer of an inference on one thread, in the least arena, as the trainer evaluates: `cargo bench -p shared-model --bench layers`
 //!
 //! Layers take turns within an inference, so a hook holds the watch; frameworks of benchmarks only time whole calls.
 
