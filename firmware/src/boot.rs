@@ -1,5 +1,7 @@
 //! From the blob in flash to an interpreter that is known to compute correctly on this chip.
 
+use core::fmt::Write;
+use heapless::String;
 use shared_model::{ArenaTooSmall, Interpreter, LoadError, Model};
 use thiserror::Error;
 
@@ -23,6 +25,17 @@ pub enum BootError {
         /// CRC-32 of the blob, which identifies the model.
         crc32: u32,
     },
+}
+
+/// The longest text of a [`refusal`]; more is cut off.
+pub const REFUSAL_LEN: usize = 384;
+
+/// What a board that must not classify tells its host with [`Message::Refusal`](crate::protocol::Message), again and again.
+pub fn refusal(error: &BootError) -> String<REFUSAL_LEN> {
+    let mut text = String::new();
+    // What does not fit is cut off.
+    let _ = write!(text, "{error}");
+    text
 }
 
 /// Validates `blob`, gives the model its `arena` and runs the known-answer test.
