@@ -96,7 +96,7 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
         &self.counters
     }
 
-    /// Takes one frame, after what the last fault asks for; ends in bounded time.
+    /// Takes one frame, after what the last fault asks for; ends in bounded time. Without a good one, `frame` is empty.
     ///
     /// # Errors
     ///
@@ -109,6 +109,7 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
                 Ok(())
             }
             Err(fault) => {
+                frame.clear();
                 self.counters.count(fault.kind());
                 self.remedy = self.remedy_for(fault);
                 Err((fault, self.remedy))
