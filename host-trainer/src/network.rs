@@ -125,8 +125,13 @@ impl Architecture {
     }
 
     fn norm(&self, features: usize, device: &Device) -> Option<BatchNorm> {
-        self.batch_norm
-            .then(|| BatchNormConfig::new(features).init(device))
+        // Keras' epsilon. burn's is a hundred times smaller, and lets a channel that hardly ever fires ask for a
+        // multiplier that the integer network cannot express.
+        self.batch_norm.then(|| {
+            BatchNormConfig::new(features)
+                .with_epsilon(1e-3)
+                .init(device)
+        })
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Recipe {
     pub weight_averaging: Option<f64>,
     /// Stop after so many epochs without a better validation loss.
     pub patience: Option<usize>,
+    /// Train on all 50,000 images and validate on none, for the final weights of a recipe that is chosen.
+    pub all_images: bool,
     /// Only the first so many images are trained on and validated with: for quick experiments.
     pub image_limit: Option<usize>,
     /// Start of every random number.
@@ -256,6 +258,7 @@ impl Recipe {
             epochs: 100,
             weight_averaging: None,
             patience: None,
+            all_images: false,
             image_limit: None,
             seed: 1,
         }
@@ -276,14 +279,14 @@ impl Recipe {
     fn with_modern_training(self) -> Self {
         Self {
             batch_norm: true,
-            block_dropout: vec![0.0, 0.1, 0.15],
-            hidden_dropout: 0.25,
+            block_dropout: vec![0.05, 0.1, 0.1],
+            hidden_dropout: 0.2,
             pixel_scaling: PixelScaling::Standardized,
             augmentation: Augmentation {
                 shift: 4,
                 border: Border::Reflect,
                 flip: true,
-                cutout: 0,
+                cutout: 8,
             },
             optimizer: Optimizer::Sgd {
                 momentum: 0.9,
@@ -294,7 +297,7 @@ impl Recipe {
             weight_decay: 5e-4,
             label_smoothing: 0.1,
             batch_size: 128,
-            epochs: 24,
+            epochs: 60,
             weight_averaging: Some(0.995),
             ..self
         }
@@ -369,6 +372,14 @@ impl Recipe {
                 self.weight_decay
             ));
         }
+        let waits =
+            matches!(self.schedule, Schedule::ReduceOnPlateau { .. }) || self.patience.is_some();
+        if self.all_images && waits {
+            return Err(
+                "a plateau or patience needs a validation loss, which a run on all images has not"
+                    .to_owned(),
+            );
+        }
         if self.augmentation.shift >= shared_model::IMAGE_SIDE {
             return Err(format!(
                 "a shift of {} pixels leaves nothing of the image",
@@ -400,6 +411,20 @@ mod tests {
             assert_eq!(Recipe::preset(name).unwrap().preset, name);
         }
         assert_eq!(Recipe::preset("vgg4"), None);
+    }
+
+    #[test]
+    fn waiting_for_a_validation_loss_needs_validation_images() {
+        let recipe = Recipe {
+            all_images: true,
+            ..Recipe::preset("vgg3-best").unwrap()
+        };
+        assert_eq!(recipe.check(), Ok(()));
+        let impatient = Recipe {
+            patience: Some(3),
+            ..recipe
+        };
+        assert!(impatient.check().unwrap_err().contains("validation"));
     }
 
     #[test]

@@ -67,11 +67,16 @@ pub fn quantize_run(
     let recipe: Recipe = serde_json::from_slice(&model::read(&run.join(RECIPE_FILE))?)?;
     let history = History::load(&run.join(HISTORY_FILE))?;
     let best = history
-        .best_epoch()
+        .best()
         .ok_or_else(|| format!("{} has no complete epoch yet", run.display()))?;
     let weights = run.join(WEIGHTS_FILE);
     let network = training::load_weights(&recipe, &weights, device)?;
     let training = dataset::split(&data.train, dataset::SPLIT_SEED).training;
+    let trained_on = if recipe.all_images {
+        data.train.len()
+    } else {
+        training.len()
+    };
     let calibration = &training.images[..CALIBRATION_IMAGES];
 
     let quantization = quantize(&network, &recipe, calibration, device)?;
@@ -91,8 +96,8 @@ pub fn quantize_run(
     let report = ModelReport {
         name: files.name(),
         epochs: history.epochs.len(),
-        train_images: recipe.image_limit.unwrap_or(usize::MAX).min(training.len()),
-        best: history.epochs[best - 1],
+        train_images: recipe.image_limit.unwrap_or(usize::MAX).min(trained_on),
+        best: *best,
         quantization: quantization.report,
         evaluation,
         recipe,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use host_trainer::dataset::{self, LabelledImages};
+use host_trainer::dataset;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::recipe::{
     Augmentation, Border, Optimizer, PRESETS, PixelScaling, Recipe, Schedule,
@@ -115,6 +115,9 @@ struct Overrides {
     /// Stop after so many epochs without a better validation loss.
     #[arg(long)]
     patience: Option<usize>,
+    /// Train on all 50,000 images and validate on none: for final weights, when every choice is made.
+    #[arg(long, conflicts_with = "patience")]
+    all_images: bool,
     /// Train and validate on the first N images only, for quick experiments.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
     images: Option<u16>,
@@ -152,14 +155,21 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
     println!("{}", selected.explanation);
     let data = arguments.data.load()?;
-    let mut split = dataset::split(&data.train, dataset::SPLIT_SEED);
+    let (mut training, mut validation) = if recipe.all_images {
+        (data.train, None)
+    } else {
+        let split = dataset::split(&data.train, dataset::SPLIT_SEED);
+        (split.training, Some(split.validation))
+    };
     if let Some(count) = recipe.image_limit {
-        truncate(&mut split.training, count);
-        truncate(&mut split.validation, count);
+        training.truncate(count);
+        validation
+            .iter_mut()
+            .for_each(|images| images.truncate(count));
     }
     let data = TrainingData {
-        train: &split.training,
-        validation: &split.validation,
+        train: &training,
+        validation: validation.as_ref(),
     };
     let progress = &mut arguments.place.progress();
     let trained = training::train(
@@ -190,21 +200,20 @@ pub fn draw_curves(trained: &TrainedRun, run: &Path) -> Result<(), report::Repor
 /// One line about how a run ended.
 pub fn summary(trained: &TrainedRun) -> String {
     let epochs = &trained.history.epochs;
-    let best = trained.history.best_epoch().unwrap_or_default();
-    let accuracy = epochs
-        .get(best.wrapping_sub(1))
-        .map_or(0.0, |epoch| epoch.validation_accuracy);
     let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
+    let validation = trained.history.best().and_then(|best| {
+        let accuracy = best.validation?.accuracy;
+        Some(format!(
+            "; best validation accuracy {accuracy:.2} % after epoch {}",
+            best.epoch
+        ))
+    });
     format!(
-        "trained {} epochs in {:.1} min; best validation accuracy {accuracy:.2} % after epoch {best}",
+        "trained {} epochs in {:.1} min{}",
         epochs.len(),
-        seconds / 60.0
+        seconds / 60.0,
+        validation.unwrap_or_default()
     )
-}
-
-fn truncate(images: &mut LabelledImages, count: usize) {
-    images.images.truncate(count);
-    images.labels.truncate(count);
 }
 
 impl Arguments {
@@ -264,6 +273,7 @@ impl Overrides {
             recipe.weight_averaging = Some(decay).filter(|&decay| decay > 0.0);
         }
         recipe.patience = self.patience.or(recipe.patience);
+        recipe.all_images = self.all_images;
         recipe.image_limit = self.images.map(usize::from);
     }
 

@@ -55,7 +55,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         .join(if in_full { "vgg3-best" } else { "vgg3-short" });
     let training_data = TrainingData {
         train: &split.training,
-        validation: &split.validation,
+        validation: Some(&split.validation),
     };
     let progress = &mut arguments.place.progress();
     // An interrupted training goes on; a complete one is taken as it is.

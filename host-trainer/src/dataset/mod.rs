@@ -92,6 +92,12 @@ impl LabelledImages {
         self.images.is_empty()
     }
 
+    /// Keeps the first `count` images, all if there are fewer.
+    pub fn truncate(&mut self, count: usize) {
+        self.images.truncate(count);
+        self.labels.truncate(count);
+    }
+
     /// The images at `indices`, in that order.
     ///
     /// # Panics

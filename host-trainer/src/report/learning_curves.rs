@@ -17,7 +17,7 @@ const VALIDATION: RGBColor = RGBColor(255, 127, 14);
 /// Up to so many epochs each gets a dot.
 const DOTTED_EPOCHS: usize = 60;
 
-/// Draws loss above accuracy, training in blue and validation in orange, as PNG and as SVG.
+/// Draws loss above accuracy, training in blue and validation (if there was any) in orange, as PNG and as SVG.
 ///
 /// Figures that are not finite (a training that diverged) are left out.
 ///
@@ -47,8 +47,8 @@ pub fn learning_curves(
 /// One of the two charts.
 struct Panel {
     quantity: &'static str,
-    training: fn(&Epoch) -> f64,
-    validation: fn(&Epoch) -> f64,
+    training: fn(&Epoch) -> Option<f64>,
+    validation: fn(&Epoch) -> Option<f64>,
     /// The least height of the vertical axis, for a curve that is a point or a level line.
     least_span: f64,
     /// Text at a tick of the vertical axis.
@@ -69,16 +69,16 @@ fn draw<DB: DrawingBackend>(
     let (upper, lower) = below.split_vertically(below.dim_in_pixel().1 / 2);
     let loss = Panel {
         quantity: "loss",
-        training: |epoch| epoch.train_loss,
-        validation: |epoch| epoch.validation_loss,
+        training: |epoch| Some(epoch.train_loss),
+        validation: |epoch| epoch.validation.map(|figures| figures.loss),
         least_span: 0.2,
         tick: |loss| format!("{loss:.2}"),
         legend: SeriesLabelPosition::UpperRight,
     };
     let accuracy = Panel {
         quantity: "accuracy (%)",
-        training: |epoch| epoch.train_accuracy,
-        validation: |epoch| epoch.validation_accuracy,
+        training: |epoch| Some(epoch.train_accuracy),
+        validation: |epoch| epoch.validation.map(|figures| figures.accuracy),
         least_span: 5.0,
         tick: |percent| format!("{percent:.1}"),
         legend: SeriesLabelPosition::LowerRight,
@@ -97,7 +97,10 @@ fn draw_panel<DB: DrawingBackend>(
         ("training", TRAINING, panel.training),
         ("validation", VALIDATION, panel.validation),
     ]
-    .map(|(name, colour, figure)| (name, colour, points(epochs, figure)));
+    .map(|(name, colour, figure)| (name, colour, points(epochs, figure)))
+    .into_iter()
+    .filter(|(_, _, points)| !points.is_empty())
+    .collect::<Vec<_>>();
     let values = curves
         .iter()
         .flat_map(|(_, _, points)| points)
@@ -144,10 +147,10 @@ fn draw_panel<DB: DrawingBackend>(
 }
 
 /// The finite figures, each with its epoch.
-fn points(epochs: &[Epoch], figure: fn(&Epoch) -> f64) -> Vec<(usize, f64)> {
+fn points(epochs: &[Epoch], figure: fn(&Epoch) -> Option<f64>) -> Vec<(usize, f64)> {
     epochs
         .iter()
-        .map(|epoch| (epoch.epoch, figure(epoch)))
+        .filter_map(|epoch| Some((epoch.epoch, figure(epoch)?)))
         .filter(|(_, value)| value.is_finite())
         .collect()
 }

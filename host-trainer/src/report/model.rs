@@ -24,7 +24,7 @@ pub struct ModelReport {
     pub epochs: usize,
     /// Images that were trained on.
     pub train_images: usize,
-    /// The epoch whose weights were kept: the one with the best validation accuracy.
+    /// The epoch whose weights were kept: see [`History::best`].
     pub best: Epoch,
     /// How it was quantized.
     pub quantization: QuantizationReport,
@@ -189,7 +189,7 @@ impl ModelReport {
              | int8 accuracy | {int8_top1:.2} % |\n\
              | same class in float and int8 | {agreement:.2} % |\n\
              | trained | preset {}, {} epochs on {} images, seed {} |\n\
-             | kept | epoch {}, validation accuracy {:.2} % |\n\
+             | kept | epoch {}{} |\n\
              | calibration | {} training images, {} % clipped at each end |\n\n",
             self.name,
             self.recipe.preset,
@@ -197,7 +197,10 @@ impl ModelReport {
             self.train_images,
             self.recipe.seed,
             best.epoch,
-            best.validation_accuracy,
+            best.validation.map_or(String::new(), |figures| format!(
+                ", validation accuracy {:.2} %",
+                figures.accuracy
+            )),
             self.quantization.calibration_images,
             100.0 * self.quantization.clip,
         );

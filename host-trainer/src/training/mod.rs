@@ -27,7 +27,7 @@ use step::Statistics;
 use crate::dataset::LabelledImages;
 use crate::network::{DropoutMasks, Network};
 use crate::recipe::{PixelScaling, Recipe, Schedule};
-use crate::report::history::{Epoch, History, HistoryError};
+use crate::report::history::{Epoch, History, HistoryError, Validation};
 
 /// File of the recipe in a run's folder.
 pub const RECIPE_FILE: &str = "recipe.json";
@@ -109,8 +109,8 @@ impl TrainingError {
 pub struct TrainingData<'a> {
     /// Images whose gradients are taken.
     pub train: &'a LabelledImages,
-    /// Images that choose the best epoch.
-    pub validation: &'a LabelledImages,
+    /// Images that choose the best epoch; without them the last epoch is the best.
+    pub validation: Option<&'a LabelledImages>,
 }
 
 /// What a run ends with.
@@ -140,7 +140,7 @@ pub fn train(
     while state.history.epochs.len() < recipe.epochs && !out_of_patience(recipe, &state.history) {
         state = train_epoch(state, recipe, data, &device, progress)?;
         let epochs = &state.history.epochs;
-        if state.history.best_epoch() == Some(epochs.len()) {
+        if state.history.best() == epochs.last() {
             let weights = run.join(WEIGHTS_FILE);
             let partial = run.join("weights.partial.bpk");
             let saved = state.average.clone().save_file(&partial);
@@ -245,14 +245,18 @@ fn train_epoch(
             loss: statistics.loss(),
         });
     }
-    let validation = evaluate(&average, data.validation, recipe.pixel_scaling, device);
+    let validation = data
+        .validation
+        .map(|images| evaluate(&average, images, recipe.pixel_scaling, device));
     history.epochs.push(Epoch {
         epoch: done + 1,
         learning_rate: rate,
         train_loss: statistics.loss(),
         train_accuracy: statistics.accuracy(),
-        validation_loss: validation.loss(),
-        validation_accuracy: validation.accuracy(),
+        validation: validation.map(|measured| Validation {
+            loss: measured.loss(),
+            accuracy: measured.accuracy(),
+        }),
         seconds: begin.elapsed().as_secs_f64(),
     });
     Ok(Checkpoint {
@@ -322,8 +326,9 @@ fn plateau_factor(schedule: Schedule, history: &History) -> f64 {
     let (mut best, mut waited, mut result) = (f64::INFINITY, 0, 1.0);
     for epoch in &history.epochs {
         waited += 1;
-        if epoch.validation_loss < best {
-            best = epoch.validation_loss;
+        let loss = validation_loss(epoch);
+        if loss < best {
+            best = loss;
             waited = 0;
         } else if waited >= patience {
             result *= factor;
@@ -333,8 +338,15 @@ fn plateau_factor(schedule: Schedule, history: &History) -> f64 {
     result
 }
 
+/// Recipes that wait for a better validation loss are refused in a run without validation.
+fn validation_loss(epoch: &Epoch) -> f64 {
+    epoch
+        .validation
+        .map_or(f64::INFINITY, |figures| figures.loss)
+}
+
 fn out_of_patience(recipe: &Recipe, history: &History) -> bool {
-    let losses = history.epochs.iter().map(|epoch| epoch.validation_loss);
+    let losses = history.epochs.iter().map(validation_loss);
     let best = losses.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
     match (recipe.patience, best) {
         (Some(patience), Some((index, _))) => history.epochs.len() - 1 - index >= patience,
