@@ -3,6 +3,7 @@
 pub mod data;
 pub mod evaluate;
 pub mod inspect;
+pub mod monitor;
 pub mod predict;
 pub mod quantize;
 pub mod train;
