@@ -1,8 +1,9 @@
 //! The OmniVision OV2640: configured over SCCB, which is I²C without repeated starts, its pixels on a parallel port.
 //!
 //! Set up for QQVGA (160×120) RGB565, the byte with the red bits first, of the whole field of view at half the frame rate:
-//! with an input clock of 24 MHz about 15 frames a second. VSYNC is high between frames, HREF high during pixels, and data are
-//! to be latched at the rising edge of PCLK: the sensor's defaults (COM10).
+//! with an input clock of 24 MHz about 15 frames a second. With the signal processor in use VSYNC is high while a frame is sent
+//! and HREF while a row is, and data are to be latched at the rising edge of PCLK (as the drivers of OpenMV, `ov2640.c`, and
+//! Espressif, `esp32-camera`, take them; the datasheet draws VSYNC for the sensor alone).
 
 mod registers;
 mod tables;
