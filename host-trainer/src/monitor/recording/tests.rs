@@ -60,7 +60,10 @@ fn what_is_there_stays_there() {
             name
         })
         .collect();
-    assert_eq!(names, ["000000-75.png", "000000-75-2.png", "000000-75-3.png"]);
+    assert_eq!(
+        names,
+        ["000000-75.png", "000000-75-2.png", "000000-75-3.png"]
+    );
     for name in names {
         let content = fs::read(folder.path().join("deer").join(name)).unwrap();
         assert_eq!(content, b"mine");

@@ -30,7 +30,15 @@ fn what_the_board_does_not_send_is_asked_for() {
         (&[banner()], &[EVERY]),
         (&[banner(), first.clone()], &[EVERY]),
         (&[banner(), first.clone(), first_picture.clone()], &[]),
-        (&[banner(), first.clone(), first_picture.clone(), second.clone()], &[]),
+        (
+            &[
+                banner(),
+                first.clone(),
+                first_picture.clone(),
+                second.clone(),
+            ],
+            &[],
+        ),
         // A board that was reset says its banner, and knows of no request.
         (&[banner(), first, first_picture, banner()], &[EVERY]),
     ];
@@ -103,7 +111,9 @@ fn a_gap_across_connections_is_none() {
 
 #[test]
 fn the_rate_is_that_of_the_arrivals() {
-    let messages: Vec<_> = (0..40).map(|counter| Message::Frame(frame(counter))).collect();
+    let messages: Vec<_> = (0..40)
+        .map(|counter| Message::Frame(frame(counter)))
+        .collect();
     let rate = after(&messages).rate().expect("two frames are enough");
     assert!((rate - 10.0).abs() < 1e-9, "{rate}");
     assert_eq!(after(&messages[..1]).rate(), None);
@@ -120,7 +130,9 @@ fn faults_are_known_by_kind_and_logged() {
 
 #[test]
 fn the_log_keeps_the_newest() {
-    let messages: Vec<_> = (0..300).map(|counter| Message::Frame(frame(counter))).collect();
+    let messages: Vec<_> = (0..300)
+        .map(|counter| Message::Frame(frame(counter)))
+        .collect();
     let state = after(&messages);
     assert_eq!(state.log.len(), LOG_LEN);
     assert!(matches!(&state.log[0], Entry::Frame(report) if report.counter == 299));

@@ -79,13 +79,19 @@ fn assert_text(buffer: &Buffer, expected: &str) {
 #[test]
 fn a_terminal_of_80_by_24_shows_everything() {
     let start = Instant::now();
-    assert_text(&screen(&busy(start), 80, 24, start), include_str!("busy.txt"));
+    assert_text(
+        &screen(&busy(start), 80, 24, start),
+        include_str!("busy.txt"),
+    );
 }
 
 #[test]
 fn a_lost_connection_is_said_with_its_remedy() {
     let start = Instant::now();
-    assert_text(&screen(&lost(start), 80, 24, start), include_str!("lost.txt"));
+    assert_text(
+        &screen(&lost(start), 80, 24, start),
+        include_str!("lost.txt"),
+    );
 }
 
 #[test]
@@ -133,7 +139,11 @@ fn a_cell_is_two_pixels() {
     for y in 0..16 {
         for x in 0..32 {
             let [upper, lower] = [2 * y, 2 * y + 1].map(|y| Color::Rgb(8 * x, 8 * y, 77));
-            assert_eq!(cell(&buffer, x.into(), y.into()), [upper, lower], "{x}, {y}");
+            assert_eq!(
+                cell(&buffer, x.into(), y.into()),
+                [upper, lower],
+                "{x}, {y}"
+            );
         }
     }
 }
@@ -150,7 +160,10 @@ fn a_large_terminal_shows_a_large_picture_and_the_log() {
     }
     let text = text(&buffer);
     assert!(text.contains("13  deer 87.5 %"), "{text}");
-    assert!(text.contains("11  the camera's picture memory does not fill"), "{text}");
+    assert!(
+        text.contains("11  the camera's picture memory does not fill"),
+        "{text}"
+    );
 }
 
 #[test]
