@@ -11,4 +11,6 @@ pub mod pipeline;
 pub mod profile;
 pub mod protocol;
 pub mod report;
+#[cfg(test)]
+mod testing;
 pub mod watchdog;

@@ -1,8 +1,14 @@
 //! Every preset as data: the steps of the tutorial, and our own recipe.
 
+mod compressed;
+mod flags;
+
+use std::path::PathBuf;
+
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::{CLASSES, LabelledImages};
 use crate::network::{Architecture, Network};
 
 /// Everything that decides how a network is trained, apart from the machine.
@@ -45,6 +51,12 @@ pub struct Recipe {
     pub all_images: bool,
     /// Only the first so many images are trained on and validated with: for quick experiments.
     pub image_limit: Option<usize>,
+    /// Labels of the classes that the network tells apart, in the order of its outputs; `None` for all ten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<u8>>,
+    /// Folder of the run whose convolutions the network starts with, instead of random ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<PathBuf>,
     /// Start of every random number.
     pub seed: u64,
 }
@@ -260,6 +272,8 @@ impl Recipe {
             patience: None,
             all_images: false,
             image_limit: None,
+            classes: None,
+            transfer: None,
             seed: 1,
         }
     }
@@ -380,6 +394,7 @@ impl Recipe {
                     .to_owned(),
             );
         }
+        self.check_classes()?;
         if self.augmentation.shift >= shared_model::IMAGE_SIDE {
             return Err(format!(
                 "a shift of {} pixels leaves nothing of the image",
@@ -389,9 +404,44 @@ impl Recipe {
         Ok(())
     }
 
+    fn check_classes(&self) -> Result<(), String> {
+        let Some(classes) = &self.classes else {
+            return Ok(());
+        };
+        let twice = (1..classes.len()).find(|&index| classes[..index].contains(&classes[index]));
+        if let Some(index) = twice {
+            let name = CLASSES[usize::from(classes[index])];
+            return Err(format!("the class {name} is given twice"));
+        }
+        if classes.len() < 2 {
+            return Err("a network tells at least two classes apart".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Names of the classes that the network tells apart, in the order of its outputs.
+    pub fn class_names(&self) -> Vec<&'static str> {
+        match &self.classes {
+            Some(classes) => classes
+                .iter()
+                .map(|&class| CLASSES[usize::from(class)])
+                .collect(),
+            None => CLASSES.to_vec(),
+        }
+    }
+
+    /// The images of the recipe's classes, labelled as the network's outputs are.
+    pub fn select(&self, images: &LabelledImages) -> LabelledImages {
+        match &self.classes {
+            Some(classes) => images.of_classes(classes),
+            None => images.clone(),
+        }
+    }
+
     /// What the recipe's network looks like.
     pub fn architecture(&self) -> Architecture {
         Architecture::new(self.filters.clone(), self.batch_norm)
+            .with_classes(self.class_names().len())
     }
 
     /// The untrained network, its weights drawn from the recipe's seed.
@@ -425,6 +475,23 @@ mod tests {
             ..recipe
         };
         assert!(impatient.check().unwrap_err().contains("validation"));
+    }
+
+    #[test]
+    fn images_of_chosen_classes_are_labelled_as_the_outputs_are() {
+        let images = LabelledImages {
+            images: (0..6).map(|value| [value; shared_model::IMAGE_LEN]).collect(),
+            labels: vec![9, 3, 3, 0, 9, 5],
+        };
+        let recipe = Recipe {
+            classes: Some(vec![3, 9]),
+            ..Recipe::preset("vgg1").unwrap()
+        };
+        let selected = recipe.select(&images);
+        let values: Vec<u8> = selected.images.iter().map(|image| image[0]).collect();
+        assert_eq!((values, selected.labels), (vec![0, 1, 2, 4], vec![1, 0, 0, 1]));
+        assert_eq!(recipe.class_names(), ["cat", "truck"]);
+        assert_eq!(recipe.architecture().classes, 2);
     }
 
     #[test]

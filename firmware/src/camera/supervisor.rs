@@ -96,7 +96,7 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
         &self.counters
     }
 
-    /// Takes one frame, after what the last fault asks for; ends in bounded time.
+    /// Takes one frame, after what the last fault asks for; ends in bounded time. Without a good one, `frame` is empty.
     ///
     /// # Errors
     ///
@@ -109,6 +109,7 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
                 Ok(())
             }
             Err(fault) => {
+                frame.clear();
                 self.counters.count(fault.kind());
                 self.remedy = self.remedy_for(fault);
                 Err((fault, self.remedy))
@@ -148,5 +149,197 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
             return Err(Fault::Frozen);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::camera::{ByteOrder, FrameFormat};
+    use core::cell::RefCell;
+    use embassy_futures::block_on;
+    use std::{vec, vec::Vec};
+
+    const FORMAT: FrameFormat = FrameFormat {
+        width: 2,
+        height: 1,
+        order: ByteOrder::BigEndian,
+    };
+
+    /// What the supervisor did to the camera and how long it waited before.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Call {
+        Initialize { waited_ms: u64 },
+        Capture,
+    }
+
+    /// A camera whose calls give scripted results: frames as bytes, or faults.
+    struct Scripted<'c> {
+        initializations: Vec<Result<(), Fault>>,
+        captures: Vec<Result<[u8; 4], Fault>>,
+        calls: &'c RefCell<Vec<Call>>,
+        waited_ms: &'c RefCell<u64>,
+    }
+
+    impl FrameSource for Scripted<'_> {
+        fn format(&self) -> FrameFormat {
+            FORMAT
+        }
+
+        async fn initialize(&mut self) -> Result<(), Fault> {
+            let waited_ms = self.waited_ms.replace(0);
+            self.calls.borrow_mut().push(Call::Initialize { waited_ms });
+            self.initializations.remove(0)
+        }
+
+        async fn capture(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {
+            self.calls.borrow_mut().push(Call::Capture);
+            let pixels = self.captures.remove(0)?;
+            frame.begin(FORMAT)?.copy_from_slice(&pixels);
+            frame.complete(FORMAT);
+            Ok(())
+        }
+    }
+
+    struct Waits<'c>(&'c RefCell<u64>);
+
+    impl DelayNs for Waits<'_> {
+        async fn delay_ns(&mut self, nanoseconds: u32) {
+            *self.0.borrow_mut() += u64::from(nanoseconds) / 1_000_000;
+        }
+    }
+
+    /// What each of so many attempts gave as the script says, and the calls.
+    fn attempts(
+        policy: Policy,
+        initializations: &[Result<(), Fault>],
+        captures: &[Result<[u8; 4], Fault>],
+        count: usize,
+    ) -> (Vec<Result<(), Fault>>, Vec<Call>) {
+        let (calls, waited_ms) = (RefCell::new(vec![]), RefCell::new(0));
+        let source = Scripted {
+            initializations: initializations.to_vec(),
+            captures: captures.to_vec(),
+            calls: &calls,
+            waited_ms: &waited_ms,
+        };
+        let mut supervisor = Supervisor::new(source, Waits(&waited_ms), policy);
+        let mut buffer = [0; 4];
+        let mut frame = Frame::new(&mut buffer);
+        let mut outcomes = vec![];
+        let mut faults = 0;
+        for _ in 0..count {
+            let outcome = block_on(supervisor.attempt(&mut frame));
+            assert_eq!(frame.format().is_some(), outcome.is_ok());
+            faults += u32::from(outcome.is_err());
+            outcomes.push(outcome.map_err(|(fault, _)| fault));
+        }
+        assert_eq!(supervisor.counters().total(), faults);
+        (outcomes, calls.into_inner())
+    }
+
+    const GOOD: Result<[u8; 4], Fault> = Ok([1, 2, 3, 4]);
+    const OTHER: Result<[u8; 4], Fault> = Ok([5, 6, 7, 8]);
+    const BLANK: Result<[u8; 4], Fault> = Ok([9, 9, 9, 9]);
+
+    const fn initialize(waited_ms: u64) -> Call {
+        Call::Initialize { waited_ms }
+    }
+
+    #[test]
+    fn a_transient_fault_is_tried_again_once_and_then_initialized() {
+        let captures = [
+            GOOD,
+            Err(Fault::Overrun),
+            OTHER,
+            BLANK,
+            Err(Fault::Nack),
+            GOOD,
+        ];
+        let (outcomes, calls) = attempts(Policy::default(), &[Ok(()); 2], &captures, 6);
+        let expected = [
+            Ok(()),
+            Err(Fault::Overrun),
+            Ok(()),
+            Err(Fault::Blank),
+            Err(Fault::Nack),
+            Ok(()),
+        ];
+        assert_eq!(outcomes, expected);
+        let capture = Call::Capture;
+        assert_eq!(
+            calls,
+            [
+                initialize(0),
+                capture,
+                capture,
+                capture,
+                capture,
+                capture,
+                initialize(0),
+                capture
+            ]
+        );
+    }
+
+    #[test]
+    fn a_lost_configuration_is_written_anew_at_once() {
+        let fault = Fault::WrongLength {
+            expected: 4,
+            found: 6,
+        };
+        let captures = [GOOD, Err(fault), OTHER];
+        let (outcomes, calls) = attempts(Policy::default(), &[Ok(()); 2], &captures, 3);
+        assert_eq!(outcomes, [Ok(()), Err(fault), Ok(())]);
+        let capture = Call::Capture;
+        assert_eq!(
+            calls,
+            [initialize(0), capture, capture, initialize(0), capture]
+        );
+    }
+
+    #[test]
+    fn waits_grow_to_their_limit_and_start_anew_after_a_frame() {
+        let policy = Policy {
+            backoff_first_ms: 50,
+            backoff_limit_ms: 300,
+            ..Policy::default()
+        };
+        let dead = Err(Fault::Nack);
+        let initializations = [dead, dead, dead, dead, dead, dead, Ok(()), dead, Ok(())];
+        let stuck = Err(Fault::StuckFifo);
+        let captures = [GOOD, stuck, OTHER];
+        let (outcomes, calls) = attempts(policy, &initializations, &captures, 10);
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 2);
+        let waits: Vec<u64> = calls
+            .iter()
+            .filter_map(|call| match call {
+                Call::Initialize { waited_ms } => Some(*waited_ms),
+                Call::Capture => None,
+            })
+            .collect();
+        assert_eq!(waits, [0, 0, 50, 100, 200, 300, 300, 0, 50]);
+    }
+
+    #[test]
+    fn a_frozen_picture_is_noticed_across_an_initialization() {
+        let captures = [GOOD, GOOD, GOOD, GOOD, OTHER];
+        let (outcomes, calls) = attempts(Policy::default(), &[Ok(()); 3], &captures, 5);
+        let frozen = Err(Fault::Frozen);
+        assert_eq!(outcomes, [Ok(()), frozen, frozen, frozen, Ok(())]);
+        let initializations = calls.iter().filter(|call| **call != Call::Capture);
+        assert_eq!(initializations.count(), 3);
+    }
+
+    #[test]
+    fn a_picture_may_stand_still_where_no_motion_is_expected() {
+        let policy = Policy {
+            expect_motion: false,
+            ..Policy::default()
+        };
+        let (outcomes, _) = attempts(policy, &[Ok(())], &[GOOD; 4], 4);
+        assert_eq!(outcomes, [Ok(()); 4]);
     }
 }

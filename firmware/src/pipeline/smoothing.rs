@@ -124,3 +124,94 @@ fn largest(probabilities: impl Iterator<Item = u16>) -> Option<(u8, u16)> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec as List;
+
+    const fn sure(class: u8, probability: u16) -> Verdict {
+        Verdict::Class { class, probability }
+    }
+
+    #[test]
+    fn without_smoothing_each_frame_stands_for_itself() {
+        let mut smoothing = Smoothing::new(Method::None, 30_000);
+        assert_eq!(smoothing.update(&[30_000, 30_000, 5_535]), sure(0, 30_000));
+        assert_eq!(smoothing.update(&[5_535, 20_000, 40_000]), sure(2, 40_000));
+        assert_eq!(smoothing.update(&[29_999, 29_999, 5_537]), Verdict::NotSure);
+        assert_eq!(smoothing.update(&[]), Verdict::NotSure);
+    }
+
+    #[test]
+    fn the_majority_outvotes_a_stray_frame_and_is_forgotten_on_reset() {
+        let (deer, frog) = ([60_000, 5_535], [5_535, 60_000]);
+        let mut smoothing = Smoothing::new(Method::Majority { window: 3 }, 0);
+        assert_eq!(smoothing.update(&deer), sure(0, 65_535));
+        assert_eq!(smoothing.update(&deer), sure(0, 65_535));
+        assert_eq!(smoothing.update(&frog), sure(0, 43_690));
+        assert_eq!(smoothing.update(&frog), sure(1, 43_690));
+        assert_eq!(smoothing.update(&frog), sure(1, 65_535));
+        smoothing.reset();
+        assert_eq!(smoothing.update(&deer), sure(0, 65_535));
+    }
+
+    #[test]
+    fn a_majority_below_the_threshold_is_not_sure() {
+        let mut smoothing = Smoothing::new(Method::Majority { window: 2 }, 40_000);
+        smoothing.update(&[65_535, 0]);
+        assert_eq!(smoothing.update(&[0, 65_535]), Verdict::NotSure);
+        assert_eq!(smoothing.update(&[0, 65_535]), sure(1, 65_535));
+    }
+
+    #[test]
+    fn the_exponential_mean_follows_by_its_weight() {
+        let mut smoothing = Smoothing::new(Method::Exponential { weight: 64 }, 0);
+        assert_eq!(smoothing.update(&[65_535, 0]), sure(0, 65_535));
+        assert_eq!(smoothing.update(&[0, 65_535]), sure(0, 49_151));
+        assert_eq!(smoothing.update(&[0, 65_535]), sure(0, 36_863));
+        assert_eq!(smoothing.update(&[0, 65_535]), sure(1, 37_887));
+    }
+
+    proptest! {
+        #[test]
+        fn the_exponential_mean_is_near_that_of_real_numbers(
+            frames in prop::collection::vec(any::<[u16; 3]>(), 1..200), weight in 1..=255_u8,
+        ) {
+            let mut smoothing = Smoothing::new(Method::Exponential { weight }, 0);
+            let mut mean = frames[0].map(f64::from);
+            for frame in frames {
+                for (mean, value) in mean.iter_mut().zip(frame) {
+                    *mean += (f64::from(value) - *mean) * f64::from(weight) / 256.0;
+                }
+                let Verdict::Class { class, probability } = smoothing.update(&frame) else {
+                    return Err(TestCaseError::fail("without a threshold it is always sure"));
+                };
+                // Each step loses less than 1/256, and keeps (256 - weight)/256 of what was lost before.
+                let error = mean[usize::from(class)] - f64::from(probability);
+                prop_assert!((-1e-6..2.01).contains(&error), "{error}");
+                let largest = mean.iter().copied().fold(0.0, f64::max);
+                prop_assert!(largest - mean[usize::from(class)] < 2.01);
+            }
+        }
+
+        #[test]
+        fn nothing_panics(
+            frames in prop::collection::vec(prop::collection::vec(any::<u16>(), 0..20), 0..40),
+            window: u8, weight: u8, threshold: u16,
+        ) {
+            for method in [Method::None, Method::Majority { window }, Method::Exponential { weight }] {
+                let mut smoothing = Smoothing::new(method, threshold);
+                let verdicts: List<_> = frames.iter().map(|frame| smoothing.update(frame)).collect();
+                let is_allowed = verdicts.iter().all(|verdict| match verdict {
+                    Verdict::NotSure => true,
+                    Verdict::Class { class, probability } => *class < 20 && *probability >= threshold,
+                });
+                prop_assert!(is_allowed);
+            }
+        }
+    }
+}

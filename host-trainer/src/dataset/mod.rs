@@ -109,6 +109,18 @@ impl LabelledImages {
         }
     }
 
+    /// The images of the given classes, labelled with the classes' positions in `classes`.
+    pub fn of_classes(&self, classes: &[u8]) -> Self {
+        let position = |label: u8| classes.iter().position(|&class| class == label);
+        let (images, labels) = self
+            .images
+            .iter()
+            .zip(&self.labels)
+            .filter_map(|(image, &label)| Some((*image, position(label)? as u8)))
+            .unzip();
+        Self { images, labels }
+    }
+
     /// How many images there are of each class.
     pub fn images_per_class(&self) -> [usize; CLASSES.len()] {
         let mut counts = [0; CLASSES.len()];

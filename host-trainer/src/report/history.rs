@@ -75,6 +75,11 @@ impl History {
         })
     }
 
+    /// Time of the whole training, validation included.
+    pub fn seconds(&self) -> f64 {
+        self.epochs.iter().map(|epoch| epoch.seconds).sum()
+    }
+
     /// Writes the history as JSON.
     pub fn save(&self, path: &Path) -> Result<(), HistoryError> {
         let text = serde_json::to_string_pretty(self).expect("a history is plain data");

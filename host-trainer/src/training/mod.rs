@@ -10,6 +10,7 @@ mod checkpoint;
 pub mod optimizer;
 mod progress;
 pub mod step;
+mod transfer;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use checkpoint::Checkpoint;
 pub use progress::Progress;
 use step::Statistics;
 
-use crate::dataset::LabelledImages;
+use crate::dataset::{self, LabelledImages};
 use crate::network::{DropoutMasks, Network};
 use crate::recipe::{PixelScaling, Recipe, Schedule};
 use crate::report::history::{Epoch, History, HistoryError, Validation};
@@ -74,6 +75,16 @@ pub enum TrainingError {
         /// The recipe's file.
         path: PathBuf,
     },
+    /// The run that convolutions were to come from has none that fit.
+    #[error(
+        "cannot start with the convolutions of {path}: {reason}; name the folder of a trained run of the same network"
+    )]
+    TransferSource {
+        /// The run's folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The loss is no number any more.
     #[error(
         "the loss became {loss} in epoch {epoch}: lower the learning rate with --learning-rate"
@@ -106,11 +117,31 @@ impl TrainingError {
 }
 
 /// What a run trains on and is judged by.
-pub struct TrainingData<'a> {
+pub struct TrainingData {
     /// Images whose gradients are taken.
-    pub train: &'a LabelledImages,
+    pub train: LabelledImages,
     /// Images that choose the best epoch; without them the last epoch is the best.
-    pub validation: Option<&'a LabelledImages>,
+    pub validation: Option<LabelledImages>,
+}
+
+impl TrainingData {
+    /// What `recipe` trains on and is judged by, of the data set's training images.
+    pub fn of(recipe: &Recipe, images: &LabelledImages) -> Self {
+        let split = (!recipe.all_images).then(|| dataset::split(images, dataset::SPLIT_SEED));
+        let (train, validation) = match &split {
+            Some(split) => (&split.training, Some(&split.validation)),
+            None => (images, None),
+        };
+        let select = |images| {
+            let mut selected = recipe.select(images);
+            selected.truncate(recipe.image_limit.unwrap_or(usize::MAX));
+            selected
+        };
+        Self {
+            train: select(train),
+            validation: validation.map(select),
+        }
+    }
 }
 
 /// What a run ends with.
@@ -133,9 +164,10 @@ pub fn train(
     device: &Device,
     progress: &mut Progress,
 ) -> Result<TrainedRun, TrainingError> {
-    prepare_folder(recipe, run, resume)?;
     let device = device.clone().autodiff();
-    let mut state = begin_or_resume(recipe, run, &device)?;
+    let network = transfer::starting_network(recipe, &device)?;
+    prepare_folder(recipe, run, resume)?;
+    let mut state = resume_or_begin(network, recipe, run, &device)?;
     progress.start(recipe, data.train.len(), state.history.epochs.len());
     while state.history.epochs.len() < recipe.epochs && !out_of_patience(recipe, &state.history) {
         state = train_epoch(state, recipe, data, &device, progress)?;
@@ -184,7 +216,8 @@ fn prepare_folder(recipe: &Recipe, run: &Path, resume: bool) -> Result<(), Train
     }
 }
 
-fn begin_or_resume(
+fn resume_or_begin(
+    network: Network,
     recipe: &Recipe,
     run: &Path,
     device: &Device,
@@ -195,7 +228,6 @@ fn begin_or_resume(
     {
         return Ok(saved);
     }
-    let network = recipe.network(device);
     Ok(Checkpoint {
         average: network.valid(),
         network,
@@ -224,7 +256,7 @@ fn train_epoch(
     let mut statistics = Statistics::default();
     let mut rate = peak;
     let inference = device.clone().without_autodiff();
-    let batches = EpochBatches::new(recipe, data.train, done + 1, &inference);
+    let batches = EpochBatches::new(recipe, &data.train, done + 1, &inference);
     for (index, batch) in batches.enumerate() {
         let step = done * steps + index;
         rate = peak * recipe.schedule.relative_rate(step, recipe.epochs * steps);
@@ -247,6 +279,7 @@ fn train_epoch(
     }
     let validation = data
         .validation
+        .as_ref()
         .map(|images| evaluate(&average, images, recipe.pixel_scaling, device));
     history.epochs.push(Epoch {
         epoch: done + 1,

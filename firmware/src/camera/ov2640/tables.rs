@@ -184,3 +184,32 @@ const OUTPUT: [Setting; 3] = [
     set(R_BYPASS, 0x00, "through the signal processor"),
     set(RESET, 0x00, "the port starts"),
 ];
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_register_that_is_compared_is_written_once() {
+        let mut seen = HashSet::new();
+        for setting in CONFIGURATION.iter().flat_map(|table| *table) {
+            let Register { bank, address, .. } = setting.register;
+            let is_new = seen.insert((bank as u8, address));
+            assert!(is_new || !setting.register.is_readable, "{setting:?}");
+        }
+    }
+
+    #[test]
+    fn documented_registers_have_names_and_all_values_have_reasons() {
+        for setting in CONFIGURATION.iter().flat_map(|table| *table) {
+            assert!(!setting.reason.is_empty(), "{setting:?}");
+            assert!(
+                !setting.register.is_readable || !setting.register.name.is_empty(),
+                "{setting:?}"
+            );
+        }
+    }
+}
