@@ -127,7 +127,13 @@ impl Recording {
         let stem = format!("{:06}-{percent:.0}", shot.frame.counter);
         let png = encode(shot).map_err(RecordingError::at(&directory))?;
         let name = write_new(&directory, &stem, &png)?;
-        let line = line(format!("{class_folder}/{name}"), winner, &label, shot, state);
+        let line = line(
+            format!("{class_folder}/{name}"),
+            winner,
+            &label,
+            shot,
+            state,
+        );
         self.list
             .write_all(line.as_bytes())
             .map_err(RecordingError::at(&self.folder.join(LIST)))?;
@@ -156,10 +162,13 @@ fn open_list(path: &Path) -> io::Result<File> {
 
 /// A label as the name of a folder, whatever a board calls it.
 fn file_name(label: &str) -> String {
+    if label.is_empty() {
+        return String::from("_");
+    }
     label
         .chars()
         .map(|letter| match letter {
-            '-' | '_' => letter,
+            '-' => letter,
             _ if letter.is_alphanumeric() => letter,
             _ => '_',
         })

@@ -30,13 +30,20 @@ impl Terminal {
         let command =
             format!("stty rows {ROWS} cols {COLUMNS}; exec '{program}' monitor {arguments}");
         let mut child = Command::new("script")
-            .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
+            .args([
+                "--quiet",
+                "--return",
+                "--flush",
+                "--command",
+                &command,
+                "/dev/null",
+            ])
             .env("TERM", "xterm-256color")
             .env("COLORTERM", colorterm)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("`script` is missing: apt-get install util-linux bsdutils");
+            .expect("`script` is missing: apt-get install bsdutils");
         let mut stdout = child.stdout.take().unwrap();
         let (sender, output) = mpsc::channel();
         thread::spawn(move || {
