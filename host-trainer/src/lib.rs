@@ -9,6 +9,7 @@ pub mod dataset;
 pub mod device;
 pub mod evaluate;
 mod flex_tensor;
+pub mod monitor;
 pub mod network;
 pub mod normalization;
 pub mod pooling;

@@ -38,6 +38,8 @@ enum Command {
     Predict(commands::predict::Arguments),
     /// Show what is in a blob: layers, shapes, sizes, scales, memory.
     Inspect(commands::inspect::Arguments),
+    /// Watch a board: its pictures, classes, times and faults, live.
+    Monitor(commands::monitor::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Some(Command::Compare(arguments)) => commands::compare::run(arguments),
         Some(Command::Predict(arguments)) => commands::predict::run(arguments),
         Some(Command::Inspect(arguments)) => commands::inspect::run(arguments),
+        Some(Command::Monitor(arguments)) => commands::monitor::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@ pub mod compare;
 pub mod data;
 pub mod evaluate;
 pub mod inspect;
+pub mod monitor;
 pub mod predict;
 pub mod quantize;
 pub mod report;
