@@ -480,7 +480,9 @@ mod tests {
     #[test]
     fn images_of_chosen_classes_are_labelled_as_the_outputs_are() {
         let images = LabelledImages {
-            images: (0..6).map(|value| [value; shared_model::IMAGE_LEN]).collect(),
+            images: (0..6)
+                .map(|value| [value; shared_model::IMAGE_LEN])
+                .collect(),
             labels: vec![9, 3, 3, 0, 9, 5],
         };
         let recipe = Recipe {
@@ -489,7 +491,10 @@ mod tests {
         };
         let selected = recipe.select(&images);
         let values: Vec<u8> = selected.images.iter().map(|image| image[0]).collect();
-        assert_eq!((values, selected.labels), (vec![0, 1, 2, 4], vec![1, 0, 0, 1]));
+        assert_eq!(
+            (values, selected.labels),
+            (vec![0, 1, 2, 4], vec![1, 0, 0, 1])
+        );
         assert_eq!(recipe.class_names(), ["cat", "truck"]);
         assert_eq!(recipe.architecture().classes, 2);
     }

@@ -126,7 +126,11 @@ fn convolutions_are_transferred_to_other_classes() {
     let onwards = ["--transfer", source.to_str().unwrap(), "--epochs", "1"];
     // So slow that the convolutions stay what they were.
     let slow = ["--learning-rate", "1e-12"];
-    run(&short("vgg1", folder, &[&vehicles[..], &onwards, &slow].concat()));
+    run(&short(
+        "vgg1",
+        folder,
+        &[&vehicles[..], &onwards, &slow].concat(),
+    ));
     let first_weights = |run: &str| {
         let run = runs.path().join(run);
         let text = std::fs::read(run.join("recipe.json")).unwrap();
@@ -149,7 +153,9 @@ fn convolutions_are_transferred_to_other_classes() {
     assert!(other.join("other.html").is_file());
 
     let deeper = ["--name", "deeper", "--transfer", source.to_str().unwrap()];
-    let refused = host_trainer(&short("vgg2", folder, &deeper)).output().unwrap();
+    let refused = host_trainer(&short("vgg2", folder, &deeper))
+        .output()
+        .unwrap();
     let error = String::from_utf8_lossy(&refused.stderr);
     assert!(error.contains("is that of vgg1"), "{error}");
     assert!(!runs.path().join("deeper").exists());
@@ -159,7 +165,14 @@ fn convolutions_are_transferred_to_other_classes() {
 fn a_comparison_shows_what_is_there_and_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("table");
-    let flags = ["compare", "--rehearse", "128", "--plain", "--best", "none.blob"];
+    let flags = [
+        "compare",
+        "--rehearse",
+        "128",
+        "--plain",
+        "--best",
+        "none.blob",
+    ];
     let places = [
         "--runs",
         folder.path().to_str().unwrap(),
@@ -184,7 +197,10 @@ fn a_comparison_shows_what_is_there_and_what_is_missing() {
         assert!(output.join(file).is_file(), "{file}");
     }
     for file in ["recipe.json", "history.json", "learning-curves.svg"] {
-        assert!(output.join("runs/tutorial/vgg1").join(file).is_file(), "{file}");
+        assert!(
+            output.join("runs/tutorial/vgg1").join(file).is_file(),
+            "{file}"
+        );
     }
 
     // Nothing is trained again, and the table is the same.
@@ -192,9 +208,14 @@ fn a_comparison_shows_what_is_there_and_what_is_missing() {
     assert!(text.contains("vgg1: there already"), "{text}");
     assert_eq!((compare(&["--collect"]).1, again), (table.clone(), table));
 
-    let unknown = host_trainer(&["compare", "--only", "vgg9"]).output().unwrap();
+    let unknown = host_trainer(&["compare", "--only", "vgg9"])
+        .output()
+        .unwrap();
     let error = String::from_utf8_lossy(&unknown.stderr);
-    assert!(error.contains("vgg9") && error.contains("vgg3-full"), "{error}");
+    assert!(
+        error.contains("vgg9") && error.contains("vgg3-full"),
+        "{error}"
+    );
 }
 
 #[test]
