@@ -127,7 +127,13 @@ impl Recording {
         let stem = format!("{:06}-{percent:.0}", shot.frame.counter);
         let png = encode(shot).map_err(RecordingError::at(&directory))?;
         let name = write_new(&directory, &stem, &png)?;
-        let line = line(format!("{class_folder}/{name}"), winner, &label, shot, state);
+        let line = line(
+            format!("{class_folder}/{name}"),
+            winner,
+            &label,
+            shot,
+            state,
+        );
         self.list
             .write_all(line.as_bytes())
             .map_err(RecordingError::at(&self.folder.join(LIST)))?;

@@ -46,7 +46,10 @@ fn watch(
         match pressed()? {
             Some(Key::Quit) => break,
             Some(Key::Record) => {
-                notice = session.toggle_recording().err().map(|error| error.to_string());
+                notice = session
+                    .toggle_recording()
+                    .err()
+                    .map(|error| error.to_string());
             }
             None => {}
         }

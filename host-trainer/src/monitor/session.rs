@@ -33,7 +33,11 @@ impl Session {
     /// [`MonitorError`] if either fails; with a timeout, a port that is not there yet is waited for.
     pub fn start(options: &Options) -> Result<Self, MonitorError> {
         let now = Instant::now();
-        let recording = options.record.as_deref().map(Recording::start).transpose()?;
+        let recording = options
+            .record
+            .as_deref()
+            .map(Recording::start)
+            .transpose()?;
         let mut session = Self {
             link: Link::new(options.port.clone(), options.baud_rate),
             options: options.clone(),

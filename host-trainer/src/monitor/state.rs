@@ -234,8 +234,7 @@ impl State {
     /// What the board must be asked for, again if it has forgotten it or never got it.
     pub fn requests(&self) -> impl Iterator<Item = Request> {
         let banner = self.board.is_none().then_some(Request::Banner);
-        let pictures =
-            (!self.has_pictures).then_some(Request::Pictures(PictureMode::Every));
+        let pictures = (!self.has_pictures).then_some(Request::Pictures(PictureMode::Every));
         banner.into_iter().chain(pictures)
     }
 

@@ -55,7 +55,11 @@ pub struct View<'a> {
 
 /// Draws the whole screen, whatever its size: without the picture, if that does not fit.
 pub fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
-    let bottom = if frame.area().height < FULL_HEIGHT { 0 } else { 4 };
+    let bottom = if frame.area().height < FULL_HEIGHT {
+        0
+    } else {
+        4
+    };
     let [header, body, attention, footer] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(0),
@@ -139,8 +143,11 @@ fn draw_picture(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, scale: u16) 
     let is_live = matches!(view.state.connection, Connection::Up(_));
     let block = match &view.state.picture {
         Some((counter, _)) if is_live => pane(format!("frame {}", thousands((*counter).into()))),
-        Some((counter, _)) => pane(format!("frame {}, the last one", thousands((*counter).into())))
-            .border_style(Style::new().fg(BAD)),
+        Some((counter, _)) => pane(format!(
+            "frame {}, the last one",
+            thousands((*counter).into())
+        ))
+        .border_style(Style::new().fg(BAD)),
         None => pane("no picture yet"),
     };
     let inner = block.inner(area);
@@ -153,7 +160,10 @@ fn draw_picture(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, scale: u16) 
                 let y = usize::from((2 * (position.y - inner.y) + half) / scale);
                 view.colours.nearest(pixel(image, x, y))
             };
-            buffer[position].set_char('▀').set_fg(half(0)).set_bg(half(1));
+            buffer[position]
+                .set_char('▀')
+                .set_fg(half(0))
+                .set_bg(half(1));
         }
     }
 }
@@ -166,7 +176,9 @@ fn pixel(image: &Image, x: usize, y: usize) -> [u8; 3] {
 fn class_pane(state: &State, width: u16) -> Paragraph<'static> {
     let block = pane("class");
     let Some(frame) = &state.frame else {
-        return Paragraph::new("waiting for a frame …").style(DIM).block(block);
+        return Paragraph::new("waiting for a frame …")
+            .style(DIM)
+            .block(block);
     };
     let best = frame.top.first().map_or(0, |best| best.probability);
     let (name, probability, colour) = match frame.verdict {
@@ -186,7 +198,13 @@ fn class_pane(state: &State, width: u16) -> Paragraph<'static> {
 
 /// A name, a bar and a percentage; without a name the bar begins where names do.
 fn gauge(name: &str, probability: u16, width: u16, colour: Color) -> Line<'static> {
-    row(name, fraction(probability), percent(probability), width, colour)
+    row(
+        name,
+        fraction(probability),
+        percent(probability),
+        width,
+        colour,
+    )
 }
 
 fn row(name: &str, part: f64, value: String, width: u16, colour: Color) -> Line<'static> {
@@ -196,7 +214,9 @@ fn row(name: &str, part: f64, value: String, width: u16, colour: Color) -> Line<
     let name: String = name.chars().take(name_width.saturating_sub(1)).collect();
     Line::from(vec![
         Span::from(format!("{name:name_width$}")),
-        Span::from(bar(part, bar_width)).fg(colour).bg(Color::Indexed(236)),
+        Span::from(bar(part, bar_width))
+            .fg(colour)
+            .bg(Color::Indexed(236)),
         Span::from(format!("{value:>VALUE_WIDTH$}")),
     ])
 }
@@ -218,7 +238,10 @@ fn times_pane(state: &State, width: u16) -> Paragraph<'static> {
         Some(rate) => format!("{unit}, {rate:.1} frames/s"),
         None => String::from(unit),
     };
-    let times = state.frame.as_ref().map_or(StageTimes::default(), |frame| frame.times);
+    let times = state
+        .frame
+        .as_ref()
+        .map_or(StageTimes::default(), |frame| frame.times);
     let stages = [
         ("capture", times.capture),
         ("preprocess", times.preprocess),
@@ -230,7 +253,13 @@ fn times_pane(state: &State, width: u16) -> Paragraph<'static> {
         .iter()
         .map(|(name, stage)| {
             let part = *stage as f64 / longest as f64;
-            row(name, part, time(*stage, state.time_unit()), width, Color::Magenta)
+            row(
+                name,
+                part,
+                time(*stage, state.time_unit()),
+                width,
+                Color::Magenta,
+            )
         })
         .collect();
     Paragraph::new(lines).block(pane(title))
@@ -239,11 +268,16 @@ fn times_pane(state: &State, width: u16) -> Paragraph<'static> {
 fn board_pane(state: &State) -> Paragraph<'static> {
     let block = pane("board");
     let Some(board) = &state.board else {
-        return Paragraph::new("waiting for its banner …").style(DIM).block(block);
+        return Paragraph::new("waiting for its banner …")
+            .style(DIM)
+            .block(block);
     };
     let lines = vec![
         Line::from(format!("{}, camera {}", board.board, board.camera)),
-        Line::from(format!("{}, CRC {:08x}, {}", board.model, board.crc32, board.plan)),
+        Line::from(format!(
+            "{}, CRC {:08x}, {}",
+            board.model, board.crc32, board.plan
+        )),
         Line::from(format!(
             "blob {} bytes, arena {} bytes",
             thousands(board.blob_len.into()),
@@ -254,7 +288,11 @@ fn board_pane(state: &State) -> Paragraph<'static> {
 }
 
 fn log_pane(state: &State) -> Paragraph<'static> {
-    let lines: Vec<_> = state.log.iter().map(|entry| log_line(entry, state)).collect();
+    let lines: Vec<_> = state
+        .log
+        .iter()
+        .map(|entry| log_line(entry, state))
+        .collect();
     Paragraph::new(lines).block(pane("log, newest first"))
 }
 
@@ -281,7 +319,10 @@ fn log_line(entry: &Entry, state: &State) -> Line<'static> {
 /// What keeps frames away, if anything does; the board's faults otherwise.
 fn attention_pane(view: &View<'_>) -> Paragraph<'static> {
     let state = view.state;
-    let hint = view.notice.map(String::from).or_else(|| state.hint(view.now));
+    let hint = view
+        .notice
+        .map(String::from)
+        .or_else(|| state.hint(view.now));
     if let Some(text) = hint {
         return Paragraph::new(text)
             .wrap(Wrap { trim: true })

@@ -207,9 +207,7 @@ pub fn tcp_board(stream: TcpStream) -> Board<TcpStream> {
 }
 
 /// Listens, and plays a board on each connection that comes; gives the monitor's name of the port.
-pub fn listen<const N: usize>(
-    scripts: [fn(Board<TcpStream>); N],
-) -> (String, JoinHandle<()>) {
+pub fn listen<const N: usize>(scripts: [fn(Board<TcpStream>); N]) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = format!("tcp:{}", listener.local_addr().unwrap());
     let thread = thread::spawn(move || {

@@ -69,14 +69,17 @@ fn frames_are_printed_and_recorded_and_damage_is_counted() {
         ),
         String::from("frame 10: ship "),
         String::from("frame 11: deer "),
-        String::from("3 frames with pictures; messages: 8 received, 2 corrupted, 1 missed; 3 pictures recorded in "),
+        String::from(
+            "3 frames with pictures; messages: 8 received, 2 corrupted, 1 missed; 3 pictures recorded in ",
+        ),
     ];
     assert_eq!(lines.len(), starts.len(), "{text}");
     for (line, start) in lines.iter().zip(&starts) {
         assert!(line.starts_with(start.as_str()), "{line}\n{start}");
     }
     assert!(
-        lines[2].ends_with("; capture 33.4 ms, preprocess 812 µs, classify 215.0 ms, report 1.9 ms"),
+        lines[2]
+            .ends_with("; capture 33.4 ms, preprocess 812 µs, classify 215.0 ms, report 1.9 ms"),
         "{text}"
     );
 

@@ -30,7 +30,14 @@ impl Terminal {
         let command =
             format!("stty rows {ROWS} cols {COLUMNS}; exec '{program}' monitor {arguments}");
         let mut child = Command::new("script")
-            .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
+            .args([
+                "--quiet",
+                "--return",
+                "--flush",
+                "--command",
+                &command,
+                "/dev/null",
+            ])
             .env("TERM", "xterm-256color")
             .env("COLORTERM", colorterm)
             .stdin(Stdio::piped())
