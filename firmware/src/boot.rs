@@ -1,6 +1,9 @@
 //! From the blob in flash to an interpreter that is known to compute correctly on this chip.
 
-use shared_model::{ArenaTooSmall, Interpreter, LoadError, Model};
+use core::fmt::Write;
+use heapless::String;
+use shared_model::graph::MAX_LAYERS;
+use shared_model::{ArenaTooSmall, Interpreter, LoadError, Model, Plan};
 use thiserror::Error;
 
 /// Why a board must not classify. Each message says what is wrong and what to do.
@@ -23,6 +26,31 @@ pub enum BootError {
         /// CRC-32 of the blob, which identifies the model.
         crc32: u32,
     },
+}
+
+/// The longest text of a [`refusal`]; more is cut off.
+pub const REFUSAL_LEN: usize = 384;
+
+/// What a board that must not classify tells its host with [`Message::Refusal`](crate::protocol::Message), again and again.
+pub fn refusal(error: &BootError) -> String<REFUSAL_LEN> {
+    let mut text = String::new();
+    // What does not fit is cut off.
+    let _ = write!(text, "{error}");
+    text
+}
+
+/// The longest text of a [`plan_name`]: a kernel's name and a separator for each layer.
+pub const PLAN_LEN: usize = 10 * MAX_LAYERS;
+
+/// The kernels of a plan's layers, for the banner: such as `patches, winograd, dense`.
+pub fn plan_name(plan: &Plan) -> String<PLAN_LEN> {
+    let mut name = String::new();
+    for (index, layer) in plan.layers().iter().enumerate() {
+        let separator = if index == 0 { "" } else { ", " };
+        // A network has at most MAX_LAYERS layers, so that there is room for each.
+        let _ = write!(name, "{separator}{}", layer.kernel);
+    }
+    name
 }
 
 /// Validates `blob`, gives the model its `arena` and runs the known-answer test.
@@ -54,50 +82,19 @@ mod tests {
     extern crate std;
 
     use super::*;
-    use shared_model::encode::{Layer, Network, encode};
-    use shared_model::graph::{Accuracy, LayerKind, Output, PixelScaling, Provenance};
-    use shared_model::heapless::Vec;
+    use crate::testing::network;
+    use shared_model::encode::encode;
     use shared_model::{AlignedBytes, IMAGE_LEN};
-    use std::{format, string::String, vec};
+    use std::{format, vec};
 
     /// One dense layer from the image to two logits, with known-answer logits 0 and 300.
     fn blob() -> AlignedBytes {
-        let layer = Layer {
-            kind: LayerKind::Dense {
-                inputs: 3072,
-                outputs: 2,
-            },
-            relu: false,
-            output: Output::Logits,
-            weights: vec![1; 2 * IMAGE_LEN],
-            biases: vec![0, 300],
-            multipliers: vec![1 << 30; 2],
-            offsets: vec![0, 225 << 32],
-        };
-        let network = Network {
-            name: "a dense layer",
-            labels: vec![String::from("dark"), String::from("bright")],
-            padding: [0; 3],
-            pixel_scaling: PixelScaling {
-                mean: Vec::from_array([0.0; 3]),
-                scale: Vec::from_array([1.0; 3]),
-            },
-            layers: vec![layer],
-            logit_fraction_bits: 0,
-            known_answer: [128; IMAGE_LEN],
-            accuracy: Accuracy {
-                images: 0,
-                float_top1: 0.0,
-                int8_top1: 0.0,
-                agreement: 0.0,
-            },
-            provenance: Provenance {
-                preset: "",
-                epochs: 0,
-                seed: 0,
-                trainer: "",
-            },
-        };
+        let mut network = network(&[0, 300]);
+        let layer = &mut network.layers[0];
+        layer.weights = vec![1; 2 * IMAGE_LEN];
+        layer.biases = vec![0, 300];
+        layer.multipliers = vec![1 << 30; 2];
+        layer.offsets = vec![0, 225 << 32];
         encode(&network).expect("the network is valid")
     }
 
@@ -115,6 +112,14 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_is_named_by_its_kernels() {
+        let blob = blob();
+        let (mut slot, mut arena) = (None, [0; 8192]);
+        let (_, interpreter) = boot(&blob, &mut slot, &mut arena).expect("the blob is good");
+        assert_eq!(plan_name(interpreter.plan()), "dense");
+    }
+
+    #[test]
     fn a_damaged_blob_is_refused_and_the_message_says_what_to_do() {
         let mut damaged = blob().to_vec();
         *damaged.last_mut().expect("a blob is not empty") ^= 1;
@@ -125,6 +130,25 @@ mod tests {
             BootError::Load(LoadError::CrcMismatch { .. })
         ));
         assert!(format!("{error}").contains("flash the firmware again"));
+        assert_eq!(refusal(&error), format!("{error}").as_str());
+    }
+
+    #[test]
+    fn every_refusal_fits_with_the_largest_numbers() {
+        let errors = [
+            BootError::Arena(ArenaTooSmall {
+                needed: usize::MAX,
+                given: usize::MAX - 1,
+            }),
+            BootError::KnownAnswer { crc32: u32::MAX },
+            BootError::Load(LoadError::CrcMismatch {
+                stored: u32::MAX,
+                computed: u32::MAX,
+            }),
+        ];
+        for error in errors {
+            assert_eq!(refusal(&error), format!("{error}").as_str());
+        }
     }
 
     #[test]

@@ -1,6 +1,16 @@
 #![no_std]
-//! The board-agnostic part of the camera firmware, tested on the host: what a board does with a model
-//! between reset and the label. A board adds clocks, pins and `main`.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+//! The board-agnostic part of the camera firmware, tested on the host: what a board does with a model and a camera
+//! between reset and the label. A board adds clocks, pins, DMA and `main`.
 
 pub mod boot;
+pub mod camera;
+pub mod fault;
+pub mod pipeline;
 pub mod profile;
+pub mod protocol;
+pub mod report;
+#[cfg(test)]
+mod testing;
+pub mod watchdog;

@@ -11,8 +11,6 @@ use crate::training::batch::to_tensor;
 pub struct Calibration {
     /// Each layer's outputs (but the last layer's), image after image, `[images][h, w, c]`.
     pub activations: Vec<Vec<f32>>,
-    /// Logits, `[images][10]`.
-    pub logits: Vec<f32>,
 }
 
 impl Calibration {
@@ -25,22 +23,18 @@ impl Calibration {
     ) -> Self {
         const IMAGES_AT_ONCE: usize = 128;
         let mut activations: Vec<Vec<f32>> = Vec::new();
-        let mut logits = Vec::new();
         for chunk in images.chunks(IMAGES_AT_ONCE) {
             let mut layer = 0;
-            let output = network.forward_observed(to_tensor(chunk, scaling, device), |tensor| {
+            let input = to_tensor(chunk, scaling, device);
+            network.forward_observed(input, |tensor| {
                 if activations.len() == layer {
                     activations.push(Vec::new());
                 }
                 activations[layer].extend(numbers(tensor.permute([0, 2, 3, 1])));
                 layer += 1;
             });
-            logits.extend(numbers(output));
         }
-        Self {
-            activations,
-            logits,
-        }
+        Self { activations }
     }
 }
 

@@ -1,0 +1,218 @@
+//! A pipeline on the host, with everything that it says.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+use camera_models::{MovingBlocks, Scene, SimulatedDelay, Time};
+use embassy_futures::block_on;
+use firmware::boot::boot;
+use firmware::camera::{FrameSource, Policy, Supervisor};
+use firmware::pipeline::{Board, Buffers, Method, Pipeline, Smoothing};
+use firmware::protocol::{
+    FaultReport, FrameReport, Message, Picture, PictureMode, Request, TimeUnit,
+};
+use firmware::report::Report;
+use firmware::watchdog::Watchdog;
+use shared_model::encode::{Layer, Network, encode};
+use shared_model::graph::{Accuracy, LayerKind, Output, PixelScaling, Provenance};
+use shared_model::preprocess::{Rgb565BigEndian, reduce};
+use shared_model::{AlignedBytes, IMAGE_LEN, Image, Interpreter, Model};
+
+/// A dense layer with ten logits, in which every pixel counts.
+pub fn blob() -> &'static AlignedBytes {
+    static BLOB: OnceLock<AlignedBytes> = OnceLock::new();
+    BLOB.get_or_init(|| encode(&network()).expect("the network is valid"))
+}
+
+fn network() -> Network<'static> {
+    const CLASSES: usize = 10;
+    let layer = Layer {
+        kind: LayerKind::Dense {
+            inputs: IMAGE_LEN as u16,
+            outputs: CLASSES as u16,
+        },
+        relu: false,
+        output: Output::Logits,
+        weights: (0..CLASSES * IMAGE_LEN)
+            .map(|index| (index * 7919 % 255) as i16 - 127)
+            .map(|weight| weight as i8)
+            .collect(),
+        biases: vec![0; CLASSES],
+        multipliers: vec![1 << 26; CLASSES],
+        offsets: vec![0; CLASSES],
+    };
+    Network {
+        name: "dense",
+        labels: (0..CLASSES).map(|class| format!("class {class}")).collect(),
+        padding: [0; 3],
+        pixel_scaling: PixelScaling {
+            mean: [0.0; 3].into_iter().collect(),
+            scale: [1.0; 3].into_iter().collect(),
+        },
+        layers: vec![layer],
+        logit_fraction_bits: 8,
+        known_answer: std::array::from_fn(|index| (index * 31) as u8),
+        accuracy: Accuracy {
+            images: 0,
+            float_top1: 0.0,
+            int8_top1: 0.0,
+            agreement: 0.0,
+        },
+        provenance: Provenance {
+            preset: "",
+            epochs: 0,
+            seed: 0,
+            trainer: "",
+        },
+    }
+}
+
+/// What the pipeline has said.
+#[derive(Default)]
+pub struct Records {
+    /// In order, each with the network's input.
+    pub frames: Vec<(FrameReport, Vec<u8>)>,
+    /// In order.
+    pub faults: Vec<FaultReport>,
+    /// How often the watchdog was fed.
+    pub meals: usize,
+}
+
+struct Recorder {
+    records: Rc<RefCell<Records>>,
+    request: Option<Request>,
+}
+
+impl Report for Recorder {
+    async fn report(&mut self, message: &Message<'_>) {
+        let mut records = self.records.borrow_mut();
+        match message {
+            Message::Frame(frame) => records.frames.push((frame.clone(), Vec::new())),
+            Message::Picture(Picture { counter, rgb }) => {
+                let (frame, picture) = records.frames.last_mut().expect("a frame comes before");
+                assert_eq!(frame.counter, *counter);
+                *picture = rgb.to_vec();
+            }
+            Message::Fault(fault) => records.faults.push(*fault),
+            Message::Banner(_) | Message::Refusal(_) => {}
+        }
+    }
+
+    fn request(&mut self) -> Option<Request> {
+        self.request.take()
+    }
+}
+
+struct Dog(Rc<RefCell<Records>>);
+
+impl Watchdog for Dog {
+    fn feed(&mut self) {
+        self.0.borrow_mut().meals += 1;
+    }
+}
+
+/// Runs a pipeline step by step: `observe` is called after each step with the records so far, and says whether to go on.
+pub fn run(
+    source: impl FrameSource,
+    time: &Time,
+    policy: Policy,
+    mut observe: impl FnMut(&Records) -> bool,
+) -> Records {
+    let blob = blob();
+    let (mut slot, mut arena) = (None, vec![0; 8192]);
+    let (model, interpreter) = boot(blob, &mut slot, &mut arena).expect("the blob is good");
+    let records = Rc::new(RefCell::new(Records::default()));
+    let board = Board {
+        name: "host",
+        camera: "a model",
+        blob_len: blob.len() as u32,
+        plan: "",
+        time_unit: TimeUnit::Microseconds,
+    };
+    let frame_len = source.format().len();
+    let mut pipeline = Pipeline::new(
+        board,
+        model,
+        interpreter,
+        Supervisor::new(source, SimulatedDelay(time), policy),
+        Smoothing::new(Method::None, 0),
+        Recorder {
+            records: Rc::clone(&records),
+            request: Some(Request::Pictures(PictureMode::Every)),
+        },
+        || time.nanoseconds() / 1_000,
+    );
+    let (mut one, mut other) = (vec![0; frame_len], vec![0; frame_len]);
+    let mut buffers = Buffers::new(&mut one, &mut other);
+    let mut dog = Dog(Rc::clone(&records));
+    loop {
+        block_on(pipeline.step(&mut buffers, &mut dog));
+        if !observe(&records.borrow()) {
+            break;
+        }
+    }
+    drop((pipeline, dog));
+    let Ok(records) = Rc::try_unwrap(records) else {
+        panic!("the pipeline is gone, and the records with it");
+    };
+    records.into_inner()
+}
+
+/// What a scene of moving blocks gives: the network's input and logits for each exposure, from the first on.
+pub struct Expected {
+    images: Vec<Image>,
+    logits: Vec<Vec<i32>>,
+}
+
+impl Expected {
+    /// For frames of `width × height`.
+    pub fn new(width: u16, height: u16, exposures: usize) -> Self {
+        let mut scene = MovingBlocks::default();
+        let blob = blob();
+        let model = Model::load(blob).expect("the blob is good");
+        let mut arena = vec![0; model.arena_len()];
+        let mut interpreter =
+            Interpreter::new(&model, &mut arena).expect("the arena is long enough");
+        let images: Vec<Image> = (0..exposures)
+            .map(|_| {
+                scene.expose();
+                image(&scene, width, height)
+            })
+            .collect();
+        let logits = images
+            .iter()
+            .map(|image| interpreter.classify(image).logits.to_vec())
+            .collect();
+        Self { images, logits }
+    }
+
+    /// Asserts that every reported frame is a true picture with true logits, each later than the one before.
+    pub fn assert_true(&self, records: &Records, context: &str) {
+        let mut next = 0;
+        for (frame, picture) in &records.frames {
+            let later = self.images[next..]
+                .iter()
+                .position(|image| image == picture.as_slice());
+            let Some(offset) = later else {
+                panic!(
+                    "{context}: frame {} is no picture of what came after exposure {next}",
+                    frame.counter
+                );
+            };
+            next += offset;
+            assert_eq!(frame.logits, self.logits[next].as_slice(), "{context}");
+            next += 1;
+        }
+    }
+}
+
+fn image(scene: &MovingBlocks, width: u16, height: u16) -> Image {
+    let pixels: Vec<u8> = (0..height)
+        .flat_map(|y| (0..width).map(move |x| (x, y)))
+        .flat_map(|(x, y)| scene.rgb565(x, y, width, height).to_be_bytes())
+        .collect();
+    let mut image = [0; IMAGE_LEN];
+    reduce::<Rgb565BigEndian>(&pixels, width, height, &mut image).expect("the frame is whole");
+    image
+}

@@ -1,0 +1,123 @@
+//! A frame in memory.
+
+use crate::fault::Fault;
+use shared_model::Image;
+use shared_model::preprocess::{FrameError, Rgb565BigEndian, Rgb565LittleEndian, reduce};
+
+/// Which byte of an RGB565 pixel comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ByteOrder {
+    /// The byte with the red bits.
+    BigEndian,
+    /// The byte with the blue bits.
+    LittleEndian,
+}
+
+/// Size and byte order of RGB565 frames: 16 bits a pixel, red in the top five bits, rows from the top without gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct FrameFormat {
+    /// In pixels, from 1.
+    pub width: u16,
+    /// In pixels, from 1.
+    pub height: u16,
+    /// Of a pixel's two bytes.
+    pub order: ByteOrder,
+}
+
+impl FrameFormat {
+    /// Bytes of a frame.
+    pub const fn len(&self) -> usize {
+        2 * self.width as usize * self.height as usize
+    }
+
+    /// Whether a frame has no pixels.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A buffer that holds one frame, or none yet.
+///
+/// The board owns the memory, since only it knows what its DMA can reach and how it must be aligned.
+#[derive(Debug)]
+pub struct Frame<'b> {
+    buffer: &'b mut [u8],
+    format: Option<FrameFormat>,
+}
+
+impl<'b> Frame<'b> {
+    /// No frame yet.
+    pub const fn new(buffer: &'b mut [u8]) -> Self {
+        Self {
+            buffer,
+            format: None,
+        }
+    }
+
+    /// Drops what the buffer holds and gives the first bytes of it, as many as a frame of `format` takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::WrongLength`] if the buffer is too short.
+    pub fn begin(&mut self, format: FrameFormat) -> Result<&mut [u8], Fault> {
+        self.format = None;
+        let (needed, given) = (format.len(), self.buffer.len());
+        self.buffer.get_mut(..needed).ok_or(Fault::WrongLength {
+            expected: needed as u32,
+            found: given as u32,
+        })
+    }
+
+    /// Says that the bytes which [`Self::begin`] gave hold a whole frame.
+    pub fn complete(&mut self, format: FrameFormat) {
+        self.format = Some(format);
+    }
+
+    /// Drops the frame.
+    pub const fn clear(&mut self) {
+        self.format = None;
+    }
+
+    /// The frame's format, if there is a frame.
+    pub const fn format(&self) -> Option<FrameFormat> {
+        self.format
+    }
+
+    /// The frame's pixels; empty if there is no frame.
+    pub fn bytes(&self) -> &[u8] {
+        let len = self.format.map_or(0, |format| format.len());
+        self.buffer.get(..len).unwrap_or_default()
+    }
+
+    /// Whether all pixels are the same.
+    pub fn is_blank(&self) -> bool {
+        let mut pixels = self.bytes().as_chunks::<2>().0.iter();
+        pixels
+            .next()
+            .is_none_or(|first| pixels.all(|pixel| pixel == first))
+    }
+
+    /// Reduces the frame's centre square to the network's input.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError::Empty`] if there is no frame.
+    pub fn reduce(&self, image: &mut Image) -> Result<(), FrameError> {
+        let FrameFormat {
+            width,
+            height,
+            order,
+        } = self.format.ok_or(FrameError::Empty {
+            width: 0,
+            height: 0,
+        })?;
+        match order {
+            ByteOrder::BigEndian => reduce::<Rgb565BigEndian>(self.bytes(), width, height, image),
+            ByteOrder::LittleEndian => {
+                reduce::<Rgb565LittleEndian>(self.bytes(), width, height, image)
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The OmniVision OV2640: configured over SCCB, which is I²C without repeated starts, its pixels on a parallel port.
+//!
+//! Set up for QQVGA (160×120) RGB565, the byte with the red bits first, of the whole field of view at half the frame rate:
+//! with an input clock of 24 MHz about 15 frames a second. With the signal processor in use VSYNC is high while a frame is sent
+//! and HREF while a row is, and data are to be latched at the rising edge of PCLK (as the drivers of OpenMV, `ov2640.c`, and
+//! Espressif, `esp32-camera`, take them; the datasheet draws VSYNC for the sensor alone).
+
+mod registers;
+mod tables;
+
+use super::{ByteOrder, Frame, FrameFormat, FrameSource, ParallelCapture, timeout};
+use crate::fault::{Fault, Wait};
+use embedded_hal_async::delay::DelayNs;
+use embedded_hal_async::i2c::I2c;
+use registers::{
+    BANK_SELECT, COM7, COM7_COLOR_BAR, COM7_RESET, COM7_SVGA, PIDH, PIDL, PRODUCT, SCCB_ADDRESS,
+};
+use tables::{HEIGHT, WIDTH};
+
+pub use registers::{Bank, Register};
+pub use tables::{CONFIGURATION, Setting};
+
+/// Three bytes take 0.3 ms at 100 kHz; the sensor may not stretch the clock.
+const TRANSACTION_LIMIT_MS: u32 = 20;
+/// From the software reset until the registers can be written (esp32-camera waits as long).
+const RESET_MS: u32 = 10;
+/// Exposure, gain and white balance come near their values.
+const SETTLE_MS: u32 = 300;
+/// Two frames at 15 a second, the first of which may already have begun, and twice that for a slower input clock.
+const FRAME_LIMIT_MS: u32 = 500;
+
+/// What the sensor shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// What is before the lens.
+    #[default]
+    Scene,
+    /// Colour bars from the sensor itself, to test everything behind it. They stand still: see
+    /// [`Policy::expect_motion`](super::Policy).
+    ColorBars,
+}
+
+impl View {
+    /// Everything that is written after the reset.
+    fn settings(self) -> impl Iterator<Item = Setting> {
+        let (bars, reason) = match self {
+            Self::Scene => (0, "SVGA"),
+            Self::ColorBars => (COM7_COLOR_BAR, "SVGA with colour bars"),
+        };
+        let mode = Setting {
+            register: COM7,
+            value: COM7_SVGA | bars,
+            reason,
+        };
+        let others = CONFIGURATION.iter().flat_map(|table| *table);
+        core::iter::once(mode).chain(others.copied())
+    }
+}
+
+/// An OV2640 on an I²C bus and a parallel port.
+#[derive(Debug)]
+pub struct Ov2640<I, P, D> {
+    i2c: I,
+    port: P,
+    delay: D,
+    view: View,
+    /// Which the sensor has selected, if that is known.
+    bank: Option<Bank>,
+}
+
+impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
+    /// A sensor in any state. The board gives it its clock.
+    pub const fn new(i2c: I, port: P, delay: D, view: View) -> Self {
+        Self {
+            i2c,
+            port,
+            delay,
+            view,
+            bank: None,
+        }
+    }
+
+    async fn write_byte(&mut self, address: u8, value: u8) -> Result<(), Fault> {
+        let bytes = [address, value];
+        let transaction = async {
+            let result = self.i2c.write(SCCB_ADDRESS, &bytes).await;
+            result.map_err(|error| Fault::from_i2c(&error))
+        };
+        timeout(
+            &mut self.delay,
+            TRANSACTION_LIMIT_MS,
+            Wait::Transaction,
+            transaction,
+        )
+        .await
+    }
+
+    async fn select(&mut self, bank: Bank) -> Result<(), Fault> {
+        if self.bank != Some(bank) {
+            self.bank = None;
+            self.write_byte(BANK_SELECT, bank as u8).await?;
+            self.bank = Some(bank);
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, register: Register, value: u8) -> Result<(), Fault> {
+        self.select(register.bank).await?;
+        self.write_byte(register.address, value).await
+    }
+
+    /// SCCB has no repeated start: the address is written in a transaction of its own.
+    async fn read(&mut self, register: Register) -> Result<u8, Fault> {
+        self.select(register.bank).await?;
+        let mut value = [0];
+        let transaction = async {
+            let result = match self.i2c.write(SCCB_ADDRESS, &[register.address]).await {
+                Ok(()) => self.i2c.read(SCCB_ADDRESS, &mut value).await,
+                Err(error) => Err(error),
+            };
+            result.map_err(|error| Fault::from_i2c(&error))
+        };
+        timeout(
+            &mut self.delay,
+            TRANSACTION_LIMIT_MS,
+            Wait::Transaction,
+            transaction,
+        )
+        .await?;
+        let [value] = value;
+        Ok(value)
+    }
+
+    async fn identify(&mut self) -> Result<(), Fault> {
+        let found = u16::from_be_bytes([self.read(PIDH).await?, self.read(PIDL).await?]);
+        if PRODUCT.contains(&found) {
+            Ok(())
+        } else {
+            Err(Fault::WrongProduct {
+                expected: *PRODUCT.end(),
+                found,
+            })
+        }
+    }
+
+    /// Finds a write that was lost, or everything that was lost when the supply broke down meanwhile.
+    async fn verify(&mut self, register: Register, written: u8) -> Result<(), Fault> {
+        let found = self.read(register).await?;
+        if found == written {
+            Ok(())
+        } else {
+            Err(Fault::RegisterLost {
+                address: register.address,
+                written,
+                found,
+            })
+        }
+    }
+}
+
+impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
+    fn format(&self) -> FrameFormat {
+        FrameFormat {
+            width: WIDTH,
+            height: HEIGHT,
+            order: ByteOrder::BigEndian,
+        }
+    }
+
+    async fn initialize(&mut self) -> Result<(), Fault> {
+        self.bank = None;
+        self.write(COM7, COM7_RESET).await?;
+        // The bank that a reset selects is not documented.
+        self.bank = None;
+        self.delay.delay_ms(RESET_MS).await;
+        self.identify().await?;
+        for setting in self.view.settings() {
+            self.write(setting.register, setting.value).await?;
+        }
+        for setting in self.view.settings() {
+            if setting.register.is_readable {
+                self.verify(setting.register, setting.value).await?;
+            }
+        }
+        self.delay.delay_ms(SETTLE_MS).await;
+        Ok(())
+    }
+
+    async fn capture(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {
+        let format = self.format();
+        let bytes = frame.begin(format)?;
+        let found = timeout(
+            &mut self.delay,
+            FRAME_LIMIT_MS,
+            Wait::Frame,
+            self.port.capture(bytes),
+        )
+        .await?;
+        if found != bytes.len() {
+            return Err(Fault::WrongLength {
+                expected: bytes.len() as u32,
+                found: found as u32,
+            });
+        }
+        frame.complete(format);
+        Ok(())
+    }
+}

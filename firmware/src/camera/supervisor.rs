@@ -1,0 +1,352 @@
+//! Keeps a camera running: looks at its frames, counts faults, and decides what to do about each.
+
+use super::{Frame, FrameSource};
+use crate::fault::{Fault, FaultCounters};
+use crc::{CRC_32_ISO_HDLC, Crc};
+use embedded_hal_async::delay::DelayNs;
+use serde::{Deserialize, Serialize};
+
+static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+
+/// What to do about faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Failures in a row after which a camera is no longer just asked for another frame, if the faults are
+    /// [transient](Fault::is_transient), but initialized anew.
+    pub retries: u8,
+    /// The second initialization in a row waits for so long, each further one twice as long as the one before; the first
+    /// does not wait.
+    pub backoff_first_ms: u32,
+    /// The longest wait.
+    pub backoff_limit_ms: u32,
+    /// Whether a frame equal to one of the two before is [`Fault::Frozen`]. False for test patterns, which stand still.
+    pub expect_motion: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            retries: 1,
+            backoff_first_ms: 50,
+            backoff_limit_ms: 1_000,
+            expect_motion: true,
+        }
+    }
+}
+
+impl Policy {
+    fn backoff_after(&self, backoff_ms: u32) -> u32 {
+        let doubled = backoff_ms.saturating_mul(2);
+        doubled
+            .max(self.backoff_first_ms)
+            .min(self.backoff_limit_ms)
+    }
+}
+
+/// What is done about a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Remedy {
+    /// The camera is asked for another frame.
+    Retry,
+    /// The camera is initialized anew.
+    Initialize {
+        /// But not before so many milliseconds have passed.
+        after_ms: u32,
+    },
+}
+
+/// A camera with a [`Policy`].
+pub struct Supervisor<S, D> {
+    source: S,
+    delay: D,
+    policy: Policy,
+    counters: FaultCounters,
+    /// What comes before the next frame.
+    remedy: Remedy,
+    /// Failures since the last good frame.
+    failures: u8,
+    /// The wait before the next initialization.
+    backoff_ms: u32,
+    /// Of the frames before: as many as there are buffers, since one that nobody writes to shows the frame before the last.
+    recent_crc32: [Option<u32>; 2],
+}
+
+impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
+    /// A camera that is not initialized yet.
+    pub const fn new(source: S, delay: D, policy: Policy) -> Self {
+        Self {
+            source,
+            delay,
+            policy,
+            counters: FaultCounters::new(),
+            remedy: Remedy::Initialize { after_ms: 0 },
+            failures: 0,
+            backoff_ms: 0,
+            recent_crc32: [None; 2],
+        }
+    }
+
+    /// Faults since boot.
+    pub const fn counters(&self) -> &FaultCounters {
+        &self.counters
+    }
+
+    /// Takes one frame, after what the last fault asks for; ends in bounded time. Without a good one, `frame` is empty.
+    ///
+    /// # Errors
+    ///
+    /// The fault, which is counted, and what the next attempt begins with.
+    pub async fn attempt(&mut self, frame: &mut Frame<'_>) -> Result<(), (Fault, Remedy)> {
+        match self.take(frame).await {
+            Ok(()) => {
+                self.failures = 0;
+                self.backoff_ms = 0;
+                Ok(())
+            }
+            Err(fault) => {
+                frame.clear();
+                self.counters.count(fault.kind());
+                self.remedy = self.remedy_for(fault);
+                Err((fault, self.remedy))
+            }
+        }
+    }
+
+    async fn take(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {
+        if let Remedy::Initialize { after_ms } = self.remedy {
+            self.delay.delay_ms(after_ms).await;
+            self.source.initialize().await?;
+            self.remedy = Remedy::Retry;
+        }
+        self.source.capture(frame).await?;
+        self.inspect(frame)
+    }
+
+    /// A camera that is not configured stays so until [`FrameSource::initialize`] succeeds.
+    fn remedy_for(&mut self, fault: Fault) -> Remedy {
+        self.failures = self.failures.saturating_add(1);
+        let is_configured = self.remedy == Remedy::Retry;
+        if is_configured && fault.is_transient() && self.failures <= self.policy.retries {
+            return Remedy::Retry;
+        }
+        let after_ms = self.backoff_ms;
+        self.backoff_ms = self.policy.backoff_after(after_ms);
+        Remedy::Initialize { after_ms }
+    }
+
+    fn inspect(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
+        if frame.is_blank() {
+            return Err(Fault::Blank);
+        }
+        let crc32 = Some(CRC32.checksum(frame.bytes()));
+        let [last, _] = self.recent_crc32;
+        let is_repeated = self.recent_crc32.contains(&crc32);
+        self.recent_crc32 = [crc32, last];
+        if is_repeated && self.policy.expect_motion {
+            return Err(Fault::Frozen);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::camera::{ByteOrder, FrameFormat};
+    use core::cell::RefCell;
+    use embassy_futures::block_on;
+    use std::{vec, vec::Vec};
+
+    const FORMAT: FrameFormat = FrameFormat {
+        width: 2,
+        height: 1,
+        order: ByteOrder::BigEndian,
+    };
+
+    /// What the supervisor did to the camera and how long it waited before.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Call {
+        Initialize { waited_ms: u64 },
+        Capture,
+    }
+
+    /// A camera whose calls give scripted results: frames as bytes, or faults.
+    struct Scripted<'c> {
+        initializations: Vec<Result<(), Fault>>,
+        captures: Vec<Result<[u8; 4], Fault>>,
+        calls: &'c RefCell<Vec<Call>>,
+        waited_ms: &'c RefCell<u64>,
+    }
+
+    impl FrameSource for Scripted<'_> {
+        fn format(&self) -> FrameFormat {
+            FORMAT
+        }
+
+        async fn initialize(&mut self) -> Result<(), Fault> {
+            let waited_ms = self.waited_ms.replace(0);
+            self.calls.borrow_mut().push(Call::Initialize { waited_ms });
+            self.initializations.remove(0)
+        }
+
+        async fn capture(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {
+            self.calls.borrow_mut().push(Call::Capture);
+            let pixels = self.captures.remove(0)?;
+            frame.begin(FORMAT)?.copy_from_slice(&pixels);
+            frame.complete(FORMAT);
+            Ok(())
+        }
+    }
+
+    struct Waits<'c>(&'c RefCell<u64>);
+
+    impl DelayNs for Waits<'_> {
+        async fn delay_ns(&mut self, nanoseconds: u32) {
+            *self.0.borrow_mut() += u64::from(nanoseconds) / 1_000_000;
+        }
+    }
+
+    /// What each of so many attempts gave as the script says, and the calls.
+    fn attempts(
+        policy: Policy,
+        initializations: &[Result<(), Fault>],
+        captures: &[Result<[u8; 4], Fault>],
+        count: usize,
+    ) -> (Vec<Result<(), Fault>>, Vec<Call>) {
+        let (calls, waited_ms) = (RefCell::new(vec![]), RefCell::new(0));
+        let source = Scripted {
+            initializations: initializations.to_vec(),
+            captures: captures.to_vec(),
+            calls: &calls,
+            waited_ms: &waited_ms,
+        };
+        let mut supervisor = Supervisor::new(source, Waits(&waited_ms), policy);
+        let mut buffer = [0; 4];
+        let mut frame = Frame::new(&mut buffer);
+        let mut outcomes = vec![];
+        let mut faults = 0;
+        for _ in 0..count {
+            let outcome = block_on(supervisor.attempt(&mut frame));
+            assert_eq!(frame.format().is_some(), outcome.is_ok());
+            faults += u32::from(outcome.is_err());
+            outcomes.push(outcome.map_err(|(fault, _)| fault));
+        }
+        assert_eq!(supervisor.counters().total(), faults);
+        (outcomes, calls.into_inner())
+    }
+
+    const GOOD: Result<[u8; 4], Fault> = Ok([1, 2, 3, 4]);
+    const OTHER: Result<[u8; 4], Fault> = Ok([5, 6, 7, 8]);
+    const THIRD: Result<[u8; 4], Fault> = Ok([8, 7, 6, 5]);
+    const BLANK: Result<[u8; 4], Fault> = Ok([9, 9, 9, 9]);
+
+    const fn initialize(waited_ms: u64) -> Call {
+        Call::Initialize { waited_ms }
+    }
+
+    #[test]
+    fn a_transient_fault_is_tried_again_once_and_then_initialized() {
+        let captures = [
+            GOOD,
+            Err(Fault::Overrun),
+            OTHER,
+            BLANK,
+            Err(Fault::Nack),
+            THIRD,
+        ];
+        let (outcomes, calls) = attempts(Policy::default(), &[Ok(()); 2], &captures, 6);
+        let expected = [
+            Ok(()),
+            Err(Fault::Overrun),
+            Ok(()),
+            Err(Fault::Blank),
+            Err(Fault::Nack),
+            Ok(()),
+        ];
+        assert_eq!(outcomes, expected);
+        let capture = Call::Capture;
+        assert_eq!(
+            calls,
+            [
+                initialize(0),
+                capture,
+                capture,
+                capture,
+                capture,
+                capture,
+                initialize(0),
+                capture
+            ]
+        );
+    }
+
+    #[test]
+    fn a_lost_configuration_is_written_anew_at_once() {
+        let fault = Fault::WrongLength {
+            expected: 4,
+            found: 6,
+        };
+        let captures = [GOOD, Err(fault), OTHER];
+        let (outcomes, calls) = attempts(Policy::default(), &[Ok(()); 2], &captures, 3);
+        assert_eq!(outcomes, [Ok(()), Err(fault), Ok(())]);
+        let capture = Call::Capture;
+        assert_eq!(
+            calls,
+            [initialize(0), capture, capture, initialize(0), capture]
+        );
+    }
+
+    #[test]
+    fn waits_grow_to_their_limit_and_start_anew_after_a_frame() {
+        let policy = Policy {
+            backoff_first_ms: 50,
+            backoff_limit_ms: 300,
+            ..Policy::default()
+        };
+        let dead = Err(Fault::Nack);
+        let initializations = [dead, dead, dead, dead, dead, dead, Ok(()), dead, Ok(())];
+        let stuck = Err(Fault::StuckFifo);
+        let captures = [GOOD, stuck, OTHER];
+        let (outcomes, calls) = attempts(policy, &initializations, &captures, 10);
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 2);
+        let waits: Vec<u64> = calls
+            .iter()
+            .filter_map(|call| match call {
+                Call::Initialize { waited_ms } => Some(*waited_ms),
+                Call::Capture => None,
+            })
+            .collect();
+        assert_eq!(waits, [0, 0, 50, 100, 200, 300, 300, 0, 50]);
+    }
+
+    #[test]
+    fn a_frozen_picture_is_noticed_across_an_initialization() {
+        let captures = [GOOD, GOOD, GOOD, GOOD, OTHER];
+        let (outcomes, calls) = attempts(Policy::default(), &[Ok(()); 3], &captures, 5);
+        let frozen = Err(Fault::Frozen);
+        assert_eq!(outcomes, [Ok(()), frozen, frozen, frozen, Ok(())]);
+        let initializations = calls.iter().filter(|call| **call != Call::Capture);
+        assert_eq!(initializations.count(), 3);
+    }
+
+    #[test]
+    fn buffers_that_nobody_writes_to_show_old_frames_in_turn() {
+        let captures = [GOOD, OTHER, GOOD, OTHER, GOOD, THIRD];
+        let (outcomes, _) = attempts(Policy::default(), &[Ok(()); 3], &captures, 6);
+        let frozen = Err(Fault::Frozen);
+        assert_eq!(outcomes, [Ok(()), Ok(()), frozen, frozen, frozen, Ok(())]);
+    }
+
+    #[test]
+    fn a_picture_may_stand_still_where_no_motion_is_expected() {
+        let policy = Policy {
+            expect_motion: false,
+            ..Policy::default()
+        };
+        let (outcomes, _) = attempts(policy, &[Ok(())], &[GOOD; 4], 4);
+        assert_eq!(outcomes, [Ok(()); 4]);
+    }
+}
