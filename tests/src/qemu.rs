@@ -148,16 +148,16 @@ pub struct Firmware {
 }
 
 impl Firmware {
-    /// Builds the firmware for `machine` in release around the model in the file `blob`.
+    /// Builds the firmware for `machine` in release around the committed model.
     ///
     /// # Errors
     ///
     /// [`QemuError::Build`] if a tool is missing or the build fails.
-    pub fn build(machine: Machine, blob: &Path) -> Result<Self, QemuError> {
+    pub fn build(machine: Machine) -> Result<Self, QemuError> {
         let mut command = support("firmware-build");
         command
             .args(["qemu-mps2", machine.target()])
-            .env("MODEL_BLOB", blob);
+            .env_remove("MODEL_BLOB");
         let output = output(&mut command)?;
         if !output.status.success() {
             return Err(QemuError::Build(text(&output.stderr)));

@@ -6,7 +6,7 @@ use std::thread;
 
 use shared_model::{IMAGE_LEN, Image, Interpreter};
 use tests::qemu::{Firmware, Machine, Options, QemuError, Session};
-use tests::reference::{BLOB, FILES, MODEL, test_images};
+use tests::reference::{BLOB, MODEL, test_images};
 
 /// Real images on each machine, with each arena.
 const IMAGES: usize = 100;
@@ -15,9 +15,7 @@ const IMAGES: usize = 100;
 const ARENAS: [usize; 2] = [64 * 1024, 20 * 1024];
 
 static FIRMWARE: LazyLock<[Firmware; 3]> = LazyLock::new(|| {
-    Machine::ALL.map(|machine| {
-        Firmware::build(machine, &FILES.blob).unwrap_or_else(|error| panic!("{error}"))
-    })
+    Machine::ALL.map(|machine| Firmware::build(machine).unwrap_or_else(|error| panic!("{error}")))
 });
 
 fn firmware(machine: Machine) -> &'static Firmware {

@@ -26,7 +26,7 @@ pub struct Traffic {
 /// What happens on a link.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
-    /// There is a connection again.
+    /// There is a connection.
     Connected,
     /// There is none, or none any more.
     Lost {
@@ -52,6 +52,8 @@ pub struct Link {
 }
 
 struct Connection {
+    /// Nobody was told yet that it is there.
+    is_new: bool,
     stream: Box<dyn Stream>,
     decoder: Decoder<MESSAGE_FRAME_LEN>,
     bytes: u64,
@@ -79,7 +81,7 @@ impl Link {
         &self.port
     }
 
-    /// Connects at once.
+    /// Connects at once; the next [`poll`](Self::poll) tells it.
     ///
     /// # Errors
     /// [`PortError`] if that fails.
@@ -95,6 +97,10 @@ impl Link {
             self.try_again(sink);
             return;
         };
+        if std::mem::take(&mut connection.is_new) {
+            sink(Event::Connected);
+            return;
+        }
         let outcome = connection.receive(&mut sink);
         let traffic = self.traffic();
         match outcome {
@@ -138,9 +144,8 @@ impl Link {
             std::thread::sleep(left.min(READ_TIMEOUT));
             return;
         }
-        match self.connect() {
-            Ok(()) => sink(Event::Connected),
-            Err(error) => self.lose(error.to_string(), &mut sink),
+        if let Err(error) = self.connect() {
+            self.lose(error.to_string(), &mut sink);
         }
     }
 
@@ -157,6 +162,7 @@ impl Link {
 impl Connection {
     fn new(stream: Box<dyn Stream>) -> Self {
         Self {
+            is_new: true,
             stream,
             decoder: Decoder::new(),
             bytes: 0,

@@ -4,6 +4,8 @@
 //! fold over them) → `view` or `plain` (functions of the state) and `recording`. `session` joins them.
 
 mod colour;
+#[cfg(test)]
+mod fixtures;
 mod link;
 mod plain;
 mod port;

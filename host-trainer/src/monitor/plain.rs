@@ -14,7 +14,7 @@ use super::text::{faults, percent, remedy, thousands, time};
 
 /// Prints lines until the session is complete, or until nobody reads them any more.
 pub fn run(mut session: Session) -> Result<(), MonitorError> {
-    let mut printer = Printer::new(io::stdout().lock());
+    let mut printer = Printer::new(io::stdout().lock(), session.port());
     let outcome = watch(&mut session, &mut printer);
     session.end();
     match outcome {
@@ -24,7 +24,6 @@ pub fn run(mut session: Session) -> Result<(), MonitorError> {
 }
 
 fn watch(session: &mut Session, printer: &mut Printer<impl Write>) -> Result<(), MonitorError> {
-    writeln!(printer.output, "watching {}", session.port())?;
     while !session.is_complete() {
         session.advance(|event, state| printer.print(event, state))?;
     }
@@ -67,15 +66,17 @@ pub fn link_statistics(state: &State) -> String {
 
 struct Printer<W> {
     output: W,
+    port: String,
     /// The last ones printed: boards repeat them.
     board: Option<Board>,
     refusal: Option<String>,
 }
 
 impl<W: Write> Printer<W> {
-    const fn new(output: W) -> Self {
+    const fn new(output: W, port: String) -> Self {
         Self {
             output,
+            port,
             board: None,
             refusal: None,
         }
@@ -83,7 +84,7 @@ impl<W: Write> Printer<W> {
 
     fn print(&mut self, event: &Event<'_>, state: &State) -> io::Result<()> {
         match event {
-            Event::Connected => writeln!(self.output, "connected"),
+            Event::Connected => writeln!(self.output, "connected to {}", self.port),
             Event::Lost { .. } => match state.hint(Instant::now()) {
                 Some(hint) => writeln!(self.output, "{hint}"),
                 None => Ok(()),

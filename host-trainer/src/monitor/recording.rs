@@ -162,10 +162,13 @@ fn open_list(path: &Path) -> io::Result<File> {
 
 /// A label as the name of a folder, whatever a board calls it.
 fn file_name(label: &str) -> String {
+    if label.is_empty() {
+        return String::from("_");
+    }
     label
         .chars()
         .map(|letter| match letter {
-            '-' | '_' => letter,
+            '-' => letter,
             _ if letter.is_alphanumeric() => letter,
             _ => '_',
         })

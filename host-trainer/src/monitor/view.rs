@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use firmware::pipeline::Verdict;
-use firmware::protocol::{Candidate, StageTimes, TimeUnit};
+use firmware::protocol::{Candidate, FrameReport, TimeUnit};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style, Stylize};
+use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 use shared_model::{IMAGE_SIDE, Image};
@@ -139,6 +139,10 @@ fn pane(title: impl Into<String>) -> Block<'static> {
         .title(Span::from(title).not_dim().bold().fg(Color::Gray))
 }
 
+fn waiting(text: &'static str, block: Block<'static>) -> Paragraph<'static> {
+    Paragraph::new(text).style(DIM).block(block)
+}
+
 fn draw_picture(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, scale: u16) {
     let is_live = matches!(view.state.connection, Connection::Up(_));
     let block = match &view.state.picture {
@@ -176,19 +180,18 @@ fn pixel(image: &Image, x: usize, y: usize) -> [u8; 3] {
 fn class_pane(state: &State, width: u16) -> Paragraph<'static> {
     let block = pane("class");
     let Some(frame) = &state.frame else {
-        return Paragraph::new("waiting for a frame …")
-            .style(DIM)
-            .block(block);
+        return waiting("waiting for a frame …", block);
     };
     let best = frame.top.first().map_or(0, |best| best.probability);
     let (name, probability, colour) = match frame.verdict {
         Verdict::Class { class, probability } => (state.label(class), probability, GOOD),
         Verdict::NotSure => (String::from("not sure"), best, DOUBTFUL),
     };
-    let mut lines = vec![
-        Line::from(name.to_uppercase()).style(Style::new().fg(colour).add_modifier(Modifier::BOLD)),
-        gauge("", probability, width, colour),
-    ];
+    let mut headline = Line::from(Span::from(name.to_uppercase()).fg(colour).bold());
+    if probability != best {
+        headline.push_span(Span::from("  over the last frames").style(DIM));
+    }
+    let mut lines = vec![headline, gauge("", probability, width, colour)];
     lines.extend(frame.top.iter().map(|candidate: &Candidate| {
         let name = state.label(candidate.class);
         gauge(&name, candidate.probability, width, Color::Blue)
@@ -234,14 +237,13 @@ fn times_pane(state: &State, width: u16) -> Paragraph<'static> {
         Some(TimeUnit::Instructions) => "instructions",
         Some(TimeUnit::Microseconds) | None => "times",
     };
-    let title = match state.rate() {
-        Some(rate) => format!("{unit}, {rate:.1} frames/s"),
-        None => String::from(unit),
+    let title = match (&state.connection, state.rate()) {
+        (Connection::Up(_), Some(rate)) => format!("{unit}, {rate:.1} frames/s"),
+        _ => String::from(unit),
     };
-    let times = state
-        .frame
-        .as_ref()
-        .map_or(StageTimes::default(), |frame| frame.times);
+    let Some(FrameReport { times, .. }) = &state.frame else {
+        return waiting("waiting for a frame …", pane(title));
+    };
     let stages = [
         ("capture", times.capture),
         ("preprocess", times.preprocess),
@@ -268,9 +270,7 @@ fn times_pane(state: &State, width: u16) -> Paragraph<'static> {
 fn board_pane(state: &State) -> Paragraph<'static> {
     let block = pane("board");
     let Some(board) = &state.board else {
-        return Paragraph::new("waiting for its banner …")
-            .style(DIM)
-            .block(block);
+        return waiting("waiting for its banner …", block);
     };
     let lines = vec![
         Line::from(format!("{}, camera {}", board.board, board.camera)),
@@ -329,17 +329,21 @@ fn attention_pane(view: &View<'_>) -> Paragraph<'static> {
             .style(Style::new().fg(BAD))
             .block(pane("attention").border_style(Style::new().fg(BAD)));
     }
-    let mut lines = vec![Line::from(format!("since boot: {}", faults(&state.faults)))];
-    if let Some(fault) = &state.fault {
-        let text = format!(
+    let latest = state.fault.as_ref().map_or(String::new(), |fault| {
+        format!(
             "frame {}: {}; the board {}",
             thousands(fault.counter.into()),
             fault.fault,
             remedy(fault.remedy)
-        );
-        lines.push(Line::from(text).fg(DOUBTFUL));
-    }
-    Paragraph::new(lines).block(pane("camera faults"))
+        )
+    });
+    Paragraph::new(latest)
+        .wrap(Wrap { trim: true })
+        .style(Style::new().fg(DOUBTFUL))
+        .block(pane(format!(
+            "camera faults since boot: {}",
+            faults(&state.faults)
+        )))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The other end of the line: speaks the firmware's protocol, and says what the committed model says about real pictures.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::thread::{self, JoinHandle};
@@ -177,6 +177,11 @@ impl<S: Read + Write> Board<S> {
         self.send(&Message::Refusal(reason));
     }
 
+    /// Stays silent until the host leaves.
+    pub fn await_leave(mut self) {
+        while !matches!(self.stream.read(&mut [0; 256]), Ok(0)) {}
+    }
+
     /// Sends `class` again and again, each frame with the next counter from `first`, as long as the host is there.
     pub fn stream_frames(mut self, first: u32, class: &str) {
         let image = sample(class);
@@ -213,8 +218,16 @@ pub fn listen<const N: usize>(scripts: [fn(Board<TcpStream>); N]) -> (String, Jo
     let thread = thread::spawn(move || {
         for script in scripts {
             let (stream, _) = listener.accept().unwrap();
-            script(tcp_board(stream));
+            script(tcp_board(stream.try_clone().unwrap()));
+            hang_up(stream);
         }
     });
     (port, thread)
+}
+
+/// Closes a connection such that nothing is lost that was sent: a close with requests unread would be a reset.
+pub fn hang_up(mut stream: TcpStream) {
+    let _ = stream.shutdown(Shutdown::Write);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let _ = io::copy(&mut stream, &mut io::sink());
 }

@@ -10,7 +10,7 @@ use firmware::fault::{Fault, FaultCounters, Wait};
 use firmware::protocol::{Message, PictureMode, Request};
 use shared_model::Image;
 
-use super::board::{Board, listen, report, sample, tcp_board, wire};
+use super::board::{Board, hang_up, listen, report, sample, tcp_board, wire};
 use super::{fail, succeed};
 
 const EVERY: Request = Request::Pictures(PictureMode::Every);
@@ -60,7 +60,7 @@ fn frames_are_printed_and_recorded_and_damage_is_counted() {
 
     let lines: Vec<_> = text.lines().collect();
     let starts = [
-        format!("watching {port}"),
+        format!("connected to {port}"),
         String::from("board test-board, camera OV2640, model vgg3-full, CRC-32 "),
         String::from("frame 7: deer "),
         String::from(
@@ -140,7 +140,6 @@ fn a_lost_connection_comes_back_and_pictures_are_asked_for_again() {
     let order = [
         "frame 5: deer",
         "the connection is lost: the other side has closed it; next attempt in 0.2",
-        "connected",
         "frame 0: ship",
     ];
     let places: Vec<_> = order
@@ -148,6 +147,11 @@ fn a_lost_connection_comes_back_and_pictures_are_asked_for_again() {
         .map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}")))
         .collect();
     assert!(places.is_sorted(), "{text}");
+    assert_eq!(
+        text.matches(&format!("connected to {port}\n")).count(),
+        2,
+        "{text}"
+    );
     assert!(text.contains("0 corrupted, 0 missed"), "{text}");
 }
 
@@ -175,18 +179,12 @@ fn a_port_that_comes_later_is_waited_for_if_there_is_a_timeout() {
     let board = thread::spawn(move || {
         thread::sleep(std::time::Duration::from_millis(600));
         let (stream, _) = TcpListener::bind(address).unwrap().accept().unwrap();
-        let mut board = tcp_board(stream);
+        let mut board = tcp_board(stream.try_clone().unwrap());
         board.await_request(EVERY);
         board.frame(0, "deer");
+        hang_up(stream);
     });
-    let text = succeed(&[
-        &format!("tcp:{address}"),
-        "--plain",
-        "--frames",
-        "1",
-        "--timeout",
-        "30",
-    ]);
+    let text = succeed(&[&format!("tcp:{address}"), "--plain", "--frames", "1"]);
     board.join().unwrap();
     assert!(text.contains("nothing listens there"), "{text}");
     assert!(text.contains("frame 0: deer"), "{text}");
@@ -195,13 +193,11 @@ fn a_port_that_comes_later_is_waited_for_if_there_is_a_timeout() {
 #[test]
 fn a_board_without_frames_ends_in_an_error_that_names_the_cause() {
     let (port, board) = listen([|mut board| {
-        for _ in 0..300 {
-            board.serve();
-            board.refuse("the blob is damaged\u{1b}[2J");
-        }
+        board.refuse("the blob is damaged\u{1b}[2J");
+        board.await_leave();
     }]);
     let error = fail(&[&port, "--plain", "--timeout", "1"]);
-    drop(board);
+    board.join().unwrap();
     assert!(
         error.starts_with(&format!(
             "error: {port}: no frame for 1 s; the board does not classify: the blob is damaged\u{fffd}"

@@ -13,9 +13,9 @@ fn monitor(arguments: &[&str]) -> Command {
     command
 }
 
-/// Standard output of a run that must succeed.
+/// Standard output of a run that must succeed, and not take for ever.
 fn succeed(arguments: &[&str]) -> String {
-    let (output, text, error) = run(arguments);
+    let (output, text, error) = run(&[arguments, &["--timeout", "30"]].concat());
     assert!(output.status.success(), "{text}\n{error}");
     text
 }

@@ -43,7 +43,7 @@ impl Terminal {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("`script` is missing: apt-get install util-linux bsdutils");
+            .expect("`script` is missing: apt-get install bsdutils");
         let mut stdout = child.stdout.take().unwrap();
         let (sender, output) = mpsc::channel();
         thread::spawn(move || {

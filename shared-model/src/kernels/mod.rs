@@ -7,6 +7,7 @@ pub(crate) mod direct;
 pub(crate) mod patches;
 #[cfg_attr(arm_dsp, allow(dead_code, reason = "the twins of the assembly"))]
 mod portable;
+pub(crate) mod strips;
 pub(crate) mod winograd;
 
 /// The one place where a target chooses its kernels.

@@ -13,6 +13,10 @@ use crate::{LayerView, graph::MAX_LAYERS, rows::Rows};
 use core::{fmt, ops::Range};
 use heapless::Vec;
 
+#[cfg(all(test, feature = "encode"))]
+pub(crate) use cost::{filters, scratch};
+#[cfg(all(test, feature = "encode"))]
+pub(crate) use search::kernels;
 pub(crate) use search::least_arena_len;
 
 /// How a layer is computed. All kernels give the same bits.
@@ -22,6 +26,11 @@ pub enum Kernel {
     Direct,
     /// A convolution with few input channels: patches of nine pixels as rows of a matrix, filters kept in memory as int16.
     Patches,
+    /// A convolution as it is written down, for the DSP extension: strips of the input are widened to int16.
+    Strips {
+        /// Windows of four columns of output for which a filter is widened once.
+        windows: usize,
+    },
     /// Winograd's F(4×4, 3×3): tiles of 4×4 outputs; filters are transformed again for every so many tiles.
     Winograd {
         /// Tiles for which a filter is transformed once.
@@ -92,6 +101,7 @@ impl fmt::Display for Kernel {
         match self {
             Self::Direct => f.pad("direct"),
             Self::Patches => f.pad("patches"),
+            Self::Strips { .. } => f.pad("strips"),
             Self::Winograd { .. } => f.pad("winograd"),
             Self::Dense => f.pad("dense"),
         }
@@ -108,7 +118,7 @@ impl fmt::Display for Plan {
         )?;
         for (index, layer) in self.layers.iter().enumerate() {
             let tiles = match layer.kernel {
-                Kernel::Winograd { tiles } => tiles,
+                Kernel::Winograd { tiles: count } | Kernel::Strips { windows: count } => count,
                 _ => 0,
             };
             writeln!(
