@@ -3,7 +3,7 @@
 use crate::{
     Classification, IMAGE_CHANNELS, IMAGE_SIDE, Image, Model,
     graph::{MAX_LABELS, MAX_LAYERS},
-    plan::{ALIGNMENT_SLACK, Plan},
+    plan::{ALIGNMENT_SLACK, Plan, Processor},
     stage::{Progress, Stage},
 };
 use heapless::Vec;
@@ -55,8 +55,22 @@ impl<'m, 'a> Interpreter<'m, 'a> {
     ///
     /// If the arena is smaller than [`Model::arena_len`].
     pub fn new(model: &'m Model<'a>, arena: &'m mut [u8]) -> Result<Self, ArenaTooSmall> {
+        Self::for_processor(model, Processor::THIS, arena)
+    }
+
+    /// Like [`Self::new`], with the plan that another processor would follow, and the portable kernels: what a microcontroller
+    /// computes, and in which memory, can so be tested elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub fn for_processor(
+        model: &'m Model<'a>,
+        processor: Processor,
+        arena: &'m mut [u8],
+    ) -> Result<Self, ArenaTooSmall> {
         let given = arena.len();
-        let plan = model.plan(given).ok_or(ArenaTooSmall {
+        let plan = model.plan_for(processor, given).ok_or(ArenaTooSmall {
             needed: model.arena_len(),
             given,
         })?;
@@ -169,7 +183,6 @@ fn stage<'s, 'a>(
 mod tests {
     use super::*;
     use crate::{
-        Processor,
         encode::encode,
         oracle,
         testing::{Numbers, network},

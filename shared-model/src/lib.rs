@@ -13,12 +13,43 @@
 //! static BLOB: &Aligned<[u8]> = &Aligned(*include_bytes!("vgg3-full.blob"));
 //!
 //! let model = Model::load(&BLOB.0)?; // validates everything, copies nothing
-//! let mut arena = [0; 24 * 1024]; // at least model.arena_len()
+//! let mut arena = [0; 48 * 1024]; // at least model.arena_len(); the more, the faster
 //! let mut interpreter = Interpreter::new(&model, &mut arena)?;
 //! assert!(interpreter.known_answer_holds());
 //! # let image = [0; IMAGE_LEN];
 //! let classification = interpreter.classify(&image);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Kernels and plans
+//!
+//! The length of the arena decides how a network is computed. [`Model::plan`] says how; printed, a [`Plan`] is a table with the kernel of
+//! each layer, its memory, and how often an inference fetches each of the layer's weights from the blob, which matters where
+//! the flash is slow. All [`Kernel`]s give the same bits.
+//!
+//! - *Winograd* multiplies least: 36 products for 16 outputs of a 3×3 convolution instead of 144, and exactly (`NUMERICS.md`). It
+//!   needs the most memory.
+//! - *Strips* is for little memory: a few columns of the input and one row of one filter are int16 at a time.
+//! - *Patches* is for the first layer, whose three channels are too few for the other two.
+//! - *Direct* takes any shape and no assembly, and is the fastest where a compiler vectorizes it.
+//!
+//! With Arm's DSP extension the inner loops are assembly (`kernels/arm.s`); each has a twin in portable Rust that gives the same
+//! bits and is what other processors run. The innermost loop of the fast kernel takes, for each pair of channels, four tiles
+//! and two filters: six loads feed eight SMLAD, each of which multiplies and adds two pairs of int16.
+//!
+//! ```text
+//! the map, int8 [h, w, c]                    V, transformed inputs              U, transformed filters
+//!                                            of one position, int16             of one position, int16
+//!  c0 c1 c2 c3 | c4 c5 …                      tile0  tile1  tile2  tile3          filter0 filter1
+//!  one word is four channels of a pixel      +------+------+------+------+       +------+------+
+//!                                       c0,2 |      |      |      |      |  c0,2 |      |      |   a box is a word,
+//!  36 pixels of a tile ---- Bᵀ d B -->  c1,3 |      |      |      |      |  c1,3 |      |      |   two channels
+//!  9 taps of a filter  ---- G g Gᵀ -->  c4,6 |      |      |      |      |  c4,6 |      |      |
+//!                                            +------+------+------+------+       +------+------+
+//!                                                       |                               |
+//!                                                       +----------> 4×2 tile <---------+
+//!                                                                of int32 sums
+//!                                   36 of which, one a position, -- Aᵀ m A --> 4×4 outputs
 //! ```
 
 #[cfg(feature = "encode")]

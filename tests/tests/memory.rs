@@ -1,7 +1,7 @@
 //! What the interpreter does with its arena.
 
 use shared_model::encode::encode;
-use shared_model::{AlignedBytes, Interpreter, Model};
+use shared_model::{AlignedBytes, Interpreter, Model, Processor};
 use tests::networks::{random_image, small};
 use tests::recorder::record;
 use tests::reference::{MODEL, test_images};
@@ -13,25 +13,42 @@ fn small_blob() -> AlignedBytes {
     encode(&small()).unwrap()
 }
 
+/// For the leanest plan, for some between, and for the fastest one.
+fn arena_lens(model: &Model) -> impl Iterator<Item = usize> + use<> {
+    let least = model.arena_len();
+    [0, 4096, 8192, 16_384, 28_672, 45_056]
+        .into_iter()
+        .map(move |more| least + more)
+}
+
+const PROCESSORS: [Processor; 2] = [Processor::Dsp, Processor::Portable];
+
 #[test]
-fn nothing_is_written_around_the_arena_or_behind_its_needed_part() {
+fn nothing_is_written_around_the_arena_or_behind_what_the_plan_claims() {
     let blob = small_blob();
     for model in [&Model::load(&blob).unwrap(), &MODEL] {
-        for paint in [0x00, 0xA5, 0xFF] {
-            let needed = model.arena_len();
-            let mut buffer = vec![paint; GUARD + needed + GUARD];
-            // The second guard belongs to the arena: more than is needed.
-            let mut interpreter = Interpreter::new(model, &mut buffer[GUARD..]).unwrap();
-            for seed in 0..3 {
-                interpreter.classify(&random_image(seed));
+        for (len, processor) in arena_lens(model).flat_map(|len| PROCESSORS.map(|p| (len, p))) {
+            for paint in [0x00, 0xA5] {
+                assert_claim_holds(model, processor, len, paint);
             }
-            drop(interpreter);
-            let is_untouched = |bytes: &[u8]| bytes.iter().all(|&byte| byte == paint);
-            assert!(is_untouched(&buffer[..GUARD]));
-            assert!(is_untouched(&buffer[GUARD + needed..]));
-            assert!(!is_untouched(&buffer[GUARD..GUARD + needed]));
         }
     }
+}
+
+fn assert_claim_holds(model: &Model, processor: Processor, len: usize, paint: u8) {
+    let mut buffer = vec![paint; GUARD + len + GUARD];
+    let arena = &mut buffer[GUARD..GUARD + len];
+    let mut interpreter = Interpreter::for_processor(model, processor, arena).unwrap();
+    let claimed = interpreter.plan().arena_len();
+    assert!(claimed <= len, "{claimed} of {len} bytes");
+    for seed in 0..3 {
+        interpreter.classify(&random_image(seed));
+    }
+    drop(interpreter);
+    let is_untouched = |bytes: &[u8]| bytes.iter().all(|&byte| byte == paint);
+    assert!(is_untouched(&buffer[..GUARD]));
+    assert!(is_untouched(&buffer[GUARD + claimed..]));
+    assert!(!is_untouched(&buffer[GUARD..GUARD + claimed]));
 }
 
 #[test]
@@ -87,7 +104,16 @@ fn a_byte_too_few_is_refused_with_both_numbers() {
 
 /// Streaming is what makes the network fit: layer by layer it would need 64 KiB for activations.
 #[test]
-fn committed_model_needs_less_than_24_kib() {
+fn committed_model_needs_at_most_20_kib() {
     let needed = MODEL.arena_len();
-    assert!(needed <= 24 * 1024, "{needed} bytes");
+    assert!(needed <= 20 * 1024, "{needed} bytes");
+}
+
+#[test]
+fn a_larger_arena_never_makes_a_slower_plan() {
+    for processor in PROCESSORS {
+        let plans = arena_lens(&MODEL).map(|len| MODEL.plan_for(processor, len).unwrap());
+        let instructions: Vec<u64> = plans.map(|plan| plan.instructions()).collect();
+        assert!(instructions.is_sorted_by(|a, b| a >= b), "{instructions:?}");
+    }
 }

@@ -5,7 +5,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use rayon::prelude::*;
 use shared_model::encode::encode;
-use shared_model::{Image, Interpreter, Model};
+use shared_model::{Image, Interpreter, Model, Processor};
 use tests::networks::{any_spec, extreme_images, random_image};
 use tests::oracle;
 use tests::recorder::record;
@@ -39,15 +39,19 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
 
     #[test]
-    fn random_networks(spec in any_spec()) {
+    fn random_networks(
+        spec in any_spec(),
+        processor in prop_oneof![Just(Processor::Dsp), Just(Processor::Portable)],
+        extra_arena in prop_oneof![Just(0), 0..65_536_usize, Just(1 << 20)],
+    ) {
         let network = spec.network();
         let blob = encode(&network).unwrap();
         let model = Model::load(&blob).unwrap();
         let expected = oracle::run(&model, &network.known_answer).logits;
         prop_assert_eq!(&model.graph().known_answer.logits, expected.as_slice());
 
-        let mut arena = vec![0; model.arena_len()];
-        let mut interpreter = Interpreter::new(&model, &mut arena).unwrap();
+        let mut arena = vec![0; model.arena_len() + extra_arena];
+        let mut interpreter = Interpreter::for_processor(&model, processor, &mut arena).unwrap();
         for image in extreme_images().iter().chain([&random_image(!spec.seed)]) {
             assert_equals_oracle(&model, &mut interpreter, image);
         }
@@ -75,10 +79,16 @@ fn committed_model_on_real_images() {
     let mut images = test_images(REAL_IMAGES).images;
     images.extend(extreme_images());
     images.par_iter().for_each_init(
-        || vec![0; MODEL.arena_len()],
+        || vec![0; 64 * 1024],
         |arena, image| {
-            let mut interpreter = Interpreter::new(&MODEL, arena).unwrap();
-            assert_equals_oracle(&MODEL, &mut interpreter, image);
+            for len in [MODEL.arena_len(), 48 * 1024, 64 * 1024] {
+                for processor in [Processor::Dsp, Processor::Portable] {
+                    let arena = &mut arena[..len];
+                    let mut interpreter =
+                        Interpreter::for_processor(&MODEL, processor, arena).unwrap();
+                    assert_equals_oracle(&MODEL, &mut interpreter, image);
+                }
+            }
         },
     );
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use host_trainer::quantize::{describe, size};
 use host_trainer::report::model;
 use shared_model::graph::Output;
-use shared_model::{AlignedBytes, Model};
+use shared_model::{AlignedBytes, ArenaTooSmall, Model, Processor};
 
 use super::CommandResult;
 
@@ -19,13 +19,20 @@ pub struct Arguments {
     /// One JSON object instead of a table.
     #[arg(long)]
     json: bool,
+    /// How a Cortex-M computes the network in an arena of so many bytes: kernels, memory, fetches of weights.
+    #[arg(long, value_name = "BYTES", conflicts_with = "json")]
+    plan: Option<usize>,
 }
 
 /// Runs `inspect`.
 pub fn run(arguments: Arguments) -> CommandResult {
     let bytes = AlignedBytes::from(&*model::read(&arguments.blob)?);
     let model = model::load(&bytes, &arguments.blob)?;
-    if arguments.json {
+    if let Some(given) = arguments.plan {
+        let needed = model.arena_len();
+        let plan = model.plan_for(Processor::Dsp, given);
+        println!("{}", plan.ok_or(ArenaTooSmall { needed, given })?);
+    } else if arguments.json {
         println!("{}", to_json(&model, bytes.len()));
     } else {
         print_table(&model, bytes.len());

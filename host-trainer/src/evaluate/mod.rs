@@ -128,10 +128,10 @@ pub fn classify_all(model: &Model, images: &[Image]) -> Vec<Classification> {
     images
         .par_iter()
         .map_init(
-            || vec![0; model.arena_len()],
+            || vec![0; model.fast_arena_len()],
             |arena, image| {
                 Interpreter::new(model, arena)
-                    .expect("the arena has the model's own length")
+                    .expect("the arena has a length that the model asks for")
                     .classify(image)
             },
         )

@@ -56,7 +56,7 @@ pub fn of_hidden_layers(model: &Model, images: &[Image], calibration: &Calibrati
         .par_iter()
         .enumerate()
         .map_init(
-            || vec![0; model.arena_len()],
+            || vec![0; model.fast_arena_len()],
             |arena, (index, image)| image_power(model, arena, image, index, calibration),
         )
         .collect::<Vec<_>>();
@@ -97,7 +97,7 @@ fn image_power(
         powers: vec![Power::default(); graph.layers.len() - 1],
     };
     Interpreter::new(model, arena)
-        .expect("the arena has the model's own length")
+        .expect("the arena has a length that the model asks for")
         .classify_with(image, &mut comparison);
     comparison.powers
 }

@@ -1,4 +1,4 @@
-//! The kernels.
+//! The kernels: `arm` and `portable` are the inner loops, twice; the other modules are built from them. See the crate's documentation.
 
 #[cfg(arm_dsp)]
 mod arm;

@@ -25,7 +25,7 @@ use code_size::CodeSize;
 use measurement::{Expected, Measurement, measure};
 
 /// Bytes of arena in which the fastest plan of the committed model fits.
-const FAST_ARENA: usize = 64 * 1024;
+const FAST_ARENA: usize = 48 * 1024;
 /// Bytes of arena for the smallest plan.
 const LEAN_ARENA: usize = 20 * 1024;
 
@@ -37,7 +37,7 @@ const SAMPLE: &str = concat!(
 
 /// Counts what one inference takes in QEMU on a Cortex-M4, -M7 and -M33, next to CMSIS-NN.
 ///
-/// Each machine runs twice: with an arena of 64 KiB (fast) and of 20 KiB (lean). Instructions are counted by the emulated
+/// Each machine runs twice: with an arena of 48 KiB (fast) and of 20 KiB (lean). Instructions are counted by the emulated
 /// SysTick under `-icount shift=0`, which every run tries on a loop of known length first. They are no cycles. The run fails
 /// if the logits are not those that the host computes.
 ///
