@@ -18,16 +18,27 @@ pub enum Machine {
     CortexM4,
     /// mps2-an500.
     CortexM7,
+    /// mps2-an505.
+    CortexM33,
 }
 
 impl Machine {
-    /// Both machines.
-    pub const ALL: [Self; 2] = [Self::CortexM4, Self::CortexM7];
+    /// All machines.
+    pub const ALL: [Self; 3] = [Self::CortexM4, Self::CortexM7, Self::CortexM33];
+
+    /// What the firmware for this machine is compiled for.
+    const fn target(self) -> &'static str {
+        match self {
+            Self::CortexM4 | Self::CortexM7 => "thumbv7em-none-eabihf",
+            Self::CortexM33 => "thumbv8m.main-none-eabihf",
+        }
+    }
 
     const fn argument(self) -> &'static str {
         match self {
             Self::CortexM4 => "m4",
             Self::CortexM7 => "m7",
+            Self::CortexM33 => "m33",
         }
     }
 }
@@ -76,7 +87,7 @@ pub struct Record {
     pub label: String,
     /// Every class's logit, as the integers that the network computes.
     pub logits: Vec<i32>,
-    /// Executed instructions of the inference, to a multiple of 40.
+    /// Executed instructions of the inference, to a multiple of 40, or 50 on the M33.
     pub instructions: u64,
     /// The same for each layer; empty unless profiled.
     pub layers: Vec<u64>,
@@ -85,8 +96,10 @@ pub struct Record {
 /// The firmware's stack in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Stack {
-    /// Used at the deepest.
-    pub used: usize,
+    /// Used at the deepest until the known answer was reproduced.
+    pub boot: usize,
+    /// Used at the deepest from then on.
+    pub inference: usize,
     /// There is in all.
     pub size: usize,
 }
@@ -127,30 +140,30 @@ pub enum QemuError {
     Output(#[from] serde_json::Error),
 }
 
-/// An ELF file of the firmware, with the model in it.
+/// An ELF file of the firmware for a machine, with the model in it.
 #[derive(Clone, Debug)]
 pub struct Firmware {
+    machine: Machine,
     elf: PathBuf,
 }
 
 impl Firmware {
-    /// Builds the firmware in release around the model in the file `blob`.
+    /// Builds the firmware for `machine` in release around the model in the file `blob`.
     ///
     /// # Errors
     ///
     /// [`QemuError::Build`] if a tool is missing or the build fails.
-    pub fn build(blob: &Path) -> Result<Self, QemuError> {
-        let mut command = support("firmware-cargo");
+    pub fn build(machine: Machine, blob: &Path) -> Result<Self, QemuError> {
+        let mut command = support("firmware-build");
         command
-            .args(["build", "--release", "--package", "qemu-mps2"])
-            .args(["--message-format", "json-render-diagnostics"])
-            .current_dir(root().join("firmware/boards"))
+            .args(["qemu-mps2", machine.target()])
             .env("MODEL_BLOB", blob);
         let output = output(&mut command)?;
-        match executable(&output.stdout) {
-            Some(elf) if output.status.success() => Ok(Self { elf }),
-            _ => Err(QemuError::Build(text(&output.stderr))),
+        if !output.status.success() {
+            return Err(QemuError::Build(text(&output.stderr)));
         }
+        let elf = text(&output.stdout).into();
+        Ok(Self { machine, elf })
     }
 
     /// Writes the firmware to `elf` with the bytes of `blob` replaced by those of `replacement`, as if the
@@ -180,24 +193,22 @@ impl Firmware {
             }
         }
         fs::write(elf, bytes).map_err(file_error(elf))?;
-        Ok(Self { elf: elf.into() })
+        Ok(Self {
+            machine: self.machine,
+            elf: elf.into(),
+        })
     }
 
-    /// Classifies `images` on `machine`.
+    /// Classifies `images`.
     ///
     /// # Errors
     ///
     /// [`QemuError::Run`] with the message of the firmware or of QEMU.
-    pub fn classify(
-        &self,
-        machine: Machine,
-        mode: Mode,
-        images: &[Image],
-    ) -> Result<Session, QemuError> {
+    pub fn classify(&self, mode: Mode, images: &[Image]) -> Result<Session, QemuError> {
         let folder = tempfile::tempdir().map_err(file_error(&std::env::temp_dir()))?;
         let file = folder.path().join("images.rgb");
         fs::write(&file, images.as_flattened()).map_err(file_error(&file))?;
-        self.classify_file(machine, mode, &file)
+        self.classify_file(mode, &file)
     }
 
     /// Like [`classify`](Self::classify), with the images in a file, which may be malformed or missing.
@@ -205,16 +216,11 @@ impl Firmware {
     /// # Errors
     ///
     /// [`QemuError::Run`] with the message of the firmware or of QEMU.
-    pub fn classify_file(
-        &self,
-        machine: Machine,
-        mode: Mode,
-        images: &Path,
-    ) -> Result<Session, QemuError> {
+    pub fn classify_file(&self, mode: Mode, images: &Path) -> Result<Session, QemuError> {
         let mut command = support("qemu-runner");
         command
             .arg(&self.elf)
-            .args(["--json", "--machine", machine.argument(), "--raw"])
+            .args(["--json", "--machine", self.machine.argument(), "--raw"])
             .arg(images);
         if mode == Mode::Profile {
             command.arg("--profile");
@@ -249,12 +255,4 @@ fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> QemuError + use<> {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
-}
-
-/// The path of the program among cargo's messages.
-fn executable(messages: &[u8]) -> Option<PathBuf> {
-    let messages = serde_json::Deserializer::from_slice(messages).into_iter::<serde_json::Value>();
-    messages
-        .filter_map(Result::ok)
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }

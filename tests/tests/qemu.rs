@@ -1,4 +1,4 @@
-//! The firmware on both emulated machines: the host's logits bit for bit, and every error by its name.
+//! The firmware on every emulated machine: the host's logits bit for bit, and every error by its name.
 
 use std::fs;
 use std::sync::LazyLock;
@@ -11,12 +11,19 @@ use tests::reference::{BLOB, FILES, MODEL, test_images};
 /// Real images on each machine.
 const IMAGES: usize = 100;
 
-static FIRMWARE: LazyLock<Firmware> =
-    LazyLock::new(|| Firmware::build(&FILES.blob).unwrap_or_else(|error| panic!("{error}")));
+static FIRMWARE: LazyLock<[Firmware; 3]> = LazyLock::new(|| {
+    Machine::ALL.map(|machine| {
+        Firmware::build(machine, &FILES.blob).unwrap_or_else(|error| panic!("{error}"))
+    })
+});
 
-fn run_on_both(images: &[Image], mode: Mode) -> [Session; 2] {
+fn firmware(machine: Machine) -> &'static Firmware {
+    &FIRMWARE[machine as usize]
+}
+
+fn run_on_all(images: &[Image], mode: Mode) -> [Session; 3] {
     let run = |machine| {
-        let session = FIRMWARE.classify(machine, mode, images);
+        let session = firmware(machine).classify(mode, images);
         session.unwrap_or_else(|error| panic!("{machine:?}: {error}"))
     };
     thread::scope(|scope| {
@@ -40,9 +47,9 @@ fn section_start(blob: &[u8]) -> usize {
 }
 
 #[test]
-fn both_machines_give_the_logits_of_the_host() {
+fn every_machine_gives_the_logits_of_the_host() {
     let images = test_images(IMAGES).images;
-    let sessions = run_on_both(&images, Mode::Classify);
+    let sessions = run_on_all(&images, Mode::Classify);
 
     let model = &*MODEL;
     let mut arena = vec![0; model.arena_len()];
@@ -51,7 +58,9 @@ fn both_machines_give_the_logits_of_the_host() {
         assert_eq!(session.banner.crc32, model.crc32(), "{machine:?}");
         assert_eq!(session.banner.arena_len, model.arena_len(), "{machine:?}");
         assert_eq!(session.records.len(), images.len(), "{machine:?}");
-        assert!(session.stack.used < session.stack.size, "{machine:?}");
+        let stack = session.stack;
+        assert!(stack.boot < stack.size, "{machine:?}: {stack:?}");
+        assert!(stack.inference < stack.size, "{machine:?}: {stack:?}");
     }
     for (index, image) in images.iter().enumerate() {
         let expected = interpreter.classify(image);
@@ -75,7 +84,7 @@ fn both_machines_give_the_logits_of_the_host() {
 
 #[test]
 fn layers_account_for_the_instructions_of_an_inference() {
-    for session in run_on_both(&test_images(1).images, Mode::Profile) {
+    for session in run_on_all(&test_images(1).images, Mode::Profile) {
         let record = &session.records[0];
         let sum: u64 = record.layers.iter().sum();
         println!(
@@ -99,10 +108,10 @@ fn a_damaged_blob_is_refused() {
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
     let elf = folder.path().join("damaged.elf");
-    let firmware = FIRMWARE
+    let firmware = firmware(Machine::CortexM4)
         .with_blob(&BLOB, &damaged, &elf)
         .expect("the firmware holds the blob");
-    let message = failure(firmware.classify(Machine::CortexM4, Mode::Classify, &[[0; IMAGE_LEN]]));
+    let message = failure(firmware.classify(Mode::Classify, &[[0; IMAGE_LEN]]));
     assert!(
         message.contains("blob in flash cannot be used") && message.contains("CRC"),
         "{message}"
@@ -120,10 +129,10 @@ fn another_known_answer_is_noticed() {
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&altered[20..]);
     altered[16..20].copy_from_slice(&crc.to_le_bytes());
     let elf = folder.path().join("altered.elf");
-    let firmware = FIRMWARE
+    let firmware = firmware(Machine::CortexM4)
         .with_blob(&BLOB, &altered, &elf)
         .expect("the firmware holds the blob");
-    let message = failure(firmware.classify(Machine::CortexM4, Mode::Classify, &[[0; IMAGE_LEN]]));
+    let message = failure(firmware.classify(Mode::Classify, &[[0; IMAGE_LEN]]));
     assert!(message.contains("known-answer test failed"), "{message}");
     assert!(message.contains(&format!("{crc:08x}")), "{message}");
 }
@@ -153,7 +162,7 @@ fn a_bad_image_file_is_named() {
         if let Some(len) = len {
             fs::write(&file, vec![0; len]).expect("a temporary file");
         }
-        let message = failure(FIRMWARE.classify_file(Machine::CortexM7, Mode::Classify, &file));
+        let message = failure(firmware(Machine::CortexM7).classify_file(Mode::Classify, &file));
         assert!(message.contains(expected), "{message}");
     }
 }

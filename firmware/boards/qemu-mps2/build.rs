@@ -1,4 +1,4 @@
-//! Puts the linker script where the linker looks, and takes the model's blob and the size of its arena.
+//! Tells the linker where the target's memory map is, and takes the model's blob and makes room for its arena.
 
 use std::env;
 use std::fs;
@@ -9,6 +9,9 @@ use shared_model::{AlignedBytes, Model};
 
 /// Taken unless the environment variable MODEL_BLOB names another; relative to this crate, like that one.
 const DEFAULT_BLOB: &str = "../../../data/models/vgg3-full.blob";
+
+/// Enough for the fastest plan of the committed model; a run may take a part of it.
+const LARGEST_ARENA: usize = 64 * 1024;
 
 fn main() -> ExitCode {
     match configure() {
@@ -22,14 +25,26 @@ fn main() -> ExitCode {
 
 fn configure() -> Result<(), String> {
     let folder = PathBuf::from(required("CARGO_MANIFEST_DIR")?);
-    println!("cargo::rerun-if-changed=memory.x");
-    println!("cargo::rustc-link-search={}", folder.display());
+    let target = required("TARGET")?;
+    let memory = folder.join("memory").join(&target);
+    if !memory.is_dir() {
+        return Err(format!(
+            "no machine for {target}: {} is missing",
+            memory.display()
+        ));
+    }
+    println!("cargo::rerun-if-changed={}", memory.display());
+    println!("cargo::rustc-link-search={}", memory.display());
+    println!("cargo::rustc-check-cfg=cfg(armv8m)");
+    if target.starts_with("thumbv8m") {
+        println!("cargo::rustc-cfg=armv8m");
+    }
 
     println!("cargo::rerun-if-env-changed=MODEL_BLOB");
     let blob = folder.join(env::var_os("MODEL_BLOB").unwrap_or(DEFAULT_BLOB.into()));
     println!("cargo::rerun-if-changed={}", blob.display());
     println!("cargo::rustc-env=MODEL_BLOB={}", blob.display());
-    let arena_len = arena_len(&blob)?;
+    let arena_len = arena_len(&blob)?.max(LARGEST_ARENA);
     let generated = Path::new(&required("OUT_DIR")?).join("arena_len.rs");
     fs::write(&generated, arena_len.to_string())
         .map_err(|error| format!("{}: {error}", generated.display()))

@@ -1,16 +1,17 @@
 //! Counts executed instructions with SysTick.
 //!
 //! Under `qemu-system-arm -icount shift=0` an instruction takes one nanosecond of virtual time, and
-//! SysTick runs at 25 MHz on both machines: a tick is 40 instructions. These are instructions, not
-//! cycles; without `-icount` the figures mean nothing.
+//! SysTick runs at 25 MHz on mps2-an386 and mps2-an500 (a tick is 40 instructions) and at 20 MHz on
+//! mps2-an505 (50). These are instructions, not cycles; without `-icount` the figures mean nothing.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use cortex_m::asm;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{SCB, SYST};
 use cortex_m_rt::exception;
 
-const INSTRUCTIONS_PER_TICK: u64 = 40;
+const INSTRUCTIONS_PER_TICK: u64 = if cfg!(armv8m) { 50 } else { 40 };
 /// SysTick counts 24 bits down from here.
 const RELOAD: u32 = 0x00ff_ffff;
 
@@ -25,7 +26,7 @@ pub fn start(mut syst: SYST) {
     syst.enable_counter();
 }
 
-/// Instructions executed since [`start`], to a multiple of 40. Waits for ever where interrupts are masked
+/// Instructions executed since [`start`], to whole ticks. Waits for ever where interrupts are masked
 /// and the counter has wrapped.
 pub fn instructions() -> u64 {
     loop {
@@ -33,10 +34,22 @@ pub fn instructions() -> u64 {
         let remaining = SYST::get_current();
         // A wrap between the two reads would pair an old count of wraps with a new counter.
         if !SCB::is_pendst_pending() && wraps == WRAPS.load(Ordering::Relaxed) {
-            let ticks = u64::from(wraps) * (u64::from(RELOAD) + 1) + u64::from(RELOAD - remaining);
+            // At 0 a period has ended, or none has begun: the counter is loaded a tick later.
+            let elapsed = remaining.wrapping_neg() & RELOAD;
+            let ticks = u64::from(wraps) * (u64::from(RELOAD) + 1) + u64::from(elapsed);
             return ticks * INSTRUCTIONS_PER_TICK;
         }
     }
+}
+
+/// Runs a loop of known length: the instructions that it executes, and those that are counted.
+///
+/// [`asm::delay`] goes through a loop of two instructions, once more often than it is told.
+pub fn calibrate() -> (u64, u64) {
+    const ITERATIONS: u32 = 1_000_000;
+    let start = instructions();
+    asm::delay(ITERATIONS - 1);
+    (2 * u64::from(ITERATIONS), instructions() - start)
 }
 
 #[exception]

@@ -1,8 +1,8 @@
-//! Classifies images of the host on an emulated Cortex-M4 or Cortex-M7.
+//! Classifies images of the host on an emulated Cortex-M4, -M7 or -M33.
 //!
-//! QEMU passes two arguments through semihosting: `classify` or `profile`, and the name of a file of raw
-//! images. What the firmware finds goes back as defmt frames, which `qemu-runner` decodes: its
-//! `protocol.rs` must know the text of every message here.
+//! QEMU passes its arguments through semihosting: `classify` or `profile`, the name of a file of raw images
+//! and, if wanted, how many bytes of the arena the interpreter gets. What the firmware finds goes back as defmt
+//! frames, which `qemu-runner` decodes: its `protocol.rs` must know the text of every message here.
 #![no_std]
 #![no_main]
 
@@ -27,7 +27,7 @@ use thiserror::Error;
 
 /// The model, in flash.
 static BLOB: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("MODEL_BLOB")));
-/// What the model needs, found out by `build.rs`.
+/// At least what the model needs, found out by `build.rs`.
 const ARENA_LEN: usize = include!(concat!(env!("OUT_DIR"), "/arena_len.rs"));
 /// Longest command line that the host may pass.
 const COMMAND_LINE_LEN: usize = 512;
@@ -36,7 +36,8 @@ const COMMAND_LINE_LEN: usize = 512;
 #[derive(Debug, Error)]
 enum Failure<'n> {
     #[error(
-        "the arguments must be `classify FILE` or `profile FILE`, from -semihosting-config arg="
+        "the arguments must be `classify` or `profile`, FILE and, if wanted, bytes of arena up to {ARENA_LEN}, \
+         from -semihosting-config arg="
     )]
     Arguments,
     #[error(transparent)]
@@ -45,10 +46,11 @@ enum Failure<'n> {
     Images { name: &'n str, error: ImagesError },
 }
 
-/// What to count, and the file of images.
+/// What to count, the file of images, and how much of the arena to take.
 struct Request<'n> {
     profiled: bool,
     file: &'n str,
+    arena_len: usize,
 }
 
 #[entry]
@@ -58,6 +60,12 @@ fn main() -> ! {
 
     let peripherals = cortex_m::Peripherals::take().expect("nothing has taken them before main");
     clock::start(peripherals.SYST);
+    let (executed, counted) = clock::calibrate();
+    defmt::info!(
+        "a loop of {=u64} instructions counts {=u64}",
+        executed,
+        counted
+    );
     let arguments = env::args::<COMMAND_LINE_LEN>();
     let request = arguments
         .as_ref()
@@ -65,7 +73,7 @@ fn main() -> ! {
         .and_then(|arguments| request(arguments.into_iter()));
     match request
         .ok_or(Failure::Arguments)
-        .and_then(|request| run(&request, MODEL, ARENA))
+        .and_then(|request| run(&request, MODEL, &mut ARENA[..request.arena_len]))
     {
         Ok(()) => ExitCode::SUCCESS.exit_process(),
         Err(failure) => {
@@ -83,9 +91,14 @@ fn request<'n>(words: impl Iterator<Item = Result<&'n str, Utf8Error>>) -> Optio
         "profile" => true,
         _ => return None,
     };
-    Some(Request {
+    let file = words.next()?;
+    let arena_len = words
+        .next()
+        .map_or(Some(ARENA_LEN), |len| len.parse().ok())?;
+    (arena_len <= ARENA_LEN).then_some(Request {
         profiled,
-        file: words.next()?,
+        file,
+        arena_len,
     })
 }
 
@@ -105,11 +118,17 @@ fn run<'n>(
         blob.len(),
         model.arena_len()
     );
+    let boot_stack = stack::high_water();
+    stack::repaint();
     let name = request.file;
     classify_file(model, &mut interpreter, request)
         .map_err(|error| Failure::Images { name, error })?;
-    let (used, size) = stack::high_water();
-    defmt::info!("done: {=usize} of {=usize} bytes of stack used", used, size);
+    defmt::info!(
+        "done: {=usize} bytes of stack used at boot, {=usize} after it, of {=usize}",
+        boot_stack,
+        stack::high_water(),
+        stack::size()
+    );
     Ok(())
 }
 

@@ -1,25 +1,44 @@
 //! How deep the stack has ever been.
 
+#![expect(
+    unsafe_code,
+    reason = "reads and paints the part of the stack that no variable owns"
+)]
+
+use cortex_m::register::msp;
 use cortex_m_rt::STACK_PAINT_VALUE;
 
-/// Bytes of stack used at the deepest so far, and bytes there are.
+unsafe extern "C" {
+    static mut _stack_end: u32;
+    static mut _stack_start: u32;
+}
+
+/// Bytes of stack that there are.
+pub fn size() -> usize {
+    (&raw const _stack_start).addr() - (&raw const _stack_end).addr()
+}
+
+/// Bytes of stack used at the deepest since reset, when cortex-m-rt painted it, or since [`repaint`].
 ///
-/// cortex-m-rt paints the stack at reset; the lowest word that has lost its paint is the deepest one used.
-#[expect(
-    unsafe_code,
-    reason = "reads the whole stack, including what no variable owns"
-)]
-pub fn high_water() -> (usize, usize) {
-    unsafe extern "C" {
-        static _stack_end: u32;
-        static _stack_start: u32;
-    }
-    let (bottom, top) = (&raw const _stack_end, &raw const _stack_start);
-    let mut word = bottom;
+/// The lowest word that has lost its paint is the deepest one used.
+pub fn high_water() -> usize {
+    let top = &raw const _stack_start;
+    let mut word = &raw const _stack_end;
     // SAFETY: the linker script places `_stack_end..=_stack_start` in RAM, word-aligned; `word` stays below
     // the caller's own frame, which holds other values than paint.
     while word < top && unsafe { word.read_volatile() } == STACK_PAINT_VALUE {
         word = word.wrapping_add(1);
     }
-    (top.addr() - word.addr(), top.addr() - bottom.addr())
+    top.addr() - word.addr()
+}
+
+/// Forgets how deep the stack was before the caller of this function.
+pub fn repaint() {
+    let mut word = &raw mut _stack_end;
+    while word.addr() < msp::read() as usize {
+        // SAFETY: the word is in the RAM of the stack and below the stack pointer, where only the handler of an
+        // interrupt has variables, which are gone when it returns to this loop.
+        unsafe { word.write_volatile(STACK_PAINT_VALUE) };
+        word = word.wrapping_add(1);
+    }
 }

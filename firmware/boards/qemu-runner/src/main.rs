@@ -1,12 +1,6 @@
 //! Runs the firmware of `qemu-mps2` in QEMU and decodes what it reports.
 //!
-//! Cargo starts it as the runner of that board, `tests/src/qemu.rs` for the tests; it runs on the host and
-//! stands here because it must decode exactly what the board's defmt encodes.
-
-mod picture;
-mod process;
-mod protocol;
-mod session;
+//! Cargo starts it as the runner of that board, `tests/src/qemu.rs` for the tests.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -14,7 +8,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use session::{Machine, Session};
+use qemu_runner::picture;
+use qemu_runner::session::{self, Job, Machine, Session};
 
 /// Classifies pictures on an emulated Cortex-M.
 #[derive(Parser)]
@@ -30,6 +25,9 @@ struct Arguments {
     /// The machine to emulate
     #[arg(long, value_enum, default_value = "m4")]
     machine: Machine,
+    /// Bytes of arena for the interpreter, which takes the fastest plan that fits; all that there is unless given
+    #[arg(long, value_name = "BYTES")]
+    arena: Option<usize>,
     /// Count the instructions of each layer, which adds a few to the total
     #[arg(long)]
     profile: bool,
@@ -54,12 +52,14 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Some(file) => file.clone(),
         None => picture::collect(&arguments.pictures, folder.path())?,
     };
-    let session = session::run(
-        &arguments.elf,
-        arguments.machine,
-        arguments.profile,
-        &images,
-    )?;
+    let session = session::run(&Job {
+        elf: &arguments.elf,
+        machine: arguments.machine,
+        profile: arguments.profile,
+        arena_len: arguments.arena,
+        images: &images,
+        plugin: None,
+    })?;
     if arguments.json {
         println!("{}", serde_json::to_string(&session)?);
     } else {
@@ -78,6 +78,7 @@ fn print(session: &Session, machine: Machine, names: &[PathBuf]) {
         banner,
         records,
         stack,
+        ..
     } = session;
     println!(
         "{}: {} (CRC-32 {:08x}) takes {} bytes of flash, {} bytes of arena, {} of {} bytes of stack; \
@@ -87,7 +88,7 @@ fn print(session: &Session, machine: Machine, names: &[PathBuf]) {
         banner.crc32,
         banner.blob_len,
         banner.arena_len,
-        stack.used,
+        stack.high_water(),
         stack.size
     );
     for record in records {

@@ -26,7 +26,23 @@ pub enum ProtocolError {
     },
 }
 
-/// The first thing that the firmware says: what it holds.
+/// A loop of known length, which shows that the emulator counts instructions.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Calibration {
+    /// Instructions of the loop.
+    pub executed: u64,
+    /// What the firmware's clock made of them.
+    pub counted: u64,
+}
+
+impl Calibration {
+    /// Whether the count is right but for the reading of the clock, which takes less than two of its ticks.
+    pub fn holds(self) -> bool {
+        (self.executed..=self.executed + 100).contains(&self.counted)
+    }
+}
+
+/// What the firmware holds.
 #[derive(Serialize)]
 pub struct Banner {
     /// Name of the model.
@@ -50,23 +66,34 @@ pub struct Record {
     pub label: String,
     /// Every class's logit, as the integers that the network computes.
     pub logits: Vec<i32>,
-    /// Executed instructions of the inference, to a multiple of 40.
+    /// Executed instructions of the inference, to a multiple of 40, or 50 on the M33.
     pub instructions: u64,
     /// The same for each layer; empty unless profiled.
     pub layers: Vec<u64>,
 }
 
 /// Stack used at the deepest, and stack there is, in bytes.
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 pub struct Stack {
-    /// Bytes used at the deepest.
-    pub used: usize,
+    /// Bytes used at the deepest until the known answer was reproduced.
+    pub boot: usize,
+    /// Bytes used at the deepest from then on.
+    pub inference: usize,
     /// Bytes there are.
     pub size: usize,
 }
 
+impl Stack {
+    /// Bytes used at the deepest of the whole run.
+    pub fn high_water(self) -> usize {
+        self.boot.max(self.inference)
+    }
+}
+
 /// One message of the firmware.
 pub enum Message {
+    /// The clock was tried.
+    Calibrated(Calibration),
     /// The model was loaded and its known-answer test holds.
     Ready(Banner),
     /// Instructions of the next layer of the image whose record follows.
@@ -125,6 +152,12 @@ fn parse(frame: &Frame<'_>) -> Option<Message> {
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match (format.as_str(), arguments.as_slice()) {
+        ("a loop of {} instructions counts {}", [executed, counted]) => {
+            Some(Message::Calibrated(Calibration {
+                executed: executed.parse().ok()?,
+                counted: counted.parse().ok()?,
+            }))
+        }
         (
             "{} is ready: CRC-32 {}, {} bytes of flash, {} bytes of arena, known answer reproduced",
             [model, crc32, blob_len, arena_len],
@@ -148,10 +181,13 @@ fn parse(frame: &Frame<'_>) -> Option<Message> {
             instructions: instructions.parse().ok()?,
             layers: Vec::new(),
         })),
-        ("done: {} of {} bytes of stack used", [used, size]) => Some(Message::Done(Stack {
-            used: used.parse().ok()?,
-            size: size.parse().ok()?,
-        })),
+        ("done: {} bytes of stack used at boot, {} after it, of {}", [boot, inference, size]) => {
+            Some(Message::Done(Stack {
+                boot: boot.parse().ok()?,
+                inference: inference.parse().ok()?,
+                size: size.parse().ok()?,
+            }))
+        }
         _ => None,
     }
 }

@@ -12,19 +12,21 @@ use shared_model::IMAGE_LEN;
 use thiserror::Error;
 
 use crate::process::{self, Finished};
-use crate::protocol::{self, Banner, Message, ProtocolError, Record, Stack};
+use crate::protocol::{self, Banner, Calibration, Message, ProtocolError, Record, Stack};
 
 /// An emulated inference takes about a second; a machine that is busy with other work is far slower.
 const LIMIT_PER_IMAGE: Duration = Duration::from_secs(20);
 const LIMIT_OF_BOOT: Duration = Duration::from_secs(60);
 
 /// A machine of QEMU.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Machine {
     /// mps2-an386
     M4,
     /// mps2-an500
     M7,
+    /// mps2-an505
+    M33,
 }
 
 impl Machine {
@@ -33,6 +35,7 @@ impl Machine {
         match self {
             Self::M4 => "mps2-an386",
             Self::M7 => "mps2-an500",
+            Self::M33 => "mps2-an505",
         }
     }
 }
@@ -40,6 +43,8 @@ impl Machine {
 /// What the firmware reported.
 #[derive(Serialize)]
 pub struct Session {
+    /// What shows that instructions are counted.
+    pub calibration: Calibration,
     /// The model that it holds.
     pub banner: Banner,
     /// One for each image.
@@ -70,33 +75,51 @@ pub enum SessionError {
     Firmware { status: ExitStatus, message: String },
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    #[error("a loop of {} instructions was counted as {}: the figures would mean nothing", .0.executed, .0.counted)]
+    Calibration(Calibration),
     #[error("the firmware ended without an error, but its report lacks {0}")]
     Incomplete(&'static str),
 }
 
-/// Runs the firmware `elf` on the file `images` of raw images, which need not be well-formed or exist.
+/// What to run.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The firmware's ELF file.
+    pub elf: &'a Path,
+    /// What runs it.
+    pub machine: Machine,
+    /// Whether to count the instructions of each layer, which adds a few to the total.
+    pub profile: bool,
+    /// Bytes of arena for the interpreter; all that the firmware has unless given.
+    pub arena_len: Option<usize>,
+    /// A file of raw images, which need not be well-formed or exist.
+    pub images: &'a Path,
+    /// A plugin of QEMU with its arguments, separated by commas.
+    pub plugin: Option<&'a str>,
+}
+
+/// Runs the firmware.
 ///
 /// # Errors
 ///
-/// [`SessionError`] if QEMU is missing or hangs, or if the firmware reports an error.
-pub fn run(
-    elf: &Path,
-    machine: Machine,
-    profile: bool,
-    images: &Path,
-) -> Result<Session, SessionError> {
+/// [`SessionError`] if QEMU is missing or hangs, if the firmware reports an error or does not count right.
+pub fn run(job: &Job<'_>) -> Result<Session, SessionError> {
     let file_error = |path: &Path| {
         let path = path.to_owned();
         move |error| SessionError::File { path, error }
     };
-    let elf = std::path::absolute(elf).map_err(file_error(elf))?;
-    let images = std::path::absolute(images).map_err(file_error(images))?;
+    let elf = std::path::absolute(job.elf).map_err(file_error(job.elf))?;
+    let images = std::path::absolute(job.images).map_err(file_error(job.images))?;
+    let job = Job {
+        elf: &elf,
+        images: &images,
+        ..*job
+    };
     let table = table(&elf, &std::fs::read(&elf).map_err(file_error(&elf))?)?;
     let count = std::fs::metadata(&images).map_or(0, |metadata| metadata.len() / IMAGE_LEN as u64);
     let limit = LIMIT_OF_BOOT + LIMIT_PER_IMAGE * u32::try_from(count).unwrap_or(u32::MAX);
-    let mut command = qemu(&elf, machine, profile, &images);
-    let finished = process::run(&mut command, limit).map_err(SessionError::Start)?;
-    session(&table, machine, limit, &finished)
+    let finished = process::run(&mut qemu(&job), limit).map_err(SessionError::Start)?;
+    session(&table, job.machine, limit, &finished)
 }
 
 /// The texts of the firmware's messages, of which it sends only indices.
@@ -110,11 +133,11 @@ fn table(path: &Path, elf: &[u8]) -> Result<Table, SessionError> {
         .ok_or_else(|| error("it has no section .defmt".to_owned()))
 }
 
-fn qemu(elf: &Path, machine: Machine, profile: bool, images: &Path) -> Command {
+fn qemu(job: &Job<'_>) -> Command {
     let mut command = Command::new("qemu-system-arm");
     command.args([
         "-machine",
-        machine.name(),
+        job.machine.name(),
         "-nographic",
         "-monitor",
         "none",
@@ -124,18 +147,25 @@ fn qemu(elf: &Path, machine: Machine, profile: bool, images: &Path) -> Command {
     // One instruction takes one nanosecond: the firmware's timer counts instructions.
     command.args(["-icount", "shift=0"]);
     // The firmware opens the file in QEMU's directory. QEMU wants commas doubled.
-    let mode = if profile { "profile" } else { "classify" };
-    let name = images
+    let mode = if job.profile { "profile" } else { "classify" };
+    let name = job
+        .images
         .file_name()
         .map(OsStr::to_string_lossy)
         .unwrap_or_default()
         .replace(',', ",,");
-    let semihosting = format!("enable=on,target=native,arg={mode},arg=\"{name}\"");
+    let mut semihosting = format!("enable=on,target=native,arg={mode},arg=\"{name}\"");
+    if let Some(len) = job.arena_len {
+        semihosting += &format!(",arg={len}");
+    }
     command
         .args(["-semihosting-config", &semihosting])
         .arg("-kernel")
-        .arg(elf);
-    if let Some(folder) = images.parent() {
+        .arg(job.elf);
+    if let Some(plugin) = job.plugin {
+        command.args(["-plugin", plugin]);
+    }
+    if let Some(folder) = job.images.parent() {
         command.current_dir(folder);
     }
     command
@@ -169,11 +199,12 @@ fn session(
 }
 
 fn assemble(messages: Vec<Message>) -> Result<Session, SessionError> {
-    let (mut banner, mut stack) = (None, None);
+    let (mut calibration, mut banner, mut stack) = (None, None, None);
     let mut layers = Vec::new();
     let mut records = Vec::new();
     for message in messages {
         match message {
+            Message::Calibrated(calibrated) => calibration = Some(calibrated),
             Message::Ready(ready) => banner = Some(ready),
             Message::Layer(instructions) => layers.push(instructions),
             Message::Classified(record) => records.push(Record {
@@ -184,7 +215,12 @@ fn assemble(messages: Vec<Message>) -> Result<Session, SessionError> {
             Message::Failed(_) => return Err(SessionError::Incomplete("a failing exit status")),
         }
     }
+    let calibration = calibration.ok_or(SessionError::Incomplete("the loop of known length"))?;
+    if !calibration.holds() {
+        return Err(SessionError::Calibration(calibration));
+    }
     Ok(Session {
+        calibration,
         banner: banner.ok_or(SessionError::Incomplete("its beginning"))?,
         records,
         stack: stack.ok_or(SessionError::Incomplete("its end"))?,

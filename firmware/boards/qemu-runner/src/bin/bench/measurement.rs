@@ -1,0 +1,93 @@
+//! What an inference takes on one machine with one size of arena.
+
+use std::error::Error;
+use std::path::Path;
+
+use qemu_runner::protocol::{Calibration, Record, Stack};
+use qemu_runner::session::{self, Job, Machine, Session};
+
+/// An image, and what the host computes from it.
+pub struct Expected<'a> {
+    /// The file of the raw image.
+    pub image: &'a Path,
+    /// CRC-32 of the model's blob.
+    pub crc32: u32,
+    /// The logits.
+    pub logits: &'a [i32],
+}
+
+/// Counts of one inference.
+pub struct Measurement {
+    /// Executed instructions.
+    pub instructions: u64,
+    /// Executed instructions of each layer, of another run, since the profiling takes some as well.
+    pub layers: Vec<u64>,
+    /// Bytes of activations and scratch.
+    pub activation_bytes: usize,
+    /// Use of the stack.
+    pub stack: Stack,
+    /// The loop of known length before it.
+    pub calibration: Calibration,
+}
+
+/// Runs the firmware `elf` once without a profile and once with one.
+///
+/// # Errors
+///
+/// If a run fails, does not count right, has another model or gives other logits than expected.
+pub fn measure(
+    elf: &Path,
+    machine: Machine,
+    arena_len: usize,
+    expected: &Expected<'_>,
+) -> Result<Measurement, Box<dyn Error>> {
+    let run = |profile| {
+        let session = session::run(&Job {
+            elf,
+            machine,
+            profile,
+            arena_len: Some(arena_len),
+            images: expected.image,
+            plugin: None,
+        })?;
+        let record = check(&session, machine, expected)?;
+        Ok::<_, Box<dyn Error>>((record.instructions, record.layers.clone(), session))
+    };
+    let (instructions, _, session) = run(false)?;
+    let (_, layers, _) = run(true)?;
+    Ok(Measurement {
+        instructions,
+        layers,
+        activation_bytes: session.banner.arena_len,
+        stack: session.stack,
+        calibration: session.calibration,
+    })
+}
+
+/// The one record of a session that computed what the host computes.
+fn check<'s>(
+    session: &'s Session,
+    machine: Machine,
+    expected: &Expected<'_>,
+) -> Result<&'s Record, String> {
+    let name = machine.name();
+    if session.banner.crc32 != expected.crc32 {
+        return Err(format!(
+            "{name}: the firmware holds the model {:08x}, the blob is {:08x}",
+            session.banner.crc32, expected.crc32
+        ));
+    }
+    let [record] = session.records.as_slice() else {
+        return Err(format!(
+            "{name}: {} records of one image",
+            session.records.len()
+        ));
+    };
+    if record.logits != expected.logits {
+        return Err(format!(
+            "{name}: logits {:?}, but the host computes {:?}",
+            record.logits, expected.logits
+        ));
+    }
+    Ok(record)
+}

@@ -1,0 +1,8 @@
+//! Runs the firmware of `qemu-mps2` in QEMU and decodes what it reports: for `cargo run`, for the tests and for `tests/bench`.
+//!
+//! It runs on the host and stands here because it must decode exactly what the board's defmt encodes.
+
+pub mod picture;
+mod process;
+pub mod protocol;
+pub mod session;

@@ -1,0 +1,48 @@
+//! What a program that uses this crate waits for: `cargo bench -p shared-model --bench inference`
+
+use std::hint::black_box;
+
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use shared_model::preprocess::{Rgb565BigEndian, reduce};
+use shared_model::{Aligned, IMAGE_LEN, Interpreter, Model};
+
+static BLOB: &Aligned<[u8]> = &Aligned(*include_bytes!("../../data/models/vgg3-full.blob"));
+
+fn main() {
+    divan::main();
+}
+
+/// Validates the blob.
+#[divan::bench]
+fn load() -> Model<'static> {
+    Model::load(black_box(&BLOB.0)).expect("the blob is valid")
+}
+
+/// Classifies an image on one thread and on every core, each with an interpreter of its own.
+#[divan::bench(threads = [1, 0])]
+fn classify(bencher: Bencher) {
+    let model = load();
+    bencher
+        .counter(ItemsCount::new(1_u32))
+        .with_inputs(|| vec![0; model.arena_len()])
+        .bench_refs(|arena| {
+            let mut interpreter =
+                Interpreter::new(&model, arena).expect("the arena is as asked for");
+            interpreter.classify(black_box(model.known_answer_image()))
+        });
+}
+
+/// Crops and reduces a camera's frame of 320×240 pixels.
+#[divan::bench]
+fn reduce_frame(bencher: Bencher) {
+    const WIDTH: u16 = 320;
+    const HEIGHT: u16 = 240;
+    let frame = vec![0x5A; 2 * usize::from(WIDTH) * usize::from(HEIGHT)];
+    bencher.bench(|| {
+        let mut image = [0; IMAGE_LEN];
+        reduce::<Rgb565BigEndian>(black_box(&frame), WIDTH, HEIGHT, &mut image)
+            .expect("the frame has the length that its size asks for");
+        image
+    });
+}
