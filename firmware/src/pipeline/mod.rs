@@ -32,6 +32,8 @@
 mod buffers;
 mod smoothing;
 mod stages;
+#[cfg(test)]
+mod tests;
 
 use crate::camera::{FrameSource, Remedy, Supervisor};
 use crate::fault::Fault;

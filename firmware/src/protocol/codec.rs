@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
-/// Ends a frame; occurs nowhere inside.
-const END: u8 = 0;
+/// Ends a frame on the wire and occurs nowhere inside.
+pub const END: u8 = 0;
 
 /// The buffer is too short for what was to be encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

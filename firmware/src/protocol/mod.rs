@@ -22,7 +22,7 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-pub use codec::{Decoder, Statistics, TooLong, encode};
+pub use codec::{Decoder, END, Statistics, TooLong, encode};
 pub use message::{
     Banner, Candidate, FaultReport, FrameReport, Message, Picture, PictureMode, Request,
     StageTimes, TOP_LEN, TimeUnit,

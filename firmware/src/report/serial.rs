@@ -1,7 +1,7 @@
 //! Messages as frames of the serial protocol.
 
 use super::Report;
-use crate::protocol::{MESSAGE_FRAME_LEN, Message, Request, encode};
+use crate::protocol::{END, MESSAGE_FRAME_LEN, Message, Request, encode};
 use core::pin::pin;
 use embassy_futures::select::{Either, select};
 use embedded_hal_async::delay::DelayNs;
@@ -18,6 +18,8 @@ pub struct Serial<W, D, Q> {
     limit_ms: u32,
     buffer: [u8; MESSAGE_FRAME_LEN],
     dropped: u32,
+    /// The last message may have been written in part.
+    is_cut: bool,
 }
 
 impl<W: Write, D: DelayNs, Q: FnMut() -> Option<Request>> Serial<W, D, Q> {
@@ -31,6 +33,7 @@ impl<W: Write, D: DelayNs, Q: FnMut() -> Option<Request>> Serial<W, D, Q> {
             limit_ms,
             buffer: [0; MESSAGE_FRAME_LEN],
             dropped: 0,
+            is_cut: false,
         }
     }
 
@@ -46,17 +49,118 @@ impl<W: Write, D: DelayNs, Q: FnMut() -> Option<Request>> Report for Serial<W, D
             self.dropped = self.dropped.saturating_add(1);
             return;
         };
+        let start: &[u8] = if self.is_cut { &[END] } else { &[] };
         let writing = pin!(async {
+            self.port.write_all(start).await?;
             self.port.write_all(frame).await?;
             self.port.flush().await
         });
         let limit = pin!(self.delay.delay_ms(self.limit_ms));
-        if !matches!(select(writing, limit).await, Either::First(Ok(()))) {
+        self.is_cut = !matches!(select(writing, limit).await, Either::First(Ok(())));
+        if self.is_cut {
             self.dropped = self.dropped.saturating_add(1);
         }
     }
 
     fn request(&mut self) -> Option<Request> {
         (self.requests)()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::protocol::Decoder;
+    use core::future::pending;
+    use embassy_futures::block_on;
+    use embedded_io_async::{ErrorKind, ErrorType};
+    use std::{vec, vec::Vec};
+
+    /// A port that takes so many bytes at a time and then does what a port may do.
+    struct Port {
+        written: Vec<u8>,
+        free: usize,
+        is_broken: bool,
+    }
+
+    impl ErrorType for Port {
+        type Error = ErrorKind;
+    }
+
+    impl Write for Port {
+        async fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+            let len = bytes.len().min(self.free).min(7);
+            if len == 0 {
+                return if self.is_broken {
+                    Err(ErrorKind::BrokenPipe)
+                } else {
+                    pending().await
+                };
+            }
+            self.free -= len;
+            self.written.extend(&bytes[..len]);
+            Ok(len)
+        }
+
+        async fn flush(&mut self) -> Result<(), ErrorKind> {
+            Ok(())
+        }
+    }
+
+    struct NoWait;
+
+    impl DelayNs for NoWait {
+        async fn delay_ns(&mut self, _nanoseconds: u32) {}
+    }
+
+    /// What a reader finds after two messages, and how many were dropped.
+    fn refusals(free: usize, is_broken: bool) -> (usize, u32) {
+        let port = Port {
+            written: vec![],
+            free,
+            is_broken,
+        };
+        let mut serial = Serial::new(port, NoWait, 100, || Some(Request::Banner));
+        assert_eq!(serial.request(), Some(Request::Banner));
+        let message = Message::Refusal("no model");
+        block_on(serial.report(&message));
+        serial.port.free += 1000;
+        block_on(serial.report(&message));
+        let mut decoder = Decoder::<MESSAGE_FRAME_LEN>::new();
+        let found = serial
+            .port
+            .written
+            .iter()
+            .filter(|byte| decoder.push(**byte) == Some(message.clone()))
+            .count();
+        (found, serial.dropped())
+    }
+
+    #[test]
+    fn messages_arrive_in_pieces() {
+        assert_eq!(refusals(1000, false), (2, 0));
+    }
+
+    #[test]
+    fn a_port_that_nobody_reads_stops_nothing() {
+        assert_eq!(refusals(0, false), (1, 1));
+    }
+
+    #[test]
+    fn a_message_that_is_cut_off_does_not_spoil_the_next_one() {
+        for free in 1..20 {
+            assert_eq!(
+                refusals(free, false).0,
+                if free > 15 { 2 } else { 1 },
+                "{free}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_broken_port_is_counted() {
+        assert_eq!(refusals(0, true), (1, 1));
     }
 }

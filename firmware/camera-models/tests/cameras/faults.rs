@@ -1,12 +1,10 @@
 //! Every fault at every transaction of boot, initialization and the first captures, for both cameras.
 
-mod support;
-
+use crate::support::{Expected, Records, run};
 use camera_models::{Injection, MovingBlocks, SimulatedDelay, Time, arducam_mega, ov2640};
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
 use firmware::camera::ov2640::{Ov2640, View};
 use firmware::camera::{FrameSource, Policy};
-use support::{Expected, Records, run};
 
 /// Attempts that may begin after a fault's end until one of them gives a frame.
 const ATTEMPTS: usize = 3;

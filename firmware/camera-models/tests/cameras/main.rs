@@ -1,0 +1,6 @@
+//! The drivers of both cameras, and the pipeline around them, against the models.
+
+mod drivers;
+mod faults;
+mod soak;
+mod support;
