@@ -1,9 +1,10 @@
-//! The forward pass, a row at a time.
+//! The forward pass, a few rows at a time.
 
 use crate::{
     Classification, IMAGE_CHANNELS, IMAGE_SIDE, Image, Model,
     graph::{MAX_LABELS, MAX_LAYERS},
-    stage::Stage,
+    plan::{ALIGNMENT_SLACK, Plan},
+    stage::{Progress, Stage},
 };
 use heapless::Vec;
 
@@ -19,15 +20,16 @@ pub struct ArenaTooSmall {
 
 /// Told about every row of every layer; `()` is the hook that costs nothing.
 ///
-/// Layers take turns, a row at a time: layer 1 begins long before layer 0 has ended.
+/// Layers take turns, a few rows at a time: a layer may begin long before the one before it has ended.
 pub trait Hook {
-    /// `layer` begins to compute one row of its output.
+    /// `layer` begins to compute some rows of its output.
     fn enter(&mut self, layer: usize) {
         let _ = layer;
     }
 
     /// `layer` has computed `row`, `[w, c]` (after its pool); empty for the layer whose output is the logits.
-    /// Rows come from top to bottom; the output of a dense layer is one row.
+    /// Rows come from top to bottom, each after its own [`Self::enter`]; of rows that are computed together, the first one takes
+    /// all the time. The output of a dense layer is one row.
     fn leave(&mut self, layer: usize, row: &[i8]) {
         let _ = (layer, row);
     }
@@ -37,35 +39,46 @@ impl Hook for () {}
 
 /// A model together with an arena that is large enough for it.
 ///
-/// No feature map exists as a whole. A layer computes a row of its output as soon as the rows of its input that the kernel
-/// covers are there, and keeps only those; nothing is computed twice.
+/// The larger the arena, the fewer instructions an inference takes: see [`Plan`].
 pub struct Interpreter<'m, 'a> {
     model: &'m Model<'a>,
-    stages: Vec<Stage<'m, 'a>, MAX_LAYERS>,
+    plan: Plan,
+    arena: &'m mut [u32],
+    /// How far each layer is.
+    progress: Vec<Progress, MAX_LAYERS>,
 }
 
 impl<'m, 'a> Interpreter<'m, 'a> {
-    /// Divides the arena, whose content and alignment do not matter, among the layers.
+    /// Makes the fastest plan for an arena, whose content and alignment do not matter.
     ///
     /// # Errors
     ///
     /// If the arena is smaller than [`Model::arena_len`].
     pub fn new(model: &'m Model<'a>, arena: &'m mut [u8]) -> Result<Self, ArenaTooSmall> {
-        let too_small = ArenaTooSmall {
+        let given = arena.len();
+        let plan = model.plan(given).ok_or(ArenaTooSmall {
             needed: model.arena_len(),
-            given: arena.len(),
-        };
-        let mut free = bytemuck::cast_slice_mut(arena);
-        let mut padding = model.graph().input.padding.as_slice();
-        let mut stages = Vec::new();
-        for view in model.layers() {
-            let (stage, rest) = Stage::new(view, free, padding).ok_or(too_small)?;
-            // A model has no more layers than there is room for stages.
-            let _ = stages.push(stage);
-            free = rest;
-            padding = view.zero_point();
+            given,
+        })?;
+        Ok(Self::with_plan(model, plan, arena))
+    }
+
+    /// `arena` has at least [`Plan::arena_len`] bytes.
+    pub(crate) fn with_plan(model: &'m Model<'a>, plan: Plan, arena: &'m mut [u8]) -> Self {
+        let words = plan.arena_len() - ALIGNMENT_SLACK;
+        let start = arena.as_ptr().align_offset(size_of::<u32>());
+        let arena = bytemuck::cast_slice_mut(&mut arena[start..][..words]);
+        Self {
+            model,
+            plan,
+            arena,
+            progress: model.layers().iter().map(|_| Progress::default()).collect(),
         }
-        Ok(Self { model, stages })
+    }
+
+    /// How the network is computed.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// The logits and the class of one image.
@@ -75,14 +88,15 @@ impl<'m, 'a> Interpreter<'m, 'a> {
 
     /// Like [`Self::classify`], with a hook that is told about every row.
     pub fn classify_with(&mut self, image: &Image, hook: &mut impl Hook) -> Classification {
-        for stage in &mut self.stages {
-            stage.restart();
-        }
+        self.progress.fill(Progress::default());
         let mut logits = Vec::new();
         for row in image.chunks_exact(IMAGE_SIDE * IMAGE_CHANNELS) {
-            if let Some(first) = self.stages.first_mut() {
-                first.push_pixels(row);
+            let first = stage(self.model, &self.plan, &self.progress, 0);
+            if first.progress.pushed == 0 {
+                first.pad(self.arena, &self.model.graph().input.padding);
             }
+            first.push_pixels(self.arena, row);
+            self.progress[0].pushed += 1;
             self.advance(hook, &mut logits);
         }
         Classification::new(logits, self.model.graph().logit_fraction_bits)
@@ -96,39 +110,59 @@ impl<'m, 'a> Interpreter<'m, 'a> {
 
     /// Computes every row that can be computed from the rows of the image so far.
     ///
-    /// After a layer has given a row, it's the turn of the layer behind it, which takes all it can before more rows come: so a
+    /// After a layer has given rows, it's the turn of the layer behind it, which takes all it can before more rows come: so a
     /// row is never overwritten before it has been used.
     fn advance(&mut self, hook: &mut impl Hook, logits: &mut Vec<i32, MAX_LABELS>) {
         let mut index = 0;
-        while let Some((stage, next)) = split_after(&mut self.stages, index) {
-            if !stage.is_ready() {
-                let Some(previous) = index.checked_sub(1) else {
-                    return;
-                };
-                index = previous;
-                continue;
-            }
-            hook.enter(index);
-            if let Some(next) = next {
-                let row = next.push();
-                stage.compute_row(row);
-                hook.leave(index, row);
+        while index < self.progress.len() {
+            if stage(self.model, &self.plan, &self.progress, index).is_ready() {
+                hook.enter(index);
+                self.compute(index, hook, logits);
                 index += 1;
+            } else if let Some(previous) = index.checked_sub(1) {
+                index = previous;
             } else {
-                logits.extend(stage.compute_logits());
-                hook.leave(index, &[]);
+                return;
             }
+        }
+    }
+
+    /// Computes the next rows of a layer that is ready.
+    fn compute(&mut self, index: usize, hook: &mut impl Hook, logits: &mut Vec<i32, MAX_LABELS>) {
+        let layer = stage(self.model, &self.plan, &self.progress, index);
+        let Some(next) = self.plan.layers().get(index + 1) else {
+            logits.extend(layer.compute_logits(self.arena));
+            self.progress[index].computed += 1;
+            return hook.leave(index, &[]);
+        };
+        if self.progress[index + 1].pushed == 0 {
+            stage(self.model, &self.plan, &self.progress, index + 1)
+                .pad(self.arena, layer.view.zero_point());
+        }
+        let rows = layer.compute(self.arena, next);
+        self.progress[index].computed = rows.end;
+        self.progress[index + 1].pushed = rows.end;
+        let map: &[i8] = bytemuck::cast_slice(&self.arena[next.input.clone()]);
+        for row in rows.clone() {
+            if row > rows.start {
+                hook.enter(index);
+            }
+            hook.leave(index, &map[next.rows.row(row)]);
         }
     }
 }
 
-/// The stage at `index` and the one behind it.
-fn split_after<'s, 'm, 'a>(
-    stages: &'s mut [Stage<'m, 'a>],
-    index: usize,
-) -> Option<(&'s mut Stage<'m, 'a>, Option<&'s mut Stage<'m, 'a>>)> {
-    let (stage, behind) = stages.get_mut(index..)?.split_first_mut()?;
-    Some((stage, behind.first_mut()))
+fn stage<'s, 'a>(
+    model: &'s Model<'a>,
+    plan: &'s Plan,
+    progress: &[Progress],
+    layer: usize,
+) -> Stage<'s, 'a> {
+    Stage {
+        view: &model.layers()[layer],
+        plan: &plan.layers()[layer],
+        progress: progress[layer],
+    }
 }
 
 #[cfg(all(test, feature = "encode"))]
@@ -165,15 +199,26 @@ mod tests {
     fn assert_equals_oracle(network: &crate::encode::Network, images: &[Image]) {
         let blob = encode(network).unwrap();
         let model = Model::load(&blob).unwrap();
-        let mut arena = vec![0xA5; model.arena_len()];
-        let mut interpreter = Interpreter::new(&model, &mut arena).unwrap();
+        let least = model.arena_len();
+        for arena_len in [least, least + 4096, least + 16384, 1 << 20] {
+            let mut arena = vec![0xA5; arena_len];
+            let interpreter = Interpreter::new(&model, &mut arena).unwrap();
+            assert_interpreter_equals_oracle(interpreter, network, images);
+        }
+    }
+
+    fn assert_interpreter_equals_oracle(
+        mut interpreter: Interpreter,
+        network: &crate::encode::Network,
+        images: &[Image],
+    ) {
         for image in images {
             let mut recorder = Recorder::default();
             let classification = interpreter.classify_with(image, &mut recorder);
             let (mut activations, logits) = oracle::run(network, image);
             activations.push(List::new());
             for (layer, (found, expected)) in recorder.layers.iter().zip(&activations).enumerate() {
-                assert!(found == expected, "layer {layer}");
+                assert!(found == expected, "layer {layer}, {}", interpreter.plan());
             }
             assert_eq!(recorder.layers.len(), activations.len());
             assert_eq!(classification.logits, logits.as_slice());
@@ -218,7 +263,8 @@ mod tests {
         let blob = encode(&network(3, &[(4, true, true)], &[2])).unwrap();
         let model = Model::load(&blob).unwrap();
         let needed = model.arena_len();
-        assert_eq!(needed, 4 * 34 * 3 + 16 * 16 * 4);
+        // Rows of the image, the same with borders, what comes out, padding and alignment: all of them words.
+        assert_eq!(needed, 388 + 4 * 34 * 3 + 16 * 16 * 4 + 4 + 3);
         let mut arena = vec![0; needed - 1];
         let error = Interpreter::new(&model, &mut arena).err();
         assert_eq!(

@@ -1,5 +1,5 @@
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![deny(missing_docs)]
 //! A small int8 image classifier: the blob format, the integer arithmetic and the forward pass.
 //!
@@ -39,10 +39,11 @@ pub mod graph;
 mod image;
 mod interpreter;
 mod kernels;
-mod line_buffer;
 #[cfg(all(test, feature = "encode"))]
 mod oracle;
+mod plan;
 pub mod preprocess;
+mod rows;
 mod softmax;
 mod stage;
 #[cfg(all(test, feature = "encode"))]
@@ -56,3 +57,4 @@ pub use classification::Classification;
 pub use heapless;
 pub use image::{IMAGE_CHANNELS, IMAGE_LEN, IMAGE_SIDE, Image};
 pub use interpreter::{ArenaTooSmall, Hook, Interpreter};
+pub use plan::{Kernel, LayerPlan, Plan};

@@ -3,178 +3,166 @@
 use crate::{
     LayerView,
     graph::LayerKind,
-    kernels::{convolution, dense},
-    line_buffer::{Geometry, LineBuffer},
+    kernels::{dense, direct, patches, winograd},
+    plan::{Kernel, LayerPlan},
+    rows::Rows,
 };
+use core::ops::Range;
 
-/// A layer, the rows of its input that it still needs, and how far it is.
-pub(crate) struct Stage<'m, 'a> {
-    view: &'m LayerView<'a>,
-    input: LineBuffer<'m>,
+/// How far a layer is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    /// Rows of input so far.
+    pub pushed: usize,
     /// Rows of output so far.
-    computed: usize,
+    pub computed: usize,
 }
 
-impl<'m, 'a> Stage<'m, 'a> {
-    /// Takes what it needs from the front of `arena` and gives the rest back; `None` if that is too little.
-    /// `padding` has a value for each input channel, or one for all.
-    pub fn new(
-        view: &'m LayerView<'a>,
-        arena: &'m mut [i8],
-        padding: &'m [i8],
-    ) -> Option<(Self, &'m mut [i8])> {
-        let geometry = Geometry::of(view);
-        let (memory, rest) = arena.split_at_mut_checked(geometry.len())?;
-        let input = LineBuffer::new(geometry, memory, padding);
-        Some((
-            Self {
-                view,
-                input,
-                computed: 0,
-            },
-            rest,
-        ))
-    }
+/// A layer and how it is computed.
+#[derive(Clone, Copy)]
+pub(crate) struct Stage<'s, 'a> {
+    pub view: &'s LayerView<'a>,
+    pub plan: &'s LayerPlan,
+    pub progress: Progress,
+}
 
-    /// Gets ready for the next image.
-    pub fn restart(&mut self) {
-        self.computed = 0;
-        self.input.clear();
-        if let LayerKind::Convolution { .. } = self.view.layer.kind {
-            self.input.push_padding();
-        }
-    }
+/// Ranges of the arena, none of which overlap.
+fn parts<'p, const N: usize>(
+    arena: &'p mut [u32],
+    ranges: [&Range<usize>; N],
+) -> [&'p mut [u32]; N] {
+    arena
+        .get_disjoint_mut(ranges.map(Clone::clone))
+        .expect("a plan keeps what is used together apart, and an arena has its plan's length")
+}
 
-    /// Makes room for the next row of input, `[w, c]`.
-    pub fn push(&mut self) -> &mut [i8] {
-        self.input.push()
-    }
-
+impl Stage<'_, '_> {
     /// Takes a row of the image.
-    pub fn push_pixels(&mut self, row: &[u8]) {
-        for (value, pixel) in self.push().iter_mut().zip(row) {
+    pub fn push_pixels(&self, arena: &mut [u32], row: &[u8]) {
+        let [input] = parts(arena, [&self.plan.input]);
+        let input: &mut [i8] = bytemuck::cast_slice_mut(input);
+        let line = &mut input[self.plan.rows.row(self.progress.pushed)];
+        for (value, pixel) in line.iter_mut().zip(row) {
             *value = (pixel ^ 0x80) as i8; // pixel - 128
         }
     }
 
-    /// Whether all rows are there that the next row of output needs.
-    pub fn is_ready(&self) -> bool {
-        let [height, ..] = self.view.input_shape.map(usize::from);
-        let [rows, ..] = self.view.layer.kind.output_shape().map(usize::from);
-        let needed = match self.view.layer.kind {
-            // The row of padding below the last one is pushed when it is needed.
-            LayerKind::Convolution { .. } => self.lines_end().min(height + 1),
-            LayerKind::Dense { .. } => height,
-        };
-        self.computed < rows && self.input.pushed() >= needed
+    /// Writes the padding behind the rows of the input, which the first of them precedes: one value for each input channel, or one
+    /// for all.
+    pub fn pad(&self, arena: &mut [u32], padding: &[i8]) {
+        let [input] = parts(arena, [&self.plan.input]);
+        let input: &mut [i8] = bytemuck::cast_slice_mut(input);
+        let pixel = &mut input[self.plan.rows.padding()];
+        for (value, &padding) in pixel.iter_mut().zip(padding.iter().cycle()) {
+            *value = padding;
+        }
     }
 
-    /// Computes the next row of output, `[w, c]`, of a layer that gives activations and is ready.
-    pub fn compute_row(&mut self, output: &mut [i8]) {
+    /// Rows of output before its pool, for each row of output.
+    fn pool(&self) -> usize {
         match self.view.layer.kind {
-            LayerKind::Convolution { pool, .. } => {
-                if self.input.pushed() < self.lines_end() {
-                    self.input.push_padding();
-                }
-                if pool {
-                    let lines = self.input.lines(2 * self.computed);
-                    convolution::pooled_row(self.view, lines, output);
-                } else {
-                    convolution::row(self.view, self.input.lines(self.computed), output);
-                }
-            }
-            LayerKind::Dense { .. } => dense::activations(self.view, self.input.all(), output),
+            LayerKind::Convolution { pool: true, .. } => 2,
+            _ => 1,
         }
-        self.computed += 1;
+    }
+
+    /// Rows of output that the next step computes.
+    fn step(&self) -> Range<usize> {
+        let [rows, ..] = self.view.layer.kind.output_shape().map(usize::from);
+        let step = match self.plan.kernel {
+            Kernel::Winograd { .. } if self.plan.is_alone => rows,
+            Kernel::Winograd { .. } => winograd::TILE / self.pool(),
+            _ => 1,
+        };
+        let computed = self.progress.computed;
+        computed..rows.min(computed + step)
+    }
+
+    /// Whether all rows are there that the next step needs.
+    pub fn is_ready(&self) -> bool {
+        let Rows { height, .. } = self.plan.rows;
+        let needed = match self.plan.kernel {
+            Kernel::Dense => height,
+            _ if self.plan.is_input_whole => height,
+            _ => height.min(self.step().end * self.pool() + 1),
+        };
+        !self.step().is_empty() && self.progress.pushed >= needed
+    }
+
+    /// Computes the next rows of output into `next`'s input and says which they are. The stage is ready and gives activations.
+    pub fn compute(&self, arena: &mut [u32], next: &LayerPlan) -> Range<usize> {
+        let step = self.step();
+        if self.plan.kernel == Kernel::Patches && step.start == 0 {
+            let [filters] = parts(arena, [&self.plan.filters]);
+            patches::widen_filters(self.view, bytemuck::cast_slice_mut(filters));
+        }
+        match self.plan.kernel {
+            Kernel::Winograd { tiles } => self.compute_tiles(arena, next, &step, tiles),
+            _ => self.compute_row(arena, next, step.start),
+        }
+        step
+    }
+
+    fn compute_row(&self, arena: &mut [u32], next: &LayerPlan, row: usize) {
+        let plan = self.plan;
+        let ranges = [&plan.input, &plan.filters, &plan.scratch, &next.input];
+        let [input, filters, scratch, output] = parts(arena, ranges);
+        let input: &[i8] = bytemuck::cast_slice(input);
+        let output: &mut [i8] = bytemuck::cast_slice_mut(output);
+        let output = &mut output[next.rows.row(row)];
+        if plan.kernel == Kernel::Dense {
+            return dense::activations(self.view, &input[..plan.rows.size()], output);
+        }
+        let lines_len = direct::lines_len(self.view);
+        let (lines, rest) = scratch.split_at_mut(lines_len.div_ceil(size_of::<u32>()));
+        let lines: &mut [i8] = &mut bytemuck::cast_slice_mut(lines)[..lines_len];
+        direct::gather_lines((&plan.rows, input), row * self.pool(), lines);
+        if plan.kernel == Kernel::Patches {
+            patches::row(
+                self.view,
+                lines,
+                bytemuck::cast_slice(filters),
+                rest,
+                output,
+            );
+        } else {
+            direct::row(self.view, lines, output);
+        }
+    }
+
+    fn compute_tiles(
+        &self,
+        arena: &mut [u32],
+        next: &LayerPlan,
+        step: &Range<usize>,
+        tiles: usize,
+    ) {
+        let plan = self.plan;
+        let tiling = winograd::Tiling::of(self.view);
+        let rows = step.start * self.pool() / winograd::TILE
+            ..(step.end * self.pool()).div_ceil(winograd::TILE);
+        let all = rows.start * tiling.columns()..rows.end * tiling.columns();
+        for first in all.clone().step_by(tiles) {
+            let count = tiles.min(all.end - first);
+            let [input, v] = parts(arena, [&plan.input, &plan.scratch]);
+            let input = (&plan.rows, bytemuck::cast_slice(input));
+            let v = bytemuck::cast_slice_mut(v);
+            winograd::transform_tiles(&tiling, first..first + count, input, v);
+            let ranges = [&plan.scratch, &plan.products, &next.input];
+            let [v, scratch, output] = parts(arena, ranges);
+            let mut output = winograd::Output {
+                rows: next.rows,
+                map: bytemuck::cast_slice_mut(output),
+            };
+            let v = bytemuck::cast_slice(v);
+            let tiles = first..first + count;
+            winograd::multiply_tiles(self.view, &tiling, tiles, v, scratch, &mut output);
+        }
     }
 
     /// Computes the logits of the last layer, which is ready.
-    pub fn compute_logits(&mut self) -> impl Iterator<Item = i32> {
-        self.computed += 1;
-        dense::logits(self.view, self.input.all())
-    }
-
-    /// The row of input, padding counted, that follows the last one under the kernel of a convolution.
-    fn lines_end(&self) -> usize {
-        match self.view.layer.kind {
-            LayerKind::Convolution { pool: true, .. } => 2 * self.computed + 4,
-            _ => self.computed + 3,
-        }
-    }
-}
-
-#[cfg(all(test, feature = "encode"))]
-mod tests {
-    use super::*;
-    use crate::{encode, graph, oracle, testing::Numbers};
-    use proptest::prelude::*;
-    use std::{vec, vec::Vec};
-
-    /// Output of one layer for `input`, computed as the interpreter does it.
-    fn run(layer: &encode::Layer, input_shape: [u16; 3], input: &[i8], padding: &[i8]) -> Vec<i8> {
-        let nowhere = graph::Range { offset: 0, len: 0 };
-        let view = LayerView {
-            layer: graph::Layer {
-                kind: layer.kind,
-                relu: layer.relu,
-                output: layer.output,
-                weights: nowhere,
-                biases: nowhere,
-                multipliers: nowhere,
-                offsets: nowhere,
-            },
-            input_shape,
-            weights: &layer.weights,
-            biases: &layer.biases,
-            multipliers: &layer.multipliers,
-            offsets: &layer.offsets,
-        };
-        let mut arena = vec![0x55; Geometry::of(&view).len()];
-        let (mut stage, rest) = Stage::new(&view, &mut arena, padding).unwrap();
-        assert!(rest.is_empty());
-        let [_, width, channels] = layer.kind.output_shape().map(usize::from);
-        let mut output = Vec::new();
-        stage.restart();
-        for row in input.chunks(usize::from(input_shape[1] * input_shape[2])) {
-            stage.push().copy_from_slice(row);
-            while stage.is_ready() {
-                let mut row = vec![0; width * channels];
-                stage.compute_row(&mut row);
-                output.extend(row);
-            }
-        }
-        output
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(400))]
-        #[test]
-        fn any_shape_equals_the_oracle(
-            seed in any::<u64>(),
-            shape in (1_u16..=9, 1_u16..=9, 1_u16..=20),
-            outputs in 1_u16..=20,
-            is_dense in any::<bool>(),
-            pool in any::<bool>(),
-            relu in any::<bool>(),
-        ) {
-            let (mut height, mut width, channels) = shape;
-            if pool && !is_dense {
-                (height, width) = (2 * height.div_ceil(2), 2 * width.div_ceil(2));
-            }
-            let shape = [height, width, channels];
-            let kind = match is_dense {
-                true => LayerKind::Dense { inputs: height * width * channels, outputs },
-                false => LayerKind::Convolution { input: shape, output_channels: outputs, pool },
-            };
-            let mut numbers = Numbers(seed);
-            let output = numbers.int8();
-            let layer = numbers.layer(kind, relu, output);
-            let len = usize::from(height * width * channels);
-            let input: Vec<i8> = (0..len).map(|_| numbers.next() as i8).collect();
-            let padding: Vec<i8> = (0..channels).map(|_| numbers.next() as i8).collect();
-            let expected = oracle::layer(&layer, &input, &padding);
-            let expected: Vec<i8> = expected.iter().map(|value| *value.clamp(&-128, &127) as i8).collect();
-            prop_assert_eq!(run(&layer, shape, &input, &padding), expected);
-        }
+    pub fn compute_logits(&self, arena: &[u32]) -> impl Iterator<Item = i32> {
+        let input: &[i8] = bytemuck::cast_slice(&arena[self.plan.input.clone()]);
+        dense::logits(self.view, &input[..self.plan.rows.size()])
     }
 }

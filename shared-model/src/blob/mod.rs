@@ -14,7 +14,7 @@ pub use section::LayerView;
 use crate::{
     Image,
     graph::{Graph, MAX_LAYERS},
-    line_buffer::Geometry,
+    plan::{Plan, least_arena_len},
 };
 use heapless::Vec;
 
@@ -64,15 +64,18 @@ impl<'a> Model<'a> {
         self.crc32
     }
 
-    /// Bytes that an [`Interpreter`](crate::Interpreter) needs as working memory.
+    /// Bytes of the smallest arena in which an [`Interpreter`](crate::Interpreter) can compute this network.
     ///
     /// No sum overflows, even where `usize` has 32 bits: the input has 32×32 pixels and no layer makes more of them, channels
-    /// and dense inputs are at most 65,535, so none of the at most 16 buffers has more than 9 MB.
+    /// and dense inputs are at most 65,535.
     pub fn arena_len(&self) -> usize {
-        self.layers
-            .iter()
-            .map(|view| Geometry::of(view).len())
-            .sum()
+        least_arena_len(&self.layers)
+    }
+
+    /// How an [`Interpreter`](crate::Interpreter) computes this network in an arena of `arena_len` bytes: the fastest way that fits;
+    /// `None` if that is fewer than [`Self::arena_len`].
+    pub fn plan(&self, arena_len: usize) -> Option<Plan> {
+        Plan::fastest(&self.layers, arena_len)
     }
 
     /// One layer with its numbers.

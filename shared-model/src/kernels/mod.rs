@@ -1,36 +1,70 @@
-//! The kernels, in portable Rust. They see rows that are already padded and know nothing of borders.
+//! The kernels.
 
-pub(crate) mod convolution;
+#[cfg(arm_dsp)]
+mod arm;
 pub(crate) mod dense;
+pub(crate) mod direct;
+pub(crate) mod patches;
+#[cfg_attr(arm_dsp, allow(dead_code, reason = "the twins of the assembly"))]
+mod portable;
+pub(crate) mod winograd;
 
-use crate::LayerView;
+/// The one place where a target chooses its kernels.
+#[cfg(arm_dsp)]
+use arm as native;
+#[cfg(not(arm_dsp))]
+use portable as native;
 
-/// The numbers of one output channel.
-pub(crate) struct Channel<'a> {
-    pub weights: &'a [i8],
+use crate::{LayerView, arithmetic::requantize};
+
+/// Pairs of channels that are transformed and multiplied at once.
+const CHUNK_PAIRS: usize = 16;
+
+/// Positions of a transformed tile, 6×6.
+const POSITIONS: usize = 36;
+
+/// What turns an accumulator of one output channel into its activation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Finish {
     pub bias: i32,
     pub multiplier: i32,
     pub offset: i64,
-    /// What ReLU raises a smaller accumulator to; the smallest integer without ReLU.
-    pub floor: i32,
+    pub relu: bool,
 }
 
-/// The output channels of a layer in order.
-pub(crate) fn channels<'a>(view: &LayerView<'a>) -> impl Iterator<Item = Channel<'a>> {
-    let floor = if view.layer.relu { 0 } else { i32::MIN };
-    let weights = view
-        .weights
-        .chunks_exact(view.layer.kind.weights_per_channel());
-    let rescaling = view.biases.iter().zip(view.multipliers).zip(view.offsets);
-    weights
-        .zip(rescaling)
-        .map(move |(weights, ((&bias, &multiplier), &offset))| Channel {
-            weights,
-            bias,
-            multiplier,
-            offset,
-            floor,
-        })
+impl Finish {
+    /// Of an output channel.
+    pub fn of(view: &LayerView, channel: usize) -> Self {
+        Self {
+            bias: view.biases[channel],
+            multiplier: view.multipliers[channel],
+            offset: view.offsets[channel],
+            relu: view.layer.relu,
+        }
+    }
+
+    /// The one of four accumulators whose activation is largest.
+    #[inline]
+    pub fn pool(&self, [a, b, c, d]: [i32; 4]) -> i32 {
+        if self.multiplier >= 0 {
+            a.max(b).max(c).max(d)
+        } else {
+            a.min(b).min(c).min(d)
+        }
+    }
+
+    /// Bias, ReLU and requantization.
+    #[inline]
+    pub fn activation(&self, accumulator: i32) -> i8 {
+        requantize(self.cut(accumulator), self.multiplier, self.offset)
+    }
+
+    /// Bias and ReLU.
+    #[inline]
+    pub fn cut(&self, accumulator: i32) -> i32 {
+        let floor = if self.relu { 0 } else { i32::MIN };
+        (accumulator + self.bias).max(floor)
+    }
 }
 
 /// Dot product; the longer of the two is cut off.

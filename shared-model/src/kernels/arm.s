@@ -1,0 +1,439 @@
+@ Kernels for Arm's DSP extension (Armv7E-M, Armv8-M Mainline). Their contracts are those of their portable twins in
+@ portable.rs; arm.rs declares them to Rust and checks the lengths of the slices.
+@
+@ A word holds two int16 lanes, of two channels. Lanes that are proved not to overflow (NUMERICS.md) are added with SADD16, or
+@ as one 32-bit integer where the lower lane is proved not to borrow from the upper one.
+
+    .syntax unified
+    .thumb
+
+    .macro function name
+    .section .text.\name, "ax", %progbits
+    .balign 4
+    .global \name
+    .type \name, %function
+    .thumb_func
+\name:
+    .endm
+
+@ products(u, v, m, m_end, pairs, u_skip): a 4×2 tile of accumulators in r4-r11 takes, for each pair of channels, four words of v
+@ and two of u. The sixteen pairs are unrolled; fewer are entered behind the start.
+    .macro products_pair
+    ldm     r1!, {r2, r3}
+    ldm     r0!, {r12, lr}
+    smlad   r4, r2, r12, r4
+    smlad   r5, r3, r12, r5
+    smlad   r8, r2, lr, r8
+    smlad   r9, r3, lr, r9
+    ldm     r1!, {r2, r3}
+    smlad   r6, r2, r12, r6
+    smlad   r7, r3, r12, r7
+    smlad   r10, r2, lr, r10
+    smlad   r11, r3, lr, r11
+    .endm
+
+    .equ    products_pair_len, 40
+
+    function shared_model_products
+    push    {r4-r11, lr}
+    sub     sp, #20
+    ldr     r4, [sp, #56]               @ pairs
+    ldr     r5, [sp, #60]               @ u_skip
+    adr.w   r6, 2f
+    mov     r7, #products_pair_len
+    mls     r6, r4, r7, r6
+    orr     r6, r6, #1                  @ Thumb
+    strd    r2, r3, [sp]
+    strd    r6, r5, [sp, #8]
+1:  ldr     r12, [sp]
+    ldr     lr, [sp, #8]
+    ldm     r12, {r4-r11}
+    bx      lr
+    .balign 4
+    .rept   16
+    products_pair
+    .endr
+2:  ldr     r12, [sp]
+    ldr     r2, [sp, #4]
+    ldr     r3, [sp, #12]
+    stm     r12!, {r4-r11}
+    str     r12, [sp]
+    add     r0, r0, r3
+    cmp     r12, r2
+    bne     1b
+    add     sp, #20
+    pop     {r4-r11, pc}
+
+@ offset_corrections(v, init, pairs, factors): 36 times four sums in r4-r7.
+    function shared_model_offset_corrections
+    push    {r4-r11, lr}
+    sub     sp, #12
+    mov     lr, #36
+1:  ldm     r1, {r4-r7}
+    ldr     r12, [r3], #4
+    str     r3, [sp]
+    mov     r3, r2
+2:  ldm     r0!, {r8-r11}
+    smlad   r4, r8, r12, r4
+    smlad   r5, r9, r12, r5
+    smlad   r6, r10, r12, r6
+    smlad   r7, r11, r12, r7
+    ldm     r0!, {r8-r11}
+    subs    r3, #2
+    smlad   r4, r8, r12, r4
+    smlad   r5, r9, r12, r5
+    smlad   r6, r10, r12, r6
+    smlad   r7, r11, r12, r7
+    bne     2b
+    ldr     r3, [sp]
+    stm     r1!, {r4-r7}
+    subs    lr, #1
+    bne     1b
+    add     sp, #12
+    pop     {r4-r11, pc}
+
+@ transform_filter(weights, stride, u, quads): the nine taps in r4-r11 and lr, two channels at a time.
+    .equ    position, 128               @ bytes between positions in u
+
+    .macro  filter_row a, b, c, t, s, row
+    str     \a, [r2, #(6 * \row) * position]
+    str     \c, [r2, #(6 * \row + 5) * position]
+    add     \t, \a, \c
+    add     \s, \t, \b
+    str     \s, [r2, #(6 * \row + 1) * position]
+    sub     \s, \t, \b
+    str     \s, [r2, #(6 * \row + 2) * position]
+    add     \t, \a, \c, lsl #2
+    add     \s, \t, \b, lsl #1
+    str     \s, [r2, #(6 * \row + 3) * position]
+    sub     \s, \t, \b, lsl #1
+    str     \s, [r2, #(6 * \row + 4) * position]
+    .endm
+
+    .macro  filter_pair rotation
+    ldr     r12, [sp, #4]
+    ldr     r4, [r0]
+    ldr     r5, [r0, r1]
+    ldr     r6, [r0, r1, lsl #1]
+    add     r3, r0, r1
+    add     r3, r3, r1, lsl #1
+    ldr     r7, [r3]
+    ldr     r8, [r3, r1]
+    ldr     r9, [r3, r1, lsl #1]
+    add     r3, r3, r1
+    add     r3, r3, r1, lsl #1
+    ldr     r10, [r3]
+    ldr     r11, [r3, r1]
+    ldr     lr, [r3, r1, lsl #1]
+    .irp    tap, r4, r5, r6, r7, r8, r9, r10, r11, lr
+    sxtab16 \tap, r12, \tap, ror #\rotation
+    .endr
+    filter_row r4, r5, r6, r12, r3, 0
+    add     r2, r2, #30 * position
+    filter_row r10, r11, lr, r12, r3, 0
+    sub     r2, r2, #30 * position
+    add     r12, r4, r10                @ taps 0 + 2 in r12, r10, r11; taps 0 + 4 · 2 in r4, r5, r6
+    add     r4, r4, r10, lsl #2
+    add     r10, r5, r11
+    add     r5, r5, r11, lsl #2
+    add     r11, r6, lr
+    add     r6, r6, lr, lsl #2
+    add     r12, r12, r7
+    add     r10, r10, r8
+    add     r11, r11, r9
+    filter_row r12, r10, r11, lr, r3, 1
+    sub     r12, r12, r7, lsl #1
+    sub     r10, r10, r8, lsl #1
+    sub     r11, r11, r9, lsl #1
+    filter_row r12, r10, r11, lr, r3, 2
+    add     r4, r4, r7, lsl #1
+    add     r5, r5, r8, lsl #1
+    add     r6, r6, r9, lsl #1
+    filter_row r4, r5, r6, lr, r3, 3
+    sub     r4, r4, r7, lsl #2
+    sub     r5, r5, r8, lsl #2
+    sub     r6, r6, r9, lsl #2
+    filter_row r4, r5, r6, lr, r3, 4
+    add     r2, #8
+    .endm
+
+    function shared_model_transform_filter
+    push    {r4-r11, lr}
+    sub     sp, #12
+    add     r3, r2, r3, lsl #4
+    movw    r12, #1143
+    movt    r12, #1143
+    strd    r3, r12, [sp]
+1:  filter_pair 0
+    filter_pair 8
+    ldr     r3, [sp]
+    add     r0, #4
+    cmp     r2, r3
+    bne     1b
+    add     sp, #12
+    pop     {r4-r11, pc}
+
+@ transform_input(map, offsets, v, position_len, quads)
+    .macro  input_vector                @ r4-r9 in place; r10-r12 are overwritten
+    ssub16  r10, r8, r6
+    ssub16  r11, r7, r5
+    ssub16  r4, r4, r6
+    sadd16  r4, r4, r4
+    sadd16  r4, r4, r4
+    sadd16  r4, r4, r10                 @ 4 d0 - 5 d2 + d4
+    ssub16  r9, r9, r7
+    sadd16  r12, r11, r11
+    ssub16  r9, r9, r12
+    ssub16  r9, r9, r12                 @ 4 d1 - 5 d3 + d5
+    sadd16  r6, r6, r6
+    sadd16  r6, r6, r6
+    ssub16  r8, r8, r6
+    sadd16  r5, r5, r5
+    sadd16  r5, r5, r5
+    ssub16  r7, r7, r5
+    sadd16  r5, r8, r7                  @ d4 - 4 d2 + (d3 - 4 d1)
+    ssub16  r6, r8, r7                  @ d4 - 4 d2 - (d3 - 4 d1)
+    sadd16  r7, r10, r12                @ d4 - d2 + 2 (d3 - d1)
+    ssub16  r8, r10, r12                @ d4 - d2 - 2 (d3 - d1)
+    .endm
+
+    .macro  input_pair rotation
+    mov     lr, sp
+    .rept   6
+    ldm     r1!, {r4-r9}
+    .irp    pixel, r4, r5, r6, r7, r8, r9
+    ldr     \pixel, [r0, \pixel]
+    .endr
+    .irp    pixel, r4, r5, r6, r7, r8, r9
+    sxtb16  \pixel, \pixel, ror #\rotation
+    .endr
+    input_vector
+    stm     lr!, {r4-r9}
+    .endr
+    sub     r1, #144
+    str     r2, [sp, #144]
+    add     lr, r2, r3
+    add     lr, lr, r3, lsl #1
+    .irp    row, 0, 4, 8, 12, 16, 20
+    ldr     r4, [sp, #\row]
+    ldr     r5, [sp, #\row + 24]
+    ldr     r6, [sp, #\row + 48]
+    ldr     r7, [sp, #\row + 72]
+    ldr     r8, [sp, #\row + 96]
+    ldr     r9, [sp, #\row + 120]
+    input_vector
+    str     r4, [r2]
+    str     r5, [r2, r3]
+    str     r6, [r2, r3, lsl #1]
+    str     r7, [lr]
+    str     r8, [lr, r3]
+    str     r9, [lr, r3, lsl #1]
+    add     r2, r2, r3, lsl #2
+    add     r2, r2, r3, lsl #1
+    add     lr, lr, r3, lsl #2
+    add     lr, lr, r3, lsl #1
+    .endr
+    ldr     r2, [sp, #144]
+    add     r2, #16
+    .endm
+
+    function shared_model_transform_input
+    push    {r4-r11, lr}
+    sub     sp, #156
+    ldr     r4, [sp, #192]              @ quads
+    add     r4, r2, r4, lsl #5
+    str     r4, [sp, #148]
+1:  input_pair 0
+    input_pair 8
+    ldr     r4, [sp, #148]
+    add     r0, #4
+    cmp     r2, r4
+    bne     1b
+    add     sp, #156
+    pop     {r4-r11, pc}
+
+@ transform_output(m, output, channel, row_step) and its variant with a pool. The stack holds 6 columns of 4 values, then
+@ row_step, then the sign of the pool.
+    .macro  output_vector               @ m0 r4, m1 r8, m2 r9, m3 r6, m4 r5, m5 r7 become z0-z3 in r4-r7
+    add     r8, r8, r9                  @ m1 + m2
+    sub     r9, r8, r9, lsl #1          @ m1 - m2
+    add     r6, r6, r5                  @ m3 + m4
+    sub     r5, r6, r5, lsl #1          @ m3 - m4
+    add     r4, r4, r4, lsl #1
+    add     r4, r6, r4, lsl #1
+    sub     r4, r4, r8, lsl #2          @ 6 m0 - 4 (m1 + m2) + (m3 + m4)
+    add     r7, r7, r7, lsl #1
+    add     r7, r7, r5
+    rsb     r7, r9, r7, lsl #1          @ 2 (m3 - m4) - (m1 - m2) + 6 m5
+    sub     r5, r5, r9, lsl #1          @ (m3 - m4) - 2 (m1 - m2)
+    sub     r6, r6, r8                  @ (m3 + m4) - (m1 + m2)
+    .endm
+
+    .macro  output_columns
+    mov     r10, sp
+    .irp    column, 0, 1, 2, 3, 4, 5
+    ldr     r4, [r0, #32 * \column]
+    ldr     r8, [r0, #32 * (6 + \column)]
+    ldr     r9, [r0, #32 * (12 + \column)]
+    ldr     r6, [r0, #32 * (18 + \column)]
+    ldr     r5, [r0, #32 * (24 + \column)]
+    ldr     r7, [r0, #32 * (30 + \column)]
+    output_vector
+    stm     r10!, {r4-r7}
+    .endr
+    .endm
+
+    .macro  output_prologue
+    push    {r4-r11, lr}
+    sub     sp, #108
+    str     r3, [sp, #96]
+    output_columns
+    ldr     r4, [r2, #28]               @ sign
+    str     r4, [sp, #100]
+    ldr     r0, [r2]                    @ inverse
+    ldr     r3, [r2, #8]                @ multiplier
+    ldr     r10, [r2, #12]              @ offset
+    ldr     r11, [r2, #16]
+    ldr     r12, [r2, #20]              @ ReLU's mask
+    ldr     lr, [r2, #24]               @ bytes between pixels
+    ldr     r2, [r2, #4]                @ bias
+    .endm
+
+    .macro  output_row row
+    ldr     r4, [sp, #4 * \row]
+    ldr     r8, [sp, #4 * \row + 16]
+    ldr     r9, [sp, #4 * \row + 32]
+    ldr     r6, [sp, #4 * \row + 48]
+    ldr     r5, [sp, #4 * \row + 64]
+    ldr     r7, [sp, #4 * \row + 80]
+    output_vector
+    mul     r4, r4, r0
+    mul     r5, r5, r0
+    mul     r6, r6, r0
+    mul     r7, r7, r0
+    .endm
+
+    .macro  activation x, shift         @ in r9; r8 is overwritten
+    add     \x, r2, \x, asr #\shift
+    and     r8, r12, \x, asr #31
+    bic     \x, \x, r8
+    mov     r8, r10
+    mov     r9, r11
+    smlal   r8, r9, \x, r3
+    ssat    r9, #8, r9
+    .endm
+
+    .macro  activation_row row, shift
+    output_row \row
+    activation r4, (\shift + 3)
+    strb    r9, [r1]
+    activation r5, (\shift + 2)
+    strb    r9, [r1, lr]
+    activation r6, (\shift + 1)
+    add     r1, lr
+    strb    r9, [r1, lr]
+    activation r7, (\shift + 1)
+    strb    r9, [r1, lr, lsl #1]
+    ldr     r8, [sp, #96]
+    add     r1, r8
+    .endm
+
+    function shared_model_transform_output
+    output_prologue
+    activation_row 0, 3
+    activation_row 1, 2
+    activation_row 2, 1
+    activation_row 3, 1
+    add     sp, #108
+    pop     {r4-r11, pc}
+
+    .macro  pooled_pair row             @ the larger of columns 0 and 1 in r4, of 2 and 3 in r6
+    output_row \row
+    cmp     r4, r5, lsl #1
+    it      lt
+    lsllt   r4, r5, #1
+    cmp     r6, r7
+    it      lt
+    movlt   r6, r7
+    .endm
+
+    .macro  pooled_finish shift
+    ldr     r5, [sp, #100]
+    mul     r4, r4, r5
+    mul     r6, r6, r5
+    activation r4, (\shift + 3)
+    strb    r9, [r1]
+    activation r6, (\shift + 1)
+    strb    r9, [r1, lr]
+    ldr     r8, [sp, #96]
+    add     r1, r8
+    .endm
+
+    function shared_model_transform_pooled_output
+    output_prologue
+    pooled_pair 0
+    str     r4, [sp]
+    str     r6, [sp, #16]
+    pooled_pair 1
+    ldr     r5, [sp]
+    ldr     r7, [sp, #16]
+    lsl     r4, r4, #1
+    lsl     r6, r6, #1
+    cmp     r4, r5
+    it      lt
+    movlt   r4, r5
+    cmp     r6, r7
+    it      lt
+    movlt   r6, r7
+    pooled_finish 3
+    pooled_pair 2
+    str     r4, [sp, #8]
+    str     r6, [sp, #24]
+    pooled_pair 3
+    ldr     r5, [sp, #8]
+    ldr     r7, [sp, #24]
+    cmp     r4, r5
+    it      lt
+    movlt   r4, r5
+    cmp     r6, r7
+    it      lt
+    movlt   r6, r7
+    pooled_finish 1
+    add     sp, #108
+    pop     {r4-r11, pc}
+
+    .macro  requantize_channel channel
+    ldr     r4, [r0, #4 * \channel]
+    ldr     r5, [r0, #4 * \channel + 16]
+    ldr     r6, [r2, #4 * \channel]
+    ldrd    r7, r8, [r3, #8 * \channel]
+    and     r9, r11, r4, asr #31
+    bic     r4, r4, r9
+    and     r9, r11, r5, asr #31
+    bic     r5, r5, r9
+    mov     r9, r7
+    mov     r10, r8
+    smlal   r9, r10, r4, r6
+    smlal   r7, r8, r5, r6
+    ssat    r10, #8, r10
+    ssat    r8, #8, r8
+    strb    r8, [r1, r12]
+    strb    r10, [r1], #1
+    .endm
+
+@ requantize_pairs(accumulators, output, multipliers, offsets, accumulators_end, channels, relu_mask)
+    function shared_model_requantize_pairs
+    push    {r4-r11, lr}
+    ldr     lr, [sp, #36]
+    ldr     r12, [sp, #40]
+    ldr     r11, [sp, #44]
+1:  requantize_channel 0
+    requantize_channel 1
+    requantize_channel 2
+    requantize_channel 3
+    add     r0, #32
+    add     r2, #16
+    add     r3, #32
+    cmp     r0, lr
+    bne     1b
+    pop     {r4-r11, pc}
