@@ -2,7 +2,8 @@
 
 use core::fmt::Write;
 use heapless::String;
-use shared_model::{ArenaTooSmall, Interpreter, LoadError, Model};
+use shared_model::graph::MAX_LAYERS;
+use shared_model::{ArenaTooSmall, Interpreter, LoadError, Model, Plan};
 use thiserror::Error;
 
 /// Why a board must not classify. Each message says what is wrong and what to do.
@@ -36,6 +37,20 @@ pub fn refusal(error: &BootError) -> String<REFUSAL_LEN> {
     // What does not fit is cut off.
     let _ = write!(text, "{error}");
     text
+}
+
+/// The longest text of a [`plan_name`]: a kernel's name and a separator for each layer.
+pub const PLAN_LEN: usize = 10 * MAX_LAYERS;
+
+/// The kernels of a plan's layers, for the banner: such as `patches, winograd, dense`.
+pub fn plan_name(plan: &Plan) -> String<PLAN_LEN> {
+    let mut name = String::new();
+    for (index, layer) in plan.layers().iter().enumerate() {
+        let separator = if index == 0 { "" } else { ", " };
+        // A network has at most MAX_LAYERS layers, so that there is room for each.
+        let _ = write!(name, "{separator}{}", layer.kernel);
+    }
+    name
 }
 
 /// Validates `blob`, gives the model its `arena` and runs the known-answer test.
@@ -94,6 +109,14 @@ mod tests {
     fn a_good_blob_boots_and_classifies() {
         let logits = boot_with_arena(&blob(), 8192).expect("the blob is good");
         assert_eq!(logits, [0, 300]);
+    }
+
+    #[test]
+    fn a_plan_is_named_by_its_kernels() {
+        let blob = blob();
+        let (mut slot, mut arena) = (None, [0; 8192]);
+        let (_, interpreter) = boot(&blob, &mut slot, &mut arena).expect("the blob is good");
+        assert_eq!(plan_name(interpreter.plan()), "dense");
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Trains an image classifier on a PC, quantizes it to int8 and writes one blob for a microcontroller.
 //!
 //! Data flows one way: [`dataset`] → [`training`] (of a [`network`] by a [`recipe`]) → [`quantize`] →
-//! [`evaluate`] → [`report`].
+//! [`evaluate`] → [`report`]; [`comparison`] puts the reports of many runs into one table.
 
+pub mod comparison;
 pub mod convolution;
 pub mod dataset;
 pub mod device;
 pub mod evaluate;
 mod flex_tensor;
+pub mod monitor;
 pub mod network;
 pub mod normalization;
 pub mod pooling;

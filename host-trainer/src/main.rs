@@ -30,10 +30,16 @@ enum Command {
     Quantize(commands::quantize::Arguments),
     /// Measure a blob and its float weights on the test set.
     Evaluate(commands::evaluate::Arguments),
+    /// Write a model's page, card and pictures again.
+    Report(commands::report::Arguments),
+    /// Train, quantize and measure many runs, and put them into one table and chart.
+    Compare(commands::compare::Arguments),
     /// Say what pictures show, by the float and the integer network.
     Predict(commands::predict::Arguments),
     /// Show what is in a blob: layers, shapes, sizes, scales, memory.
     Inspect(commands::inspect::Arguments),
+    /// Watch a board: its pictures, classes, times and faults, live.
+    Monitor(commands::monitor::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -44,8 +50,11 @@ fn main() -> ExitCode {
         Some(Command::Train(arguments)) => commands::train::run(*arguments),
         Some(Command::Quantize(arguments)) => commands::quantize::run(arguments),
         Some(Command::Evaluate(arguments)) => commands::evaluate::run(arguments),
+        Some(Command::Report(arguments)) => commands::report::run(arguments),
+        Some(Command::Compare(arguments)) => commands::compare::run(arguments),
         Some(Command::Predict(arguments)) => commands::predict::run(arguments),
         Some(Command::Inspect(arguments)) => commands::inspect::run(arguments),
+        Some(Command::Monitor(arguments)) => commands::monitor::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,9 +13,6 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, Pa
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-/// Classes of the data set, and so logits of the network.
-pub const CLASSES: usize = 10;
-
 /// Outputs of the first dense layer.
 pub const HIDDEN: usize = 128;
 
@@ -32,9 +29,12 @@ pub struct Architecture {
     pub filters: Vec<usize>,
     /// Whether batch normalization follows each ReLU.
     pub batch_norm: bool,
+    /// Classes to tell apart, and so logits.
+    #[config(default = 10)]
+    pub classes: usize,
 }
 
-/// A VGG for 32×32 images: [`Block`]s, then dense layers of [`HIDDEN`] and [`CLASSES`] outputs.
+/// A VGG for 32×32 images: [`Block`]s, then dense layers of [`HIDDEN`] outputs and of one a class.
 #[derive(Module, Debug)]
 pub struct Network {
     /// The convolutional blocks, from the image on.
@@ -43,7 +43,7 @@ pub struct Network {
     pub hidden: Linear,
     /// After the hidden layer's ReLU.
     pub hidden_norm: Option<BatchNorm>,
-    /// Dense, `[batch, 128] → [batch, 10]`: the logits.
+    /// Dense, `[batch, 128] → [batch, classes]`: the logits.
     pub output: Linear,
 }
 
@@ -96,7 +96,7 @@ impl Architecture {
             hidden_norm: self.norm(HIDDEN, device),
             output: dense(
                 HIDDEN,
-                CLASSES,
+                self.classes,
                 Initializer::XavierUniform { gain: 1.0 },
                 device,
             ),
@@ -125,8 +125,13 @@ impl Architecture {
     }
 
     fn norm(&self, features: usize, device: &Device) -> Option<BatchNorm> {
-        self.batch_norm
-            .then(|| BatchNormConfig::new(features).init(device))
+        // Keras' epsilon. burn's is a hundred times smaller, and lets a channel that hardly ever fires ask for a
+        // multiplier that the integer network cannot express.
+        self.batch_norm.then(|| {
+            BatchNormConfig::new(features)
+                .with_epsilon(1e-3)
+                .init(device)
+        })
     }
 }
 
@@ -173,7 +178,7 @@ impl Network {
             .chain(&self.hidden_norm)
     }
 
-    /// Logits `[batch, 10]` of images `[batch, 3, 32, 32]` that the recipe's pixel scaling was applied to.
+    /// Logits `[batch, classes]` of images `[batch, 3, 32, 32]` that the recipe's pixel scaling was applied to.
     ///
     /// On an autodiff device batch normalization takes the statistics of the batch, elsewhere the running ones.
     pub fn forward(&self, images: Tensor<4>, masks: &DropoutMasks) -> Tensor<2> {

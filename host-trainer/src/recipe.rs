@@ -1,8 +1,14 @@
 //! Every preset as data: the steps of the tutorial, and our own recipe.
 
+mod compressed;
+mod flags;
+
+use std::path::PathBuf;
+
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::{CLASSES, LabelledImages};
 use crate::network::{Architecture, Network};
 
 /// Everything that decides how a network is trained, apart from the machine.
@@ -41,8 +47,16 @@ pub struct Recipe {
     pub weight_averaging: Option<f64>,
     /// Stop after so many epochs without a better validation loss.
     pub patience: Option<usize>,
+    /// Train on all 50,000 images and validate on none, for the final weights of a recipe that is chosen.
+    pub all_images: bool,
     /// Only the first so many images are trained on and validated with: for quick experiments.
     pub image_limit: Option<usize>,
+    /// Labels of the classes that the network tells apart, in the order of its outputs; `None` for all ten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<u8>>,
+    /// Folder of the run whose convolutions the network starts with, instead of random ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<PathBuf>,
     /// Start of every random number.
     pub seed: u64,
 }
@@ -256,7 +270,10 @@ impl Recipe {
             epochs: 100,
             weight_averaging: None,
             patience: None,
+            all_images: false,
             image_limit: None,
+            classes: None,
+            transfer: None,
             seed: 1,
         }
     }
@@ -276,14 +293,14 @@ impl Recipe {
     fn with_modern_training(self) -> Self {
         Self {
             batch_norm: true,
-            block_dropout: vec![0.0, 0.1, 0.15],
-            hidden_dropout: 0.25,
+            block_dropout: vec![0.05, 0.1, 0.1],
+            hidden_dropout: 0.2,
             pixel_scaling: PixelScaling::Standardized,
             augmentation: Augmentation {
                 shift: 4,
                 border: Border::Reflect,
                 flip: true,
-                cutout: 0,
+                cutout: 8,
             },
             optimizer: Optimizer::Sgd {
                 momentum: 0.9,
@@ -294,7 +311,7 @@ impl Recipe {
             weight_decay: 5e-4,
             label_smoothing: 0.1,
             batch_size: 128,
-            epochs: 24,
+            epochs: 60,
             weight_averaging: Some(0.995),
             ..self
         }
@@ -369,6 +386,15 @@ impl Recipe {
                 self.weight_decay
             ));
         }
+        let waits =
+            matches!(self.schedule, Schedule::ReduceOnPlateau { .. }) || self.patience.is_some();
+        if self.all_images && waits {
+            return Err(
+                "a plateau or patience needs a validation loss, which a run on all images has not"
+                    .to_owned(),
+            );
+        }
+        self.check_classes()?;
         if self.augmentation.shift >= shared_model::IMAGE_SIDE {
             return Err(format!(
                 "a shift of {} pixels leaves nothing of the image",
@@ -378,9 +404,44 @@ impl Recipe {
         Ok(())
     }
 
+    fn check_classes(&self) -> Result<(), String> {
+        let Some(classes) = &self.classes else {
+            return Ok(());
+        };
+        let twice = (1..classes.len()).find(|&index| classes[..index].contains(&classes[index]));
+        if let Some(index) = twice {
+            let name = CLASSES[usize::from(classes[index])];
+            return Err(format!("the class {name} is given twice"));
+        }
+        if classes.len() < 2 {
+            return Err("a network tells at least two classes apart".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Names of the classes that the network tells apart, in the order of its outputs.
+    pub fn class_names(&self) -> Vec<&'static str> {
+        match &self.classes {
+            Some(classes) => classes
+                .iter()
+                .map(|&class| CLASSES[usize::from(class)])
+                .collect(),
+            None => CLASSES.to_vec(),
+        }
+    }
+
+    /// The images of the recipe's classes, labelled as the network's outputs are.
+    pub fn select(&self, images: &LabelledImages) -> LabelledImages {
+        match &self.classes {
+            Some(classes) => images.of_classes(classes),
+            None => images.clone(),
+        }
+    }
+
     /// What the recipe's network looks like.
     pub fn architecture(&self) -> Architecture {
         Architecture::new(self.filters.clone(), self.batch_norm)
+            .with_classes(self.class_names().len())
     }
 
     /// The untrained network, its weights drawn from the recipe's seed.
@@ -400,6 +461,42 @@ mod tests {
             assert_eq!(Recipe::preset(name).unwrap().preset, name);
         }
         assert_eq!(Recipe::preset("vgg4"), None);
+    }
+
+    #[test]
+    fn waiting_for_a_validation_loss_needs_validation_images() {
+        let recipe = Recipe {
+            all_images: true,
+            ..Recipe::preset("vgg3-best").unwrap()
+        };
+        assert_eq!(recipe.check(), Ok(()));
+        let impatient = Recipe {
+            patience: Some(3),
+            ..recipe
+        };
+        assert!(impatient.check().unwrap_err().contains("validation"));
+    }
+
+    #[test]
+    fn images_of_chosen_classes_are_labelled_as_the_outputs_are() {
+        let images = LabelledImages {
+            images: (0..6)
+                .map(|value| [value; shared_model::IMAGE_LEN])
+                .collect(),
+            labels: vec![9, 3, 3, 0, 9, 5],
+        };
+        let recipe = Recipe {
+            classes: Some(vec![3, 9]),
+            ..Recipe::preset("vgg1").unwrap()
+        };
+        let selected = recipe.select(&images);
+        let values: Vec<u8> = selected.images.iter().map(|image| image[0]).collect();
+        assert_eq!(
+            (values, selected.labels),
+            (vec![0, 1, 2, 4], vec![1, 0, 0, 1])
+        );
+        assert_eq!(recipe.class_names(), ["cat", "truck"]);
+        assert_eq!(recipe.architecture().classes, 2);
     }
 
     #[test]

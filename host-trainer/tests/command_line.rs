@@ -116,6 +116,109 @@ fn a_run_is_not_overwritten_and_bad_values_are_named() {
 }
 
 #[test]
+fn convolutions_are_transferred_to_other_classes() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = runs.path().to_str().unwrap();
+    let source = runs.path().join("source");
+    let pets = ["--epochs", "1", "--name", "source", "--classes", "cat,dog"];
+    run(&short("vgg1", folder, &pets));
+    let vehicles = ["--name", "other", "--classes", "truck,ship,airplane"];
+    let onwards = ["--transfer", source.to_str().unwrap(), "--epochs", "1"];
+    // So slow that the convolutions stay what they were.
+    let slow = ["--learning-rate", "1e-12"];
+    run(&short(
+        "vgg1",
+        folder,
+        &[&vehicles[..], &onwards, &slow].concat(),
+    ));
+    let first_weights = |run: &str| {
+        let run = runs.path().join(run);
+        let text = std::fs::read(run.join("recipe.json")).unwrap();
+        let recipe: Recipe = serde_json::from_slice(&text).unwrap();
+        let network = load_weights(&recipe, &run.join("weights.bpk"), &Device::flex()).unwrap();
+        numbers(network.blocks[0].convolutions[0].convolution.weight.val())
+    };
+    for (source, other) in first_weights("source").iter().zip(first_weights("other")) {
+        assert!((source - other).abs() < 1e-6, "{source} became {other}");
+    }
+
+    let other = runs.path().join("other");
+    run(&["quantize", "--run", other.to_str().unwrap()]);
+    let blob = other.join("other.blob");
+    let output = run(&["inspect", "--json", blob.to_str().unwrap()]);
+    let content: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let labels = serde_json::json!(["truck", "ship", "airplane"]);
+    assert_eq!(content["labels"], labels);
+    assert_eq!(content["accuracy"]["images"], 3000);
+    assert!(other.join("other.html").is_file());
+
+    let deeper = ["--name", "deeper", "--transfer", source.to_str().unwrap()];
+    let refused = host_trainer(&short("vgg2", folder, &deeper))
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(error.contains("is that of vgg1"), "{error}");
+    assert!(!runs.path().join("deeper").exists());
+}
+
+#[test]
+fn a_comparison_shows_what_is_there_and_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("table");
+    let flags = [
+        "compare",
+        "--rehearse",
+        "128",
+        "--plain",
+        "--best",
+        "none.blob",
+    ];
+    let places = [
+        "--runs",
+        folder.path().to_str().unwrap(),
+        "--output",
+        output.to_str().unwrap(),
+    ];
+    let compare = |more: &[&str]| {
+        let result = run(&[&flags[..], &places, more].concat());
+        (
+            String::from_utf8(result.stdout).unwrap(),
+            std::fs::read(output.join("tutorial.json")).unwrap(),
+        )
+    };
+
+    let (text, table) = compare(&["--only", "vgg1"]);
+    assert!(text.contains("missing: vgg2,vgg3,"), "{text}");
+    let content: serde_json::Value = serde_json::from_slice(&table).unwrap();
+    assert_eq!(content["rows"].as_array().unwrap().len(), 10);
+    assert_eq!(content["rows"][0]["measured"]["test_images"], 10_000);
+    assert!(content["rows"][1]["measured"].is_null());
+    for file in ["tutorial.md", "tutorial.png", "tutorial.svg"] {
+        assert!(output.join(file).is_file(), "{file}");
+    }
+    for file in ["recipe.json", "history.json", "learning-curves.svg"] {
+        assert!(
+            output.join("runs/tutorial/vgg1").join(file).is_file(),
+            "{file}"
+        );
+    }
+
+    // Nothing is trained again, and the table is the same.
+    let (text, again) = compare(&["--only", "vgg1"]);
+    assert!(text.contains("vgg1: there already"), "{text}");
+    assert_eq!((compare(&["--collect"]).1, again), (table.clone(), table));
+
+    let unknown = host_trainer(&["compare", "--only", "vgg9"])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&unknown.stderr);
+    assert!(
+        error.contains("vgg9") && error.contains("vgg3-full"),
+        "{error}"
+    );
+}
+
+#[test]
 fn the_committed_model_knows_a_deer_of_any_size() {
     let repository = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let output = host_trainer(&["predict", "--json"])

@@ -1,5 +1,6 @@
-//! Times every layer of an inference on one thread: `cargo bench -p shared-model --bench layers`
+//! Times every layer of an inference: `cargo bench -p shared-model --bench layers`
 //!
+//! On one thread and in the least arena, as the trainer evaluates.
 //! Layers take turns within an inference, so a hook holds the watch; frameworks of benchmarks only time whole calls.
 
 use std::hint::black_box;

@@ -43,13 +43,13 @@ impl Machine {
     }
 }
 
-/// What the firmware counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// The instructions of each inference.
-    Classify,
-    /// Those of each layer as well; the counting adds a little to the total.
-    Profile,
+/// How the firmware classifies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether it counts the instructions of each layer too, which adds a little to the total.
+    pub profile: bool,
+    /// Bytes of arena for the interpreter; all that there is unless given.
+    pub arena_len: Option<usize>,
 }
 
 /// What one run of the firmware reported.
@@ -148,16 +148,16 @@ pub struct Firmware {
 }
 
 impl Firmware {
-    /// Builds the firmware for `machine` in release around the model in the file `blob`.
+    /// Builds the firmware for `machine` in release around the committed model.
     ///
     /// # Errors
     ///
     /// [`QemuError::Build`] if a tool is missing or the build fails.
-    pub fn build(machine: Machine, blob: &Path) -> Result<Self, QemuError> {
+    pub fn build(machine: Machine) -> Result<Self, QemuError> {
         let mut command = support("firmware-build");
         command
             .args(["qemu-mps2", machine.target()])
-            .env("MODEL_BLOB", blob);
+            .env_remove("MODEL_BLOB");
         let output = output(&mut command)?;
         if !output.status.success() {
             return Err(QemuError::Build(text(&output.stderr)));
@@ -204,11 +204,11 @@ impl Firmware {
     /// # Errors
     ///
     /// [`QemuError::Run`] with the message of the firmware or of QEMU.
-    pub fn classify(&self, mode: Mode, images: &[Image]) -> Result<Session, QemuError> {
+    pub fn classify(&self, options: Options, images: &[Image]) -> Result<Session, QemuError> {
         let folder = tempfile::tempdir().map_err(file_error(&std::env::temp_dir()))?;
         let file = folder.path().join("images.rgb");
         fs::write(&file, images.as_flattened()).map_err(file_error(&file))?;
-        self.classify_file(mode, &file)
+        self.classify_file(options, &file)
     }
 
     /// Like [`classify`](Self::classify), with the images in a file, which may be malformed or missing.
@@ -216,14 +216,17 @@ impl Firmware {
     /// # Errors
     ///
     /// [`QemuError::Run`] with the message of the firmware or of QEMU.
-    pub fn classify_file(&self, mode: Mode, images: &Path) -> Result<Session, QemuError> {
+    pub fn classify_file(&self, options: Options, images: &Path) -> Result<Session, QemuError> {
         let mut command = support("qemu-runner");
         command
             .arg(&self.elf)
             .args(["--json", "--machine", self.machine.argument(), "--raw"])
             .arg(images);
-        if mode == Mode::Profile {
+        if options.profile {
             command.arg("--profile");
+        }
+        if let Some(len) = options.arena_len {
+            command.args(["--arena", &len.to_string()]);
         }
         let output = output(&mut command)?;
         if !output.status.success() {

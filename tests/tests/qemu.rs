@@ -5,25 +5,26 @@ use std::sync::LazyLock;
 use std::thread;
 
 use shared_model::{IMAGE_LEN, Image, Interpreter};
-use tests::qemu::{Firmware, Machine, Mode, QemuError, Session};
-use tests::reference::{BLOB, FILES, MODEL, test_images};
+use tests::qemu::{Firmware, Machine, Options, QemuError, Session};
+use tests::reference::{BLOB, MODEL, test_images};
 
-/// Real images on each machine.
+/// Real images on each machine, with each arena.
 const IMAGES: usize = 100;
 
+/// Bytes of arena: for the fastest plan and for a lean one.
+const ARENAS: [usize; 2] = [64 * 1024, 20 * 1024];
+
 static FIRMWARE: LazyLock<[Firmware; 3]> = LazyLock::new(|| {
-    Machine::ALL.map(|machine| {
-        Firmware::build(machine, &FILES.blob).unwrap_or_else(|error| panic!("{error}"))
-    })
+    Machine::ALL.map(|machine| Firmware::build(machine).unwrap_or_else(|error| panic!("{error}")))
 });
 
 fn firmware(machine: Machine) -> &'static Firmware {
     &FIRMWARE[machine as usize]
 }
 
-fn run_on_all(images: &[Image], mode: Mode) -> [Session; 3] {
+fn run_on_all(images: &[Image], options: Options) -> [Session; 3] {
     let run = |machine| {
-        let session = firmware(machine).classify(mode, images);
+        let session = firmware(machine).classify(options, images);
         session.unwrap_or_else(|error| panic!("{machine:?}: {error}"))
     };
     thread::scope(|scope| {
@@ -47,44 +48,48 @@ fn section_start(blob: &[u8]) -> usize {
 }
 
 #[test]
-fn every_machine_gives_the_logits_of_the_host() {
+fn every_machine_gives_the_logits_of_the_host_in_every_arena() {
     let images = test_images(IMAGES).images;
-    let sessions = run_on_all(&images, Mode::Classify);
-
     let model = &*MODEL;
     let mut arena = vec![0; model.arena_len()];
     let mut interpreter = Interpreter::new(model, &mut arena).expect("the arena is as asked for");
-    for (machine, session) in Machine::ALL.iter().zip(&sessions) {
-        assert_eq!(session.banner.crc32, model.crc32(), "{machine:?}");
-        assert_eq!(session.banner.arena_len, model.arena_len(), "{machine:?}");
-        assert_eq!(session.records.len(), images.len(), "{machine:?}");
-        let stack = session.stack;
-        assert!(stack.boot < stack.size, "{machine:?}: {stack:?}");
-        assert!(stack.inference < stack.size, "{machine:?}: {stack:?}");
-    }
-    for (index, image) in images.iter().enumerate() {
-        let expected = interpreter.classify(image);
+    let expected: Vec<_> = images
+        .iter()
+        .map(|image| interpreter.classify(image))
+        .collect();
+    for arena_len in ARENAS {
+        let options = Options {
+            arena_len: Some(arena_len),
+            ..Options::default()
+        };
+        let sessions = run_on_all(&images, options);
         for (machine, session) in Machine::ALL.iter().zip(&sessions) {
-            let record = &session.records[index];
-            assert_eq!(record.index, index, "{machine:?}");
-            assert_eq!(
-                record.logits,
-                expected.logits.as_slice(),
-                "{machine:?}, image {index}"
-            );
-            assert_eq!(record.class, expected.class, "{machine:?}, image {index}");
-            assert_eq!(
-                record.label,
-                model.graph().labels[expected.class],
-                "{machine:?}, image {index}"
-            );
+            let run = format!("{machine:?} with {arena_len} bytes");
+            assert_eq!(session.banner.crc32, model.crc32(), "{run}");
+            assert!(session.banner.arena_len <= arena_len, "{run}");
+            assert_eq!(session.records.len(), images.len(), "{run}");
+            let stack = session.stack;
+            assert!(stack.boot < stack.size, "{run}: {stack:?}");
+            assert!(stack.inference < stack.size, "{run}: {stack:?}");
+            for (index, (record, expected)) in session.records.iter().zip(&expected).enumerate() {
+                let run = format!("{run}, image {index}");
+                let label = model.graph().labels[expected.class];
+                assert_eq!(record.index, index, "{run}");
+                assert_eq!(record.logits, expected.logits.as_slice(), "{run}");
+                assert_eq!(record.class, expected.class, "{run}");
+                assert_eq!(record.label, label, "{run}");
+            }
         }
     }
 }
 
 #[test]
 fn layers_account_for_the_instructions_of_an_inference() {
-    for session in run_on_all(&test_images(1).images, Mode::Profile) {
+    let options = Options {
+        profile: true,
+        ..Options::default()
+    };
+    for session in run_on_all(&test_images(1).images, options) {
         let record = &session.records[0];
         let sum: u64 = record.layers.iter().sum();
         println!(
@@ -102,6 +107,24 @@ fn layers_account_for_the_instructions_of_an_inference() {
 }
 
 #[test]
+fn an_arena_that_is_too_small_or_that_there_is_not_is_refused() {
+    let run = |arena_len| {
+        let options = Options {
+            arena_len: Some(arena_len),
+            ..Options::default()
+        };
+        failure(firmware(Machine::CortexM33).classify(options, &[[0; IMAGE_LEN]]))
+    };
+    let needed = MODEL.arena_len();
+    let message = run(needed - 1);
+    assert!(message.contains("arena does not fit"), "{message}");
+    assert!(message.contains(&format!("{needed} bytes")), "{message}");
+    assert!(message.contains(&(needed - 1).to_string()), "{message}");
+    let message = run(1 << 30);
+    assert!(message.contains("bytes of arena up to"), "{message}");
+}
+
+#[test]
 fn a_damaged_blob_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut damaged = BLOB.to_vec();
@@ -111,7 +134,7 @@ fn a_damaged_blob_is_refused() {
     let firmware = firmware(Machine::CortexM4)
         .with_blob(&BLOB, &damaged, &elf)
         .expect("the firmware holds the blob");
-    let message = failure(firmware.classify(Mode::Classify, &[[0; IMAGE_LEN]]));
+    let message = failure(firmware.classify(Options::default(), &[[0; IMAGE_LEN]]));
     assert!(
         message.contains("blob in flash cannot be used") && message.contains("CRC"),
         "{message}"
@@ -132,7 +155,7 @@ fn another_known_answer_is_noticed() {
     let firmware = firmware(Machine::CortexM4)
         .with_blob(&BLOB, &altered, &elf)
         .expect("the firmware holds the blob");
-    let message = failure(firmware.classify(Mode::Classify, &[[0; IMAGE_LEN]]));
+    let message = failure(firmware.classify(Options::default(), &[[0; IMAGE_LEN]]));
     assert!(message.contains("known-answer test failed"), "{message}");
     assert!(message.contains(&format!("{crc:08x}")), "{message}");
 }
@@ -162,7 +185,7 @@ fn a_bad_image_file_is_named() {
         if let Some(len) = len {
             fs::write(&file, vec![0; len]).expect("a temporary file");
         }
-        let message = failure(firmware(Machine::CortexM7).classify_file(Mode::Classify, &file));
+        let message = failure(firmware(Machine::CortexM7).classify_file(Options::default(), &file));
         assert!(message.contains(expected), "{message}");
     }
 }

@@ -1,7 +1,7 @@
 //! Capture → preprocess → classify → report, frame after frame.
 //!
 //! ```no_run
-//! # use firmware::{boot::boot, camera::{FrameSource, Supervisor, Policy}, fault::Fault, pipeline::*, protocol::*, report::Report, watchdog::Watchdog};
+//! # use firmware::{boot::{boot, plan_name}, camera::{FrameSource, Supervisor, Policy}, fault::Fault, pipeline::*, protocol::*, report::Report, watchdog::Watchdog};
 //! # use embedded_hal_async::delay::DelayNs;
 //! # async fn main_task(
 //! #     blob: &[u8], arena: &mut [u8], camera: impl FrameSource, delay: impl DelayNs, host: impl Report,
@@ -9,12 +9,13 @@
 //! # ) -> Result<(), firmware::boot::BootError> {
 //! let mut slot = None;
 //! let (model, interpreter) = boot(blob, &mut slot, arena)?;
+//! let plan = plan_name(interpreter.plan());
 //! let mut pipeline = Pipeline::new(
 //!     Board {
 //!         name: "stm32h743",
 //!         camera: "OV2640",
 //!         blob_len: blob.len() as u32,
-//!         plan: "streaming",
+//!         plan: &plan,
 //!         time_unit: TimeUnit::Microseconds,
 //!     },
 //!     model,
@@ -42,7 +43,7 @@ use crate::report::Report;
 use crate::watchdog::Watchdog;
 use embassy_futures::join::join;
 use embedded_hal_async::delay::DelayNs;
-use shared_model::{Interpreter, Model};
+use shared_model::{Interpreter, Model, Plan};
 use stages::Stages;
 
 pub use buffers::Buffers;
@@ -60,14 +61,14 @@ pub struct Board<'t> {
     pub camera: &'t str,
     /// Bytes of the blob.
     pub blob_len: u32,
-    /// How the network is computed.
+    /// How the network is computed: see [`plan_name`](crate::boot::plan_name).
     pub plan: &'t str,
     /// What the clock counts.
     pub time_unit: TimeUnit,
 }
 
 impl<'t> Board<'t> {
-    fn banner<'a: 't>(&self, model: &'t Model<'a>) -> Banner<'t> {
+    fn banner<'a: 't>(&self, model: &'t Model<'a>, plan: &Plan) -> Banner<'t> {
         let graph = model.graph();
         Banner {
             board: self.name,
@@ -75,7 +76,7 @@ impl<'t> Board<'t> {
             model: graph.name,
             crc32: model.crc32(),
             blob_len: self.blob_len,
-            arena_len: model.arena_len() as u32,
+            arena_len: plan.arena_len() as u32,
             plan: self.plan,
             labels: graph.labels.clone(),
             logit_fraction_bits: graph.logit_fraction_bits,
@@ -212,7 +213,7 @@ where
             }
         }
         if core::mem::take(&mut self.is_banner_due) {
-            let banner = self.board.banner(self.model);
+            let banner = self.board.banner(self.model, self.interpreter.plan());
             self.report.report(&Message::Banner(banner)).await;
         }
     }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use host_trainer::dataset::CLASSES;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{self, Evaluation};
 use host_trainer::report::model::{self, ModelFiles, ModelReport};
@@ -39,7 +38,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.device)?;
     println!("{}", selected.explanation);
     let network = training::load_weights(&recipe, &files.weights(), &selected.device)?;
-    let test = arguments.data.load()?.test;
+    let test = recipe.select(&arguments.data.load()?.test);
     let begin = Instant::now();
     let evaluation = evaluate::evaluate(
         &network,
@@ -48,7 +47,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         &test,
         &selected.device,
     );
-    print_table(&evaluation);
+    print_table(&evaluation, &model.graph().labels);
     println!(
         "{} images in {:.1} s, float and int8",
         evaluation.images,
@@ -60,7 +59,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     Ok(())
 }
 
-fn print_table(evaluation: &Evaluation) {
+fn print_table(evaluation: &Evaluation, labels: &[&str]) {
     println!("float     {:6.2} %", evaluation.float_top1);
     println!("int8      {:6.2} %", evaluation.int8_top1);
     println!("agreement {:6.2} %", evaluation.agreement);
@@ -68,12 +67,16 @@ fn print_table(evaluation: &Evaluation) {
     println!(
         "{:11}{}",
         "",
-        CLASSES.map(|name| format!("{:>7.6}", name)).concat()
+        cells(labels.iter().map(|name| format!("{name:>7.6}")))
     );
-    for (name, row) in CLASSES.iter().zip(&evaluation.int8_confusion) {
+    for (name, row) in labels.iter().zip(&evaluation.int8_confusion) {
         println!(
             "{name:11}{}",
-            row.map(|count| format!("{count:7}")).concat()
+            cells(row.iter().map(|count| format!("{count:7}")))
         );
     }
+}
+
+fn cells(texts: impl Iterator<Item = String>) -> String {
+    texts.collect()
 }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use host_trainer::quantize::describe;
+use host_trainer::quantize::{describe, size};
 use host_trainer::report::model;
-use shared_model::graph::{Layer, Output};
+use shared_model::graph::Output;
 use shared_model::{AlignedBytes, Model};
 
 use super::CommandResult;
@@ -31,17 +31,6 @@ pub fn run(arguments: Arguments) -> CommandResult {
         print_table(&model, bytes.len());
     }
     Ok(())
-}
-
-/// Bytes of a layer's numbers in the blob.
-fn size(layer: &Layer) -> u32 {
-    let ranges = [
-        layer.weights,
-        layer.biases,
-        layer.multipliers,
-        layer.offsets,
-    ];
-    ranges.iter().map(|range| range.len).sum()
 }
 
 fn to_json(model: &Model, bytes: usize) -> serde_json::Value {

@@ -1,10 +1,13 @@
 //! One module a command.
 
+pub mod compare;
 pub mod data;
 pub mod evaluate;
 pub mod inspect;
+pub mod monitor;
 pub mod predict;
 pub mod quantize;
+pub mod report;
 pub mod train;
 pub mod whole_job;
 

@@ -70,7 +70,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
             .iter()
             .map(|&probability| f32::from(probability) / 65535.0)
             .collect();
-        let float_probabilities = softmax(logits).to_vec();
+        let float_probabilities = softmax(logits);
         let float_class = largest(&float_probabilities);
         let prediction = Prediction {
             image: path.display().to_string(),

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use host_trainer::dataset::{self, Cifar10};
+use host_trainer::dataset::Cifar10;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate;
 use host_trainer::quantize::{CALIBRATION_IMAGES, NOT_MEASURED, quantize};
 use host_trainer::recipe::Recipe;
 use host_trainer::report::history::History;
-use host_trainer::report::model::{self, ModelFiles, ModelReport};
-use host_trainer::training::{self, HISTORY_FILE, RECIPE_FILE, WEIGHTS_FILE};
+use host_trainer::report::model::{self, ModelFiles, ModelReport, ModelSize};
+use host_trainer::training::{self, HISTORY_FILE, RECIPE_FILE, TrainingData, WEIGHTS_FILE};
 use shared_model::Model;
 
 use super::CommandResult;
@@ -39,21 +39,16 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let data = arguments.data.load()?;
     let files = arguments
         .output
-        .map_or_else(|| default_files(&arguments.run), ModelFiles::of_blob);
+        .map_or_else(|| ModelFiles::of_run(&arguments.run), ModelFiles::of_blob);
     let report = quantize_run(&arguments.run, &files, &data, &selected.device)?;
     println!("{}", report.markdown());
     println!("blob: {}", files.blob.display());
+    println!("page: {}", files.page().display());
     println!(
         "next: cargo run -p host-trainer -- predict --blob {} PICTURE.png",
         files.blob.display()
     );
     Ok(())
-}
-
-/// The model files that a run's own folder holds.
-pub fn default_files(run: &Path) -> ModelFiles {
-    let name = run.file_name().unwrap_or(run.as_os_str());
-    ModelFiles::of_blob(run.join(name).with_added_extension("blob"))
 }
 
 /// Quantizes the best weights of `run`, evaluates float and integer network on the test set, writes blob, weights and
@@ -66,38 +61,33 @@ pub fn quantize_run(
 ) -> Result<ModelReport, Box<dyn std::error::Error>> {
     let recipe: Recipe = serde_json::from_slice(&model::read(&run.join(RECIPE_FILE))?)?;
     let history = History::load(&run.join(HISTORY_FILE))?;
-    let best = history
-        .best_epoch()
-        .ok_or_else(|| format!("{} has no complete epoch yet", run.display()))?;
+    if history.epochs.is_empty() {
+        return Err(format!("{} has no complete epoch yet", run.display()).into());
+    }
     let weights = run.join(WEIGHTS_FILE);
     let network = training::load_weights(&recipe, &weights, device)?;
-    let training = dataset::split(&data.train, dataset::SPLIT_SEED).training;
-    let calibration = &training.images[..CALIBRATION_IMAGES];
+    let training = TrainingData::of(&recipe, &data.train).train;
+    let calibration = &training.images[..CALIBRATION_IMAGES.min(training.len())];
+    let test = recipe.select(&data.test);
 
-    let quantization = quantize(&network, &recipe, calibration, device)?;
+    let (quantization, quantization_report) = quantize(&network, &recipe, calibration, device)?;
     let epochs = u16::try_from(history.epochs.len())?;
     let unmeasured = quantization.blob(&files.name(), &recipe, epochs, NOT_MEASURED)?;
-    let evaluation = evaluate::evaluate(
-        &network,
-        recipe.pixel_scaling,
-        &Model::load(&unmeasured)?,
-        &data.test,
-        device,
-    );
+    let model = Model::load(&unmeasured)?;
+    let evaluation = evaluate::evaluate(&network, recipe.pixel_scaling, &model, &test, device);
     let blob = quantization.blob(&files.name(), &recipe, epochs, evaluation.accuracy())?;
 
     model::write(&files.blob, &blob)?;
     model::write(&files.weights(), &model::read(&weights)?)?;
     let report = ModelReport {
         name: files.name(),
-        epochs: history.epochs.len(),
-        train_images: recipe.image_limit.unwrap_or(usize::MAX).min(training.len()),
-        best: history.epochs[best - 1],
-        quantization: quantization.report,
+        train_images: training.len(),
+        history,
+        quantization: quantization_report,
+        size: ModelSize::of(&model, blob.len()),
         evaluation,
         recipe,
     };
-    report.save(files)?;
-    files.draw(&history, &report.evaluation)?;
+    report.save(files, &test.images)?;
     Ok(report)
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use host_trainer::dataset::{self, LabelledImages};
+use host_trainer::dataset::CLASSES;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::recipe::{
     Augmentation, Border, Optimizer, PRESETS, PixelScaling, Recipe, Schedule,
@@ -79,6 +79,12 @@ struct Overrides {
     /// Part of a one-cycle schedule that warms up.
     #[arg(long, default_value_t = 0.15)]
     warm_up: f64,
+    /// What a plateau multiplies the learning rate by.
+    #[arg(long, default_value_t = 0.5)]
+    plateau_factor: f64,
+    /// Epochs without a better validation loss that make a plateau.
+    #[arg(long, default_value_t = 5)]
+    plateau_patience: usize,
     /// What turns gradients into updates.
     #[arg(long, value_enum)]
     optimizer: Option<OptimizerName>,
@@ -115,9 +121,18 @@ struct Overrides {
     /// Stop after so many epochs without a better validation loss.
     #[arg(long)]
     patience: Option<usize>,
+    /// Train on all 50,000 images and validate on none: for final weights, when every choice is made.
+    #[arg(long, conflicts_with = "patience")]
+    all_images: bool,
     /// Train and validate on the first N images only, for quick experiments.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
     images: Option<u16>,
+    /// Tell only these classes apart.
+    #[arg(long, value_delimiter = ',', value_name = "CLASS,CLASS[,CLASS…]", value_parser = CLASSES)]
+    classes: Option<Vec<String>>,
+    /// Start with the convolutions of the run in that folder, whatever its classes.
+    #[arg(long, value_name = "RUN")]
+    transfer: Option<PathBuf>,
     /// Start of every random number.
     #[arg(long)]
     seed: Option<u64>,
@@ -152,15 +167,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
     println!("{}", selected.explanation);
     let data = arguments.data.load()?;
-    let mut split = dataset::split(&data.train, dataset::SPLIT_SEED);
-    if let Some(count) = recipe.image_limit {
-        truncate(&mut split.training, count);
-        truncate(&mut split.validation, count);
-    }
-    let data = TrainingData {
-        train: &split.training,
-        validation: &split.validation,
-    };
+    let data = TrainingData::of(&recipe, &data.train);
     let progress = &mut arguments.place.progress();
     let trained = training::train(
         &recipe,
@@ -180,31 +187,33 @@ pub fn run(arguments: Arguments) -> CommandResult {
     Ok(())
 }
 
+/// File of the learning curves in a run's folder, without its extension.
+pub const CURVES: &str = "learning-curves";
+
 /// Draws a run's learning curves into its folder.
 pub fn draw_curves(trained: &TrainedRun, run: &Path) -> Result<(), report::ReportError> {
     let name = run.file_name().unwrap_or(run.as_os_str()).to_string_lossy();
-    let file = |extension| run.join("learning-curves").with_extension(extension);
+    let file = |extension| run.join(CURVES).with_extension(extension);
     report::learning_curves(&trained.history, &name, &file("png"), &file("svg"))
 }
 
 /// One line about how a run ended.
 pub fn summary(trained: &TrainedRun) -> String {
     let epochs = &trained.history.epochs;
-    let best = trained.history.best_epoch().unwrap_or_default();
-    let accuracy = epochs
-        .get(best.wrapping_sub(1))
-        .map_or(0.0, |epoch| epoch.validation_accuracy);
-    let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
+    let seconds = trained.history.seconds();
+    let validation = trained.history.best().and_then(|best| {
+        let accuracy = best.validation?.accuracy;
+        Some(format!(
+            "; best validation accuracy {accuracy:.2} % after epoch {}",
+            best.epoch
+        ))
+    });
     format!(
-        "trained {} epochs in {:.1} min; best validation accuracy {accuracy:.2} % after epoch {best}",
+        "trained {} epochs in {:.1} min{}",
         epochs.len(),
-        seconds / 60.0
+        seconds / 60.0,
+        validation.unwrap_or_default()
     )
-}
-
-fn truncate(images: &mut LabelledImages, count: usize) {
-    images.images.truncate(count);
-    images.labels.truncate(count);
 }
 
 impl Arguments {
@@ -225,6 +234,16 @@ fn set<T: Clone>(target: &mut T, value: &Option<T>) {
     }
 }
 
+/// The labels of classes, whose names clap has checked.
+fn labels(names: &[String]) -> Vec<u8> {
+    let label = |name: &String| CLASSES.iter().position(|class| class == name);
+    names
+        .iter()
+        .filter_map(label)
+        .map(|label| label as u8)
+        .collect()
+}
+
 impl Overrides {
     fn apply_training(&self, recipe: &mut Recipe) {
         set(&mut recipe.epochs, &self.epochs.map(usize::from));
@@ -240,8 +259,8 @@ impl Overrides {
                 },
                 ScheduleName::Cosine => Schedule::Cosine,
                 ScheduleName::ReduceOnPlateau => Schedule::ReduceOnPlateau {
-                    factor: 0.5,
-                    patience: 5,
+                    factor: self.plateau_factor,
+                    patience: self.plateau_patience,
                 },
             };
         }
@@ -264,7 +283,10 @@ impl Overrides {
             recipe.weight_averaging = Some(decay).filter(|&decay| decay > 0.0);
         }
         recipe.patience = self.patience.or(recipe.patience);
+        recipe.all_images = self.all_images;
         recipe.image_limit = self.images.map(usize::from);
+        recipe.classes = self.classes.as_deref().map(labels);
+        recipe.transfer.clone_from(&self.transfer);
     }
 
     fn apply_regularization(&self, recipe: &mut Recipe) -> Result<(), String> {
@@ -279,5 +301,102 @@ impl Overrides {
         set(&mut augmentation.flip, &self.flip);
         set(&mut augmentation.cutout, &self.cutout);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        train: Arguments,
+    }
+
+    fn parsed(flags: &[String]) -> Recipe {
+        let words = flags.iter().flat_map(|flag| flag.split(' '));
+        let command = Command::try_parse_from(["train"].into_iter().chain(words)).unwrap();
+        command.train.recipe().unwrap()
+    }
+
+    /// Every preset, and recipes that differ from theirs in every flag.
+    fn recipes() -> Vec<Recipe> {
+        let presets = PRESETS.map(|(name, _)| Recipe::preset(name).unwrap());
+        let mut recipes = presets.to_vec();
+        recipes.extend(presets.map(Recipe::compressed));
+        let other = Recipe {
+            batch_size: 32,
+            seed: 7,
+            learning_rate: 0.0125,
+            weight_decay: 1e-4,
+            label_smoothing: 0.05,
+            block_dropout: vec![0.1, 0.25],
+            hidden_dropout: 0.0,
+            pixel_scaling: PixelScaling::Centred,
+            augmentation: Augmentation {
+                shift: 2,
+                border: Border::Reflect,
+                flip: true,
+                cutout: 6,
+            },
+            weight_averaging: Some(0.99),
+            image_limit: Some(500),
+            classes: Some(vec![9, 2, 0]),
+            transfer: Some("runs/another".into()),
+            ..Recipe::preset("vgg2").unwrap()
+        };
+        let schedules = [
+            Schedule::Cosine,
+            Schedule::OneCycle { warm_up: 0.25 },
+            Schedule::ReduceOnPlateau {
+                factor: 0.3,
+                patience: 2,
+            },
+        ];
+        recipes.extend(schedules.map(|schedule| Recipe {
+            schedule,
+            patience: Some(4),
+            ..other.clone()
+        }));
+        let optimizers = [
+            Optimizer::Adam,
+            Optimizer::AdamW,
+            Optimizer::Sgd {
+                momentum: 0.8,
+                nesterov: false,
+            },
+        ];
+        recipes.extend(optimizers.map(|optimizer| Recipe {
+            optimizer,
+            all_images: true,
+            weight_averaging: None,
+            ..other.clone()
+        }));
+        recipes
+    }
+
+    #[test]
+    fn the_flags_of_a_recipe_make_it_again() {
+        for recipe in recipes() {
+            assert_eq!(parsed(&recipe.flags()), recipe, "{:?}", recipe.flags());
+        }
+    }
+
+    #[test]
+    fn classes_are_taken_in_the_order_given_and_once() {
+        let recipe = parsed(&["--classes truck,cat".to_owned()]);
+        assert_eq!(recipe.classes, Some(vec![9, 3]));
+        let refused = |classes: &str| {
+            let arguments = ["train", "--classes", classes];
+            match Command::try_parse_from(arguments) {
+                Ok(command) => command.train.recipe().unwrap_err(),
+                Err(error) => error.to_string(),
+            }
+        };
+        assert!(refused("cat,cat").contains("twice"));
+        assert!(refused("cat").contains("two classes"));
+        assert!(refused("cat,tiger").contains("tiger"));
     }
 }

@@ -1,14 +1,15 @@
 //! No command: the whole job, from nothing to a blob.
 
 use clap::Args;
-use host_trainer::dataset::{self, Split};
+use host_trainer::dataset::LabelledImages;
 use host_trainer::device;
 use host_trainer::recipe::Recipe;
+use host_trainer::report::model::ModelFiles;
 use host_trainer::training::{self, TrainingData};
 
 use super::CommandResult;
 use super::data::Directory;
-use super::quantize::{default_files, quantize_run};
+use super::quantize::quantize_run;
 use super::train::{Place, draw_curves, summary};
 
 /// Flags of the whole job.
@@ -35,28 +36,24 @@ pub fn run(arguments: Arguments) -> CommandResult {
         full.clone().shortened()
     };
     let data = arguments.data.load()?;
-    let split = dataset::split(&data.train, dataset::SPLIT_SEED);
-    let seconds = training::seconds_an_image(&full, &split.training, &selected.device);
+    let training_data = TrainingData::of(&recipe, &data.train);
+    let seconds = training::seconds_an_image(&full, &training_data.train, &selected.device);
     println!(
         "vgg3-best in full: {} epochs, about {} here.",
         full.epochs,
-        duration(&full, &split, seconds)
+        duration(&full, &training_data, seconds)
     );
     if !in_full {
         println!(
             "On a CPU this runs a short schedule of the same network: {} epochs, about {}. For the full one: --full.",
             recipe.epochs,
-            duration(&recipe, &split, seconds)
+            duration(&recipe, &training_data, seconds)
         );
     }
     let run = arguments
         .place
         .runs
         .join(if in_full { "vgg3-best" } else { "vgg3-short" });
-    let training_data = TrainingData {
-        train: &split.training,
-        validation: &split.validation,
-    };
     let progress = &mut arguments.place.progress();
     // An interrupted training goes on; a complete one is taken as it is.
     let trained = training::train(
@@ -72,13 +69,13 @@ pub fn run(arguments: Arguments) -> CommandResult {
         "{}\nquantizing, and evaluating on the test set …",
         summary(&trained)
     );
-    let files = default_files(&run);
+    let files = ModelFiles::of_run(&run);
     let model = quantize_run(&run, &files, &data, &selected.device)?;
     println!("\n{}", model.markdown());
     println!(
         "blob:   {}\nreport: {}",
         files.blob.display(),
-        files.card().display()
+        files.page().display()
     );
     println!(
         "next:   cargo run -p host-trainer -- predict --blob {} PICTURE.png",
@@ -88,10 +85,11 @@ pub fn run(arguments: Arguments) -> CommandResult {
 }
 
 /// The time that a recipe's training takes, validation included, for people.
-fn duration(recipe: &Recipe, split: &Split, seconds_an_image: f64) -> String {
+fn duration(recipe: &Recipe, data: &TrainingData, seconds_an_image: f64) -> String {
     /// A validation image is only run forward.
     const VALIDATION_SHARE: f64 = 1.0 / 3.0;
-    let images = split.training.len() as f64 + VALIDATION_SHARE * split.validation.len() as f64;
+    let validation = data.validation.as_ref().map_or(0, LabelledImages::len);
+    let images = data.train.len() as f64 + VALIDATION_SHARE * validation as f64;
     let minutes = recipe.epochs as f64 * images * seconds_an_image / 60.0;
     if minutes < 100.0 {
         format!("{minutes:.0} minutes")

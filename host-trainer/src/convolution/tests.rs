@@ -179,11 +179,7 @@ fn an_input_without_gradient_leaves_the_others_as_they_are() {
 #[test]
 fn a_network_on_ndarray_equals_it_on_flex() {
     let flex = Device::flex();
-    let network = Architecture {
-        filters: vec![4, 8, 8],
-        batch_norm: true,
-    }
-    .init(&flex);
+    let network = Architecture::new(vec![4, 8, 8], true).init(&flex);
     let images = normal([2, 3, 32, 32], &flex);
     let logits = network.forward(images.clone(), &DropoutMasks::default());
     let reference = network

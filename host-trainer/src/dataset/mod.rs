@@ -92,6 +92,12 @@ impl LabelledImages {
         self.images.is_empty()
     }
 
+    /// Keeps the first `count` images, all if there are fewer.
+    pub fn truncate(&mut self, count: usize) {
+        self.images.truncate(count);
+        self.labels.truncate(count);
+    }
+
     /// The images at `indices`, in that order.
     ///
     /// # Panics
@@ -101,6 +107,18 @@ impl LabelledImages {
             images: indices.iter().map(|&index| self.images[index]).collect(),
             labels: indices.iter().map(|&index| self.labels[index]).collect(),
         }
+    }
+
+    /// The images of the given classes, labelled with the classes' positions in `classes`.
+    pub fn of_classes(&self, classes: &[u8]) -> Self {
+        let position = |label: u8| classes.iter().position(|&class| class == label);
+        let (images, labels) = self
+            .images
+            .iter()
+            .zip(&self.labels)
+            .filter_map(|(image, &label)| Some((*image, position(label)? as u8)))
+            .unzip();
+        Self { images, labels }
     }
 
     /// How many images there are of each class.

@@ -4,7 +4,7 @@ use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use shared_model::graph::LayerKind;
 
-use crate::network::{CLASSES, HIDDEN, Network, numbers};
+use crate::network::{HIDDEN, Network, numbers};
 
 /// One layer: `y = scale · relu(w · x + bias) + shift`, a channel at a time.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,16 +90,18 @@ fn hidden_layer(network: &Network, [height, width, channels]: [usize; 3]) -> Flo
 }
 
 fn output_layer(network: &Network) -> FloatLayer {
+    let weight = network.output.weight.val();
+    let [_, classes] = weight.dims();
     FloatLayer {
         kind: LayerKind::Dense {
             inputs: to_u16(HIDDEN),
-            outputs: to_u16(CLASSES),
+            outputs: to_u16(classes),
         },
         relu: false,
-        weights: numbers(network.output.weight.val().transpose()),
-        bias: bias(network.output.bias.as_ref().map(|bias| bias.val()), CLASSES),
-        scale: vec![1.0; CLASSES],
-        shift: vec![0.0; CLASSES],
+        weights: numbers(weight.transpose()),
+        bias: bias(network.output.bias.as_ref().map(|bias| bias.val()), classes),
+        scale: vec![1.0; classes],
+        shift: vec![0.0; classes],
     }
 }
 

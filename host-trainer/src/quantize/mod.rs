@@ -6,6 +6,7 @@
 mod calibration;
 mod float_layers;
 mod integer_layers;
+mod search;
 mod sqnr;
 
 use burn::tensor::Device;
@@ -14,18 +15,16 @@ use shared_model::encode::{self, EncodeError};
 use shared_model::graph::{Accuracy, Output, PixelScaling, Provenance};
 use shared_model::{AlignedBytes, Image, LoadError, Model};
 
-use crate::dataset;
+use crate::evaluate::float_logits;
 use crate::network::Network;
 use crate::recipe::Recipe;
-use calibration::{ActivationRange, Calibration};
+use calibration::Calibration;
 use float_layers::{FloatLayer, float_layers};
-use integer_layers::InputQuantization;
+use search::{CLIPS, Candidate, Search};
 
-/// Parts of the activations cut off at each end, of which the quantizer takes the one with the best logits.
-const CLIPS: [f64; 5] = [0.0, 1e-5, 3e-5, 1e-4, 3e-4];
-
-/// Training images that a calibration needs, no more: further ones change nothing that can be measured.
-pub const CALIBRATION_IMAGES: usize = 512;
+/// Training images that the quantizer needs, no more: half of them for ranges, half to choose by. Further ones change
+/// nothing that can be measured.
+pub const CALIBRATION_IMAGES: usize = 1024;
 
 /// What a blob says about its accuracy before anybody looked.
 pub const NOT_MEASURED: Accuracy = Accuracy {
@@ -85,8 +84,8 @@ pub enum QuantizeError {
         value: f64,
     },
     /// There is nothing to calibrate on.
-    #[error("calibration needs at least one image")]
-    NoImages,
+    #[error("calibration needs at least two images")]
+    TooFewImages,
     /// The writer refused: an accumulator could overflow, or a shape is not possible.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -95,14 +94,12 @@ pub enum QuantizeError {
     Load(#[from] LoadError),
 }
 
-/// An integer network, and how it was found.
+/// An integer network.
 pub struct Quantization {
     layers: Vec<encode::Layer>,
     padding: [i8; 3],
     logit_fraction_bits: u8,
     known_answer: Image,
-    /// Scales and losses, layer by layer.
-    pub report: QuantizationReport,
 }
 
 /// How a network was quantized, for people.
@@ -110,12 +107,27 @@ pub struct Quantization {
 pub struct QuantizationReport {
     /// Training images that the ranges were measured on.
     pub calibration_images: usize,
-    /// Part of each layer's activations that was cut off at each end.
-    pub clip: f64,
-    /// Signal to quantization noise ratio of the logits, in dB, for each clip that was tried.
-    pub tried: Vec<(f64, f64)>,
+    /// Other training images, by which the choices were made.
+    pub choice_images: usize,
+    /// Whether each bias takes back what the rounding of weights adds to the mean of its channel.
+    pub bias_correction: bool,
+    /// What was tried for all layers at once.
+    pub tried: Vec<Trial>,
+    /// Signal to quantization noise ratio of the logits in dB, with each layer's own clip.
+    pub logits_sqnr_db: f64,
     /// In the order of computation.
     pub layers: Vec<LayerReport>,
+}
+
+/// A choice for all layers, and what it is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Part of each layer's outputs that is cut off at each end.
+    pub clip: f64,
+    /// Whether biases are corrected.
+    pub bias_correction: bool,
+    /// Signal to quantization noise ratio of the logits, in dB.
+    pub logits_sqnr_db: f64,
 }
 
 /// How one layer was quantized.
@@ -123,45 +135,109 @@ pub struct QuantizationReport {
 pub struct LayerReport {
     /// Operation and shapes.
     pub layer: String,
+    /// Shape `[h, w, c]` of the output.
+    pub output_shape: [u16; 3],
+    /// Multiplications for one image.
+    pub multiply_accumulates: u64,
+    /// Size of its numbers in the blob.
+    pub bytes: u32,
+    /// Part of the outputs that was cut off at each end; `None` of the logits, which have 32 bits.
+    pub clip: Option<f64>,
     /// Real distance of two neighbouring output integers.
     pub scale: f32,
     /// Integer that stands for 0.
     pub zero_point: i8,
-    /// Signal to quantization noise ratio of the output against the float network, in dB.
+    /// Signal to quantization noise ratio of the output against the float network in dB: of the logits by the images
+    /// that choices were made by, of others by the calibration's.
     pub sqnr_db: f64,
 }
 
-/// Quantizes `network`, which stands on `device` without autodiff, with ranges measured on `images` (training images).
+/// Quantizes `network`, which stands on `device` without autodiff. Ranges are measured on the first half of `images`
+/// (training images), choices are made by the second half.
 pub fn quantize(
     network: &Network,
     recipe: &Recipe,
     images: &[Image],
     device: &Device,
-) -> Result<Quantization, QuantizeError> {
-    let known_answer = *images.first().ok_or(QuantizeError::NoImages)?;
+) -> Result<(Quantization, QuantizationReport), QuantizeError> {
+    let (measured, chosen_by) = images.split_at(images.len() / 2);
+    if measured.is_empty() {
+        return Err(QuantizeError::TooFewImages);
+    }
     let layers = float_layers(network);
     check_finite(&layers)?;
-    let calibration = Calibration::measure(network, images, recipe.pixel_scaling, device);
+    let calibration = Calibration::measure(network, measured, recipe.pixel_scaling, device);
+    let logits = float_logits(network, recipe.pixel_scaling, chosen_by, device).concat();
+    let search = Search::new(&layers, recipe, &calibration, chosen_by, &logits);
+    let (tried, best) = try_uniform(&search)?;
+    let best = search.refined(best);
+    let blob = best
+        .quantization
+        .blob(&recipe.preset, recipe, 0, NOT_MEASURED)?;
+    let report = QuantizationReport {
+        calibration_images: measured.len(),
+        choice_images: chosen_by.len(),
+        bias_correction: best.choice.bias_correction,
+        tried,
+        logits_sqnr_db: best.sqnr_db,
+        layers: layer_reports(&Model::load(&blob)?, &best, measured, &calibration),
+    };
+    Ok((best.quantization, report))
+}
+
+/// Every choice that is the same for all layers, and the best of them.
+fn try_uniform(search: &Search) -> Result<(Vec<Trial>, Candidate), QuantizeError> {
     let mut tried = Vec::new();
-    let mut best: Option<(f64, f64, Quantization)> = None;
-    for clip in CLIPS {
-        let candidate = with_clip(&layers, recipe, &calibration, clip, known_answer)?;
-        let blob = candidate.blob(&recipe.preset, recipe, 0, NOT_MEASURED)?;
-        let sqnr = sqnr::of_logits(&Model::load(&blob)?, images, &calibration);
-        tried.push((clip, sqnr));
-        if best.as_ref().is_none_or(|(_, best, _)| sqnr > *best) {
-            best = Some((clip, sqnr, candidate));
+    let mut best: Option<Candidate> = None;
+    for bias_correction in [false, true] {
+        for (position, clip) in CLIPS.into_iter().enumerate() {
+            let candidate = search.uniform(position, bias_correction)?;
+            tried.push(Trial {
+                clip,
+                bias_correction,
+                logits_sqnr_db: candidate.sqnr_db,
+            });
+            if best
+                .as_ref()
+                .is_none_or(|best| candidate.sqnr_db > best.sqnr_db)
+            {
+                best = Some(candidate);
+            }
         }
     }
-    let (clip, _, mut quantization) = best.expect("CLIPS is not empty");
-    let blob = quantization.blob(&recipe.preset, recipe, 0, NOT_MEASURED)?;
-    quantization.report = QuantizationReport {
-        calibration_images: images.len(),
-        clip,
-        tried,
-        layers: sqnr::of_layers(&Model::load(&blob)?, images, &calibration),
-    };
-    Ok(quantization)
+    Ok((tried, best.expect("CLIPS is not empty")))
+}
+
+fn layer_reports(
+    model: &Model,
+    candidate: &Candidate,
+    images: &[Image],
+    calibration: &Calibration,
+) -> Vec<LayerReport> {
+    let graph = model.graph();
+    let clips = candidate.choice.clips.iter().map(|&clip| Some(CLIPS[clip]));
+    let ratios = sqnr::of_hidden_layers(model, images, calibration);
+    let layers = graph.layers.iter();
+    layers
+        .zip(clips.chain([None]))
+        .zip(ratios.into_iter().chain([candidate.sqnr_db]))
+        .map(|((layer, clip), sqnr_db)| {
+            let (scale, zero_point) = match layer.output {
+                Output::Int8 { scale, zero_point } => (scale, zero_point),
+                Output::Logits => (sqnr::logit_scale(graph), 0),
+            };
+            LayerReport {
+                layer: describe(&layer.kind),
+                output_shape: layer.kind.output_shape(),
+                multiply_accumulates: layer.kind.multiply_accumulates(),
+                bytes: size(layer),
+                clip,
+                scale,
+                zero_point,
+                sqnr_db,
+            }
+        })
+        .collect()
 }
 
 fn check_finite(layers: &[FloatLayer]) -> Result<(), QuantizeError> {
@@ -184,41 +260,6 @@ fn check_finite(layers: &[FloatLayer]) -> Result<(), QuantizeError> {
     Ok(())
 }
 
-fn with_clip(
-    layers: &[FloatLayer],
-    recipe: &Recipe,
-    calibration: &Calibration,
-    clip: f64,
-    known_answer: Image,
-) -> Result<Quantization, QuantizeError> {
-    let mut input = InputQuantization::of_image(recipe.pixel_scaling);
-    let padding = input
-        .padding()
-        .try_into()
-        .expect("an image has three channels");
-    let mut quantized = Vec::new();
-    let (last, hidden) = layers.split_last().expect("a network has layers");
-    for (index, (layer, activations)) in hidden.iter().zip(&calibration.activations).enumerate() {
-        let range = ActivationRange::of(activations, clip);
-        quantized.push(integer_layers::hidden_layer(index, layer, &input, range)?);
-        input = InputQuantization::of_activation(range);
-    }
-    let (logits, logit_fraction_bits) = integer_layers::logits_layer(hidden.len(), last, &input)?;
-    quantized.push(logits);
-    Ok(Quantization {
-        layers: quantized,
-        padding,
-        logit_fraction_bits,
-        known_answer,
-        report: QuantizationReport {
-            calibration_images: 0,
-            clip,
-            tried: Vec::new(),
-            layers: Vec::new(),
-        },
-    })
-}
-
 impl Quantization {
     /// The blob of the model `name`, with the figures that were measured for it.
     pub fn blob(
@@ -231,7 +272,11 @@ impl Quantization {
         let (mean, deviation) = recipe.pixel_scaling.mean_and_deviation();
         let network = encode::Network {
             name,
-            labels: dataset::CLASSES.map(str::to_owned).to_vec(),
+            labels: recipe
+                .class_names()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             padding: self.padding,
             pixel_scaling: PixelScaling {
                 mean: mean.iter().map(|mean| 255.0 * mean).collect(),
@@ -255,19 +300,15 @@ impl Quantization {
     }
 }
 
-impl LayerReport {
-    fn new(layer: &shared_model::graph::Layer, logit_scale: f32, sqnr_db: f64) -> Self {
-        let (scale, zero_point) = match layer.output {
-            Output::Int8 { scale, zero_point } => (scale, zero_point),
-            Output::Logits => (logit_scale, 0),
-        };
-        Self {
-            layer: integer_layers::describe(&layer.kind),
-            scale,
-            zero_point,
-            sqnr_db,
-        }
-    }
-}
-
 pub use integer_layers::describe;
+
+/// Bytes of a layer's numbers in the blob.
+pub fn size(layer: &shared_model::graph::Layer) -> u32 {
+    let ranges = [
+        layer.weights,
+        layer.biases,
+        layer.multipliers,
+        layer.offsets,
+    ];
+    ranges.iter().map(|range| range.len).sum()
+}

@@ -4,10 +4,8 @@ use rayon::prelude::*;
 use shared_model::graph::{Graph, Output};
 use shared_model::{Hook, Image, Interpreter, Model};
 
-use super::LayerReport;
 use super::calibration::Calibration;
 use crate::evaluate::classify_all;
-use crate::network::CLASSES;
 
 /// Sums of squares of a signal and of its error.
 #[derive(Clone, Copy, Default)]
@@ -36,14 +34,24 @@ impl Power {
 }
 
 /// Of the logits, in dB.
-pub fn of_logits(model: &Model, images: &[Image], calibration: &Calibration) -> f64 {
-    logit_power(model, images, calibration).decibels()
+///
+/// `float` holds the float network's logits, `[images][classes]`.
+pub fn of_logits(model: &Model, images: &[Image], float: &[f32]) -> f64 {
+    let scale = f64::from(logit_scale(model.graph()));
+    let mut power = Power::default();
+    let answers = classify_all(model, images);
+    let classes = model.graph().labels.len();
+    for (answer, floats) in answers.iter().zip(float.chunks_exact(classes)) {
+        for (&logit, &float) in answer.logits.iter().zip(floats) {
+            power.add(float, f64::from(logit) * scale);
+        }
+    }
+    power.decibels()
 }
 
-/// Of every layer.
-pub fn of_layers(model: &Model, images: &[Image], calibration: &Calibration) -> Vec<LayerReport> {
-    let graph = model.graph();
-    let hidden = graph.layers.len() - 1;
+/// Of every layer but the last, which is measured by [`of_logits`]: in dB.
+pub fn of_hidden_layers(model: &Model, images: &[Image], calibration: &Calibration) -> Vec<f64> {
+    let hidden = model.graph().layers.len() - 1;
     let powers = images
         .par_iter()
         .enumerate()
@@ -51,37 +59,19 @@ pub fn of_layers(model: &Model, images: &[Image], calibration: &Calibration) -> 
             || vec![0; model.arena_len()],
             |arena, (index, image)| image_power(model, arena, image, index, calibration),
         )
-        .collect::<Vec<_>>()
+        .collect::<Vec<_>>();
+    let sums = powers
         .into_iter()
         .fold(vec![Power::default(); hidden], |sums, powers| {
-            sums.into_iter()
-                .zip(powers)
-                .map(|(sum, power)| sum.plus(power))
-                .collect()
+            let pairs = sums.into_iter().zip(powers);
+            pairs.map(|(sum, power)| sum.plus(power)).collect()
         });
-    let logits = logit_power(model, images, calibration);
-    graph
-        .layers
-        .iter()
-        .zip(powers.into_iter().chain([logits]))
-        .map(|(layer, power)| LayerReport::new(layer, logit_scale(graph), power.decibels()))
-        .collect()
+    sums.into_iter().map(Power::decibels).collect()
 }
 
-fn logit_scale(graph: &Graph) -> f32 {
+/// Real value of a logit's 1.
+pub fn logit_scale(graph: &Graph) -> f32 {
     1.0 / (1_u32 << graph.logit_fraction_bits) as f32
-}
-
-fn logit_power(model: &Model, images: &[Image], calibration: &Calibration) -> Power {
-    let scale = f64::from(logit_scale(model.graph()));
-    let mut power = Power::default();
-    let answers = classify_all(model, images);
-    for (answer, floats) in answers.iter().zip(calibration.logits.chunks_exact(CLASSES)) {
-        for (&logit, &float) in answer.logits.iter().zip(floats) {
-            power.add(float, f64::from(logit) * scale);
-        }
-    }
-    power
 }
 
 fn image_power(

@@ -1,14 +1,54 @@
-//! What all pictures share: the font, the errors, the text styles.
+//! What all pictures share: the font, the errors, the text styles, the ways to write them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-use plotters::drawing::DrawingAreaErrorKind;
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
+use plotters::prelude::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, IntoFont, RGBColor, TextStyle, register_font};
 
 /// The name under which the font is registered; in an SVG, whatever the viewer takes for it.
-pub(super) const FONT: &str = "sans-serif";
+pub const FONT: &str = "sans-serif";
+
+/// What drawing ends with.
+pub type DrawingResult<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
+
+/// A picture that can be drawn as pixels and as vectors.
+pub trait Figure {
+    /// Width and height in pixels.
+    fn size(&self) -> (u32, u32);
+
+    /// Draws it on an area of that size.
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB>;
+}
+
+/// Writes a picture as PNG and as SVG.
+pub fn save(figure: &impl Figure, png: &Path, svg: &Path) -> Result<(), ReportError> {
+    save_png(figure, png)?;
+    figure
+        .draw(&SVGBackend::new(svg, figure.size()).into_drawing_area())
+        .map_err(ReportError::at(svg))
+}
+
+/// Writes a picture as PNG.
+pub fn save_png(figure: &impl Figure, png: &Path) -> Result<(), ReportError> {
+    register_fonts();
+    figure
+        .draw(&BitMapBackend::new(png, figure.size()).into_drawing_area())
+        .map_err(ReportError::at(png))
+}
+
+/// A picture as the text of an SVG.
+pub fn to_svg(figure: &impl Figure) -> String {
+    register_fonts();
+    let mut text = String::new();
+    figure
+        .draw(&SVGBackend::with_string(&mut text, figure.size()).into_drawing_area())
+        .expect("nothing can fail where nothing is written");
+    text
+}
 
 /// A picture could not be drawn or written.
 #[derive(Debug, thiserror::Error)]

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use plotters::coord::Shift;
-use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 
-use super::canvas::{ReportError, centred, register_fonts};
+use super::canvas::{DrawingResult, Figure, ReportError, centred, save};
 
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (960, 930);
@@ -37,50 +36,46 @@ pub fn confusion_matrix(
         "a confusion matrix of {} classes has as many rows and columns",
         labels.len()
     );
-    register_fonts();
-    draw(
-        matrix,
-        labels,
-        &BitMapBackend::new(png, SIZE).into_drawing_area(),
-    )
-    .map_err(ReportError::at(png))?;
-    draw(
-        matrix,
-        labels,
-        &SVGBackend::new(svg, SIZE).into_drawing_area(),
-    )
-    .map_err(ReportError::at(svg))
+    save(&Matrix { matrix, labels }, png, svg)
 }
 
-fn draw<DB: DrawingBackend>(
-    matrix: &[Vec<u32>],
-    labels: &[&str],
-    area: &DrawingArea<DB, Shift>,
-) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
-    area.fill(&WHITE)?;
-    draw_names(labels, area)?;
-    for (truth, row) in matrix.iter().enumerate() {
-        let images: u32 = row.iter().sum();
-        for (predicted, &count) in row.iter().enumerate() {
-            let share = f64::from(count) / f64::from(images.max(1));
-            draw_cell(
-                area,
-                [predicted, truth].map(|index| edges(index, labels.len())),
-                count,
-                share,
-            )?;
-        }
+struct Matrix<'a> {
+    matrix: &'a [Vec<u32>],
+    labels: &'a [&'a str],
+}
+
+impl Figure for Matrix<'_> {
+    fn size(&self) -> (u32, u32) {
+        SIZE
     }
-    let border = [ORIGIN, (ORIGIN.0 + SIDE, ORIGIN.1 + SIDE)];
-    area.draw(&Rectangle::new(border, BLACK.mix(0.5)))?;
-    area.present()
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB> {
+        let labels = self.labels;
+        area.fill(&WHITE)?;
+        draw_names(labels, area)?;
+        for (truth, row) in self.matrix.iter().enumerate() {
+            let images: u32 = row.iter().sum();
+            for (predicted, &count) in row.iter().enumerate() {
+                let share = f64::from(count) / f64::from(images.max(1));
+                draw_cell(
+                    area,
+                    [predicted, truth].map(|index| edges(index, labels.len())),
+                    count,
+                    share,
+                )?;
+            }
+        }
+        let border = [ORIGIN, (ORIGIN.0 + SIDE, ORIGIN.1 + SIDE)];
+        area.draw(&Rectangle::new(border, BLACK.mix(0.5)))?;
+        area.present()
+    }
 }
 
 /// Titles of the axes, and the classes along them.
 fn draw_names<DB: DrawingBackend>(
     labels: &[&str],
     area: &DrawingArea<DB, Shift>,
-) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+) -> DrawingResult<DB> {
     let title = centred(20, &BLACK);
     area.draw_text("predicted class", &title, (ORIGIN.0 + SIDE / 2, 30))?;
     area.draw_text(
@@ -103,7 +98,7 @@ fn draw_cell<DB: DrawingBackend>(
     [columns, rows]: [[i32; 2]; 2],
     count: u32,
     share: f64,
-) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+) -> DrawingResult<DB> {
     let corner = |end: usize| (ORIGIN.0 + columns[end], ORIGIN.1 + rows[end]);
     // The square root keeps small confusions visible beside the diagonal.
     let shade = share.sqrt();

@@ -4,10 +4,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use plotters::coord::Shift;
-use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 
-use super::canvas::{FONT, ReportError, register_fonts};
+use super::canvas::{DrawingResult, FONT, Figure, ReportError, save};
 use super::history::{Epoch, History};
 
 /// Width and height in pixels.
@@ -17,7 +16,7 @@ const VALIDATION: RGBColor = RGBColor(255, 127, 14);
 /// Up to so many epochs each gets a dot.
 const DOTTED_EPOCHS: usize = 60;
 
-/// Draws loss above accuracy, training in blue and validation in orange, as PNG and as SVG.
+/// Draws loss above accuracy, training in blue and validation (if there was any) in orange, as PNG and as SVG.
 ///
 /// Figures that are not finite (a training that diverged) are left out.
 ///
@@ -29,26 +28,35 @@ pub fn learning_curves(
     png: &Path,
     svg: &Path,
 ) -> Result<(), ReportError> {
-    register_fonts();
-    draw(
-        history,
-        title,
-        &BitMapBackend::new(png, SIZE).into_drawing_area(),
-    )
-    .map_err(ReportError::at(png))?;
-    draw(
-        history,
-        title,
-        &SVGBackend::new(svg, SIZE).into_drawing_area(),
-    )
-    .map_err(ReportError::at(svg))
+    save(&LearningCurves::new(history, title), png, svg)
+}
+
+/// Loss above accuracy, training in blue and validation (if there was any) in orange.
+pub struct LearningCurves<'a> {
+    /// What is drawn.
+    pub history: &'a History,
+    /// Above the charts; nothing if empty.
+    pub title: &'a str,
+    /// Width and height in pixels.
+    pub size: (u32, u32),
+}
+
+impl<'a> LearningCurves<'a> {
+    /// In the size of a file.
+    pub fn new(history: &'a History, title: &'a str) -> Self {
+        Self {
+            history,
+            title,
+            size: SIZE,
+        }
+    }
 }
 
 /// One of the two charts.
 struct Panel {
     quantity: &'static str,
-    training: fn(&Epoch) -> f64,
-    validation: fn(&Epoch) -> f64,
+    training: fn(&Epoch) -> Option<f64>,
+    validation: fn(&Epoch) -> Option<f64>,
     /// The least height of the vertical axis, for a curve that is a point or a level line.
     least_span: f64,
     /// Text at a tick of the vertical axis.
@@ -57,47 +65,55 @@ struct Panel {
     legend: SeriesLabelPosition,
 }
 
-fn draw<DB: DrawingBackend>(
-    history: &History,
-    title: &str,
-    area: &DrawingArea<DB, Shift>,
-) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
-    area.fill(&WHITE)?;
-    let below = area
-        .margin(14, 0, 0, 0)
-        .titled(title, (FONT, 26, FontStyle::Bold).into_font())?;
-    let (upper, lower) = below.split_vertically(below.dim_in_pixel().1 / 2);
-    let loss = Panel {
-        quantity: "loss",
-        training: |epoch| epoch.train_loss,
-        validation: |epoch| epoch.validation_loss,
-        least_span: 0.2,
-        tick: |loss| format!("{loss:.2}"),
-        legend: SeriesLabelPosition::UpperRight,
-    };
-    let accuracy = Panel {
-        quantity: "accuracy (%)",
-        training: |epoch| epoch.train_accuracy,
-        validation: |epoch| epoch.validation_accuracy,
-        least_span: 5.0,
-        tick: |percent| format!("{percent:.1}"),
-        legend: SeriesLabelPosition::LowerRight,
-    };
-    draw_panel(&history.epochs, loss, &upper)?;
-    draw_panel(&history.epochs, accuracy, &lower)?;
-    area.present()
+impl Figure for LearningCurves<'_> {
+    fn size(&self) -> (u32, u32) {
+        self.size
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB> {
+        area.fill(&WHITE)?;
+        let below = if self.title.is_empty() {
+            area.clone()
+        } else {
+            let title = (FONT, 26, FontStyle::Bold).into_font();
+            area.margin(14, 0, 0, 0).titled(self.title, title)?
+        };
+        let (upper, lower) = below.split_vertically(below.dim_in_pixel().1 / 2);
+        let loss = Panel {
+            quantity: "loss",
+            training: |epoch| Some(epoch.train_loss),
+            validation: |epoch| epoch.validation.map(|figures| figures.loss),
+            least_span: 0.2,
+            tick: |loss| format!("{loss:.2}"),
+            legend: SeriesLabelPosition::UpperRight,
+        };
+        let accuracy = Panel {
+            quantity: "accuracy (%)",
+            training: |epoch| Some(epoch.train_accuracy),
+            validation: |epoch| epoch.validation.map(|figures| figures.accuracy),
+            least_span: 5.0,
+            tick: |percent| format!("{percent:.1}"),
+            legend: SeriesLabelPosition::LowerRight,
+        };
+        draw_panel(&self.history.epochs, loss, &upper)?;
+        draw_panel(&self.history.epochs, accuracy, &lower)?;
+        area.present()
+    }
 }
 
 fn draw_panel<DB: DrawingBackend>(
     epochs: &[Epoch],
     panel: Panel,
     area: &DrawingArea<DB, Shift>,
-) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+) -> DrawingResult<DB> {
     let curves = [
         ("training", TRAINING, panel.training),
         ("validation", VALIDATION, panel.validation),
     ]
-    .map(|(name, colour, figure)| (name, colour, points(epochs, figure)));
+    .map(|(name, colour, figure)| (name, colour, points(epochs, figure)))
+    .into_iter()
+    .filter(|(_, _, points)| !points.is_empty())
+    .collect::<Vec<_>>();
     let values = curves
         .iter()
         .flat_map(|(_, _, points)| points)
@@ -144,10 +160,10 @@ fn draw_panel<DB: DrawingBackend>(
 }
 
 /// The finite figures, each with its epoch.
-fn points(epochs: &[Epoch], figure: fn(&Epoch) -> f64) -> Vec<(usize, f64)> {
+fn points(epochs: &[Epoch], figure: fn(&Epoch) -> Option<f64>) -> Vec<(usize, f64)> {
     epochs
         .iter()
-        .map(|epoch| (epoch.epoch, figure(epoch)))
+        .filter_map(|epoch| Some((epoch.epoch, figure(epoch)?)))
         .filter(|(_, value)| value.is_finite())
         .collect()
 }

@@ -7,7 +7,7 @@ use image::{Rgb, RgbImage};
 use shared_model::Image;
 use tempfile::TempDir;
 
-use super::history::{Epoch, History};
+use super::history::{Epoch, History, Validation};
 use super::*;
 use crate::dataset::{CLASSES, LabelledImages};
 
@@ -20,8 +20,10 @@ fn epoch(epoch: usize, train_loss: f64) -> Epoch {
         learning_rate: 0.1,
         train_loss,
         train_accuracy: 40.0 + 2.0 * epoch as f64,
-        validation_loss: 1.4 / epoch as f64,
-        validation_accuracy: 45.0 + epoch as f64,
+        validation: Some(Validation {
+            loss: 1.4 / epoch as f64,
+            accuracy: 45.0 + epoch as f64,
+        }),
         seconds: 250.0,
     }
 }

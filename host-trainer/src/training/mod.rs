@@ -10,6 +10,7 @@ mod checkpoint;
 pub mod optimizer;
 mod progress;
 pub mod step;
+mod transfer;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,10 +25,10 @@ use checkpoint::Checkpoint;
 pub use progress::Progress;
 use step::Statistics;
 
-use crate::dataset::LabelledImages;
+use crate::dataset::{self, LabelledImages};
 use crate::network::{DropoutMasks, Network};
 use crate::recipe::{PixelScaling, Recipe, Schedule};
-use crate::report::history::{Epoch, History, HistoryError};
+use crate::report::history::{Epoch, History, HistoryError, Validation};
 
 /// File of the recipe in a run's folder.
 pub const RECIPE_FILE: &str = "recipe.json";
@@ -74,6 +75,16 @@ pub enum TrainingError {
         /// The recipe's file.
         path: PathBuf,
     },
+    /// The run that convolutions were to come from has none that fit.
+    #[error(
+        "cannot start with the convolutions of {path}: {reason}; name the folder of a trained run of the same network"
+    )]
+    TransferSource {
+        /// The run's folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The loss is no number any more.
     #[error(
         "the loss became {loss} in epoch {epoch}: lower the learning rate with --learning-rate"
@@ -106,11 +117,31 @@ impl TrainingError {
 }
 
 /// What a run trains on and is judged by.
-pub struct TrainingData<'a> {
+pub struct TrainingData {
     /// Images whose gradients are taken.
-    pub train: &'a LabelledImages,
-    /// Images that choose the best epoch.
-    pub validation: &'a LabelledImages,
+    pub train: LabelledImages,
+    /// Images that choose the best epoch; without them the last epoch is the best.
+    pub validation: Option<LabelledImages>,
+}
+
+impl TrainingData {
+    /// What `recipe` trains on and is judged by, of the data set's training images.
+    pub fn of(recipe: &Recipe, images: &LabelledImages) -> Self {
+        let split = (!recipe.all_images).then(|| dataset::split(images, dataset::SPLIT_SEED));
+        let (train, validation) = match &split {
+            Some(split) => (&split.training, Some(&split.validation)),
+            None => (images, None),
+        };
+        let select = |images| {
+            let mut selected = recipe.select(images);
+            selected.truncate(recipe.image_limit.unwrap_or(usize::MAX));
+            selected
+        };
+        Self {
+            train: select(train),
+            validation: validation.map(select),
+        }
+    }
 }
 
 /// What a run ends with.
@@ -133,14 +164,15 @@ pub fn train(
     device: &Device,
     progress: &mut Progress,
 ) -> Result<TrainedRun, TrainingError> {
-    prepare_folder(recipe, run, resume)?;
     let device = device.clone().autodiff();
-    let mut state = begin_or_resume(recipe, run, &device)?;
+    let network = transfer::starting_network(recipe, &device)?;
+    prepare_folder(recipe, run, resume)?;
+    let mut state = resume_or_begin(network, recipe, run, &device)?;
     progress.start(recipe, data.train.len(), state.history.epochs.len());
     while state.history.epochs.len() < recipe.epochs && !out_of_patience(recipe, &state.history) {
         state = train_epoch(state, recipe, data, &device, progress)?;
         let epochs = &state.history.epochs;
-        if state.history.best_epoch() == Some(epochs.len()) {
+        if state.history.best() == epochs.last() {
             let weights = run.join(WEIGHTS_FILE);
             let partial = run.join("weights.partial.bpk");
             let saved = state.average.clone().save_file(&partial);
@@ -184,7 +216,8 @@ fn prepare_folder(recipe: &Recipe, run: &Path, resume: bool) -> Result<(), Train
     }
 }
 
-fn begin_or_resume(
+fn resume_or_begin(
+    network: Network,
     recipe: &Recipe,
     run: &Path,
     device: &Device,
@@ -195,7 +228,6 @@ fn begin_or_resume(
     {
         return Ok(saved);
     }
-    let network = recipe.network(device);
     Ok(Checkpoint {
         average: network.valid(),
         network,
@@ -224,7 +256,7 @@ fn train_epoch(
     let mut statistics = Statistics::default();
     let mut rate = peak;
     let inference = device.clone().without_autodiff();
-    let batches = EpochBatches::new(recipe, data.train, done + 1, &inference);
+    let batches = EpochBatches::new(recipe, &data.train, done + 1, &inference);
     for (index, batch) in batches.enumerate() {
         let step = done * steps + index;
         rate = peak * recipe.schedule.relative_rate(step, recipe.epochs * steps);
@@ -245,14 +277,19 @@ fn train_epoch(
             loss: statistics.loss(),
         });
     }
-    let validation = evaluate(&average, data.validation, recipe.pixel_scaling, device);
+    let validation = data
+        .validation
+        .as_ref()
+        .map(|images| evaluate(&average, images, recipe.pixel_scaling, device));
     history.epochs.push(Epoch {
         epoch: done + 1,
         learning_rate: rate,
         train_loss: statistics.loss(),
         train_accuracy: statistics.accuracy(),
-        validation_loss: validation.loss(),
-        validation_accuracy: validation.accuracy(),
+        validation: validation.map(|measured| Validation {
+            loss: measured.loss(),
+            accuracy: measured.accuracy(),
+        }),
         seconds: begin.elapsed().as_secs_f64(),
     });
     Ok(Checkpoint {
@@ -322,8 +359,9 @@ fn plateau_factor(schedule: Schedule, history: &History) -> f64 {
     let (mut best, mut waited, mut result) = (f64::INFINITY, 0, 1.0);
     for epoch in &history.epochs {
         waited += 1;
-        if epoch.validation_loss < best {
-            best = epoch.validation_loss;
+        let loss = validation_loss(epoch);
+        if loss < best {
+            best = loss;
             waited = 0;
         } else if waited >= patience {
             result *= factor;
@@ -333,8 +371,15 @@ fn plateau_factor(schedule: Schedule, history: &History) -> f64 {
     result
 }
 
+/// Recipes that wait for a better validation loss are refused in a run without validation.
+fn validation_loss(epoch: &Epoch) -> f64 {
+    epoch
+        .validation
+        .map_or(f64::INFINITY, |figures| figures.loss)
+}
+
 fn out_of_patience(recipe: &Recipe, history: &History) -> bool {
-    let losses = history.epochs.iter().map(|epoch| epoch.validation_loss);
+    let losses = history.epochs.iter().map(validation_loss);
     let best = losses.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
     match (recipe.patience, best) {
         (Some(patience), Some((index, _))) => history.epochs.len() - 1 - index >= patience,

@@ -15,7 +15,7 @@ use burn::train::renderer::{MetricState, MetricsRenderer, MetricsRendererTrainin
 use super::batch::EpochBatches;
 use super::step::Statistics;
 use crate::recipe::Recipe;
-use crate::report::history::{Epoch, History};
+use crate::report::history::{Epoch, History, Validation};
 
 /// How often a plain line reports inside an epoch.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -137,11 +137,10 @@ impl Progress {
             View::Terminal { renderer, .. } => {
                 renderer.end_split();
                 renderer.start_split("valid", 1);
-                for (metric, value) in METRICS
-                    .iter()
-                    .zip([epoch.validation_loss, epoch.validation_accuracy])
-                {
-                    renderer.update_valid(metric_state(metric, value));
+                if let Some(Validation { loss, accuracy }) = epoch.validation {
+                    for (metric, value) in METRICS.iter().zip([loss, accuracy]) {
+                        renderer.update_valid(metric_state(metric, value));
+                    }
                 }
                 renderer.end_split();
                 renderer.update_epoch(epoch.epoch);
@@ -164,14 +163,18 @@ impl Progress {
     }
 
     fn epoch_line(&self, epoch: &Epoch) -> String {
+        let validation = epoch.validation.map_or(String::new(), |figures| {
+            format!(
+                " validation loss {:.4}, accuracy {:.2} %;",
+                figures.loss, figures.accuracy
+            )
+        });
         format!(
-            "epoch {}/{}: loss {:.4}, accuracy {:.2} %; validation loss {:.4}, accuracy {:.2} %; {:.0} s, {} left",
+            "epoch {}/{}: loss {:.4}, accuracy {:.2} %;{validation} {:.0} s, {} left",
             epoch.epoch,
             self.epochs,
             epoch.train_loss,
             epoch.train_accuracy,
-            epoch.validation_loss,
-            epoch.validation_accuracy,
             epoch.seconds,
             self.time_left()
         )

@@ -107,7 +107,7 @@ fn run<'n>(
         model.graph().name,
         model.crc32(),
         blob.len(),
-        model.arena_len()
+        interpreter.plan().arena_len()
     );
     let boot_stack = stack::high_water();
     stack::repaint();

@@ -1,8 +1,9 @@
 //! The OmniVision OV2640: configured over SCCB, which is I²C without repeated starts, its pixels on a parallel port.
 //!
 //! Set up for QQVGA (160×120) RGB565, the byte with the red bits first, of the whole field of view at half the frame rate:
-//! with an input clock of 24 MHz about 15 frames a second. VSYNC is high between frames, HREF high during pixels, and data are
-//! to be latched at the rising edge of PCLK: the sensor's defaults (COM10).
+//! with an input clock of 24 MHz about 15 frames a second. With the signal processor in use VSYNC is high while a frame is sent
+//! and HREF while a row is, and data are to be latched at the rising edge of PCLK (as the drivers of OpenMV, `ov2640.c`, and
+//! Espressif, `esp32-camera`, take them; the datasheet draws VSYNC for the sensor alone).
 
 mod registers;
 mod tables;
@@ -37,6 +38,23 @@ pub enum View {
     /// Colour bars from the sensor itself, to test everything behind it. They stand still: see
     /// [`Policy::expect_motion`](super::Policy).
     ColorBars,
+}
+
+impl View {
+    /// Everything that is written after the reset.
+    fn settings(self) -> impl Iterator<Item = Setting> {
+        let (bars, reason) = match self {
+            Self::Scene => (0, "SVGA"),
+            Self::ColorBars => (COM7_COLOR_BAR, "SVGA with colour bars"),
+        };
+        let mode = Setting {
+            register: COM7,
+            value: COM7_SVGA | bars,
+            reason,
+        };
+        let others = CONFIGURATION.iter().flat_map(|table| *table);
+        core::iter::once(mode).chain(others.copied())
+    }
 }
 
 /// An OV2640 on an I²C bus and a parallel port.
@@ -125,6 +143,7 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
         }
     }
 
+    /// Finds a write that was lost, or everything that was lost when the supply broke down meanwhile.
     async fn verify(&mut self, register: Register, written: u8) -> Result<(), Fault> {
         let found = self.read(register).await?;
         if found == written {
@@ -135,14 +154,6 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
                 written,
                 found,
             })
-        }
-    }
-
-    /// COM7 in operation. A sensor that was reset, whatever the reason, holds another value.
-    const fn mode(&self) -> u8 {
-        match self.view {
-            View::Scene => COM7_SVGA,
-            View::ColorBars => COM7_SVGA | COM7_COLOR_BAR,
         }
     }
 }
@@ -163,11 +174,10 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
         self.bank = None;
         self.delay.delay_ms(RESET_MS).await;
         self.identify().await?;
-        self.write(COM7, self.mode()).await?;
-        for setting in CONFIGURATION.iter().flat_map(|table| *table) {
+        for setting in self.view.settings() {
             self.write(setting.register, setting.value).await?;
         }
-        for setting in CONFIGURATION.iter().flat_map(|table| *table) {
+        for setting in self.view.settings() {
             if setting.register.is_readable {
                 self.verify(setting.register, setting.value).await?;
             }
@@ -192,8 +202,6 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
                 found: found as u32,
             });
         }
-        // Last, so that a frame during which the sensor lost its configuration does not count.
-        self.verify(COM7, self.mode()).await?;
         frame.complete(format);
         Ok(())
     }

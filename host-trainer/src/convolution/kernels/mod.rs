@@ -1,16 +1,10 @@
 //! Single-threaded kernels on slices, written so that the compiler keeps every sum in a register.
 //!
-//! Both multiply vectors of [`LANES`] values by single values, [`VECTORS`] × [`OUTPUTS`] = 12 sums at a time: with
-//! three vectors and one value they fill the 16 registers of AVX2, and 12 multiply-adds need only 7 loads.
+//! Both multiply vectors by single values, some vectors × [`OUTPUTS`] sums at a time: with 3 vectors of 8 values the
+//! 12 sums, the vectors and one value fill the 16 registers of AVX2, and 12 multiply-adds need only 7 loads.
 
 pub mod correlation;
 pub mod weight_gradient;
-
-/// Values of one vector: 256 bits. Where registers are narrower, a vector is several of them.
-const LANES: usize = 8;
-
-/// Vectors that one pass multiplies by the same value.
-const VECTORS: usize = 3;
 
 /// Output channels of one pass.
 const OUTPUTS: usize = 4;
@@ -18,13 +12,8 @@ const OUTPUTS: usize = 4;
 /// Weights of a filter for one input channel.
 const TAPS: usize = 9;
 
-/// One vector.
-type Lanes = [f32; LANES];
-
-/// The sums of one pass.
-type Sums = [[Lanes; VECTORS]; OUTPUTS];
-
-const ZERO: Sums = [[[0.0; LANES]; VECTORS]; OUTPUTS];
+/// The sums of one pass. Where registers are narrower than a vector of `LANES` values, a vector is several of them.
+type Sums<const LANES: usize, const VECTORS: usize> = [[[f32; LANES]; VECTORS]; OUTPUTS];
 
 /// Height and width of one channel of an image, in pixels; both are at least 1.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +33,11 @@ impl Plane {
 
 /// `sums[o][v] += vectors[v] · values[o]`.
 #[inline(always)]
-fn multiply_add(sums: &mut Sums, vectors: &[Lanes; VECTORS], values: &[f32; OUTPUTS]) {
+fn multiply_add<const LANES: usize, const VECTORS: usize>(
+    sums: &mut Sums<LANES, VECTORS>,
+    vectors: &[[f32; LANES]; VECTORS],
+    values: &[f32; OUTPUTS],
+) {
     for (sums, &value) in sums.iter_mut().zip(values) {
         for (sums, vector) in sums.iter_mut().zip(vectors) {
             for (sum, &lane) in sums.iter_mut().zip(vector) {

@@ -1,8 +1,19 @@
 //! The gradient of the weights, summed over images.
 
-use super::{LANES, Lanes, OUTPUTS, Plane, Sums, TAPS, ZERO, multiply_add};
+use super::{OUTPUTS, Plane, TAPS, multiply_add};
 use std::array::from_fn;
 use std::cell::RefCell;
+
+/// Input channels side by side: 256 bits.
+const LANES: usize = 8;
+
+/// One vector.
+type Lanes = [f32; LANES];
+
+/// The sums of one row of a filter: a vector a tap.
+type Sums = super::Sums<LANES, 3>;
+
+const ZERO: Sums = [[[0.0; LANES]; 3]; OUTPUTS];
 
 /// Pixels of a channel that are multiplied before the next channel: few enough to stay in the first-level cache.
 const GROUP: usize = 1024;

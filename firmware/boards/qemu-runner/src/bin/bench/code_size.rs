@@ -3,24 +3,32 @@
 //! Fat link-time optimization inlines across crates, so that symbols alone do not say whose code it is: every address
 //! of the text is looked up in the debug information, which names all functions that are inlined there.
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::path::Path;
 
-use addr2line::{Loader, demangle_auto, gimli};
+use addr2line::Loader;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
+use crate::symbols::{Functions, demangle};
+
+/// Every instruction of Thumb begins at a multiple of it.
+const GRAIN: usize = 2;
 /// Modules of shared-model that only load a blob.
 const LOADING: [&str; 3] = ["blob::", "graph::", "image::"];
+/// Modules that choose the kernels, once.
+const PLANNING: [&str; 3] = ["plan::search", "plan::layout", "plan::cost"];
 
-/// Bytes of an ELF file.
-#[derive(Clone, Copy)]
+/// Bytes of shared-model in an ELF file, literal pools included, but without the texts of errors.
+///
+/// Generic code of other crates counts where it is inlined into shared-model's or made for its types; the core library's
+/// memory functions do not, nor does the second copy of the loop over the layers, which tells the profiler.
+#[derive(Clone, Copy, Default)]
 pub struct CodeSize {
-    /// Code of shared-model, literal pools included, without the loading of the blob and the texts of errors.
-    /// Generic code of other crates counts where it is inlined into shared-model's or made for its types; the core
-    /// library's memory functions do not, nor does the second copy of the loop over the layers, which tells the profiler.
-    pub code: u64,
-    /// Named constants of the same modules. What the compiler leaves without a name does not count.
+    /// Code that is executed for every image: kernels, and what calls them.
+    pub inference: u64,
+    /// Code that chooses the kernels for an arena. The loading of the blob is counted nowhere.
+    pub planning: u64,
+    /// Named constants of the same modules; what the compiler leaves without a name does not count.
     pub constants: u64,
 }
 
@@ -31,33 +39,36 @@ impl CodeSize {
     ///
     /// If it cannot be read, is no ELF file or has no text.
     pub fn of(elf: &Path) -> Result<Self, Box<dyn Error>> {
-        Ok(Self {
-            code: code(elf)?,
+        let mut size = Self {
             constants: constants(elf)?,
-        })
-    }
-}
-
-fn code(elf: &Path) -> Result<u64, Box<dyn Error>> {
-    /// Every instruction of Thumb begins at a multiple of it.
-    const GRAIN: usize = 2;
-    let loader = Loader::new(elf)?;
-    let text = loader
-        .get_section_range(b".text")
-        .ok_or("the ELF file has no section .text")?;
-    let mut bytes = 0;
-    for address in (text.begin..text.end).step_by(GRAIN) {
-        let functions = functions(&loader, address)?;
-        let is_inference = functions.iter().any(|name| is_inference(name));
-        if is_inference && !functions.iter().any(|name| name.contains("LayerTimes")) {
-            bytes += GRAIN as u64;
+            ..Self::default()
+        };
+        let loader = Loader::new(elf)?;
+        let symbols = Functions::of(elf)?;
+        let text = loader
+            .get_section_range(b".text")
+            .ok_or("the ELF file has no section .text")?;
+        for address in (text.begin..text.end).step_by(GRAIN) {
+            let functions = functions_at(&loader, &symbols, address)?;
+            let any = |is: fn(&str) -> bool| functions.iter().any(|function| is(function));
+            if any(|function| function.contains("LayerTimes")) {
+                continue;
+            } else if any(is_planning) {
+                size.planning += GRAIN as u64;
+            } else if any(is_inference) {
+                size.inference += GRAIN as u64;
+            }
         }
+        Ok(size)
     }
-    Ok(bytes)
 }
 
 /// The function at `address` and those that it is inlined into; of assembly, which has no debug information, the symbol.
-fn functions(loader: &Loader, address: u64) -> Result<Vec<String>, Box<dyn Error>> {
+fn functions_at(
+    loader: &Loader,
+    symbols: &Functions,
+    address: u64,
+) -> Result<Vec<String>, Box<dyn Error>> {
     let mut frames = loader.find_frames(address)?;
     let mut functions = Vec::new();
     while let Some(frame) = frames.next()? {
@@ -66,7 +77,7 @@ fn functions(loader: &Loader, address: u64) -> Result<Vec<String>, Box<dyn Error
         }
     }
     if functions.is_empty() {
-        functions.extend(loader.find_symbol(address).map(demangle));
+        functions.push(symbols.at(address).to_owned());
     }
     Ok(functions)
 }
@@ -87,14 +98,16 @@ fn constants(elf: &Path) -> Result<u64, Box<dyn Error>> {
     Ok(constants.map(|symbol| symbol.size()).sum())
 }
 
-/// The readable name of a symbol.
-pub fn demangle(symbol: &str) -> String {
-    demangle_auto(Cow::Borrowed(symbol), Some(gimli::DW_LANG_Rust)).into_owned()
+fn is_planning(path: &str) -> bool {
+    !path.contains("core::fmt::")
+        && PLANNING
+            .iter()
+            .any(|module| path.contains(&format!("shared_model::{module}")))
 }
 
-/// Whether a function or constant of this path belongs to an inference.
+/// Whether a function or constant of this path belongs to an inference. The names of assembly begin with `shared_model_`.
 fn is_inference(path: &str) -> bool {
     let mut ours = path.split("shared_model::").skip(1);
-    !path.contains("core::fmt::")
-        && ours.any(|module| !LOADING.iter().any(|loading| module.starts_with(loading)))
+    let is_ours = ours.any(|module| !LOADING.iter().any(|loading| module.starts_with(loading)));
+    !path.contains("core::fmt::") && (is_ours || path.starts_with("shared_model_"))
 }

@@ -6,11 +6,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use addr2line::Loader;
 use qemu_runner::session::{self, Job, Machine};
 
-use crate::code_size::demangle;
 use crate::cortex_m4::{Executed, cycles};
+use crate::symbols::Functions;
 
 /// The plugin that makes QEMU count; the compiler of C is the linker that Rust needs anyway.
 const PLUGIN: &str = include_str!("execution_counts.c");
@@ -101,17 +100,15 @@ fn parse(counts: &str) -> Result<Vec<Executed<'_>>, Box<dyn Error>> {
 }
 
 fn sum(elf: &Path, executed: &[Executed<'_>]) -> Result<Vec<(String, Cost)>, Box<dyn Error>> {
-    let loader = Loader::new(elf)?;
+    let symbols = Functions::of(elf)?;
     let mut functions = BTreeMap::<String, Cost>::new();
     for (index, instruction) in executed.iter().enumerate() {
         let before = index.checked_sub(1).map(|before| &executed[before]);
         let behind = executed
             .get(index + 1)
             .filter(|behind| behind.address == instruction.address + instruction.size);
-        let symbol = loader
-            .find_symbol(instruction.address)
-            .map_or_else(|| "?".to_owned(), demangle);
-        let cost = functions.entry(symbol).or_default();
+        let function = symbols.at(instruction.address).to_owned();
+        let cost = functions.entry(function).or_default();
         cost.instructions += instruction.count;
         cost.cycles += cycles(instruction, before, behind.map_or(0, |behind| behind.count));
     }

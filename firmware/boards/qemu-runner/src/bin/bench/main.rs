@@ -7,6 +7,7 @@ mod code_size;
 mod cortex_m4;
 mod cycles;
 mod measurement;
+mod symbols;
 mod table;
 
 use std::error::Error;
@@ -159,7 +160,7 @@ impl From<Bench> for Modes {
         let figures = |measurement: &Measurement| Figures {
             instructions: measurement.instructions,
             activation_bytes: measurement.activation_bytes,
-            code_bytes: bench.code.code,
+            code_bytes: bench.code.inference,
             stack_bytes: measurement.stack.high_water(),
         };
         Self {

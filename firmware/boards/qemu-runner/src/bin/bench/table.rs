@@ -70,14 +70,20 @@ pub fn print(model: &Model<'_>, bench: &Bench) {
     row(
         "code of an inference, bytes",
         cmsis_nn::code_bytes(*machine),
-        code.code,
-        code.code,
+        code.inference,
+        code.inference,
     );
     row(
-        "its named constants, bytes",
+        "named constants, bytes",
         None,
         code.constants,
         code.constants,
+    );
+    row(
+        "code that plans it, bytes",
+        None,
+        code.planning,
+        code.planning,
     );
     let boot = |measurement: &Measurement| measurement.stack.boot as u64;
     row(
@@ -133,7 +139,8 @@ pub fn print_cycles(mode: &str, functions: &[(String, Cost)]) {
 const LEGEND: &str = "\
 CMSIS-NN: commit 99f736a6, gcc 12.2.1 -O3, the same network. Pools belong to the convolution before them.
 Layers: counted in a run with a profiler, which adds a few instructions to each row. In all: without it.
-Code: of shared-model as it lies in the firmware for both modes, with literal pools, without the loading of the blob.
+Code: of shared-model as it lies in the firmware for both modes, with literal pools; the loading of the blob is counted
+nowhere. An inference's is its kernels and what calls them; what plans it chooses the kernels for an arena, once.
 Stack: the whole program's, main included; boot loads the blob and reproduces its known answer.";
 
 /// A line of the table; `times` says how many times more CMSIS-NN takes.

@@ -1,0 +1,220 @@
+//! `compare`: many runs in one table.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use host_trainer::comparison::{self, Entry, Plan, Source};
+use host_trainer::dataset::Cifar10;
+use host_trainer::device;
+use host_trainer::recipe::Recipe;
+use host_trainer::report::model;
+use host_trainer::training::{self, HISTORY_FILE, RECIPE_FILE, TrainingData};
+
+use super::CommandResult;
+use super::data::Directory;
+use super::quantize::quantize_run;
+use super::train::{CURVES, Place, draw_curves, summary};
+
+/// Flags of `compare`.
+#[derive(Args)]
+pub struct Arguments {
+    /// Which table.
+    #[arg(long, value_enum, default_value_t)]
+    table: TableName,
+    /// How the tutorial's networks are trained.
+    #[arg(long, value_enum, default_value_t)]
+    schedule: ScheduleChoice,
+    /// Train these rows only; the table still shows the others, with what was measured or as missing.
+    #[arg(long, value_delimiter = ',', value_name = "ROW[,ROW…]")]
+    only: Vec<String>,
+    /// Train nothing: put the table together from the runs that are there.
+    #[arg(long, conflicts_with = "only")]
+    collect: bool,
+    /// Try the whole way out: one epoch on the first N images of each row, in a folder of its own.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(64..))]
+    rehearse: Option<u16>,
+    /// Folder of the table, the chart, and each run's history and curves.
+    #[arg(long, default_value = "data/comparison")]
+    output: PathBuf,
+    /// The model of the tutorial table's last row.
+    #[arg(long, default_value = "data/models/vgg3-full.blob")]
+    best: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    data: Directory,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum TableName {
+    /// The tutorial's nine networks and our model.
+    #[default]
+    Tutorial,
+    /// What the tutorial's author proposes to try next.
+    Extensions,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum ScheduleChoice {
+    /// A one-cycle learning rate and few epochs.
+    #[default]
+    Compressed,
+    /// The tutorial's constant rate and its 100 to 400 epochs.
+    Tutorial,
+}
+
+/// Runs `compare`.
+pub fn run(arguments: Arguments) -> CommandResult {
+    let runs = arguments.runs();
+    let plan = arguments.plan(&runs);
+    if !arguments.collect {
+        let entries = chosen(&plan, &arguments.only)?;
+        make(&entries, &runs, &arguments)?;
+    }
+    let table = plan.table(&runs, &arguments.command())?;
+    copy_histories(&plan, &runs, &arguments.output.join("runs"))?;
+    println!("{}", table.markdown(plan.name));
+    for file in table.write(&arguments.output, plan.name)? {
+        println!("wrote {}", file.display());
+    }
+    let missing = table.rows.iter().filter(|row| row.measured.is_none());
+    let names: Vec<&str> = missing.map(|row| row.name.as_str()).collect();
+    if !names.is_empty() {
+        println!(
+            "missing: {0}; next: {1} --only {0}",
+            names.join(","),
+            arguments.command()
+        );
+    }
+    Ok(())
+}
+
+impl Arguments {
+    /// The folder of this table's runs.
+    fn runs(&self) -> PathBuf {
+        let folder = match (self.table, self.schedule) {
+            (TableName::Tutorial, ScheduleChoice::Compressed) => "compare",
+            (TableName::Tutorial, ScheduleChoice::Tutorial) => "compare-tutorial-schedule",
+            (TableName::Extensions, _) => "extensions",
+        };
+        match self.rehearse {
+            None => self.place.runs.join(folder),
+            Some(images) => self.place.runs.join(format!("{folder}-rehearsal-{images}")),
+        }
+    }
+
+    fn plan(&self, runs: &Path) -> Plan {
+        let mut plan = match (self.table, self.schedule) {
+            (TableName::Tutorial, ScheduleChoice::Compressed) => {
+                comparison::tutorial(&self.best, Recipe::compressed)
+            }
+            (TableName::Tutorial, ScheduleChoice::Tutorial) => {
+                comparison::tutorial(&self.best, |recipe| recipe)
+            }
+            (TableName::Extensions, _) => comparison::extensions(runs),
+        };
+        if let Some(images) = self.rehearse {
+            for entry in &mut plan.entries {
+                if let Source::Run { recipe, .. } = &mut entry.source {
+                    recipe.image_limit = Some(images.into());
+                    recipe.epochs = 1;
+                }
+            }
+        }
+        plan
+    }
+
+    /// The command that was given, without the flags that choose rows or folders.
+    fn command(&self) -> String {
+        let mut command = "cargo run -p host-trainer -- compare".to_owned();
+        if self.table == TableName::Extensions {
+            command += " --table extensions";
+        }
+        if self.schedule == ScheduleChoice::Tutorial {
+            command += " --schedule tutorial";
+        }
+        if let Some(images) = self.rehearse {
+            command += &format!(" --rehearse {images}");
+        }
+        command
+    }
+}
+
+/// The rows named in `only`, all if it is empty.
+fn chosen<'a>(plan: &'a Plan, only: &[String]) -> Result<Vec<&'a Entry>, String> {
+    let names = || plan.entries.iter().map(|entry| entry.name);
+    if let Some(unknown) = only.iter().find(|name| !names().any(|row| row == **name)) {
+        let rows: Vec<&str> = names().collect();
+        return Err(format!(
+            "there is no row {unknown}: the rows are {}",
+            rows.join(", ")
+        ));
+    }
+    let entries = plan.entries.iter();
+    Ok(entries
+        .filter(|entry| only.is_empty() || only.iter().any(|name| name == entry.name))
+        .collect())
+}
+
+/// Trains and quantizes what is not there yet, one run after the other.
+fn make(entries: &[&Entry], runs: &Path, arguments: &Arguments) -> CommandResult {
+    let selected = device::select(arguments.place.device)?;
+    println!("{}", selected.explanation);
+    let data = arguments.data.load()?;
+    for entry in entries {
+        let Source::Run { run, recipe } = &entry.source else {
+            continue;
+        };
+        if entry.report(runs)?.is_some() {
+            println!("{}: there already", entry.name);
+            continue;
+        }
+        println!("{}: {}", entry.name, entry.about);
+        train(recipe, &runs.join(run), &data, &selected.device, arguments)?;
+        let report = quantize_run(&runs.join(run), &entry.files(runs), &data, &selected.device)?;
+        println!(
+            "{}: float {:.2} %, int8 {:.2} % on {} test images",
+            entry.name,
+            report.evaluation.float_top1,
+            report.evaluation.int8_top1,
+            report.evaluation.images
+        );
+    }
+    Ok(())
+}
+
+/// Trains a run, or continues it.
+fn train(
+    recipe: &Recipe,
+    run: &Path,
+    data: &Cifar10,
+    device: &burn::tensor::Device,
+    arguments: &Arguments,
+) -> CommandResult {
+    let images = TrainingData::of(recipe, &data.train);
+    let progress = &mut arguments.place.progress();
+    let trained = training::train(recipe, &images, run, true, device, progress)?;
+    draw_curves(&trained, run)?;
+    println!("{}", summary(&trained));
+    Ok(())
+}
+
+/// Copies what is worth keeping of each run: its recipe, history and curves, not its weights.
+fn copy_histories(plan: &Plan, runs: &Path, output: &Path) -> CommandResult {
+    for entry in &plan.entries {
+        let Source::Run { run, .. } = &entry.source else {
+            continue;
+        };
+        let from = runs.join(run);
+        if entry.report(runs)?.is_none() {
+            continue;
+        }
+        let curves = PathBuf::from(CURVES).with_extension("svg");
+        for file in [Path::new(RECIPE_FILE), Path::new(HISTORY_FILE), &curves] {
+            let target = output.join(plan.name).join(run).join(file);
+            model::write(&target, &fs::read(from.join(file))?)?;
+        }
+    }
+    Ok(())
+}

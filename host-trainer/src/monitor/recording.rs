@@ -1,0 +1,243 @@
+//! Pictures and what the board said about them, as files that can become training data.
+//!
+//! A picture is `FOLDER/CLASS/COUNTER-PERCENT.png`, 32×32 RGB, exactly what the network saw; its class is the most probable one of that
+//! frame alone, before smoothing. `FOLDER/recording.jsonl` has a line of JSON for each picture, and is only ever appended to.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use firmware::protocol::{Candidate, StageTimes, TimeUnit};
+use image::{ExtendedColorType, ImageFormat};
+use serde::Serialize;
+use shared_model::IMAGE_SIDE;
+
+use super::state::{Shot, State};
+use super::text::fraction;
+
+/// The list of pictures.
+pub const LIST: &str = "recording.jsonl";
+
+/// A picture could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot record to {}: {source}; make room there, or name another folder with --record",
+    path.display()
+)]
+pub struct RecordingError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+impl RecordingError {
+    /// For `map_err`.
+    fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+}
+
+/// A line of the list.
+#[derive(Serialize)]
+struct Entry<'a> {
+    /// The picture, below the folder.
+    file: String,
+    /// When it came here, in seconds since 1970.
+    time: f64,
+    counter: u32,
+    class: u8,
+    label: &'a str,
+    /// The most probable classes of this frame.
+    top: Vec<Guess>,
+    logits: &'a [i32],
+    times: StageTimes,
+    #[serde(flatten)]
+    board: Option<Origin<'a>>,
+}
+
+#[derive(Serialize)]
+struct Guess {
+    class: u8,
+    label: String,
+    probability: f64,
+}
+
+/// Who classified.
+#[derive(Serialize)]
+struct Origin<'a> {
+    board: &'a str,
+    camera: &'a str,
+    model: &'a str,
+    crc32: String,
+    time_unit: TimeUnit,
+}
+
+/// A folder that pictures are added to.
+#[derive(Debug)]
+pub struct Recording {
+    folder: PathBuf,
+    list: File,
+    recorded: u64,
+}
+
+impl Recording {
+    /// Makes the folder, if need be; what is there already stays.
+    ///
+    /// # Errors
+    /// [`RecordingError`] if the folder or the list cannot be made.
+    pub fn start(folder: &Path) -> Result<Self, RecordingError> {
+        fs::create_dir_all(folder).map_err(RecordingError::at(folder))?;
+        let path = folder.join(LIST);
+        Ok(Self {
+            list: open_list(&path).map_err(RecordingError::at(&path))?,
+            folder: folder.to_path_buf(),
+            recorded: 0,
+        })
+    }
+
+    /// Where the pictures go.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Pictures so far.
+    pub const fn recorded(&self) -> u64 {
+        self.recorded
+    }
+
+    /// Writes a picture and its line, and says where the picture is; `state` knows the board.
+    ///
+    /// # Errors
+    /// [`RecordingError`] if a file cannot be written.
+    pub fn record(&mut self, shot: Shot<'_>, state: &State) -> Result<PathBuf, RecordingError> {
+        let winner = shot.frame.top.first().copied().unwrap_or(Candidate {
+            class: 0,
+            probability: 0,
+        });
+        let label = state.label(winner.class);
+        let class_folder = file_name(&label);
+        let directory = self.folder.join(&class_folder);
+        fs::create_dir_all(&directory).map_err(RecordingError::at(&directory))?;
+        let percent = 100.0 * fraction(winner.probability);
+        let stem = format!("{:06}-{percent:.0}", shot.frame.counter);
+        let png = encode(shot).map_err(RecordingError::at(&directory))?;
+        let name = write_new(&directory, &stem, &png)?;
+        let line = line(
+            format!("{class_folder}/{name}"),
+            winner,
+            &label,
+            shot,
+            state,
+        );
+        self.list
+            .write_all(line.as_bytes())
+            .map_err(RecordingError::at(&self.folder.join(LIST)))?;
+        self.recorded += 1;
+        Ok(directory.join(name))
+    }
+}
+
+/// Opens the list to append to it, on a new line even where a crash has cut off the last one.
+fn open_list(path: &Path) -> io::Result<File> {
+    let mut list = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(path)?;
+    let mut last = [b'\n'];
+    if list.metadata()?.len() > 0 {
+        list.seek(SeekFrom::End(-1))?;
+        list.read_exact(&mut last)?;
+    }
+    if last != [b'\n'] {
+        list.write_all(b"\n")?;
+    }
+    Ok(list)
+}
+
+/// A label as the name of a folder, whatever a board calls it.
+fn file_name(label: &str) -> String {
+    if label.is_empty() {
+        return String::from("_");
+    }
+    label
+        .chars()
+        .map(|letter| match letter {
+            '-' => letter,
+            _ if letter.is_alphanumeric() => letter,
+            _ => '_',
+        })
+        .collect()
+}
+
+fn encode(shot: Shot<'_>) -> io::Result<Vec<u8>> {
+    let side = IMAGE_SIDE as u32;
+    let mut png = Cursor::new(Vec::new());
+    image::write_buffer_with_format(
+        &mut png,
+        shot.image,
+        side,
+        side,
+        ExtendedColorType::Rgb8,
+        ImageFormat::Png,
+    )
+    .map_err(io::Error::other)?;
+    Ok(png.into_inner())
+}
+
+/// Writes a file that was not there before, and gives its name: a board's counter starts anew at each boot, so that the plain name may
+/// be taken.
+fn write_new(folder: &Path, stem: &str, bytes: &[u8]) -> Result<String, RecordingError> {
+    let mut name = format!("{stem}.png");
+    let mut copy = 1;
+    loop {
+        let path = folder.join(&name);
+        match File::create_new(&path) {
+            Ok(mut file) => {
+                file.write_all(bytes).map_err(RecordingError::at(&path))?;
+                return Ok(name);
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                copy += 1;
+                name = format!("{stem}-{copy}.png");
+            }
+            Err(error) => return Err(RecordingError::at(&path)(error)),
+        }
+    }
+}
+
+fn line(file: String, winner: Candidate, label: &str, shot: Shot<'_>, state: &State) -> String {
+    let guess = |candidate: &Candidate| Guess {
+        class: candidate.class,
+        label: state.label(candidate.class),
+        probability: fraction(candidate.probability),
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let entry = Entry {
+        file,
+        time: now.map_or(0.0, |now| now.as_secs_f64()),
+        counter: shot.frame.counter,
+        class: winner.class,
+        label,
+        top: shot.frame.top.iter().map(guess).collect(),
+        logits: &shot.frame.logits,
+        times: shot.frame.times,
+        board: state.board.as_ref().map(|board| Origin {
+            board: &board.board,
+            camera: &board.camera,
+            model: &board.model,
+            crc32: format!("{:08x}", board.crc32),
+            time_unit: board.time_unit,
+        }),
+    };
+    let json = serde_json::to_string(&entry).expect("names are text and numbers are finite");
+    json + "\n"
+}
+
+#[cfg(test)]
+mod tests;

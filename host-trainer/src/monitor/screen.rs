@@ -1,0 +1,96 @@
+//! The monitor in a terminal: draws, and listens to keys.
+
+use std::time::{Duration, Instant};
+
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, KeyCode, KeyEventKind, KeyModifiers};
+
+use super::MonitorError;
+use super::colour::Colours;
+use super::plain::summary;
+use super::session::Session;
+use super::view::{View, draw};
+
+/// How often the screen is drawn, at most.
+const REDRAW_EVERY: Duration = Duration::from_millis(40);
+
+/// Draws until the session is complete or a person ends it; then says what was seen.
+pub fn run(mut session: Session) -> Result<(), MonitorError> {
+    let colours = Colours::from_colorterm(std::env::var("COLORTERM").ok().as_deref());
+    let mut terminal = ratatui::try_init()?;
+    let outcome = watch(&mut session, &mut terminal, colours);
+    ratatui::try_restore()?;
+    session.end();
+    outcome?;
+    println!("{}", summary(&session));
+    Ok(())
+}
+
+fn watch(
+    session: &mut Session,
+    terminal: &mut DefaultTerminal,
+    colours: Colours,
+) -> Result<(), MonitorError> {
+    let port = session.port();
+    let mut notice = None;
+    let mut drawn_at = None;
+    while !session.is_complete() {
+        match session.advance(|_, _| Ok(())) {
+            // Watching goes on without it; the person sees why.
+            Err(MonitorError::Recording(error)) => {
+                session.recording = None;
+                notice = Some(error.to_string());
+            }
+            outcome => outcome?,
+        }
+        match pressed()? {
+            Some(Key::Quit) => break,
+            Some(Key::Record) => {
+                notice = session
+                    .toggle_recording()
+                    .err()
+                    .map(|error| error.to_string());
+            }
+            None => {}
+        }
+        let now = Instant::now();
+        if drawn_at.is_none_or(|drawn| now.duration_since(drawn) >= REDRAW_EVERY) {
+            drawn_at = Some(now);
+            let view = View {
+                port: &port,
+                state: &session.state,
+                recording: session.recording.as_ref(),
+                notice: notice.as_deref(),
+                colours,
+                now,
+            };
+            terminal.draw(|frame| draw(frame, &view))?;
+        }
+    }
+    Ok(())
+}
+
+enum Key {
+    Quit,
+    Record,
+}
+
+/// The next key that means something, if one was pressed.
+fn pressed() -> std::io::Result<Option<Key>> {
+    while event::poll(Duration::ZERO)? {
+        let Some(key) = event::read()?.as_key_event() else {
+            continue;
+        };
+        if key.kind != KeyEventKind::Press {
+            continue;
+        }
+        let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Char('q') | KeyCode::Esc => return Ok(Some(Key::Quit)),
+            KeyCode::Char('c') if is_control => return Ok(Some(Key::Quit)),
+            KeyCode::Char('r') => return Ok(Some(Key::Record)),
+            _ => {}
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,350 @@
+//! The screen, as a function of what is known.
+
+use std::time::Instant;
+
+use firmware::pipeline::Verdict;
+use firmware::protocol::{Candidate, FrameReport, TimeUnit};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Style, Stylize};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
+use shared_model::{IMAGE_SIDE, Image};
+
+use super::colour::Colours;
+use super::plain::link_statistics;
+use super::recording::Recording;
+use super::state::{Connection, Entry, State};
+use super::text::{faults, fraction, percent, remedy, thousands, time};
+
+/// Columns for what stands beside the picture.
+const TEXT_WIDTH: u16 = 46;
+/// Rows and columns of a border.
+const BORDER: u16 = 2;
+/// Of a picture, a column a pixel.
+const PICTURE_WIDTH: u16 = IMAGE_SIDE as u16;
+/// Of a picture, a row for two pixels.
+const PICTURE_HEIGHT: u16 = IMAGE_SIDE as u16 / 2;
+/// A screen that is lower has no room for faults below the picture.
+const FULL_HEIGHT: u16 = 24;
+/// Columns of a class's or a stage's name.
+const NAME_WIDTH: usize = 11;
+/// Columns of a percentage or a time.
+const VALUE_WIDTH: usize = 9;
+
+const DIM: Style = Style::new().fg(Color::DarkGray);
+const GOOD: Color = Color::Green;
+const DOUBTFUL: Color = Color::Yellow;
+const BAD: Color = Color::Red;
+
+/// All that the screen shows.
+pub struct View<'a> {
+    /// As the person named it.
+    pub port: &'a str,
+    /// What is known.
+    pub state: &'a State,
+    /// While pictures are recorded.
+    pub recording: Option<&'a Recording>,
+    /// Something that the person must read.
+    pub notice: Option<&'a str>,
+    /// What the terminal can show.
+    pub colours: Colours,
+    /// The time of the drawing.
+    pub now: Instant,
+}
+
+/// Draws the whole screen, whatever its size: without the picture, if that does not fit.
+pub fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
+    let bottom = if frame.area().height < FULL_HEIGHT {
+        0
+    } else {
+        4
+    };
+    let [header, body, attention, footer] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Min(0),
+        Constraint::Length(bottom),
+        Constraint::Length(1),
+    ])
+    .areas(frame.area());
+    frame.render_widget(header_line(view), header);
+    draw_body(frame, body, view);
+    frame.render_widget(attention_pane(view), attention);
+    let keys = if view.recording.is_some() {
+        " q quit   r stop recording"
+    } else {
+        " q quit   r record"
+    };
+    frame.render_widget(Line::from(keys).style(DIM), footer);
+    let statistics = format!("messages: {} ", link_statistics(view.state));
+    frame.render_widget(Line::from(statistics).style(DIM).right_aligned(), footer);
+}
+
+fn header_line(view: &View<'_>) -> Line<'static> {
+    let mut spans = vec![Span::from(format!(" {} ", view.port)).bold()];
+    spans.push(match view.state.connection {
+        Connection::Up(_) => Span::from(" ● connected ").fg(GOOD),
+        Connection::Down { .. } => Span::from(" ○ connection lost ").fg(BAD),
+    });
+    if let Some(recording) = view.recording {
+        let text = format!(
+            " ● recording {} to {}",
+            thousands(recording.recorded()),
+            recording.folder().display()
+        );
+        spans.push(Span::from(text).fg(BAD).bold());
+    }
+    Line::from(spans)
+}
+
+fn draw_body(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let scale = picture_scale(area);
+    let width = match scale {
+        0 => 0,
+        scale => scale * PICTURE_WIDTH + BORDER,
+    };
+    let [left, right] =
+        Layout::horizontal([Constraint::Length(width), Constraint::Min(0)]).areas(area);
+    if scale > 0 {
+        let height = scale * PICTURE_HEIGHT + BORDER;
+        draw_picture(frame, Rect { height, ..left }, view, scale);
+    }
+    let [class, times, board, log] = Layout::vertical([
+        Constraint::Length(7),
+        Constraint::Length(6),
+        Constraint::Length(5),
+        Constraint::Min(0),
+    ])
+    .areas(right);
+    frame.render_widget(class_pane(view.state, class.width), class);
+    frame.render_widget(times_pane(view.state, times.width), times);
+    frame.render_widget(board_pane(view.state), board);
+    if log.height > BORDER {
+        frame.render_widget(log_pane(view.state), log);
+    }
+}
+
+/// How many columns a pixel gets: as many as leave room for the text.
+fn picture_scale(area: Rect) -> u16 {
+    let width = area.width.saturating_sub(TEXT_WIDTH + BORDER) / PICTURE_WIDTH;
+    let height = area.height.saturating_sub(BORDER) / PICTURE_HEIGHT;
+    width.min(height)
+}
+
+fn pane(title: impl Into<String>) -> Block<'static> {
+    let title = format!(" {} ", title.into());
+    Block::bordered()
+        .border_type(BorderType::Rounded)
+        .border_style(DIM)
+        .title(Span::from(title).not_dim().bold().fg(Color::Gray))
+}
+
+fn waiting(text: &'static str, block: Block<'static>) -> Paragraph<'static> {
+    Paragraph::new(text).style(DIM).block(block)
+}
+
+fn draw_picture(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, scale: u16) {
+    let is_live = matches!(view.state.connection, Connection::Up(_));
+    let block = match &view.state.picture {
+        Some((counter, _)) if is_live => pane(format!("frame {}", thousands((*counter).into()))),
+        Some((counter, _)) => pane(format!(
+            "frame {}, the last one",
+            thousands((*counter).into())
+        ))
+        .border_style(Style::new().fg(BAD)),
+        None => pane("no picture yet"),
+    };
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    if let Some((_, image)) = &view.state.picture {
+        let buffer = frame.buffer_mut();
+        for position in inner.intersection(buffer.area).positions() {
+            let x = usize::from((position.x - inner.x) / scale);
+            let half = |half| {
+                let y = usize::from((2 * (position.y - inner.y) + half) / scale);
+                view.colours.nearest(pixel(image, x, y))
+            };
+            buffer[position]
+                .set_char('▀')
+                .set_fg(half(0))
+                .set_bg(half(1));
+        }
+    }
+}
+
+fn pixel(image: &Image, x: usize, y: usize) -> [u8; 3] {
+    let start = 3 * (y * IMAGE_SIDE + x);
+    [image[start], image[start + 1], image[start + 2]]
+}
+
+fn class_pane(state: &State, width: u16) -> Paragraph<'static> {
+    let block = pane("class");
+    let Some(frame) = &state.frame else {
+        return waiting("waiting for a frame …", block);
+    };
+    let best = frame.top.first().map_or(0, |best| best.probability);
+    let (name, probability, colour) = match frame.verdict {
+        Verdict::Class { class, probability } => (state.label(class), probability, GOOD),
+        Verdict::NotSure => (String::from("not sure"), best, DOUBTFUL),
+    };
+    let mut headline = Line::from(Span::from(name.to_uppercase()).fg(colour).bold());
+    if probability != best {
+        headline.push_span(Span::from("  over the last frames").style(DIM));
+    }
+    let mut lines = vec![headline, gauge("", probability, width, colour)];
+    lines.extend(frame.top.iter().map(|candidate: &Candidate| {
+        let name = state.label(candidate.class);
+        gauge(&name, candidate.probability, width, Color::Blue)
+    }));
+    Paragraph::new(lines).block(block)
+}
+
+/// A name, a bar and a percentage; without a name the bar begins where names do.
+fn gauge(name: &str, probability: u16, width: u16, colour: Color) -> Line<'static> {
+    row(
+        name,
+        fraction(probability),
+        percent(probability),
+        width,
+        colour,
+    )
+}
+
+fn row(name: &str, part: f64, value: String, width: u16, colour: Color) -> Line<'static> {
+    let inner = usize::from(width.saturating_sub(BORDER));
+    let name_width = if name.is_empty() { 0 } else { NAME_WIDTH };
+    let bar_width = inner.saturating_sub(name_width + VALUE_WIDTH);
+    let name: String = name.chars().take(name_width.saturating_sub(1)).collect();
+    Line::from(vec![
+        Span::from(format!("{name:name_width$}")),
+        Span::from(bar(part, bar_width))
+            .fg(colour)
+            .bg(Color::Indexed(236)),
+        Span::from(format!("{value:>VALUE_WIDTH$}")),
+    ])
+}
+
+/// A part of `width` columns, to an eighth of a column.
+fn bar(part: f64, width: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (part.clamp(0.0, 1.0) * (8 * width) as f64).round() as usize;
+    let text = "█".repeat(eighths / 8) + EIGHTHS[eighths % 8];
+    format!("{text:width$}")
+}
+
+fn times_pane(state: &State, width: u16) -> Paragraph<'static> {
+    let unit = match state.time_unit() {
+        Some(TimeUnit::Instructions) => "instructions",
+        Some(TimeUnit::Microseconds) | None => "times",
+    };
+    let title = match (&state.connection, state.rate()) {
+        (Connection::Up(_), Some(rate)) => format!("{unit}, {rate:.1} frames/s"),
+        _ => String::from(unit),
+    };
+    let Some(FrameReport { times, .. }) = &state.frame else {
+        return waiting("waiting for a frame …", pane(title));
+    };
+    let stages = [
+        ("capture", times.capture),
+        ("preprocess", times.preprocess),
+        ("classify", times.classify),
+        ("report", times.report),
+    ];
+    let longest = stages.iter().map(|stage| stage.1).max().unwrap_or(0).max(1);
+    let lines: Vec<_> = stages
+        .iter()
+        .map(|(name, stage)| {
+            let part = *stage as f64 / longest as f64;
+            row(
+                name,
+                part,
+                time(*stage, state.time_unit()),
+                width,
+                Color::Magenta,
+            )
+        })
+        .collect();
+    Paragraph::new(lines).block(pane(title))
+}
+
+fn board_pane(state: &State) -> Paragraph<'static> {
+    let block = pane("board");
+    let Some(board) = &state.board else {
+        return waiting("waiting for its banner …", block);
+    };
+    let lines = vec![
+        Line::from(format!("{}, camera {}", board.board, board.camera)),
+        Line::from(format!(
+            "{}, CRC {:08x}, {}",
+            board.model, board.crc32, board.plan
+        )),
+        Line::from(format!(
+            "blob {} bytes, arena {} bytes",
+            thousands(board.blob_len.into()),
+            thousands(board.arena_len.into())
+        )),
+    ];
+    Paragraph::new(lines).block(block)
+}
+
+fn log_pane(state: &State) -> Paragraph<'static> {
+    let lines: Vec<_> = state
+        .log
+        .iter()
+        .map(|entry| log_line(entry, state))
+        .collect();
+    Paragraph::new(lines).block(pane("log, newest first"))
+}
+
+fn log_line(entry: &Entry, state: &State) -> Line<'static> {
+    match entry {
+        Entry::Frame(frame) => {
+            let verdict = match frame.verdict {
+                Verdict::NotSure => Span::from("not sure").fg(DOUBTFUL),
+                Verdict::Class { class, probability } => {
+                    Span::from(format!("{} {}", state.label(class), percent(probability)))
+                }
+            };
+            let number = Span::from(format!("{:>8}  ", thousands(frame.counter.into()))).style(DIM);
+            Line::from(vec![number, verdict])
+        }
+        Entry::Fault(fault) => {
+            let number = Span::from(format!("{:>8}  ", thousands(fault.counter.into()))).style(DIM);
+            Line::from(vec![number, Span::from(fault.fault.to_string()).fg(BAD)])
+        }
+        Entry::Link(text) => Line::from(format!("{:>8}  {text}", "")).style(DIM),
+    }
+}
+
+/// What keeps frames away, if anything does; the board's faults otherwise.
+fn attention_pane(view: &View<'_>) -> Paragraph<'static> {
+    let state = view.state;
+    let hint = view
+        .notice
+        .map(String::from)
+        .or_else(|| state.hint(view.now));
+    if let Some(text) = hint {
+        return Paragraph::new(text)
+            .wrap(Wrap { trim: true })
+            .style(Style::new().fg(BAD))
+            .block(pane("attention").border_style(Style::new().fg(BAD)));
+    }
+    let latest = state.fault.as_ref().map_or(String::new(), |fault| {
+        format!(
+            "frame {}: {}; the board {}",
+            thousands(fault.counter.into()),
+            fault.fault,
+            remedy(fault.remedy)
+        )
+    });
+    Paragraph::new(latest)
+        .wrap(Wrap { trim: true })
+        .style(Style::new().fg(DOUBTFUL))
+        .block(pane(format!(
+            "camera faults since boot: {}",
+            faults(&state.faults)
+        )))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+use super::super::fixtures::{banner, fault, frame, image, picture};
+use super::super::link::{Event, Traffic};
+use super::*;
+use firmware::fault::FaultKind;
+use firmware::protocol::{Message, Statistics};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use std::time::Duration;
+
+fn busy(start: Instant) -> State {
+    let image = image();
+    let mut state = State::new(start);
+    let traffic = Traffic {
+        bytes: 9_000,
+        frames: Statistics {
+            received: 1_234,
+            corrupted: 2,
+            foreign: 0,
+        },
+    };
+    let mut newest = frame(13);
+    newest.faults.count(FaultKind::Blank);
+    newest.faults.count(FaultKind::StuckFifo);
+    let messages = [
+        banner(),
+        Message::Frame(frame(10)),
+        fault(11),
+        Message::Frame(newest),
+        picture(13, &image),
+    ];
+    state.apply(&Event::Received(traffic), start);
+    for (index, message) in (0..).zip(messages) {
+        let now = start + index * Duration::from_millis(100);
+        state.apply(&Event::Message(message), now);
+    }
+    state
+}
+
+fn lost(start: Instant) -> State {
+    let mut state = busy(start);
+    let event = Event::Lost {
+        reason: String::from("/dev/ttyACM0: the connection is lost: it was unplugged"),
+        retry_in: Duration::from_secs(2),
+    };
+    state.apply(&event, start);
+    state
+}
+
+fn screen(state: &State, width: u16, height: u16, now: Instant) -> Buffer {
+    let view = View {
+        port: "/dev/ttyACM0",
+        state,
+        recording: None,
+        notice: None,
+        colours: Colours::True,
+        now,
+    };
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| draw(frame, &view)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+fn text(buffer: &Buffer) -> String {
+    let width = usize::from(buffer.area.width);
+    let rows = buffer.content.chunks(width).map(|row| {
+        let row: String = row.iter().map(|cell| cell.symbol()).collect();
+        row.trim_end().to_string()
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+/// Compares, and shows both as they look.
+fn assert_text(buffer: &Buffer, expected: &str) {
+    let (found, expected) = (text(buffer), expected.trim_matches('\n'));
+    assert!(found == expected, "found\n{found}\nexpected\n{expected}");
+}
+
+#[test]
+fn a_terminal_of_80_by_24_shows_everything() {
+    let start = Instant::now();
+    assert_text(
+        &screen(&busy(start), 80, 24, start),
+        include_str!("busy.txt"),
+    );
+}
+
+#[test]
+fn a_lost_connection_is_said_with_its_remedy() {
+    let start = Instant::now();
+    assert_text(
+        &screen(&lost(start), 80, 24, start),
+        include_str!("lost.txt"),
+    );
+}
+
+#[test]
+fn before_anything_comes_the_screen_says_so() {
+    let start = Instant::now();
+    let state = State::new(start);
+    let buffer = screen(&state, 80, 24, start + Duration::from_secs(5));
+    assert_text(&buffer, include_str!("silent.txt"));
+}
+
+#[test]
+fn a_notice_and_a_recording_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = Recording::start(folder.path()).unwrap();
+    let now = Instant::now();
+    let state = busy(now);
+    let view = View {
+        port: "/dev/ttyACM0",
+        state: &state,
+        recording: Some(&recording),
+        notice: Some("the disk is full"),
+        colours: Colours::Indexed,
+        now,
+    };
+    let mut terminal = Terminal::new(TestBackend::new(200, 24)).unwrap();
+    terminal.draw(|frame| draw(frame, &view)).unwrap();
+    let text = text(terminal.backend().buffer());
+    let recording = format!("● recording 0 to {}", folder.path().display());
+    for part in [&*recording, "the disk is full", "r stop recording"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+/// Colours of the upper and the lower half of a cell of the picture, whose frame begins below the header.
+fn cell(buffer: &Buffer, x: u16, y: u16) -> [Color; 2] {
+    let cell = &buffer[(x + 1, y + 2)];
+    assert_eq!(cell.symbol(), "▀");
+    [cell.fg, cell.bg]
+}
+
+#[test]
+fn a_cell_is_two_pixels() {
+    let start = Instant::now();
+    let buffer = screen(&busy(start), 80, 24, start);
+    for y in 0..16 {
+        for x in 0..32 {
+            let [upper, lower] = [2 * y, 2 * y + 1].map(|y| Color::Rgb(8 * x, 8 * y, 77));
+            assert_eq!(
+                cell(&buffer, x.into(), y.into()),
+                [upper, lower],
+                "{x}, {y}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_large_terminal_shows_a_large_picture_and_the_log() {
+    let start = Instant::now();
+    let buffer = screen(&busy(start), 120, 45, start);
+    for y in 0..32 {
+        for x in 0..64 {
+            let pixel = Color::Rgb(8 * (x / 2), 8 * y, 77);
+            assert_eq!(cell(&buffer, x.into(), y.into()), [pixel; 2], "{x}, {y}");
+        }
+    }
+    let text = text(&buffer);
+    assert!(text.contains("13  deer 87.5 %"), "{text}");
+    assert!(
+        text.contains("11  the camera's picture memory does not fill"),
+        "{text}"
+    );
+}
+
+#[test]
+fn no_size_is_too_small() {
+    let start = Instant::now();
+    let states = [busy(start), lost(start), State::new(start)];
+    for (width, height) in (0..=100).flat_map(|width| (0..=30).map(move |height| (width, height))) {
+        for state in &states {
+            screen(state, width, height, start);
+        }
+    }
+}
+
+#[test]
+fn bars_are_exact_to_an_eighth_of_a_column() {
+    let cases = [
+        (0.0, "    "),
+        (1.0, "████"),
+        (0.5, "██  "),
+        (1.0 / 32.0, "▏   "),
+        (31.0 / 32.0, "███▉"),
+        (7.0, "████"),
+    ];
+    for (part, expected) in cases {
+        assert_eq!(bar(part, 4), expected);
+    }
+}

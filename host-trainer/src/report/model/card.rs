@@ -1,0 +1,92 @@
+//! A model's report as Markdown: the model card.
+
+use super::{ModelReport, words};
+use crate::evaluate::confusion::{precision, recall};
+
+impl ModelReport {
+    /// The model card. Its pictures are the files that [`ModelReport::save`] writes beside it.
+    pub fn markdown(&self) -> String {
+        let name = &self.name;
+        let mut text = format!("# {name}\n\n{}\n", self.summary());
+        text += &format!("\n{}", table(self.headlines()));
+        text += &format!("\nThe same with more pictures, as a page: [{name}.html]({name}.html).\n");
+        text += "\n## Limits\n\n";
+        for limit in words::limits(self) {
+            text += &format!("- {limit}\n");
+        }
+        text += &format!(
+            "\n## Training\n\n{}\n![Learning curves]({name}.curves.svg)\n\nThe same again:\n\n```sh\n{}\n```\n",
+            table(words::training(self)),
+            self.commands()
+        );
+        text += &format!("\n## Classes\n\n{}", self.classes_table());
+        text += &format!("\n![Confusion matrix of the integer network]({name}.confusion.svg)\n");
+        text += &format!(
+            "\n## Probability\n\nOf the images that it names a class for with such a probability, how many are named rightly:\n\n\
+             ![Reliability diagram]({name}.reliability.svg)\n"
+        );
+        if !self.evaluation.mistakes.is_empty() {
+            text += &format!(
+                "\n## The mistakes that it is surest of\n\n![Images with the model's answer and the true class]({name}.mistakes.png)\n"
+            );
+        }
+        text + &format!(
+            "\n## Quantization\n\n{}\n\n{}",
+            self.quantization_in_words(),
+            self.layers_table()
+        )
+    }
+
+    fn classes_table(&self) -> String {
+        let mut text = "| class | recall float, % | recall int8, % | precision float, % | precision int8, % |\n\
+                        | --- | ---: | ---: | ---: | ---: |\n"
+            .to_owned();
+        let evaluation = &self.evaluation;
+        let (float, int8) = (&evaluation.float_confusion, &evaluation.int8_confusion);
+        for (class, label) in self.recipe.class_names().iter().enumerate() {
+            text += &format!(
+                "| {label} | {:.1} | {:.1} | {:.1} | {:.1} |\n",
+                recall(float, class),
+                recall(int8, class),
+                precision(float, class),
+                precision(int8, class)
+            );
+        }
+        text
+    }
+
+    fn layers_table(&self) -> String {
+        let mut text =
+            "| layer | output | MACs | bytes | scale | zero point | clipped, % | SQNR, dB |\n\
+             | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+                .to_owned();
+        for layer in &self.quantization.layers {
+            let [height, width, channels] = layer.output_shape;
+            text += &format!(
+                "| {} | {height}×{width}×{channels} | {} | {} | {:.5} | {} | {} | {:.1} |\n",
+                layer.layer,
+                layer.multiply_accumulates,
+                layer.bytes,
+                layer.scale,
+                layer.zero_point,
+                clipped(layer.clip),
+                layer.sqnr_db
+            );
+        }
+        text
+    }
+}
+
+/// The part of a layer's outputs that is cut off, in percent.
+pub(super) fn clipped(clip: Option<f64>) -> String {
+    clip.map_or_else(|| "–".to_owned(), |clip| format!("{}", 100.0 * clip))
+}
+
+/// A table of names and values.
+fn table(rows: Vec<(&'static str, String)>) -> String {
+    let mut text = "| | |\n| --- | --- |\n".to_owned();
+    for (name, value) in rows {
+        text += &format!("| {name} | {value} |\n");
+    }
+    text
+}

@@ -1,0 +1,189 @@
+//! A model as it is handed on: blob, float weights and report, side by side.
+
+mod card;
+mod files;
+mod page;
+#[cfg(test)]
+pub(crate) mod tests;
+mod words;
+
+use serde::{Deserialize, Serialize};
+use shared_model::{Image, Model};
+
+use super::canvas::ReportError;
+use super::gallery;
+use super::history::History;
+use super::learning_curves::LearningCurves;
+use super::reliability_diagram::ReliabilityDiagram;
+use super::{canvas, confusion_matrix};
+use crate::evaluate::Evaluation;
+use crate::quantize::QuantizationReport;
+use crate::recipe::Recipe;
+pub use files::{ModelFileError, ModelFiles, load, read, write};
+
+/// Everything that is known about a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelReport {
+    /// Name of the model: its blob's file name without the extension.
+    pub name: String,
+    /// How it was trained.
+    pub recipe: Recipe,
+    /// Images that were trained on.
+    pub train_images: usize,
+    /// Every epoch's figures.
+    pub history: History,
+    /// How it was quantized.
+    pub quantization: QuantizationReport,
+    /// How large it is.
+    pub size: ModelSize,
+    /// What it is worth on the test set.
+    pub evaluation: Evaluation,
+}
+
+/// How large a model is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSize {
+    /// Weights and biases of convolutions and dense layers; batch normalization is part of the requantization.
+    pub parameters: usize,
+    /// Multiplications for one image.
+    pub multiply_accumulates: u64,
+    /// The blob, in flash.
+    pub blob_bytes: usize,
+    /// Working memory of an inference.
+    pub arena_bytes: usize,
+}
+
+impl ModelSize {
+    /// Of a model whose blob has `blob_bytes` bytes.
+    pub fn of(model: &Model, blob_bytes: usize) -> Self {
+        let layers = &model.graph().layers;
+        Self {
+            parameters: layers
+                .iter()
+                .map(|layer| layer.weights.len + layer.biases.len / 4)
+                .sum::<u32>() as usize,
+            multiply_accumulates: layers
+                .iter()
+                .map(|layer| layer.kind.multiply_accumulates())
+                .sum(),
+            blob_bytes,
+            arena_bytes: model.arena_len(),
+        }
+    }
+}
+
+/// A report could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    /// Text.
+    #[error(transparent)]
+    File(#[from] ModelFileError),
+    /// A picture.
+    #[error(transparent)]
+    Picture(#[from] ReportError),
+}
+
+impl ModelReport {
+    /// Writes the report for programs, the card, the page and the card's pictures; `images` are those that the
+    /// evaluation looked at.
+    pub fn save(&self, files: &ModelFiles, images: &[Image]) -> Result<(), SaveError> {
+        let text = serde_json::to_string_pretty(self).expect("a report is plain data");
+        write(&files.report(), text.as_bytes())?;
+        write(&files.card(), self.markdown().as_bytes())?;
+        write(&files.page(), self.page(images).as_bytes())?;
+        self.draw(files, images)?;
+        Ok(())
+    }
+
+    /// Reads what [`ModelReport::save`] wrote.
+    pub fn load(files: &ModelFiles) -> Result<Self, ModelFileError> {
+        let path = files.report();
+        serde_json::from_slice(&read(&path)?)
+            .map_err(|source| ModelFileError::Content { path, source })
+    }
+
+    fn draw(&self, files: &ModelFiles, images: &[Image]) -> Result<(), ReportError> {
+        let labels = self.recipe.class_names();
+        let evaluation = &self.evaluation;
+        let pair = |name: &str| ["png", "svg"].map(|kind| files.picture(&format!("{name}.{kind}")));
+        let [png, svg] = pair("curves");
+        canvas::save(&LearningCurves::new(&self.history, &self.name), &png, &svg)?;
+        let [png, svg] = pair("confusion");
+        confusion_matrix(&evaluation.int8_confusion, &labels, &png, &svg)?;
+        let [png, svg] = pair("reliability");
+        let diagram = ReliabilityDiagram {
+            float: &evaluation.float_reliability,
+            int8: &evaluation.int8_reliability,
+            size: (720, 640),
+        };
+        canvas::save(&diagram, &png, &svg)?;
+        let png = files.picture("mistakes.png");
+        gallery::mistakes(&evaluation.mistakes, images, &labels, &png)
+    }
+
+    /// One sentence about the model.
+    fn summary(&self) -> String {
+        let size = &self.size;
+        format!(
+            "A convolutional network for pictures of 32×32 pixels in {} classes, as integers of 8 bits for \
+             microcontrollers: {:.1} million multiplications an image, {:.0} KB of flash, {:.1} KB of working memory.",
+            self.recipe.class_names().len(),
+            size.multiply_accumulates as f64 / 1e6,
+            size.blob_bytes as f64 / 1e3,
+            size.arena_bytes as f64 / 1e3
+        )
+    }
+
+    /// The figures that come first: names and values.
+    fn headlines(&self) -> Vec<(&'static str, String)> {
+        let evaluation = &self.evaluation;
+        vec![
+            ("accuracy, int8", format!("{:.2} %", evaluation.int8_top1)),
+            ("accuracy, float", format!("{:.2} %", evaluation.float_top1)),
+            (
+                "same class in both",
+                format!("{:.2} %", evaluation.agreement),
+            ),
+            ("test images", evaluation.images.to_string()),
+            ("parameters", self.size.parameters.to_string()),
+        ]
+    }
+
+    /// How the network was made an integer network.
+    fn quantization_in_words(&self) -> String {
+        let quantization = &self.quantization;
+        let trials = |corrected| {
+            let tried = quantization.tried.iter();
+            let ratios = tried
+                .filter(move |trial| trial.bias_correction == corrected)
+                .map(|trial| trial.logits_sqnr_db);
+            ratios.fold(f64::NEG_INFINITY, f64::max)
+        };
+        format!(
+            "Ranges were measured on {} training images. By {} others it was chosen how much of each layer's outputs is cut \
+             off at each end, and whether biases take back what the rounding of weights adds to the mean: with the same \
+             clip for all layers the logits' signal to quantization noise ratio (SQNR) is {:.1} dB without such a \
+             correction and {:.1} dB with it; chosen: {} correction, and with a clip of its own for each layer {:.1} dB.",
+            quantization.calibration_images,
+            quantization.choice_images,
+            trials(false),
+            trials(true),
+            if quantization.bias_correction {
+                "with"
+            } else {
+                "without"
+            },
+            quantization.logits_sqnr_db
+        )
+    }
+
+    /// The commands that make the model again.
+    pub fn commands(&self) -> String {
+        let name = &self.name;
+        format!(
+            "cargo run -p host-trainer -- train {} --name {name}\n\
+             cargo run -p host-trainer -- quantize --run runs/{name}",
+            self.recipe.flags().join(" ")
+        )
+    }
+}

@@ -1,0 +1,232 @@
+//! A model's report as one HTML file: styles and pictures are inside, nothing is loaded, no script runs.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use shared_model::{IMAGE_SIDE, Image};
+
+use super::card::clipped;
+use super::{ModelReport, words};
+use crate::evaluate::confusion::{precision, recall, share};
+use crate::evaluate::{ConfusionMatrix, Mistake};
+use crate::report::canvas::{Figure, to_svg};
+use crate::report::learning_curves::LearningCurves;
+use crate::report::reliability_diagram::ReliabilityDiagram;
+
+/// Width and height of the page's charts in pixels: about a phone's width, so that their text stays readable there.
+const CURVES: (u32, u32) = (540, 760);
+const DIAGRAM: (u32, u32) = (540, 500);
+
+impl ModelReport {
+    /// The page; `images` are those that the evaluation looked at.
+    pub fn page(&self, images: &[Image]) -> String {
+        let labels = self.recipe.class_names();
+        let evaluation = &self.evaluation;
+        let matrices = [
+            ("int8", &evaluation.int8_confusion),
+            ("float", &evaluation.float_confusion),
+        ];
+        let curves = LearningCurves {
+            history: &self.history,
+            title: "",
+            size: CURVES,
+        };
+        let diagram = ReliabilityDiagram {
+            float: &evaluation.float_reliability,
+            int8: &evaluation.int8_reliability,
+            size: DIAGRAM,
+        };
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    title { (self.name) ": model report" }
+                    style { (PreEscaped(include_str!("page.css"))) }
+                }
+                body { main {
+                    h1 { (self.name) }
+                    p .quiet { (self.summary()) }
+                    div .tiles { @for (name, value) in self.headlines() {
+                        div .tile { b { (value) } span { (name) } }
+                    } }
+                    (section("Limits", html! {
+                        ul { @for limit in words::limits(self) { li { (limit) } } }
+                    }))
+                    (section("Learning curves", chart(&curves, "Loss and accuracy of each epoch")))
+                    (section("Which class is taken for which", html! {
+                        p .quiet { "Test images. Rows: the true class; columns: what the network says." }
+                        div .columns { @for (name, matrix) in matrices {
+                            div { h3 { (name) } (confusion_table(matrix, &labels)) }
+                        } }
+                    }))
+                    (section("Classes", self.classes(&labels)))
+                    (section("What the probability is worth", html! {
+                        p .quiet {
+                            "Images sorted by the probability of the class that is named: how many of them are named rightly. \
+                             On the dashed line a network is right as often as it says."
+                        }
+                        (chart(&diagram, "Reliability diagram"))
+                    }))
+                    @if !evaluation.mistakes.is_empty() {
+                        (section("The mistakes that it is surest of", html! {
+                            div .mistakes { @for mistake in &evaluation.mistakes {
+                                (picture(mistake, images, &labels))
+                            } }
+                        }))
+                    }
+                    (section("Layers", html! {
+                        p { (self.quantization_in_words()) }
+                        (self.layers())
+                    }))
+                    (section("Training", facts(words::training(self))))
+                    (section("The same again", html! { pre { (self.commands()) } }))
+                } }
+            }
+        };
+        page.into_string()
+    }
+
+    fn classes(&self, labels: &[&str]) -> Markup {
+        let (float, int8) = (
+            &self.evaluation.float_confusion,
+            &self.evaluation.int8_confusion,
+        );
+        html! {
+            p .quiet {
+                "Recall: how many images of the class are recognized, in percent. Precision: how often the network is right \
+                 when it names the class."
+            }
+            div .scroll { table {
+                thead {
+                    tr { th rowspan="2" { "class" } th .group colspan="2" { "recall" } th .group colspan="2" { "precision" } }
+                    tr { @for _ in 0..2 { th .number { "int8" } th .number { "float" } } }
+                }
+                tbody { @for (class, label) in labels.iter().enumerate() {
+                    tr {
+                        td { (label) }
+                        @for value in [
+                            recall(int8, class), recall(float, class), precision(int8, class), precision(float, class),
+                        ] {
+                            td .number { (format!("{value:.1}")) }
+                        }
+                    }
+                } }
+            } }
+        }
+    }
+
+    fn layers(&self) -> Markup {
+        html! {
+            div .scroll { table {
+                thead { tr {
+                    th { "layer" } th { "output" }
+                    th .number { "MACs" } th .number { "bytes" } th .number { "scale" } th .number { "zero point" }
+                    th .number { "clipped, %" } th .number { "SQNR" }
+                } }
+                tbody { @for layer in &self.quantization.layers {
+                    @let [height, width, channels] = layer.output_shape;
+                    tr {
+                        td { (layer.layer) }
+                        td { (height) "×" (width) "×" (channels) }
+                        td .number { (grouped(layer.multiply_accumulates)) }
+                        td .number { (grouped(layer.bytes.into())) }
+                        td .number { (format!("{:.5}", layer.scale)) }
+                        td .number { (layer.zero_point) }
+                        td .number { (clipped(layer.clip)) }
+                        td .number { (format!("{:.1} dB", layer.sqnr_db)) }
+                    }
+                } }
+            } }
+        }
+    }
+}
+
+fn section(title: &str, content: Markup) -> Markup {
+    html! { section { h2 { (title) } (content) } }
+}
+
+fn facts(facts: Vec<(&'static str, String)>) -> Markup {
+    html! {
+        table .facts { tbody { @for (name, value) in facts {
+            tr { th { (name) } td { (value) } }
+        } } }
+    }
+}
+
+fn chart(figure: &impl Figure, description: &str) -> Markup {
+    html! {
+        div .chart role="img" aria-label=(description) { (PreEscaped(to_svg(figure))) }
+    }
+}
+
+/// A heat map: what is right in blue, what is wrong in red; the square root keeps small shares visible.
+fn confusion_table(matrix: &ConfusionMatrix, labels: &[&str]) -> Markup {
+    let shade = |truth: usize, predicted: usize| (share(matrix, truth, predicted) / 100.0).sqrt();
+    let colour = |truth, predicted| {
+        let rgb = if truth == predicted {
+            "31,119,180"
+        } else {
+            "214,69,38"
+        };
+        format!("background:rgba({rgb},{:.3})", shade(truth, predicted))
+    };
+    html! {
+        table .matrix {
+            colgroup { col; @for _ in labels { col; } }
+            thead { tr { th; @for label in labels { th { span { (label) } } } } }
+            tbody { @for (truth, row) in matrix.iter().enumerate() {
+                tr {
+                    th { (labels[truth]) }
+                    @for (predicted, count) in row.iter().enumerate() {
+                        td .strong[shade(truth, predicted) > 0.6] style=(colour(truth, predicted)) { (count) }
+                    }
+                }
+            } }
+        }
+    }
+}
+
+fn picture(mistake: &Mistake, images: &[Image], labels: &[&str]) -> Markup {
+    let (said, truth) = (labels[mistake.int8.class], labels[mistake.label]);
+    let float = &mistake.float;
+    html! {
+        figure {
+            img src=(data_uri(&images[mistake.image])) alt={ "a " (truth) " that is taken for a " (said) };
+            figcaption {
+                b { (said) } " " (format!("{:.1} %", 100.0 * mistake.int8.probability)) br;
+                "is: " b { (truth) } br;
+                span .quiet {
+                    "float: " (labels[float.class]) " " (format!("{:.1} %", 100.0 * float.probability)) br;
+                    "test image " (mistake.image)
+                }
+            }
+        }
+    }
+}
+
+/// The image as a PNG in a URI.
+fn data_uri(image: &Image) -> String {
+    let mut png = Vec::new();
+    let side = IMAGE_SIDE as u32;
+    PngEncoder::new(&mut png)
+        .write_image(image, side, side, ExtendedColorType::Rgb8)
+        .expect("an image is written to memory, and it has its size");
+    format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
+}
+
+/// A number with its digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}

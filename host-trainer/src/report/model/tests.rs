@@ -1,0 +1,174 @@
+//! The card and the page hold what they promise, and nothing that a reader would have to load.
+
+use std::fs;
+
+use shared_model::{IMAGE_LEN, Image};
+use tempfile::TempDir;
+
+use super::*;
+use crate::evaluate::{ConfidenceBin, Mistake, Prediction, Reliability};
+use crate::quantize::{LayerReport, Trial};
+use crate::report::history::{Epoch, Validation};
+
+/// A report of a made-up model of three classes: it takes cats for dogs.
+pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
+    let epoch = |epoch: usize, accuracy| Epoch {
+        epoch,
+        learning_rate: 0.1,
+        train_loss: 1.0 / epoch as f64,
+        train_accuracy: accuracy - 5.0,
+        validation: Some(Validation {
+            loss: 0.9,
+            accuracy,
+        }),
+        seconds: 90.0,
+    };
+    let reliability = Reliability {
+        error: 4.25,
+        bins: vec![ConfidenceBin {
+            images: 300,
+            confidence: 90.0,
+            accuracy: 85.75,
+        }],
+    };
+    let confusion = vec![vec![60, 40, 0], vec![10, 90, 0], vec![0, 0, 100]];
+    ModelReport {
+        name: name.to_owned(),
+        recipe,
+        train_images: 4000,
+        history: History {
+            epochs: vec![epoch(1, 70.0), epoch(2, 80.0)],
+        },
+        quantization: QuantizationReport {
+            calibration_images: 512,
+            choice_images: 512,
+            bias_correction: false,
+            tried: vec![Trial {
+                clip: 1e-4,
+                bias_correction: false,
+                logits_sqnr_db: 30.0,
+            }],
+            logits_sqnr_db: 30.5,
+            layers: vec![LayerReport {
+                layer: "conv 3×3 32×32×3 → 32".to_owned(),
+                output_shape: [32, 32, 32],
+                multiply_accumulates: 884_736,
+                bytes: 1376,
+                clip: Some(1e-4),
+                scale: 0.0625,
+                zero_point: -67,
+                sqnr_db: 33.1,
+            }],
+        },
+        size: ModelSize {
+            parameters: 550_570,
+            multiply_accumulates: 38_896_896,
+            blob_bytes: 562_896,
+            arena_bytes: 20_210,
+        },
+        evaluation: Evaluation {
+            images: 300,
+            float_top1: 84.0,
+            int8_top1: 83.33,
+            agreement: 99.0,
+            float_confusion: confusion.clone(),
+            int8_confusion: confusion,
+            float_reliability: reliability.clone(),
+            int8_reliability: reliability,
+            mistakes: vec![Mistake {
+                image: 1,
+                label: 0,
+                int8: Prediction {
+                    class: 1,
+                    probability: 0.987,
+                },
+                float: Prediction {
+                    class: 2,
+                    probability: 0.55,
+                },
+            }],
+        },
+    }
+}
+
+fn of_three_classes() -> ModelReport {
+    let recipe = Recipe {
+        classes: Some(vec![3, 5, 8]),
+        ..Recipe::preset("vgg3-best").unwrap()
+    };
+    sample("cats & dogs", recipe)
+}
+
+const IMAGES: [Image; 2] = [[7; IMAGE_LEN], [200; IMAGE_LEN]];
+
+#[test]
+fn the_page_is_complete_and_loads_nothing() {
+    let page = of_three_classes().page(&IMAGES);
+    for part in [
+        "cats &amp; dogs",
+        "83.33 %",
+        "Loss and accuracy",
+        "Reliability diagram",
+        "data:image/png;base64,",
+        "98.7 %",
+        "884\u{202f}736",
+        "33.1 dB",
+        "takes 40.0 % for dog",
+        "4.2 points more than how often it is right",
+        "train --preset vgg3-best --classes cat,dog,ship --name",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    for loading in ["<script", "<link", "src=\"http", "url(", "@import", "href="] {
+        assert!(!page.contains(loading), "{loading}");
+    }
+    // Two confusion matrices of three classes.
+    assert_eq!(page.matches("rgba(").count(), 18);
+    assert_eq!(page.matches("<svg").count(), 2);
+}
+
+#[test]
+fn the_card_names_figures_limits_and_the_command() {
+    let card = of_three_classes().markdown();
+    for part in [
+        "# cats & dogs",
+        "| cat | 60.0 | 60.0 | 85.7 | 85.7 |",
+        "It knows 3 classes: cat, dog, ship.",
+        "| conv 3×3 32×32×3 → 32 | 32×32×32 | 884736 | 1376 | 0.06250 | -67 |",
+        "kept: epoch 2 with a validation accuracy of 80.00 %",
+        "cargo run -p host-trainer -- train --preset vgg3-best",
+    ] {
+        assert!(card.contains(part), "{part}\n{card}");
+    }
+}
+
+#[test]
+fn a_saved_report_is_read_back_and_has_all_its_files() {
+    let folder = TempDir::new().unwrap();
+    let files = ModelFiles::of_blob(folder.path().join("model.blob"));
+    let report = of_three_classes();
+
+    report.save(&files, &IMAGES).unwrap();
+
+    assert_eq!(ModelReport::load(&files).unwrap(), report);
+    for extension in [
+        "md",
+        "html",
+        "curves.png",
+        "curves.svg",
+        "confusion.png",
+        "confusion.svg",
+        "reliability.png",
+        "reliability.svg",
+        "mistakes.png",
+    ] {
+        let length = fs::metadata(files.picture(extension)).unwrap().len();
+        assert!(length > 1000, "{extension}: {length} bytes");
+    }
+}
+
+#[test]
+fn the_files_of_a_run_are_named_like_it() {
+    let files = ModelFiles::of_run(std::path::Path::new("runs/vgg3.2"));
+    assert_eq!(files.blob, std::path::Path::new("runs/vgg3.2/vgg3.2.blob"));
+}

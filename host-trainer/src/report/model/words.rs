@@ -1,0 +1,235 @@
+//! What the card and the page say in words: how a model was trained, and what it cannot do.
+
+use super::ModelReport;
+use crate::evaluate::confusion::{precision, recall, share};
+use crate::recipe::{Augmentation, Border, Optimizer, PixelScaling, Recipe, Schedule};
+
+/// How the model was trained: names and values.
+pub fn training(report: &ModelReport) -> Vec<(&'static str, String)> {
+    let recipe = &report.recipe;
+    let mut facts = vec![
+        ("preset", recipe.preset.clone()),
+        ("network", network(recipe)),
+        ("images", images(report)),
+        ("epochs", epochs(report)),
+        ("batch size", recipe.batch_size.to_string()),
+        ("optimizer", optimizer(recipe.optimizer).to_owned()),
+        ("learning rate", learning_rate(recipe)),
+        ("weight decay", recipe.weight_decay.to_string()),
+        ("label smoothing", recipe.label_smoothing.to_string()),
+        ("dropout", dropout(recipe)),
+        ("augmentation", augmentation(recipe.augmentation)),
+        ("pixels", pixel_scaling(recipe.pixel_scaling).to_owned()),
+    ];
+    if let Some(decay) = recipe.weight_averaging {
+        facts.push(("weight averaging", format!("exponential, {decay} a step")));
+    }
+    if let Some(patience) = recipe.patience {
+        facts.push((
+            "early stopping",
+            format!("after {patience} epochs without a better validation loss"),
+        ));
+    }
+    if let Some(source) = &recipe.transfer {
+        facts.push((
+            "convolutions",
+            format!("first those of {}", source.display()),
+        ));
+    }
+    facts.push(("seed", recipe.seed.to_string()));
+    facts.push((
+        "time",
+        format!("{:.0} minutes", report.history.seconds() / 60.0),
+    ));
+    facts
+}
+
+fn network(recipe: &Recipe) -> String {
+    let filters: Vec<String> = recipe.filters.iter().map(usize::to_string).collect();
+    let norm = if recipe.batch_norm {
+        "batch normalization after every ReLU"
+    } else {
+        "no batch normalization"
+    };
+    format!(
+        "blocks of two 3×3 convolutions with {} filters, a dense layer of {}, {norm}",
+        filters.join(", "),
+        crate::network::HIDDEN
+    )
+}
+
+fn images(report: &ModelReport) -> String {
+    let count = report.train_images;
+    if report.recipe.all_images {
+        format!("{count}: all training images, none for validation")
+    } else {
+        format!("{count} training images, others for validation")
+    }
+}
+
+fn epochs(report: &ModelReport) -> String {
+    let trained = report.history.epochs.len();
+    let Some(best) = report.history.best() else {
+        return trained.to_string();
+    };
+    match best.validation {
+        Some(validation) => format!(
+            "{trained}, kept: epoch {} with a validation accuracy of {:.2} %",
+            best.epoch, validation.accuracy
+        ),
+        None => format!("{trained}, kept: the last"),
+    }
+}
+
+fn optimizer(optimizer: Optimizer) -> String {
+    match optimizer {
+        Optimizer::Sgd {
+            momentum,
+            nesterov: false,
+        } => format!("SGD, momentum {momentum}"),
+        Optimizer::Sgd {
+            momentum,
+            nesterov: true,
+        } => format!("SGD, Nesterov momentum {momentum}"),
+        Optimizer::Adam => "Adam".to_owned(),
+        Optimizer::AdamW => "AdamW".to_owned(),
+    }
+}
+
+fn learning_rate(recipe: &Recipe) -> String {
+    let rate = recipe.learning_rate;
+    match recipe.schedule {
+        Schedule::Constant => format!("{rate}, constant"),
+        Schedule::OneCycle { warm_up } => format!(
+            "one cycle: up to {rate} in the first {:.0} % of the run, then down to zero",
+            100.0 * warm_up
+        ),
+        Schedule::Cosine => format!("half a cosine from {rate} to zero"),
+        Schedule::ReduceOnPlateau { factor, patience } => format!(
+            "{rate}, times {factor} after {patience} epochs without a better validation loss"
+        ),
+    }
+}
+
+fn dropout(recipe: &Recipe) -> String {
+    let rates: Vec<String> = recipe.block_dropout.iter().map(f64::to_string).collect();
+    format!(
+        "{} after the pools, {} after the hidden layer",
+        rates.join(", "),
+        recipe.hidden_dropout
+    )
+}
+
+fn augmentation(augmentation: Augmentation) -> String {
+    let mut parts = Vec::new();
+    if augmentation.shift > 0 {
+        let border = match augmentation.border {
+            Border::Nearest => "repeated edges",
+            Border::Reflect => "reflected borders",
+        };
+        parts.push(format!(
+            "shifts of up to {} pixels with {border}",
+            augmentation.shift
+        ));
+    }
+    if augmentation.flip {
+        parts.push("horizontal flips".to_owned());
+    }
+    if augmentation.cutout > 0 {
+        parts.push(format!(
+            "a grey square of {0}×{0} pixels",
+            augmentation.cutout
+        ));
+    }
+    if parts.is_empty() {
+        "none".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+fn pixel_scaling(scaling: PixelScaling) -> &'static str {
+    match scaling {
+        PixelScaling::Unit => "scaled to 0…1",
+        PixelScaling::Centred => "scaled to 0…1, minus the channel's mean",
+        PixelScaling::Standardized => "minus the channel's mean, divided by its standard deviation",
+    }
+}
+
+/// What the model cannot do, in plain words, a paragraph each.
+pub fn limits(report: &ModelReport) -> Vec<String> {
+    let labels = report.recipe.class_names();
+    let evaluation = &report.evaluation;
+    let mut limits = vec![
+        format!(
+            "It knows {} classes: {}. Whatever it is shown, it names one of them; “none of these” is not among its answers.",
+            labels.len(),
+            labels.join(", ")
+        ),
+        "It sees 32×32 pixels, and it learned from pictures that one object fills. An object that is small, at the edge, \
+         or one of several is likely to be missed."
+            .to_owned(),
+        format!(
+            "It names {:.1} % of CIFAR-10's test images rightly. Pictures from elsewhere (a camera's, at night, drawings) \
+             differ more from what it learned than those do, and nothing was measured on them.",
+            evaluation.int8_top1
+        ),
+    ];
+    limits.extend(weakest_class(report, &labels));
+    limits.push(confidence(report));
+    limits.push(
+        "CIFAR-10 was collected from the web before 2009: what was rare there, or did not exist, it does not know. Do not \
+         let it decide anything where a mistake can harm someone."
+            .to_owned(),
+    );
+    limits
+}
+
+/// The class that is recognized least, and what it is taken for.
+fn weakest_class(report: &ModelReport, labels: &[&str]) -> Option<String> {
+    let matrix = &report.evaluation.int8_confusion;
+    let weakest =
+        (0..labels.len()).min_by(|&a, &b| recall(matrix, a).total_cmp(&recall(matrix, b)))?;
+    let taken_for = (0..labels.len())
+        .filter(|&class| class != weakest)
+        .max_by_key(|&class| matrix[weakest][class])?;
+    Some(format!(
+        "It is weakest with the class {}: it recognizes {:.1} % of its images, and takes {:.1} % for {}. When it says {}, \
+         it is right in {:.1} % of the cases.",
+        labels[weakest],
+        recall(matrix, weakest),
+        share(matrix, weakest, taken_for),
+        labels[taken_for],
+        labels[weakest],
+        precision(matrix, weakest)
+    ))
+}
+
+/// What its probability is worth.
+fn confidence(report: &ModelReport) -> String {
+    let reliability = &report.evaluation.int8_reliability;
+    let images: usize = reliability.bins.iter().map(|bin| bin.images).sum();
+    let sum: f64 = reliability
+        .bins
+        .iter()
+        .map(|bin| bin.images as f64 * (bin.confidence - bin.accuracy))
+        .sum();
+    let excess = sum / images.max(1) as f64;
+    let direction = if excess > 0.0 { "more" } else { "less" };
+    let surest = report
+        .evaluation
+        .mistakes
+        .first()
+        .map_or_else(String::new, |mistake| {
+            format!(
+                " A high one is no proof: its surest mistake has {:.1} %.",
+                100.0 * mistake.int8.probability
+            )
+        });
+    format!(
+        "Its probability is on average {:.1} points {direction} than how often it is right (expected calibration error \
+         {:.1} points).{surest} Choose a threshold on pictures of your own.",
+        excess.abs(),
+        reliability.error
+    )
+}

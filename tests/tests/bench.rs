@@ -1,0 +1,51 @@
+//! `tests/bench`: what an inference may take, and what the script does with wrong input.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tests::reference::root;
+
+fn bench(arguments: &[&str]) -> Output {
+    let mut command = Command::new(root().join("tests/bench"));
+    command.args(arguments).env_remove("MODEL_BLOB");
+    command.output().expect("tests/bench can be started")
+}
+
+/// The most that the committed model may take on any machine. CMSIS-NN takes 72.4 million instructions, 70,144 bytes of
+/// activations and scratch, and 20,560 bytes of code.
+#[test]
+fn an_inference_takes_no_more_than_it_may() {
+    const LIMITS: [(&str, &str, u64); 5] = [
+        ("fast", "instructions", 24_100_000),
+        ("fast", "activation_bytes", 65_536),
+        ("lean", "instructions", 40_000_000),
+        ("lean", "activation_bytes", 20_480),
+        ("fast", "code_bytes", 24 * 1024),
+    ];
+    let output = bench(&["--json"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    println!("{text}");
+    let last = text.lines().last().expect("it prints something");
+    let report: Value = serde_json::from_str(last).expect("the last line is JSON");
+    for machine in ["cortex-m4", "cortex-m7", "cortex-m33"] {
+        for (mode, name, limit) in LIMITS {
+            let figure = report[machine][mode][name].as_u64();
+            let figure = figure.unwrap_or_else(|| panic!("{machine}, {mode}: no {name} in {last}"));
+            assert!(figure > 0, "{machine}, {mode}: no {name}");
+            assert!(
+                figure <= limit,
+                "{machine}, {mode}: {figure} {name}, at most {limit}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_missing_picture_is_named() {
+    let output = bench(&["missing.png"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(errors.contains("missing.png"), "{errors}");
+}
