@@ -1,7 +1,6 @@
 //! From boot to the last frame, whatever the camera.
 
 use core::cell::Cell;
-use core::fmt::Write;
 
 use camera_models::SimulatedDelay;
 use embassy_futures::block_on;
@@ -13,8 +12,7 @@ use firmware::report::{Log, Report, Serial};
 use firmware::watchdog::Watchdog;
 use qemu_mps2::clock::{self, InstructionDelay};
 use qemu_mps2::{model, stack};
-use shared_model::heapless::String;
-use shared_model::{Interpreter, Model};
+use shared_model::Model;
 
 use crate::FRAME_LEN;
 use crate::uart;
@@ -25,8 +23,6 @@ const SERIAL_LIMIT_MS: u32 = 2_000;
 const THRESHOLD: u16 = 0x8000;
 /// The use of the stack is logged after every so many frames.
 const STACK_INTERVAL: u32 = 100;
-/// Of the names of the layers' kernels.
-const PLAN_LEN: usize = 256;
 
 /// What lies in static memory.
 pub struct Memory<'m> {
@@ -76,7 +72,7 @@ impl Application<'_> {
             let text = boot::refusal(error);
             block_on(serial.report(&Message::Refusal(&text)));
         })?;
-        let plan = plan_name(&interpreter);
+        let plan = boot::plan_name(interpreter.plan());
         let board = Board {
             name: "qemu-mps2",
             camera,
@@ -127,15 +123,4 @@ fn log_stack(attempts: u32) {
         stack::high_water(),
         stack::size()
     );
-}
-
-/// The kernel of each layer.
-fn plan_name(interpreter: &Interpreter<'_, '_>) -> String<PLAN_LEN> {
-    let mut name = String::new();
-    for (index, layer) in interpreter.plan().layers().iter().enumerate() {
-        let separator = if index == 0 { "" } else { ", " };
-        // What does not fit is cut off.
-        let _ = write!(name, "{separator}{}", layer.kernel);
-    }
-    name
 }
