@@ -56,7 +56,7 @@ pub enum Fault {
     /// All pixels are the same, which light and noise never give.
     #[error("the frame is blank; does the sensor see light and get its clock?")]
     Blank,
-    /// The same frame again, bit for bit, which noise never gives.
+    /// The frame before or the one before that again, bit for bit, which noise never gives.
     #[error("the picture is frozen")]
     Frozen,
 }

@@ -169,6 +169,7 @@ fn stage<'s, 'a>(
 mod tests {
     use super::*;
     use crate::{
+        Processor,
         encode::encode,
         oracle,
         testing::{Numbers, network},
@@ -201,9 +202,13 @@ mod tests {
         let model = Model::load(&blob).unwrap();
         let least = model.arena_len();
         for arena_len in [least, least + 4096, least + 16384, 1 << 20] {
-            let mut arena = vec![0xA5; arena_len];
-            let interpreter = Interpreter::new(&model, &mut arena).unwrap();
-            assert_interpreter_equals_oracle(interpreter, network, images);
+            for processor in [Processor::Dsp, Processor::Portable] {
+                let plan = model.plan_for(processor, arena_len).unwrap();
+                assert!(plan.arena_len() <= arena_len);
+                let mut arena = vec![0xA5; plan.arena_len()];
+                let interpreter = Interpreter::with_plan(&model, plan, &mut arena);
+                assert_interpreter_equals_oracle(interpreter, network, images);
+            }
         }
     }
 

@@ -57,4 +57,6 @@ pub use classification::Classification;
 pub use heapless;
 pub use image::{IMAGE_CHANNELS, IMAGE_LEN, IMAGE_SIDE, Image};
 pub use interpreter::{ArenaTooSmall, Hook, Interpreter};
-pub use plan::{Kernel, LayerPlan, Plan};
+#[cfg(feature = "self-test")]
+pub use kernels::self_test::{KernelCheck, KernelMismatch};
+pub use plan::{Kernel, LayerPlan, Plan, Processor};

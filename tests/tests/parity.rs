@@ -145,7 +145,10 @@ fn report_says_what_the_blob_says() {
     assert_eq!(graph.accuracy.images as usize, TEST_SET.len());
     assert_eq!(report.recipe.preset, graph.provenance.preset);
     assert_eq!(report.recipe.seed, graph.provenance.seed);
-    assert_eq!(report.epochs, usize::from(graph.provenance.epochs));
+    assert_eq!(
+        report.history.epochs.len(),
+        usize::from(graph.provenance.epochs)
+    );
     assert_eq!(report.quantization.layers.len(), graph.layers.len());
     for (layer, described) in graph.layers.iter().zip(&report.quantization.layers) {
         if let Output::Int8 { scale, zero_point } = layer.output {

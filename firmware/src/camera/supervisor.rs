@@ -19,7 +19,7 @@ pub struct Policy {
     pub backoff_first_ms: u32,
     /// The longest wait.
     pub backoff_limit_ms: u32,
-    /// Whether a frame equal to the one before is [`Fault::Frozen`]. False for test patterns, which stand still.
+    /// Whether a frame equal to one of the two before is [`Fault::Frozen`]. False for test patterns, which stand still.
     pub expect_motion: bool,
 }
 
@@ -68,7 +68,8 @@ pub struct Supervisor<S, D> {
     failures: u8,
     /// The wait before the next initialization.
     backoff_ms: u32,
-    last_crc32: Option<u32>,
+    /// Of the frames before: as many as there are buffers, since one that nobody writes to shows the frame before the last.
+    recent_crc32: [Option<u32>; 2],
 }
 
 impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
@@ -82,13 +83,8 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
             remedy: Remedy::Initialize { after_ms: 0 },
             failures: 0,
             backoff_ms: 0,
-            last_crc32: None,
+            recent_crc32: [None; 2],
         }
-    }
-
-    /// The camera.
-    pub const fn source(&self) -> &S {
-        &self.source
     }
 
     /// Faults since boot.
@@ -143,8 +139,10 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
         if frame.is_blank() {
             return Err(Fault::Blank);
         }
-        let crc32 = CRC32.checksum(frame.bytes());
-        let is_repeated = self.last_crc32.replace(crc32) == Some(crc32);
+        let crc32 = Some(CRC32.checksum(frame.bytes()));
+        let [last, _] = self.recent_crc32;
+        let is_repeated = self.recent_crc32.contains(&crc32);
+        self.recent_crc32 = [crc32, last];
         if is_repeated && self.policy.expect_motion {
             return Err(Fault::Frozen);
         }
@@ -242,6 +240,7 @@ mod tests {
 
     const GOOD: Result<[u8; 4], Fault> = Ok([1, 2, 3, 4]);
     const OTHER: Result<[u8; 4], Fault> = Ok([5, 6, 7, 8]);
+    const THIRD: Result<[u8; 4], Fault> = Ok([8, 7, 6, 5]);
     const BLANK: Result<[u8; 4], Fault> = Ok([9, 9, 9, 9]);
 
     const fn initialize(waited_ms: u64) -> Call {
@@ -256,7 +255,7 @@ mod tests {
             OTHER,
             BLANK,
             Err(Fault::Nack),
-            GOOD,
+            THIRD,
         ];
         let (outcomes, calls) = attempts(Policy::default(), &[Ok(()); 2], &captures, 6);
         let expected = [
@@ -331,6 +330,14 @@ mod tests {
         assert_eq!(outcomes, [Ok(()), frozen, frozen, frozen, Ok(())]);
         let initializations = calls.iter().filter(|call| **call != Call::Capture);
         assert_eq!(initializations.count(), 3);
+    }
+
+    #[test]
+    fn buffers_that_nobody_writes_to_show_old_frames_in_turn() {
+        let captures = [GOOD, OTHER, GOOD, OTHER, GOOD, THIRD];
+        let (outcomes, _) = attempts(Policy::default(), &[Ok(()); 3], &captures, 6);
+        let frozen = Err(Fault::Frozen);
+        assert_eq!(outcomes, [Ok(()), Ok(()), frozen, frozen, frozen, Ok(())]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which values each layer's output takes, measured on calibration images.
 
-use burn::tensor::{Device, Tensor};
-use shared_model::{IMAGE_CHANNELS, IMAGE_SIDE, Image};
+use burn::tensor::Device;
+use shared_model::Image;
 
 use crate::network::{Network, numbers};
 use crate::recipe::PixelScaling;
@@ -11,8 +11,6 @@ use crate::training::batch::to_tensor;
 pub struct Calibration {
     /// Each layer's outputs (but the last layer's), image after image, `[images][h, w, c]`.
     pub activations: Vec<Vec<f32>>,
-    /// Mean of each channel of the network's input.
-    pub pixel_means: Vec<f64>,
 }
 
 impl Calibration {
@@ -25,14 +23,9 @@ impl Calibration {
     ) -> Self {
         const IMAGES_AT_ONCE: usize = 128;
         let mut activations: Vec<Vec<f32>> = Vec::new();
-        let mut pixel_sums = vec![0.0; IMAGE_CHANNELS];
         for chunk in images.chunks(IMAGES_AT_ONCE) {
             let mut layer = 0;
             let input = to_tensor(chunk, scaling, device);
-            let sums: Tensor<1> = input.clone().sum_dims_squeeze(&[0, 2, 3]);
-            for (total, sum) in pixel_sums.iter_mut().zip(numbers(sums)) {
-                *total += f64::from(sum);
-            }
             network.forward_observed(input, |tensor| {
                 if activations.len() == layer {
                     activations.push(Vec::new());
@@ -41,11 +34,7 @@ impl Calibration {
                 layer += 1;
             });
         }
-        let pixels = (images.len() * IMAGE_SIDE * IMAGE_SIDE) as f64;
-        Self {
-            activations,
-            pixel_means: pixel_sums.iter().map(|sum| sum / pixels).collect(),
-        }
+        Self { activations }
     }
 }
 

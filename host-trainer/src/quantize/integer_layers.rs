@@ -22,12 +22,9 @@ const LARGEST_WEIGHT_CLIP: f64 = 4.0;
 const MOST_FRACTION_BITS: u8 = 16;
 
 /// How a layer's input is quantized: `real = scale[c] · (q − zero_point[c])`, a channel at a time.
-#[derive(Clone)]
 pub struct InputQuantization {
     scale: Vec<f64>,
     zero_point: Vec<f64>,
-    /// Mean of `q − zero_point`, a channel or an input; 0 where biases are not corrected.
-    mean: Vec<f64>,
 }
 
 impl InputQuantization {
@@ -43,7 +40,6 @@ impl InputQuantization {
                 .iter()
                 .map(|&mean| 255.0 * f64::from(mean) - 128.0)
                 .collect(),
-            mean: vec![0.0],
         }
     }
 
@@ -52,22 +48,6 @@ impl InputQuantization {
         Self {
             scale: vec![f64::from(range.scale())],
             zero_point: vec![f64::from(range.zero_point())],
-            mean: vec![0.0],
-        }
-    }
-
-    /// With the real means of a convolution's input channels, or of a dense layer's inputs: biases then take back what
-    /// the rounding of weights adds to the mean of an output. Nagel, van Baalen, Blankevoort, Welling, "Data-Free
-    /// Quantization Through Weight Equalization and Bias Correction" (2019), section 4.2, with measured means.
-    pub fn with_mean(self, real: &[f64]) -> Self {
-        let scales = self.scale.iter().cycle();
-        Self {
-            mean: real
-                .iter()
-                .zip(scales)
-                .map(|(mean, scale)| mean / scale)
-                .collect(),
-            ..self
         }
     }
 
@@ -158,16 +138,14 @@ fn integer_layer(
         let shift = units.in_one * f64::from(layer.shift[channel]) + units.zero_point;
         let weights = scaled_weights(weights, &input.scale);
         let scale = weight_scale(&weights, slope, units.weight_clip, place)?;
-        let rounded = quantize_weights(&weights, scale);
-        let bias = f64::from(layer.bias[channel]) / scale
-            + lost_mean(&weights, &rounded, scale, input)
-            - zero_point_sum(&rounded, input);
+        let weights = quantize_weights(&weights, scale);
+        let bias = f64::from(layer.bias[channel]) / scale - zero_point_sum(&weights, input);
         result.biases.push(to_i32(bias, place)?);
         result
             .multipliers
             .push((slope * scale * ONE).round() as i32);
         result.offsets.push(to_i64((shift + 0.5) * ONE, place)?);
-        result.weights.extend(rounded);
+        result.weights.extend(weights);
     }
     Ok(result)
 }
@@ -213,16 +191,6 @@ fn quantize_weights(weights: &[f64], scale: f64) -> Vec<i8> {
         .iter()
         .map(|weight| (weight / scale).round().clamp(-127.0, 127.0) as i8)
         .collect()
-}
-
-/// What rounding takes from the mean of an accumulator; 0 where the input's means are not given.
-fn lost_mean(weights: &[f64], rounded: &[i8], scale: f64, input: &InputQuantization) -> f64 {
-    weights
-        .iter()
-        .zip(rounded)
-        .zip(input.mean.iter().cycle())
-        .map(|((weight, &rounded), mean)| (weight / scale - f64::from(rounded)) * mean)
-        .sum()
 }
 
 /// What the input's zero points add to an accumulator, which the bias takes away again.
@@ -312,30 +280,6 @@ mod tests {
     }
 
     #[test]
-    fn a_corrected_bias_restores_the_mean_of_an_output() {
-        let layer = FloatLayer {
-            kind: LayerKind::Dense {
-                inputs: 2,
-                outputs: 1,
-            },
-            relu: false,
-            weights: vec![1.27, 0.004],
-            bias: vec![0.0],
-            scale: vec![1.0],
-            shift: vec![0.0],
-        };
-        let input = InputQuantization {
-            scale: vec![1.0],
-            zero_point: vec![0.0],
-            mean: vec![0.0],
-        };
-        // The second weight is 0.4 steps and rounds to 0; its input is 100 in the mean.
-        let (plain, _) = logits_layer(0, &layer, &input).unwrap();
-        let (corrected, _) = logits_layer(0, &layer, &input.with_mean(&[0.0, 100.0])).unwrap();
-        assert_eq!((plain.biases[0], corrected.biases[0]), (0, 40));
-    }
-
-    #[test]
     fn logits_get_fewer_fraction_bits_rather_than_clipped_weights() {
         let layer = |weight: f32| FloatLayer {
             kind: LayerKind::Dense {
@@ -351,7 +295,6 @@ mod tests {
         let input = InputQuantization {
             scale: vec![0.04],
             zero_point: vec![-10.0],
-            mean: vec![0.0],
         };
         for (weight, bits) in [(0.01, 16), (1.0, 10), (100.0, 3), (1500.0, 0)] {
             let (quantized, fraction_bits) = logits_layer(7, &layer(weight), &input).unwrap();

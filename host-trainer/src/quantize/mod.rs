@@ -107,11 +107,9 @@ pub struct Quantization {
 pub struct QuantizationReport {
     /// Training images that the ranges were measured on.
     pub calibration_images: usize,
-    /// Other training images, by which the choices were made.
+    /// Other training images, by which each layer's clip was chosen.
     pub choice_images: usize,
-    /// Whether each bias takes back what the rounding of weights adds to the mean of its channel.
-    pub bias_correction: bool,
-    /// What was tried for all layers at once.
+    /// What was tried for all layers alike.
     pub tried: Vec<Trial>,
     /// Signal to quantization noise ratio of the logits in dB, with each layer's own clip.
     pub logits_sqnr_db: f64,
@@ -119,13 +117,11 @@ pub struct QuantizationReport {
     pub layers: Vec<LayerReport>,
 }
 
-/// A choice for all layers, and what it is worth.
+/// A clip for all layers, and what it is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
     /// Part of each layer's outputs that is cut off at each end.
     pub clip: f64,
-    /// Whether biases are corrected.
-    pub bias_correction: bool,
     /// Signal to quantization noise ratio of the logits, in dB.
     pub logits_sqnr_db: f64,
 }
@@ -177,7 +173,6 @@ pub fn quantize(
     let report = QuantizationReport {
         calibration_images: measured.len(),
         choice_images: chosen_by.len(),
-        bias_correction: best.choice.bias_correction,
         tried,
         logits_sqnr_db: best.sqnr_db,
         layers: layer_reports(&Model::load(&blob)?, &best, measured, &calibration),
@@ -185,27 +180,22 @@ pub fn quantize(
     Ok((best.quantization, report))
 }
 
-/// Every choice that is the same for all layers, and the best of them.
+/// Every clip that is the same for all layers, and the best of them.
 fn try_uniform(search: &Search) -> Result<(Vec<Trial>, Candidate), QuantizeError> {
-    let mut tried = Vec::new();
-    let mut best: Option<Candidate> = None;
-    for bias_correction in [false, true] {
-        for (position, clip) in CLIPS.into_iter().enumerate() {
-            let candidate = search.uniform(position, bias_correction)?;
-            tried.push(Trial {
-                clip,
-                bias_correction,
-                logits_sqnr_db: candidate.sqnr_db,
-            });
-            if best
-                .as_ref()
-                .is_none_or(|best| candidate.sqnr_db > best.sqnr_db)
-            {
-                best = Some(candidate);
-            }
-        }
-    }
-    Ok((tried, best.expect("CLIPS is not empty")))
+    let candidates = (0..CLIPS.len()).map(|clip| search.uniform(clip));
+    let candidates = candidates.collect::<Result<Vec<_>, _>>()?;
+    let trials = CLIPS
+        .iter()
+        .zip(&candidates)
+        .map(|(&clip, candidate)| Trial {
+            clip,
+            logits_sqnr_db: candidate.sqnr_db,
+        });
+    let trials = trials.collect();
+    let best = candidates
+        .into_iter()
+        .max_by(|a, b| a.sqnr_db.total_cmp(&b.sqnr_db));
+    Ok((trials, best.expect("CLIPS is not empty")))
 }
 
 fn layer_reports(
@@ -215,7 +205,7 @@ fn layer_reports(
     calibration: &Calibration,
 ) -> Vec<LayerReport> {
     let graph = model.graph();
-    let clips = candidate.choice.clips.iter().map(|&clip| Some(CLIPS[clip]));
+    let clips = candidate.clips.iter().map(|&clip| Some(CLIPS[clip]));
     let ratios = sqnr::of_hidden_layers(model, images, calibration);
     let layers = graph.layers.iter();
     layers

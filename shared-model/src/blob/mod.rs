@@ -14,9 +14,12 @@ pub use section::LayerView;
 use crate::{
     Image,
     graph::{Graph, MAX_LAYERS},
-    plan::{Plan, least_arena_len},
+    plan::{Plan, Processor, least_arena_len},
 };
 use heapless::Vec;
+
+/// What a microcontroller can usually spare.
+const FAST_ARENA_LEN: usize = 48 * 1024;
 
 /// A validated network in place in its blob. Inference with it cannot fail.
 #[derive(Clone, Debug)]
@@ -75,7 +78,18 @@ impl<'a> Model<'a> {
     /// How an [`Interpreter`](crate::Interpreter) computes this network in an arena of `arena_len` bytes: the fastest way that fits;
     /// `None` if that is fewer than [`Self::arena_len`].
     pub fn plan(&self, arena_len: usize) -> Option<Plan> {
-        Plan::fastest(&self.layers, arena_len)
+        self.plan_for(Processor::THIS, arena_len)
+    }
+
+    /// Like [`Self::plan`], for another processor.
+    pub fn plan_for(&self, processor: Processor, arena_len: usize) -> Option<Plan> {
+        Plan::fastest(&self.layers, processor, arena_len)
+    }
+
+    /// Bytes of arena that the fastest plan within 48 KiB needs; [`Self::arena_len`] if there is none.
+    pub fn fast_arena_len(&self) -> usize {
+        self.plan(FAST_ARENA_LEN)
+            .map_or_else(|| self.arena_len(), |plan| plan.arena_len())
     }
 
     /// One layer with its numbers.

@@ -8,9 +8,10 @@
 use super::{CHUNK_PAIRS, Finish, POSITIONS, portable::OFFSET_FACTORS};
 use core::arch::global_asm;
 
-#[cfg(target_arch = "arm")]
-global_asm!(".arch_extension dsp");
-global_asm!(include_str!("arm.s"));
+// Without it the assembler refuses the DSP extension, which Armv8-M leaves to the chip.
+#[cfg(arm_v8m)]
+global_asm!(".cpu cortex-m33");
+global_asm!(include_str!("arm.s"), options(raw));
 
 /// What the output transforms read, at the offsets that `arm.s` knows.
 #[repr(C)]
@@ -96,6 +97,33 @@ unsafe extern "C" {
         accumulators_end: *const i32,
         channels: usize,
         relu_mask: u32,
+    );
+    fn shared_model_spread(quads: *const i32, tiles: *mut i32, quads_end: *const i32);
+    fn shared_model_widen_pixels(
+        map: *const i8,
+        offsets: *const u32,
+        window: *mut i16,
+        quads: usize,
+    );
+    fn shared_model_widen_filter_row(
+        weights: *const i8,
+        stride: usize,
+        filter: *mut i16,
+        quads: usize,
+    );
+    fn shared_model_row_products(
+        filter: *const i16,
+        windows: *const i16,
+        accumulators: *mut i32,
+        pairs: usize,
+        accumulators_end: *mut i32,
+    );
+    fn shared_model_dot_products(
+        weights: *const i8,
+        stride: usize,
+        input: *const i8,
+        sums: *mut i32,
+        input_end: *const i8,
     );
 }
 
@@ -243,4 +271,74 @@ pub(crate) fn requantize_pairs(
             relu_mask(relu),
         );
     }
+}
+
+pub(crate) fn spread(quads: &[[i32; 4]], tiles: &mut [[[i32; 4]; 2]]) {
+    assert!(!quads.is_empty() && tiles.len() >= quads.len());
+    let quads = quads.as_flattened().as_ptr_range();
+    let tiles = tiles.as_flattened_mut().as_flattened_mut().as_mut_ptr();
+    // SAFETY: it reads up to the end of `quads` and writes twice as much, for which `tiles` has room by the assertion.
+    unsafe { shared_model_spread(quads.start, tiles, quads.end) }
+}
+
+pub(crate) fn widen_pixels(map: &[i8], offsets: &[u32; 6], window: &mut [i16], quads: usize) {
+    assert!(quads > 0 && window.len() >= 24 * quads);
+    assert!(
+        offsets
+            .iter()
+            .all(|&offset| offset as usize + 4 * quads <= map.len())
+    );
+    assert_words(window);
+    // SAFETY: it reads 4 · quads bytes at each of the 6 offsets, as words for which LDR needs no alignment, and writes 48 · quads
+    // bytes: inside the slices by the assertions.
+    unsafe {
+        shared_model_widen_pixels(map.as_ptr(), offsets.as_ptr(), window.as_mut_ptr(), quads);
+    }
+}
+
+pub(crate) fn widen_filter_row(weights: &[i8], stride: usize, filter: &mut [i16], quads: usize) {
+    assert!(quads > 0 && weights.len() >= 2 * stride + 4 * quads && filter.len() >= 12 * quads);
+    assert_words(filter);
+    // SAFETY: it reads 4 · quads bytes at 0, stride and 2 · stride, as words for which LDR needs no alignment, and writes 24 · quads
+    // bytes: inside the slices by the assertions.
+    unsafe {
+        shared_model_widen_filter_row(weights.as_ptr(), stride, filter.as_mut_ptr(), quads);
+    }
+}
+
+pub(crate) fn row_products(
+    filter: &[i16],
+    windows: &[i16],
+    accumulators: &mut [[i32; 4]],
+    pairs: usize,
+) {
+    assert!(pairs > 0 && pairs.is_multiple_of(2) && !accumulators.is_empty());
+    assert!(filter.len() >= 6 * pairs && windows.len() >= 12 * pairs * accumulators.len());
+    assert_words(filter);
+    assert_words(windows);
+    let accumulators = accumulators.as_flattened_mut().as_mut_ptr_range();
+    // SAFETY: for each four accumulators up to their end it reads 12 · pairs bytes of the filter and another 24 · pairs bytes of the
+    // windows, all of them words and all inside the slices by the assertions.
+    unsafe {
+        shared_model_row_products(
+            filter.as_ptr(),
+            windows.as_ptr(),
+            accumulators.start,
+            pairs,
+            accumulators.end,
+        );
+    }
+}
+
+pub(crate) fn dot_products(weights: &[i8], input: &[i8]) -> [i32; 4] {
+    assert!(!input.is_empty() && input.len().is_multiple_of(4) && weights.len() >= 4 * input.len());
+    let mut sums = [0; 4];
+    let (weights, stride) = (weights.as_ptr(), input.len());
+    let input = input.as_ptr_range();
+    // SAFETY: it reads the input up to its end, the same of four rows of weights, as words for which LDR needs no alignment, and
+    // writes four sums: inside the slices by the assertions.
+    unsafe {
+        shared_model_dot_products(weights, stride, input.start, sums.as_mut_ptr(), input.end);
+    }
+    sums
 }

@@ -437,3 +437,133 @@
     cmp     r0, lr
     bne     1b
     pop     {r4-r11, pc}
+
+@ spread(quads, tiles, quads_end): each four words twice.
+    function shared_model_spread
+    push    {r4-r6, lr}
+1:  ldm     r0!, {r3-r6}
+    stm     r1!, {r3-r6}
+    stm     r1!, {r3-r6}
+    cmp     r0, r2
+    bne     1b
+    pop     {r4-r6, pc}
+
+@ widen_pixels(map, offsets, window, quads)
+    .macro  widen_pixel offset, column
+    ldr     r10, [r0, \offset]
+    sxtb16  r11, r10
+    sxtb16  r10, r10, ror #8
+    str     r11, [r2, #\column]
+    str     r10, [r2, #\column + 24]
+    .endm
+
+    function shared_model_widen_pixels
+    push    {r4-r11, lr}
+    ldm     r1, {r4-r9}
+1:  widen_pixel r4, 0
+    widen_pixel r5, 4
+    widen_pixel r6, 8
+    widen_pixel r7, 12
+    widen_pixel r8, 16
+    widen_pixel r9, 20
+    add     r0, #4
+    add     r2, #48
+    subs    r3, #1
+    bne     1b
+    pop     {r4-r11, pc}
+
+@ widen_filter_row(weights, stride, filter, quads)
+    function shared_model_widen_filter_row
+    push    {r4-r11, lr}
+1:  ldr     r4, [r0]
+    ldr     r5, [r0, r1]
+    ldr     r6, [r0, r1, lsl #1]
+    sxtb16  r7, r4
+    sxtb16  r8, r5
+    sxtb16  r9, r6
+    sxtb16  r10, r4, ror #8
+    sxtb16  r11, r5, ror #8
+    sxtb16  r12, r6, ror #8
+    stm     r2!, {r7-r12}
+    add     r0, #4
+    subs    r3, #1
+    bne     1b
+    pop     {r4-r11, pc}
+
+@ row_products(filter, windows, accumulators, pairs, accumulators_end): four accumulators in r4-r7 take, for each pair of channels,
+@ three words of the filter and six of the window.
+    .macro  row_products_pair
+    ldm     r0!, {r8, r9, r10}
+    ldm     r1!, {r11, r12, lr}
+    smlad   r4, r8, r11, r4
+    smlad   r5, r8, r12, r5
+    smlad   r6, r8, lr, r6
+    smlad   r4, r9, r12, r4
+    smlad   r5, r9, lr, r5
+    smlad   r4, r10, lr, r4
+    ldm     r1!, {r11, r12, lr}
+    smlad   r7, r8, r11, r7
+    smlad   r6, r9, r11, r6
+    smlad   r7, r9, r12, r7
+    smlad   r5, r10, r11, r5
+    smlad   r6, r10, r12, r6
+    smlad   r7, r10, lr, r7
+    .endm
+
+    function shared_model_row_products
+    push    {r4-r11, lr}
+    ldr     r4, [sp, #36]
+    sub     sp, #12
+    strd    r0, r3, [sp]
+    str     r4, [sp, #8]
+1:  ldm     r2, {r4-r7}
+2:  row_products_pair
+    row_products_pair
+    subs    r3, #2
+    bne     2b
+    ldrd    r0, r3, [sp]
+    ldr     r8, [sp, #8]
+    stm     r2!, {r4-r7}
+    cmp     r2, r8
+    bne     1b
+    add     sp, #12
+    pop     {r4-r11, pc}
+
+@ dot_products(weights, stride, input, sums, input_end): four rows of weights.
+    function shared_model_dot_products
+    push    {r3-r11, lr}
+    add     r3, r0, r1
+    add     r3, r3, r1, lsl #1
+    mov     r4, #0
+    mov     r5, #0
+    mov     r6, #0
+    mov     r7, #0
+1:  ldr     r8, [r2], #4
+    ldr     r10, [r0, r1]
+    ldr     r11, [r0, r1, lsl #1]
+    ldr     lr, [r3], #4
+    sxtb16  r9, r8
+    sxtb16  r8, r8, ror #8
+    sxtb16  r12, r10
+    smlad   r5, r9, r12, r5
+    sxtb16  r12, r11
+    smlad   r6, r9, r12, r6
+    sxtb16  r12, lr
+    smlad   r7, r9, r12, r7
+    ldr     r12, [r0], #4
+    sxtb16  r10, r10, ror #8
+    sxtb16  r11, r11, ror #8
+    sxtb16  lr, lr, ror #8
+    smlad   r5, r8, r10, r5
+    smlad   r6, r8, r11, r6
+    smlad   r7, r8, lr, r7
+    sxtb16  r10, r12
+    sxtb16  r12, r12, ror #8
+    ldr     r11, [sp, #40]
+    smlad   r4, r9, r10, r4
+    smlad   r4, r8, r12, r4
+    cmp     r2, r11
+    bne     1b
+    pop     {r0}
+    stm     r0, {r4-r7}
+    pop     {r4-r11, pc}

@@ -5,8 +5,14 @@ mod arm;
 pub(crate) mod dense;
 pub(crate) mod direct;
 pub(crate) mod patches;
-#[cfg_attr(arm_dsp, allow(dead_code, reason = "the twins of the assembly"))]
+#[cfg_attr(
+    all(arm_dsp, not(feature = "self-test")),
+    allow(dead_code, reason = "the twins of the assembly")
+)]
 mod portable;
+#[cfg(feature = "self-test")]
+pub(crate) mod self_test;
+pub(crate) mod strips;
 pub(crate) mod winograd;
 
 /// The one place where a target chooses its kernels.

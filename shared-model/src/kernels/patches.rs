@@ -9,18 +9,21 @@ const PATCH_LANES: usize = CHUNK_PAIRS * 2 * 2;
 
 /// Whether a layer can be computed so: a patch must fit a chunk, output channels come in fours and pixels in twos.
 pub(crate) fn is_possible(view: &LayerView) -> bool {
-    let [_, width, channels] = view.input_shape.map(usize::from);
+    let [_, width, _] = view.input_shape;
     let no_pool = matches!(view.layer.kind, LayerKind::Convolution { pool: false, .. });
     let outputs = view.biases.len();
-    no_pool
-        && 9 * channels <= 2 * CHUNK_PAIRS
-        && width.is_multiple_of(2)
-        && outputs.is_multiple_of(4)
+    no_pool && pairs(view) <= CHUNK_PAIRS && width.is_multiple_of(2) && outputs.is_multiple_of(4)
 }
 
-/// Pairs of taps.
+/// Pairs of taps: each kernel row begins with a new one.
 fn pairs(view: &LayerView) -> usize {
-    view.layer.kind.weights_per_channel().div_ceil(2)
+    3 * row_pairs(view)
+}
+
+/// Pairs of taps of a kernel row.
+fn row_pairs(view: &LayerView) -> usize {
+    let [_, _, channels] = view.input_shape.map(usize::from);
+    (3 * channels).div_ceil(2)
 }
 
 /// Bytes of the filters, `[out / 4][pair][4]` pairs of int16.
@@ -40,8 +43,11 @@ pub(crate) fn widen_filters(view: &LayerView, filters: &mut [i16]) {
     for (quad, weights) in quads.zip(view.weights.chunks_exact(4 * taps)) {
         quad.fill(0);
         for (output, weights) in weights.chunks_exact(taps).enumerate() {
-            for (tap, &weight) in weights.iter().enumerate() {
-                quad[tap / 2 * 8 + 2 * output + tap % 2] = weight.into();
+            let rows = quad.chunks_exact_mut(8 * row_pairs(view));
+            for (row, weights) in rows.zip(weights.chunks_exact(taps / 3)) {
+                for (tap, &weight) in weights.iter().enumerate() {
+                    row[tap / 2 * 8 + 2 * output + tap % 2] = weight.into();
+                }
             }
         }
     }
@@ -61,21 +67,20 @@ pub(crate) fn row(
     let (patches, accumulators) = scratch.split_at_mut(PATCH_LANES / 2);
     let patches: &mut [i16] = bytemuck::cast_slice_mut(patches);
     let accumulators: &mut [i32] = bytemuck::cast_slice_mut(accumulators);
-    patches.fill(0);
     for (pair, output) in output.chunks_exact_mut(2 * outputs).enumerate() {
-        for pixel in 0..2 {
-            let rows = lines
-                .chunks_exact(line)
-                .map(|line| &line[(2 * pair + pixel) * channels..]);
-            for (tap, &value) in rows.flat_map(|row| &row[..3 * channels]).enumerate() {
-                patches[tap / 2 * 4 + 2 * pixel + tap % 2] = value.into();
+        let rows = patches.chunks_exact_mut(4 * row_pairs(view));
+        for (line, patches) in lines.chunks_exact(line).zip(rows) {
+            for pixel in 0..2 {
+                let taps = &line[(2 * pair + pixel) * channels..][..3 * channels];
+                for (taps, lanes) in taps.chunks(2).zip(patches.as_chunks_mut::<4>().0) {
+                    lanes[2 * pixel] = taps[0].into();
+                    lanes[2 * pixel + 1] = taps.get(1).copied().unwrap_or_default().into();
+                }
             }
         }
-        let biases = view.biases.as_chunks::<4>().0;
-        for (tile, biases) in accumulators.as_chunks_mut::<8>().0.iter_mut().zip(biases) {
-            tile[..4].copy_from_slice(biases);
-            tile[4..].copy_from_slice(biases);
-        }
+        let biases = view.biases.as_chunks().0;
+        let tiles = accumulators.as_chunks_mut().0.as_chunks_mut().0;
+        native::spread(biases, tiles);
         let accumulators = &mut accumulators[..2 * outputs];
         native::products(patches, filters, accumulators, pairs(view), 0);
         let (multipliers, offsets) = (view.multipliers, view.offsets);

@@ -238,3 +238,57 @@ pub(crate) fn requantize_pairs(
         }
     }
 }
+
+/// `[n][4]` to `[n][2][4]`: each four twice.
+pub(crate) fn spread(quads: &[[i32; 4]], tiles: &mut [[[i32; 4]; 2]]) {
+    for (tile, &quad) in tiles.iter_mut().zip(quads) {
+        *tile = [quad; 2];
+    }
+}
+
+/// Widens six pixels, which start at `offsets`, for the first `4 * quads` channels in `map`. `window` is `[pair][6]` pairs of lanes.
+pub(crate) fn widen_pixels(map: &[i8], offsets: &[u32; 6], window: &mut [i16], quads: usize) {
+    for (column, &offset) in offsets.iter().enumerate() {
+        let pixel = &map[offset as usize..][..4 * quads];
+        for (channel, &value) in pixel.iter().enumerate() {
+            let [pair, lane] = lane_of(channel);
+            window[(pair * 6 + column) * 2 + lane] = value.into();
+        }
+    }
+}
+
+/// Widens one kernel row, `[3][stride]` from its first channel on, for `4 * quads` channels. `filter` is `[pair][3]` pairs of lanes.
+pub(crate) fn widen_filter_row(weights: &[i8], stride: usize, filter: &mut [i16], quads: usize) {
+    for column in 0..3 {
+        for channel in 0..4 * quads {
+            let [pair, lane] = lane_of(channel);
+            filter[(pair * 3 + column) * 2 + lane] = weights[column * stride + channel].into();
+        }
+    }
+}
+
+/// Adds to four accumulators for each of `windows`, `[window][pair][6]` pairs of lanes, what one kernel row gives: `filter` is
+/// `[pair][3]` pairs of lanes. The number of pairs is even.
+pub(crate) fn row_products(
+    filter: &[i16],
+    windows: &[i16],
+    accumulators: &mut [[i32; 4]],
+    pairs: usize,
+) {
+    for (window, accumulators) in windows.chunks_exact(12 * pairs).zip(accumulators) {
+        let pairs = window.as_chunks::<12>().0.iter();
+        for (window, filter) in pairs.zip(filter.as_chunks::<6>().0) {
+            for (pixel, accumulator) in accumulators.iter_mut().enumerate() {
+                let lanes = filter.iter().zip(&window[2 * pixel..]);
+                let products = lanes.map(|(&w, &x)| i32::from(w) * i32::from(x));
+                *accumulator += products.sum::<i32>();
+            }
+        }
+    }
+}
+
+/// Four dot products of `input` with rows of weights, `[4][input.len()]`. The length is a multiple of four.
+pub(crate) fn dot_products(weights: &[i8], input: &[i8]) -> [i32; 4] {
+    let row = |index: usize| &weights[index * input.len()..][..input.len()];
+    [0, 1, 2, 3].map(|index| super::dot(row(index), input))
+}

@@ -146,12 +146,8 @@ impl<'s> Scratch<'s> {
 
     /// Accumulators that start with what takes the filters' offset away.
     fn clear(&mut self) {
-        let tiles = self.m.as_chunks_mut::<8>().0;
-        for (tile, correction) in tiles.iter_mut().zip(self.corrections.as_chunks::<4>().0) {
-            let (first, second) = tile.split_at_mut(4);
-            first.copy_from_slice(correction);
-            second.copy_from_slice(correction);
-        }
+        let corrections = self.corrections.as_chunks().0;
+        native::spread(corrections, self.m.as_chunks_mut().0.as_chunks_mut().0);
     }
 }
 

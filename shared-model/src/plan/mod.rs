@@ -13,6 +13,10 @@ use crate::{LayerView, graph::MAX_LAYERS, rows::Rows};
 use core::{fmt, ops::Range};
 use heapless::Vec;
 
+#[cfg(all(test, feature = "encode"))]
+pub(crate) use cost::{filters, scratch};
+#[cfg(all(test, feature = "encode"))]
+pub(crate) use search::kernels;
 pub(crate) use search::least_arena_len;
 
 /// How a layer is computed. All kernels give the same bits.
@@ -22,6 +26,11 @@ pub enum Kernel {
     Direct,
     /// A convolution with few input channels: patches of nine pixels as rows of a matrix, filters kept in memory as int16.
     Patches,
+    /// A convolution as it is written down, for the DSP extension: strips of the input are widened to int16.
+    Strips {
+        /// Windows of four columns of output for which a filter is widened once.
+        windows: usize,
+    },
     /// Winograd's F(4×4, 3×3): tiles of 4×4 outputs; filters are transformed again for every so many tiles.
     Winograd {
         /// Tiles for which a filter is transformed once.
@@ -61,14 +70,36 @@ pub struct Plan {
     instructions: u64,
 }
 
+/// For which kernels a plan is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processor {
+    /// A Cortex-M with the DSP extension: an M4, M7 or M33.
+    Dsp,
+    /// Any other, whose compiler makes the most of the portable kernels.
+    Portable,
+}
+
+impl Processor {
+    /// The one that this is compiled for.
+    pub const THIS: Self = if cfg!(arm_dsp) {
+        Self::Dsp
+    } else {
+        Self::Portable
+    };
+}
+
 /// The arena's first word may begin three bytes behind its first byte.
 pub(crate) const ALIGNMENT_SLACK: usize = size_of::<u32>() - 1;
 
 impl Plan {
     /// The fastest one in an arena of `arena_len` bytes, if there is any.
-    pub(crate) fn fastest(views: &[LayerView], arena_len: usize) -> Option<Self> {
+    pub(crate) fn fastest(
+        views: &[LayerView],
+        processor: Processor,
+        arena_len: usize,
+    ) -> Option<Self> {
         let words = arena_len.checked_sub(ALIGNMENT_SLACK)? / size_of::<u32>();
-        search::fastest(views, words)
+        search::fastest(views, processor, words)
     }
 
     /// The layers in the order of computation.
@@ -81,7 +112,7 @@ impl Plan {
         self.words * size_of::<u32>() + ALIGNMENT_SLACK
     }
 
-    /// An estimate of the instructions that a Cortex-M with the DSP extension takes for an inference, by which plans are compared.
+    /// An estimate of the instructions of an inference, by which plans for the same processor are compared.
     pub fn instructions(&self) -> u64 {
         self.instructions
     }
@@ -92,6 +123,7 @@ impl fmt::Display for Kernel {
         match self {
             Self::Direct => f.pad("direct"),
             Self::Patches => f.pad("patches"),
+            Self::Strips { .. } => f.pad("strips"),
             Self::Winograd { .. } => f.pad("winograd"),
             Self::Dense => f.pad("dense"),
         }
@@ -108,7 +140,7 @@ impl fmt::Display for Plan {
         )?;
         for (index, layer) in self.layers.iter().enumerate() {
             let tiles = match layer.kernel {
-                Kernel::Winograd { tiles } => tiles,
+                Kernel::Winograd { tiles: count } | Kernel::Strips { windows: count } => count,
                 _ => 0,
             };
             writeln!(
@@ -123,10 +155,11 @@ impl fmt::Display for Plan {
                 layer.weight_fetches,
             )?;
         }
-        let (len, millions) = (self.arena_len(), self.instructions / 1_000_000);
+        let len = self.arena_len();
+        let millions = self.instructions.div_ceil(1_000_000);
         write!(
             f,
-            "arena: {len} bytes; about {millions} million instructions on a Cortex-M4"
+            "arena: {len} bytes; about {millions} million instructions"
         )
     }
 }

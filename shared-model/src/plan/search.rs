@@ -1,10 +1,10 @@
 //! The search for the fastest plan: every division into segments, every kernel.
 
-use super::{Kernel, Plan, cost, layout};
+use super::{Kernel, Plan, Processor, cost, layout};
 use crate::{
     LayerView,
     graph::{LayerKind, MAX_LAYERS},
-    kernels::{patches, winograd},
+    kernels::{patches, strips, winograd},
 };
 use heapless::Vec;
 
@@ -25,7 +25,7 @@ pub(super) struct Segment {
 }
 
 /// The kernels that can compute a layer.
-fn kernels(view: &LayerView) -> Vec<Kernel, 3> {
+pub(crate) fn kernels(view: &LayerView) -> Vec<Kernel, 4> {
     let mut kernels = Vec::new();
     let mut add = |kernel, is_possible: bool| {
         if is_possible {
@@ -37,6 +37,10 @@ fn kernels(view: &LayerView) -> Vec<Kernel, 3> {
     add(Kernel::Dense, is_dense);
     add(Kernel::Direct, !is_dense);
     add(Kernel::Patches, !is_dense && patches::is_possible(view));
+    add(
+        Kernel::Strips { windows: 1 },
+        !is_dense && strips::is_possible(view),
+    );
     let tiles = winograd::TILES_AT_ONCE;
     add(
         Kernel::Winograd { tiles },
@@ -62,28 +66,54 @@ pub(super) fn shares_input(view: &LayerView, first: usize, kernels: &[Kernel]) -
     first > 0 && rows * columns <= tiles
 }
 
+/// A kernel with chunks of all sizes that make sense, in ascending order.
+fn larger(
+    view: &LayerView,
+    kernel: Kernel,
+    is_alone: bool,
+) -> impl DoubleEndedIterator<Item = Kernel> + use<> {
+    let sizes = match kernel {
+        Kernel::Strips { .. } => strips::windows_across(view),
+        Kernel::Winograd { .. } => {
+            let (rows, columns) = winograd::grid(view);
+            let tiles = if is_alone { rows * columns } else { columns };
+            tiles.div_ceil(winograd::TILES_AT_ONCE)
+        }
+        _ => 1,
+    };
+    (1..=sizes).map(move |size| match kernel {
+        Kernel::Strips { .. } => Kernel::Strips { windows: size },
+        Kernel::Winograd { .. } => Kernel::Winograd {
+            tiles: size * winograd::TILES_AT_ONCE,
+        },
+        _ => kernel,
+    })
+}
+
 impl Segment {
     /// The layers from `first` on with the largest chunks of tiles that fit `words`.
-    fn fit(views: &[LayerView], first: usize, mut kernels: Kernels, words: usize) -> Option<Self> {
+    fn fit(
+        views: &[LayerView],
+        first: usize,
+        mut kernels: Kernels,
+        processor: Processor,
+        words: usize,
+    ) -> Option<Self> {
         for index in 0..kernels.len() {
-            if let Kernel::Winograd { .. } = kernels[index] {
-                let (rows, columns) = winograd::grid(&views[first + index]);
-                let is_alone = kernels.len() == 1 && first > 0;
-                let all = if is_alone { rows * columns } else { columns };
-                let chunks = all.div_ceil(winograd::TILES_AT_ONCE);
-                let fitting = (1..=chunks).rev().find(|chunk| {
-                    let tiles = chunk * winograd::TILES_AT_ONCE;
-                    kernels[index] = Kernel::Winograd { tiles };
-                    layout::segment_words(views, first, &kernels) <= words
-                });
-                fitting?;
-            }
+            let is_alone = kernels.len() == 1 && first > 0;
+            let candidates = larger(&views[first + index], kernels[index], is_alone);
+            candidates.rev().find(|&candidate| {
+                kernels[index] = candidate;
+                layout::segment_words(views, first, &kernels) <= words
+            })?;
         }
         let words_needed = layout::segment_words(views, first, &kernels);
         let is_alone = kernels.len() == 1;
         let layers = kernels.iter().zip(&views[first..]);
         let instructions = layers
-            .map(|(&kernel, view)| cost::instructions(view, kernel, is_alone && first > 0))
+            .map(|(&kernel, view)| {
+                cost::instructions(view, kernel, is_alone && first > 0, processor)
+            })
             .sum();
         (words_needed <= words).then_some(Self {
             first,
@@ -116,7 +146,7 @@ fn for_each_choice(
 }
 
 /// The fastest plan within `words`.
-pub(super) fn fastest(views: &[LayerView], words: usize) -> Option<Plan> {
+pub(super) fn fastest(views: &[LayerView], processor: Processor, words: usize) -> Option<Plan> {
     // The fastest way to the input of each layer, and the segment that ends there.
     let mut best: Vec<Option<(u64, Option<Segment>)>, { MAX_LAYERS + 1 }> = Vec::new();
     let _ = best.push(Some((0, None)));
@@ -127,7 +157,8 @@ pub(super) fn fastest(views: &[LayerView], words: usize) -> Option<Plan> {
                 continue;
             };
             for_each_choice(views, &Kernels::new(), (first, end), &mut |kernels| {
-                if let Some(segment) = Segment::fit(views, first, kernels.clone(), words) {
+                if let Some(segment) = Segment::fit(views, first, kernels.clone(), processor, words)
+                {
                     let total = before + segment.instructions;
                     if found.as_ref().is_none_or(|(least, _)| total < *least) {
                         found = Some((total, Some(segment)));

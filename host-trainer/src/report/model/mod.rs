@@ -152,27 +152,16 @@ impl ModelReport {
     /// How the network was made an integer network.
     fn quantization_in_words(&self) -> String {
         let quantization = &self.quantization;
-        let trials = |corrected| {
-            let tried = quantization.tried.iter();
-            let ratios = tried
-                .filter(move |trial| trial.bias_correction == corrected)
-                .map(|trial| trial.logits_sqnr_db);
-            ratios.fold(f64::NEG_INFINITY, f64::max)
-        };
+        let trials = quantization.tried.iter();
+        let uniform = trials
+            .map(|trial| trial.logits_sqnr_db)
+            .fold(f64::NEG_INFINITY, f64::max);
         format!(
-            "Ranges were measured on {} training images. By {} others it was chosen how much of each layer's outputs is cut \
-             off at each end, and whether biases take back what the rounding of weights adds to the mean: with the same \
-             clip for all layers the logits' signal to quantization noise ratio (SQNR) is {:.1} dB without such a \
-             correction and {:.1} dB with it; chosen: {} correction, and with a clip of its own for each layer {:.1} dB.",
+            "Ranges were measured on {} training images; by {} others it was chosen how much of each layer's outputs is cut \
+             off at each end. The logits' signal to quantization noise ratio (SQNR) is {:.1} dB on those, and {uniform:.1} \
+             dB with the best clip that is the same for all layers.",
             quantization.calibration_images,
             quantization.choice_images,
-            trials(false),
-            trials(true),
-            if quantization.bias_correction {
-                "with"
-            } else {
-                "without"
-            },
             quantization.logits_sqnr_db
         )
     }

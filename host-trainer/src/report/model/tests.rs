@@ -42,10 +42,8 @@ pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
         quantization: QuantizationReport {
             calibration_images: 512,
             choice_images: 512,
-            bias_correction: false,
             tried: vec![Trial {
                 clip: 1e-4,
-                bias_correction: false,
                 logits_sqnr_db: 30.0,
             }],
             logits_sqnr_db: 30.5,

@@ -1,0 +1,34 @@
+//! Compares the kernels of this machine with the portable ones and says on standard output what it found.
+#![no_std]
+#![no_main]
+
+use core::panic::PanicInfo;
+
+use cortex_m as _;
+use cortex_m_rt::entry;
+use defmt_semihosting as _;
+use semihosting::println;
+use semihosting::process::ExitCode;
+use shared_model::KernelCheck;
+
+#[entry]
+fn main() -> ! {
+    static mut CHECK: KernelCheck = KernelCheck::new();
+
+    match CHECK.run() {
+        Ok(comparisons) => {
+            println!("{comparisons} comparisons: every kernel equals its portable twin");
+            ExitCode::SUCCESS.exit_process()
+        }
+        Err(mismatch) => {
+            println!("{mismatch}");
+            ExitCode::FAILURE.exit_process()
+        }
+    }
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    println!("{info}");
+    ExitCode::FAILURE.exit_process()
+}
