@@ -60,16 +60,23 @@ pub fn render(
 ) -> Result<PathBuf, PictureError> {
     let mut frames = Vec::new();
     for path in pictures {
-        let scaled = decode(path)?.resize_to_fill(width, height, FilterType::Triangle);
-        for Rgb(rgb) in scaled.to_rgb8().pixels() {
-            frames.extend(rgb565(*rgb).to_be_bytes());
-        }
+        frames.extend(frame(&decode(path)?, width, height));
     }
     let path = folder.join("frames.rgb565");
     match fs::write(&path, frames) {
         Ok(()) => Ok(path),
         Err(error) => Err(PictureError::File { path, error }),
     }
+}
+
+/// The picture, cropped and scaled to `width` × `height`, as big-endian RGB565.
+pub fn frame(picture: &DynamicImage, width: u32, height: u32) -> Vec<u8> {
+    let scaled = picture.resize_to_fill(width, height, FilterType::Triangle);
+    let pixels = scaled.to_rgb8();
+    pixels
+        .pixels()
+        .flat_map(|Rgb(rgb)| rgb565(*rgb).to_be_bytes())
+        .collect()
 }
 
 fn rgb565([red, green, blue]: [u8; 3]) -> u16 {

@@ -2,13 +2,12 @@
 
 use defmt_decoder::{Frame, Table};
 use defmt_parser::Level;
-use serde::Serialize;
 
 use crate::protocol::{Calibration, ProtocolError, calibration, decode_with, template};
 use crate::session::SessionError;
 
 /// How deep the stack was since boot.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct StackUse {
     /// Frames so far, taken or missed.
     pub attempts: u32,
@@ -19,7 +18,7 @@ pub struct StackUse {
 }
 
 /// What the firmware counted.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct Totals {
     /// For which the watchdog was fed.
     pub completed: u32,
@@ -41,7 +40,6 @@ pub(super) enum Line {
 
 /// What a log without an error says.
 pub(super) struct Events {
-    pub calibration: Calibration,
     pub stack: Vec<StackUse>,
     pub totals: Totals,
 }
@@ -107,9 +105,5 @@ pub(super) fn assemble(lines: Vec<Line>) -> Result<Events, SessionError> {
         return Err(SessionError::Calibration(calibration));
     }
     let totals = totals.ok_or(SessionError::Incomplete("its end"))?;
-    Ok(Events {
-        calibration,
-        stack,
-        totals,
-    })
+    Ok(Events { stack, totals })
 }

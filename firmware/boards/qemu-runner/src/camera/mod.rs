@@ -11,10 +11,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use firmware::protocol::{FaultReport, FrameReport, Message};
-use serde::Serialize;
 
 use crate::process::{self, Finished};
-use crate::protocol::Calibration;
 use crate::session::{self, LIMIT_OF_BOOT, LIMIT_PER_IMAGE, Machine, SessionError};
 
 pub use log::{StackUse, Totals};
@@ -71,18 +69,11 @@ pub struct Job<'a> {
 }
 
 /// What the firmware reported.
-#[derive(Serialize)]
 pub struct Session {
-    /// What shows that instructions are counted.
-    pub calibration: Calibration,
-    /// Name of the camera, as the firmware reports it.
-    pub camera: String,
     /// CRC-32 of the model's blob.
     pub crc32: u32,
     /// How each layer is computed.
     pub plan: String,
-    /// Names of the classes.
-    pub labels: Vec<String>,
     /// In the order of their counters.
     pub frames: Vec<FrameReport>,
     /// In the order of their counters.
@@ -96,7 +87,6 @@ pub struct Session {
 }
 
 /// The network's input.
-#[derive(Serialize)]
 pub struct Picture {
     /// Of its frame.
     pub counter: u32,
@@ -139,11 +129,8 @@ pub fn run(
     let banner = collected.banner;
     let banner = banner.ok_or(SessionError::Incomplete("its banner"))?;
     Ok(Session {
-        calibration: events.calibration,
-        camera: banner.camera,
         crc32: banner.crc32,
         plan: banner.plan,
-        labels: banner.labels,
         frames: collected.frames,
         faults: collected.faults,
         pictures: collected.pictures,

@@ -28,23 +28,15 @@ pub(super) struct Collected {
 
 /// What is kept of a banner.
 pub(super) struct OwnedBanner {
-    pub camera: String,
     pub crc32: u32,
     pub plan: String,
-    pub labels: Vec<String>,
 }
 
 impl From<&Banner<'_>> for OwnedBanner {
     fn from(banner: &Banner<'_>) -> Self {
         Self {
-            camera: banner.camera.to_owned(),
             crc32: banner.crc32,
             plan: banner.plan.to_owned(),
-            labels: banner
-                .labels
-                .iter()
-                .map(|label| (*label).to_owned())
-                .collect(),
         }
     }
 }

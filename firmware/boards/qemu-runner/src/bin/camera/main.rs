@@ -1,7 +1,7 @@
 //! Runs the camera firmware of `qemu-mps2` in QEMU and shows what comes out of its serial port, or lends the port to another
 //! program.
 //!
-//! Cargo starts it as the runner of that firmware, `tests/src/camera.rs` for the tests.
+//! Cargo starts it as the runner of that firmware.
 
 mod table;
 
@@ -48,12 +48,6 @@ struct Arguments {
     /// Offer the serial port at this TCP port of 127.0.0.1, and start when somebody connects
     #[arg(long)]
     port: Option<u16>,
-    /// Print one JSON object
-    #[arg(long, conflicts_with = "port")]
-    json: bool,
-    /// Ask for the network's input of each frame, for --json
-    #[arg(long, requires = "json")]
-    inputs: bool,
 }
 
 fn main() -> ExitCode {
@@ -94,9 +88,6 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if let Some(port) = arguments.port {
         eprintln!("waiting for `host-trainer monitor tcp:127.0.0.1:{port}`");
         camera::serve(&job, port)?;
-    } else if arguments.json {
-        let session = camera::run(&job, arguments.inputs, |_| {})?;
-        println!("{}", serde_json::to_string(&session)?);
     } else {
         let mut labels = Vec::new();
         let session = camera::run(&job, false, |message| print(message, &mut labels))?;
