@@ -10,6 +10,8 @@ use cortex_m::asm;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{SCB, SYST};
 use cortex_m_rt::exception;
+use embassy_futures::yield_now;
+use embedded_hal_async::delay::DelayNs;
 
 const INSTRUCTIONS_PER_TICK: u64 = if cfg!(armv8m) { 50 } else { 40 };
 /// SysTick counts 24 bits down from here.
@@ -50,6 +52,18 @@ pub fn calibrate() -> (u64, u64) {
     let start = instructions();
     asm::delay(ITERATIONS - 1);
     (2 * u64::from(ITERATIONS), instructions() - start)
+}
+
+/// Waits until so many instructions have been executed as nanoseconds are asked for, since one takes so long.
+pub struct InstructionDelay;
+
+impl DelayNs for InstructionDelay {
+    async fn delay_ns(&mut self, nanoseconds: u32) {
+        let start = instructions();
+        while instructions() - start < u64::from(nanoseconds) {
+            yield_now().await;
+        }
+    }
 }
 
 #[exception]

@@ -6,12 +6,6 @@
 #![no_std]
 #![no_main]
 
-mod clock;
-mod fault;
-mod images;
-mod stack;
-
-use core::hint::black_box;
 use core::str::Utf8Error;
 
 use cortex_m as _;
@@ -19,16 +13,14 @@ use cortex_m_rt::entry;
 use defmt_semihosting as _;
 use firmware::boot::{self, BootError};
 use firmware::profile::LayerTimes;
-use images::{ImageFile, ImagesError};
+use qemu_mps2::model::{self, ARENA_LEN};
+use qemu_mps2::records::{RecordFile, RecordsError};
+use qemu_mps2::{clock, stack};
 use semihosting::experimental::env;
 use semihosting::process::ExitCode;
-use shared_model::{Aligned, Classification, IMAGE_LEN, Image, Interpreter, Model};
+use shared_model::{Classification, IMAGE_LEN, Image, Interpreter, Model};
 use thiserror::Error;
 
-/// The model, in flash.
-static BLOB: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("MODEL_BLOB")));
-/// At least what the model needs, found out by `build.rs`.
-const ARENA_LEN: usize = include!(concat!(env!("OUT_DIR"), "/arena_len.rs"));
 /// Longest command line that the host may pass.
 const COMMAND_LINE_LEN: usize = 512;
 
@@ -43,7 +35,7 @@ enum Failure<'n> {
     #[error(transparent)]
     Boot(#[from] BootError),
     #[error("image file {name}: {error}")]
-    Images { name: &'n str, error: ImagesError },
+    Images { name: &'n str, error: RecordsError },
 }
 
 /// What to count, the file of images, and how much of the arena to take.
@@ -108,8 +100,7 @@ fn run<'n>(
     slot: &mut Option<Model<'static>>,
     arena: &mut [u8],
 ) -> Result<(), Failure<'n>> {
-    // The blob may be exchanged in flash without a build: the compiler must not compute with its bytes.
-    let blob = &black_box(BLOB).0;
+    let blob = model::blob();
     let (model, mut interpreter) = boot::boot(blob, slot, arena)?;
     defmt::info!(
         "{=str} is ready: CRC-32 {=u32:08x}, {=usize} bytes of flash, {=usize} bytes of arena, known answer reproduced",
@@ -137,8 +128,8 @@ fn classify_file(
     model: &Model<'_>,
     interpreter: &mut Interpreter<'_, '_>,
     request: &Request<'_>,
-) -> Result<(), ImagesError> {
-    let mut file = ImageFile::open(request.file)?;
+) -> Result<(), RecordsError> {
+    let mut file = RecordFile::open(request.file, IMAGE_LEN)?;
     let mut image = [0; IMAGE_LEN];
     while let Some(index) = file.next(&mut image)? {
         let (classification, instructions) = classify(interpreter, &image, request.profiled);

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use image::{ImageError, ImageReader};
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageError, ImageReader, Rgb};
 use shared_model::preprocess::{FrameError, Rgb888, reduce};
 use shared_model::{IMAGE_LEN, Image};
 use thiserror::Error;
@@ -45,19 +46,57 @@ pub fn collect(pictures: &[PathBuf], folder: &Path) -> Result<PathBuf, PictureEr
     }
 }
 
-fn read(path: &Path) -> Result<Image, PictureError> {
-    let owned = || path.to_owned();
+/// Writes the pictures, cropped and scaled to `width` × `height`, as big-endian RGB565 to one file in `folder` and gives its
+/// path: what a camera would see.
+///
+/// # Errors
+///
+/// [`PictureError`] names the picture.
+pub fn render(
+    pictures: &[PathBuf],
+    width: u32,
+    height: u32,
+    folder: &Path,
+) -> Result<PathBuf, PictureError> {
+    let mut frames = Vec::new();
+    for path in pictures {
+        frames.extend(frame(&decode(path)?, width, height));
+    }
+    let path = folder.join("frames.rgb565");
+    match fs::write(&path, frames) {
+        Ok(()) => Ok(path),
+        Err(error) => Err(PictureError::File { path, error }),
+    }
+}
+
+/// The picture, cropped and scaled to `width` × `height`, as big-endian RGB565.
+pub fn frame(picture: &DynamicImage, width: u32, height: u32) -> Vec<u8> {
+    let scaled = picture.resize_to_fill(width, height, FilterType::Triangle);
+    let pixels = scaled.to_rgb8();
+    pixels
+        .pixels()
+        .flat_map(|Rgb(rgb)| rgb565(*rgb).to_be_bytes())
+        .collect()
+}
+
+fn rgb565([red, green, blue]: [u8; 3]) -> u16 {
+    u16::from(red >> 3) << 11 | u16::from(green >> 2) << 5 | u16::from(blue >> 3)
+}
+
+fn decode(path: &Path) -> Result<DynamicImage, PictureError> {
     let reader = ImageReader::open(path).map_err(|error| PictureError::File {
-        path: owned(),
+        path: path.to_owned(),
         error,
     })?;
-    let picture = reader
-        .decode()
-        .map_err(|error| PictureError::Decode {
-            path: owned(),
-            error,
-        })?
-        .into_rgb8();
+    reader.decode().map_err(|error| PictureError::Decode {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+fn read(path: &Path) -> Result<Image, PictureError> {
+    let owned = || path.to_owned();
+    let picture = decode(path)?.into_rgb8();
     let (width, height) = picture.dimensions();
     let mut image = [0; IMAGE_LEN];
     let sides = (u16::try_from(width), u16::try_from(height));

@@ -112,6 +112,15 @@ pub enum Message {
 ///
 /// [`ProtocolError`] at the first frame that is none of [`Message`].
 pub fn decode(table: &Table, bytes: &[u8]) -> Result<Vec<Message>, ProtocolError> {
+    decode_with(table, bytes, message)
+}
+
+/// Decodes everything that a firmware wrote, each frame with `message`.
+pub(crate) fn decode_with<M>(
+    table: &Table,
+    bytes: &[u8],
+    message: impl Fn(&Frame<'_>) -> Result<M, ProtocolError>,
+) -> Result<Vec<M>, ProtocolError> {
     let mut decoder = table.new_stream_decoder();
     decoder.received(bytes);
     let mut messages = Vec::new();
@@ -137,8 +146,8 @@ fn message(frame: &Frame<'_>) -> Result<Message, ProtocolError> {
     parse(frame).ok_or(ProtocolError::Message { text })
 }
 
-/// The message by its format string with every parameter written as `{}`.
-fn parse(frame: &Frame<'_>) -> Option<Message> {
+/// The format string with every parameter written as `{}`, and the parameters.
+pub(crate) fn template(frame: &Frame<'_>) -> (String, Vec<String>) {
     let mut format = String::new();
     let mut arguments = Vec::new();
     for (fragment, shown) in frame.fragments().iter().zip(frame.display_fragments()) {
@@ -150,14 +159,28 @@ fn parse(frame: &Frame<'_>) -> Option<Message> {
             }
         }
     }
+    (format, arguments)
+}
+
+/// The loop of known length, if the message tells of it.
+pub(crate) fn calibration(format: &str, arguments: &[&str]) -> Option<Calibration> {
+    match (format, arguments) {
+        ("a loop of {} instructions counts {}", [executed, counted]) => Some(Calibration {
+            executed: executed.parse().ok()?,
+            counted: counted.parse().ok()?,
+        }),
+        _ => None,
+    }
+}
+
+/// The message by its format string.
+fn parse(frame: &Frame<'_>) -> Option<Message> {
+    let (format, arguments) = template(frame);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let Some(calibration) = calibration(&format, &arguments) {
+        return Some(Message::Calibrated(calibration));
+    }
     match (format.as_str(), arguments.as_slice()) {
-        ("a loop of {} instructions counts {}", [executed, counted]) => {
-            Some(Message::Calibrated(Calibration {
-                executed: executed.parse().ok()?,
-                counted: counted.parse().ok()?,
-            }))
-        }
         (
             "{} is ready: CRC-32 {}, {} bytes of flash, {} bytes of arena, known answer reproduced",
             [model, crc32, blob_len, arena_len],

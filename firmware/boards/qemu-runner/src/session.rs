@@ -15,8 +15,8 @@ use crate::process::{self, Finished};
 use crate::protocol::{self, Banner, Calibration, Message, ProtocolError, Record, Stack};
 
 /// An emulated inference takes about a second; a machine that is busy with other work is far slower.
-const LIMIT_PER_IMAGE: Duration = Duration::from_secs(20);
-const LIMIT_OF_BOOT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT_PER_IMAGE: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT_OF_BOOT: Duration = Duration::from_secs(60);
 
 /// A machine of QEMU.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -79,6 +79,10 @@ pub enum SessionError {
     Calibration(Calibration),
     #[error("the firmware ended without an error, but its report lacks {0}")]
     Incomplete(&'static str),
+    #[error("the emulated serial port: {0}")]
+    Serial(std::io::Error),
+    #[error("{0} frames of the serial port were damaged or of another version of the protocol")]
+    Damaged(u32),
 }
 
 /// What to run.
@@ -104,68 +108,83 @@ pub struct Job<'a> {
 ///
 /// [`SessionError`] if QEMU is missing or hangs, if the firmware reports an error or does not count right.
 pub fn run(job: &Job<'_>) -> Result<Session, SessionError> {
-    let file_error = |path: &Path| {
-        let path = path.to_owned();
-        move |error| SessionError::File { path, error }
-    };
-    let elf = std::path::absolute(job.elf).map_err(file_error(job.elf))?;
-    let images = std::path::absolute(job.images).map_err(file_error(job.images))?;
+    let elf = absolute(job.elf)?;
+    let images = absolute(job.images)?;
     let job = Job {
         elf: &elf,
         images: &images,
         ..*job
     };
-    let table = table(&elf, &std::fs::read(&elf).map_err(file_error(&elf))?)?;
+    let table = table(&elf)?;
     let count = std::fs::metadata(&images).map_or(0, |metadata| metadata.len() / IMAGE_LEN as u64);
     let limit = LIMIT_OF_BOOT + LIMIT_PER_IMAGE * u32::try_from(count).unwrap_or(u32::MAX);
     let finished = process::run(&mut qemu(&job), limit).map_err(SessionError::Start)?;
     session(&table, job.machine, limit, &finished)
 }
 
+/// The path from the root, since QEMU runs in another directory.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, SessionError> {
+    std::path::absolute(path).map_err(|error| SessionError::File {
+        path: path.to_owned(),
+        error,
+    })
+}
+
 /// The texts of the firmware's messages, of which it sends only indices.
-fn table(path: &Path, elf: &[u8]) -> Result<Table, SessionError> {
+pub(crate) fn table(path: &Path) -> Result<Table, SessionError> {
+    let elf = std::fs::read(path).map_err(|error| SessionError::File {
+        path: path.to_owned(),
+        error,
+    })?;
     let error = |reason| SessionError::Elf {
         path: path.to_owned(),
         reason,
     };
-    Table::parse(elf)
+    Table::parse(&elf)
         .map_err(|reason| error(reason.to_string()))?
         .ok_or_else(|| error("it has no section .defmt".to_owned()))
 }
 
 fn qemu(job: &Job<'_>) -> Command {
+    let mode = if job.profile { "profile" } else { "classify" };
+    let arena_len = job.arena_len.map(|len| len.to_string());
+    let further: Vec<&str> = arena_len.iter().map(String::as_str).collect();
+    let mut command = command(job.elf, job.machine, "null", mode, job.images, &further);
+    if let Some(plugin) = job.plugin {
+        command.args(["-plugin", plugin]);
+    }
+    command
+}
+
+/// QEMU with the firmware `elf`, which gets the words `first`, the name of `file` and `further`.
+pub(crate) fn command(
+    elf: &Path,
+    machine: Machine,
+    serial: &str,
+    first: &str,
+    file: &Path,
+    further: &[&str],
+) -> Command {
     let mut command = Command::new("qemu-system-arm");
-    command.args([
-        "-machine",
-        job.machine.name(),
-        "-nographic",
-        "-monitor",
-        "none",
-        "-serial",
-        "null",
-    ]);
+    command.args(["-machine", machine.name(), "-nographic", "-monitor", "none"]);
+    command.args(["-serial", serial]);
     // One instruction takes one nanosecond: the firmware's timer counts instructions.
     command.args(["-icount", "shift=0"]);
     // The firmware opens the file in QEMU's directory. QEMU wants commas doubled.
-    let mode = if job.profile { "profile" } else { "classify" };
-    let name = job
-        .images
+    let name = file
         .file_name()
         .map(OsStr::to_string_lossy)
         .unwrap_or_default()
         .replace(',', ",,");
-    let mut semihosting = format!("enable=on,target=native,arg={mode},arg=\"{name}\"");
-    if let Some(len) = job.arena_len {
-        semihosting += &format!(",arg={len}");
+    let mut semihosting = format!("enable=on,target=native,arg={first},arg=\"{name}\"");
+    for word in further {
+        semihosting += &format!(",arg={word}");
     }
     command
         .args(["-semihosting-config", &semihosting])
         .arg("-kernel")
-        .arg(job.elf);
-    if let Some(plugin) = job.plugin {
-        command.args(["-plugin", plugin]);
-    }
-    if let Some(folder) = job.images.parent() {
+        .arg(elf);
+    if let Some(folder) = file.parent() {
         command.current_dir(folder);
     }
     command

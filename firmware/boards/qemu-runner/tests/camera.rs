@@ -1,0 +1,244 @@
+//! The camera firmware in QEMU: through each modelled camera the host's logits bit for bit, and every frame accounted for,
+//! whatever the camera does.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use firmware::fault::FaultKind;
+use firmware::pipeline::Verdict;
+use image::{DynamicImage, RgbImage};
+use qemu_runner::camera::{self, Camera, Job, Session};
+use qemu_runner::picture;
+use qemu_runner::session::Machine;
+use shared_model::preprocess::{Rgb565BigEndian, reduce};
+use shared_model::{AlignedBytes, Classification, IMAGE_LEN, Image, Interpreter, Model};
+
+/// Of CIFAR-10's test set, through each camera.
+const PICTURES: usize = 100;
+/// Frames of a soak, missed ones among them.
+const SOAK: u32 = 2_000;
+/// After so many frames the stack has been as deep as it ever is.
+const SETTLED: u32 = 100;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..")
+}
+
+/// Builds the camera firmware around the committed model.
+fn build(machine: Machine) -> PathBuf {
+    let target = match machine {
+        Machine::M4 | Machine::M7 => "thumbv7em-none-eabihf",
+        Machine::M33 => "thumbv8m.main-none-eabihf",
+    };
+    let output = Command::new(root().join("tests/support/firmware-build"))
+        .args(["qemu-mps2", target, "camera"])
+        .env_remove("MODEL_BLOB")
+        .output()
+        .expect("tests/support/firmware-build can be started");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+}
+
+/// The first pictures of CIFAR-10's test set as a camera sees them: a label byte, then 32×32 of each colour in the file.
+fn frames(camera: Camera) -> Vec<Vec<u8>> {
+    let path = root().join("data/cifar-10/test_batch.bin");
+    let bytes = fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; `tests/run data` fetches it", path.display()));
+    let (width, height) = camera.size();
+    let records = bytes.chunks_exact(1 + IMAGE_LEN).take(PICTURES);
+    records
+        .map(|record| {
+            let planes = &record[1..];
+            let picture = RgbImage::from_fn(32, 32, |x, y| {
+                let place = (32 * y + x) as usize;
+                image::Rgb([planes[place], planes[1024 + place], planes[2048 + place]])
+            });
+            picture::frame(&DynamicImage::from(picture), width, height)
+        })
+        .collect()
+}
+
+/// What the host makes of frames: the network's input and its answer.
+fn expected(camera: Camera, frames: &[Vec<u8>]) -> Vec<(Image, Classification)> {
+    let path = root().join("data/models/vgg3-full.blob");
+    let blob = AlignedBytes::from(fs::read(path).expect("the committed model").as_slice());
+    let model = Model::load(&blob).expect("the committed model is good");
+    let mut arena = vec![0; 64 * 1024];
+    let mut interpreter = Interpreter::new(&model, &mut arena).expect("the arena is long enough");
+    let (width, height) = camera.size();
+    let classify = |frame: &Vec<u8>| {
+        let mut image = [0; IMAGE_LEN];
+        reduce::<Rgb565BigEndian>(frame, width as u16, height as u16, &mut image)
+            .expect("a frame has the camera's size");
+        (image, interpreter.classify(&image))
+    };
+    frames.iter().map(classify).collect()
+}
+
+fn run(
+    machine: Machine,
+    camera: Camera,
+    frames: &[Vec<u8>],
+    attempts: u32,
+    seed: Option<u64>,
+    wants_pictures: bool,
+) -> Session {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("frames.rgb565");
+    fs::write(&file, frames.concat()).expect("a temporary file");
+    let job = Job {
+        elf: &build(machine),
+        machine,
+        camera,
+        frames: &file,
+        attempts,
+        seed,
+    };
+    let session = camera::run(&job, wants_pictures, |_| {});
+    session.unwrap_or_else(|error| panic!("{machine:?}, {camera:?}: {error}"))
+}
+
+/// Runs each pair in a thread of its own.
+fn on_each(pairs: &[(Machine, Camera)], test: impl Fn(Machine, Camera) + Sync) {
+    thread::scope(|scope| {
+        for &(machine, camera) in pairs {
+            let test = &test;
+            scope.spawn(move || test(machine, camera));
+        }
+    });
+}
+
+#[test]
+fn every_machine_gives_the_hosts_logits_through_its_camera() {
+    let pairs = [
+        (Machine::M4, Camera::Arducam96),
+        (Machine::M33, Camera::Arducam128),
+        (Machine::M7, Camera::Ov2640),
+    ];
+    on_each(&pairs, |machine, camera| {
+        let frames = frames(camera);
+        let expected = expected(camera, &frames);
+        let session = run(machine, camera, &frames, PICTURES as u32, None, true);
+        assert!(
+            session.faults.is_empty(),
+            "{machine:?}: {:?}",
+            session.faults
+        );
+        assert_eq!(session.frames.len(), PICTURES, "{machine:?}");
+        for (index, (frame, (_, classification))) in
+            session.frames.iter().zip(&expected).enumerate()
+        {
+            let context = format!("{machine:?}, {camera:?}, picture {index}");
+            assert_eq!(frame.counter as usize, index, "{context}");
+            assert_eq!(frame.logits, classification.logits.as_slice(), "{context}");
+            assert_eq!(
+                usize::from(frame.top[0].class),
+                classification.class,
+                "{context}"
+            );
+            if let Verdict::Class { class, .. } = frame.verdict {
+                assert_eq!(usize::from(class), classification.class, "{context}");
+            }
+        }
+        // The request for pictures may come after the first frames.
+        assert!(session.pictures.len() > PICTURES / 2, "{machine:?}");
+        for picture in &session.pictures {
+            let (image, _) = &expected[picture.counter as usize];
+            assert_eq!(
+                picture.rgb, image,
+                "{machine:?}, picture {}",
+                picture.counter
+            );
+        }
+        assert_eq!(session.totals.completed as usize, PICTURES, "{machine:?}");
+        assert_eq!(session.totals.dropped, 0, "{machine:?}");
+    });
+}
+
+#[test]
+fn random_faults_leave_no_frame_unaccounted_and_the_stack_as_it_was() {
+    let pairs = [
+        (Machine::M4, Camera::Arducam96),
+        (Machine::M7, Camera::Ov2640),
+    ];
+    on_each(&pairs, |machine, camera| {
+        let frames = frames(camera);
+        let expected = expected(camera, &frames);
+        let session = run(machine, camera, &frames, SOAK, Some(5), false);
+        assert_accounted(&session, &format!("{machine:?}, {camera:?}"));
+        for frame in &session.frames {
+            let is_true = expected
+                .iter()
+                .any(|(_, answer)| frame.logits == answer.logits);
+            assert!(
+                is_true,
+                "{machine:?}, frame {}: no picture has these logits",
+                frame.counter
+            );
+        }
+        assert_stack_settled(&session, &format!("{machine:?}, {camera:?}"));
+    });
+}
+
+/// Each frame was either classified or missed with a fault, which was counted, and there were many of both.
+fn assert_accounted(session: &Session, context: &str) {
+    let classified = session.frames.iter().map(|frame| frame.counter);
+    let missed = session.faults.iter().map(|fault| fault.counter);
+    let mut counters: Vec<u32> = classified.chain(missed).collect();
+    counters.sort_unstable();
+    // The last frame is taken while the one before is classified, and reported only if it was missed.
+    counters.retain(|counter| *counter < SOAK);
+    assert!(
+        counters.into_iter().eq(0..SOAK),
+        "{context}: frames are missing or told twice"
+    );
+
+    let last = session.faults.last().expect("there are faults").faults;
+    let mut kinds = BTreeSet::new();
+    for kind in FaultKind::ALL {
+        let told = session
+            .faults
+            .iter()
+            .filter(|report| report.fault.kind() == kind)
+            .count();
+        assert_eq!(last.get(kind) as usize, told, "{context}: {kind:?}");
+        if told > 0 {
+            kinds.insert(kind);
+        }
+    }
+    assert_eq!(session.totals.faults, last.total(), "{context}");
+    assert_eq!(
+        session.totals.completed as usize,
+        session.frames.len(),
+        "{context}"
+    );
+    assert_eq!(session.totals.dropped, 0, "{context}");
+    assert!(kinds.len() >= 6, "{context}: only {kinds:?}");
+    assert!(
+        session.faults.len() > SOAK as usize / 20,
+        "{context}: {} faults",
+        session.faults.len()
+    );
+    assert!(
+        session.frames.len() > SOAK as usize / 3,
+        "{context}: {} frames",
+        session.frames.len()
+    );
+}
+
+fn assert_stack_settled(session: &Session, context: &str) {
+    let depths: BTreeSet<usize> = session
+        .stack
+        .iter()
+        .filter(|stack| stack.attempts >= SETTLED)
+        .map(|stack| stack.used)
+        .collect();
+    assert_eq!(depths.len(), 1, "{context}: {:?}", session.stack);
+    let last = session.stack.last().expect("it is logged at the end");
+    assert_eq!(last.attempts, SOAK, "{context}");
+    assert!(last.used < last.size, "{context}: {last:?}");
+}
