@@ -262,8 +262,8 @@ mod tests {
             .map(|index| match style {
                 0 => low,
                 1 => high,
-                2 => extreme(index % 2 == 0),
-                3 => extreme(numbers.next() % 2 == 0),
+                2 => extreme(index.is_multiple_of(2)),
+                3 => extreme(numbers.next().is_multiple_of(2)),
                 _ => any(numbers.next()),
             })
             .collect()

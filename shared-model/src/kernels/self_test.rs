@@ -15,6 +15,9 @@ const BUFFER: usize = 2560;
 /// Words of an input.
 const INPUT: usize = 3584;
 
+/// A kernel at work: on an input, and in a buffer between guards.
+type Version<'v> = &'v mut dyn FnMut(&[u32], &mut [u32]);
+
 /// A kernel of the target that differs from its portable twin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kernel}: shape {shape:?} differs from the portable kernel at word {word}")]
@@ -98,7 +101,7 @@ impl KernelCheck {
         kernel: &'static str,
         shape: [usize; 3],
         len: usize,
-        versions: [&mut dyn FnMut(&[u32], &mut [u32]); 2],
+        versions: [Version<'_>; 2],
     ) -> Result<(), KernelMismatch> {
         for word in 0..len + 2 * GUARD {
             let random = self.next();
@@ -135,7 +138,7 @@ impl KernelCheck {
                         kernel(u, v, bytemuck::cast_slice_mut(m), pairs, u_step);
                     }
                 };
-                let versions: [&mut dyn FnMut(&[u32], &mut [u32]); 2] =
+                let versions: [Version<'_>; 2] =
                     [&mut run(native::products), &mut run(portable::products)];
                 self.compare(
                     "products",
@@ -155,7 +158,7 @@ impl KernelCheck {
                     kernel(lanes(input), quads, pairs);
                 }
             };
-            let versions: [&mut dyn FnMut(&[u32], &mut [u32]); 2] = [
+            let versions: [Version<'_>; 2] = [
                 &mut run(native::offset_corrections),
                 &mut run(portable::offset_corrections),
             ];
@@ -174,7 +177,7 @@ impl KernelCheck {
                             kernel(weights, stride, bytemuck::cast_slice_mut(u), slot, quads);
                         }
                     };
-                    let versions: [&mut dyn FnMut(&[u32], &mut [u32]); 2] = [
+                    let versions: [Version<'_>; 2] = [
                         &mut run(native::transform_filter),
                         &mut run(portable::transform_filter),
                     ];
@@ -194,7 +197,7 @@ impl KernelCheck {
                         kernel(map, &offsets, bytemuck::cast_slice_mut(v), slot, quads);
                     }
                 };
-                let versions: [&mut dyn FnMut(&[u32], &mut [u32]); 2] = [
+                let versions: [Version<'_>; 2] = [
                     &mut run(native::transform_input),
                     &mut run(portable::transform_input),
                 ];
@@ -226,13 +229,13 @@ impl KernelCheck {
                     kernel(&m, output, row_step, pixel_step, &finish);
                 }
             };
-            let versions: [&mut dyn FnMut(&[u32], &mut [u32]); 2] = [
+            let versions: [Version<'_>; 2] = [
                 &mut run(native::transform_output, 4),
                 &mut run(portable::transform_output, 4),
             ];
             let len = (3 * (row_step + pixel_step) + 2).div_ceil(4);
             self.compare("transform_output", shape, len, versions)?;
-            let versions: [&mut dyn FnMut(&[u32], &mut [u32]); 2] = [
+            let versions: [Version<'_>; 2] = [
                 &mut run(native::transform_pooled_output, 2),
                 &mut run(portable::transform_pooled_output, 2),
             ];
@@ -278,7 +281,7 @@ impl KernelCheck {
                     kernel(map, &offsets, bytemuck::cast_slice_mut(window), quads);
                 }
             };
-            let versions: [&mut dyn FnMut(&[u32], &mut [u32]); 2] = [
+            let versions: [Version<'_>; 2] = [
                 &mut run(native::widen_pixels),
                 &mut run(portable::widen_pixels),
             ];
@@ -291,21 +294,22 @@ impl KernelCheck {
                         kernel(weights, stride, bytemuck::cast_slice_mut(filter), quads);
                     }
                 };
-                let versions: [&mut dyn FnMut(&[u32], &mut [u32]); 2] = [
+                let versions: [Version<'_>; 2] = [
                     &mut run(native::widen_filter_row),
                     &mut run(portable::widen_filter_row),
                 ];
                 self.compare("widen_filter_row", [stride, quads, 0], 6 * quads, versions)?;
             }
             for windows in [1, 2, 5] {
-                let run = |kernel: fn(&[i16], &[i16], &mut [[i32; 4]], usize)| {
+                type RowProducts = fn(&[i16], &[i16], &mut [[i32; 4]], usize);
+                let run = |kernel: RowProducts| {
                     move |input: &[u32], m: &mut [u32]| {
                         let (filter, windows) = lanes(input).split_at(12 * quads);
                         let m: &mut [i32] = bytemuck::cast_slice_mut(m);
                         kernel(filter, windows, m.as_chunks_mut().0, 2 * quads);
                     }
                 };
-                let versions: [&mut dyn FnMut(&[u32], &mut [u32]); 2] = [
+                let versions: [Version<'_>; 2] = [
                     &mut run(native::row_products),
                     &mut run(portable::row_products),
                 ];
@@ -317,7 +321,8 @@ impl KernelCheck {
 
     fn rest(&mut self) -> Result<(), KernelMismatch> {
         for quads in [1, 2, 36] {
-            let run = |kernel: fn(&[[i32; 4]], &mut [[[i32; 4]; 2]])| {
+            type Spread = fn(&[[i32; 4]], &mut [[[i32; 4]; 2]]);
+            let run = |kernel: Spread| {
                 move |input: &[u32], tiles: &mut [u32]| {
                     let fours: &[i32] = bytemuck::cast_slice(&input[..4 * quads]);
                     let tiles: &mut [i32] = bytemuck::cast_slice_mut(tiles);
@@ -325,12 +330,12 @@ impl KernelCheck {
                     kernel(fours.as_chunks().0, tiles);
                 }
             };
-            let versions: [&mut dyn FnMut(&[u32], &mut [u32]); 2] =
-                [&mut run(native::spread), &mut run(portable::spread)];
+            let versions: [Version<'_>; 2] = [&mut run(native::spread), &mut run(portable::spread)];
             self.compare("spread", [quads, 0, 0], 8 * quads, versions)?;
         }
         for (channels, relu) in [(4, true), (8, false), (32, true), (132, false)] {
-            let run = |kernel: fn(&[i32], &mut [i8], &[i32], &[i64], bool)| {
+            type RequantizePairs = fn(&[i32], &mut [i8], &[i32], &[i64], bool);
+            let run = |kernel: RequantizePairs| {
                 move |input: &[u32], output: &mut [u32]| {
                     let words: &[i32] = bytemuck::cast_slice(input);
                     let (accumulators, words) = words.split_at(2 * channels);
@@ -340,7 +345,7 @@ impl KernelCheck {
                     kernel(accumulators, output, multipliers, offsets, relu);
                 }
             };
-            let versions: [&mut dyn FnMut(&[u32], &mut [u32]); 2] = [
+            let versions: [Version<'_>; 2] = [
                 &mut run(native::requantize_pairs),
                 &mut run(portable::requantize_pairs),
             ];
@@ -353,7 +358,7 @@ impl KernelCheck {
                     sums.copy_from_slice(bytemuck::cast_slice(&kernel(weights, values)));
                 }
             };
-            let versions: [&mut dyn FnMut(&[u32], &mut [u32]); 2] = [
+            let versions: [Version<'_>; 2] = [
                 &mut run(native::dot_products),
                 &mut run(portable::dot_products),
             ];

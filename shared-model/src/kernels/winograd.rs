@@ -23,12 +23,12 @@ const ACCUMULATORS: usize = POSITIONS * 2 * TILES_AT_ONCE;
 /// fit an int32.
 pub(crate) fn is_possible(view: &LayerView) -> bool {
     let [_, _, channels] = view.input_shape.map(usize::from);
-    let filters = view.weights.chunks_exact(9 * channels);
+    let mut filters = view.weights.chunks_exact(9 * channels);
     let is_small = |filter: &[i8]| {
         let magnitude = filter.iter().map(|weight| u32::from(weight.unsigned_abs()));
         magnitude.sum::<u32>() < 1 << 18
     };
-    channels.is_multiple_of(4) && (9 * 127 * channels < 1 << 18 || filters.map(is_small).all(|b| b))
+    channels.is_multiple_of(4) && (9 * 127 * channels < 1 << 18 || filters.all(is_small))
 }
 
 /// Bytes of `tiles` transformed tiles, a multiple of four.
