@@ -36,7 +36,7 @@ pub enum Event<'a> {
         retry_in: Duration,
     },
     /// The board says something.
-    Message(Message<'a>),
+    Message(&'a Message<'a>),
     /// Bytes came.
     Received(Traffic),
 }
@@ -198,7 +198,7 @@ impl Connection {
         self.bytes += len as u64;
         for &byte in &chunk[..len] {
             if let Some(message) = self.decoder.push(byte) {
-                sink(Event::Message(message));
+                sink(Event::Message(&message));
             }
             if byte == END && !self.is_between_frames {
                 self.is_between_frames = true;

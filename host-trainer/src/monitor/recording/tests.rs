@@ -10,7 +10,7 @@ fn state(board: Option<Message<'_>>, counter: u32) -> State {
     let image = image();
     let messages = [Message::Frame(frame(counter)), picture(counter, &image)];
     for message in board.into_iter().chain(messages) {
-        state.apply(&Event::Message(message), Instant::now());
+        state.apply(&Event::Message(&message), Instant::now());
     }
     state
 }

@@ -11,7 +11,7 @@ fn after(messages: &[Message<'_>]) -> State {
     let mut state = State::new(start);
     for (index, message) in (0..).zip(messages) {
         let now = start + index * Duration::from_millis(100);
-        state.apply(&Event::Message(message.clone()), now);
+        state.apply(&Event::Message(message), now);
     }
     state
 }
@@ -58,7 +58,7 @@ fn pictures_that_stop_are_asked_for_again_as_after_a_new_connection() {
         Message::Frame(frame(2)),
     ]);
     assert_eq!(requests(&state), [EVERY]);
-    state.apply(&Event::Message(picture(2, &image)), Instant::now());
+    state.apply(&Event::Message(&picture(2, &image)), Instant::now());
     assert_eq!(requests(&state), []);
     state.apply(&Event::Connected, Instant::now());
     assert_eq!(requests(&state), [EVERY]);
@@ -71,10 +71,10 @@ fn only_a_picture_of_the_newest_frame_is_its_shot() {
     assert!(state.shot().is_none());
     assert_eq!(state.shots, 0);
     for wrong in [&image[1..], &[]] {
-        state.apply(&Event::Message(picture(4, wrong)), Instant::now());
+        state.apply(&Event::Message(&picture(4, wrong)), Instant::now());
         assert!(state.shot().is_none());
     }
-    state.apply(&Event::Message(picture(4, &image)), Instant::now());
+    state.apply(&Event::Message(&picture(4, &image)), Instant::now());
     assert_eq!(state.shot().map(|shot| *shot.image), Some(image));
     assert_eq!(state.shots, 1);
 }
@@ -105,7 +105,7 @@ fn gaps_of_the_counter_are_missed_reports_but_a_reset_is_none() {
 fn a_gap_across_connections_is_none() {
     let mut state = after(&[Message::Frame(frame(5))]);
     state.apply(&Event::Connected, Instant::now());
-    state.apply(&Event::Message(Message::Frame(frame(90))), Instant::now());
+    state.apply(&Event::Message(&Message::Frame(frame(90))), Instant::now());
     assert_eq!(state.missed, 0);
 }
 
@@ -179,7 +179,7 @@ fn what_keeps_frames_away_is_named() {
 fn a_refusal_holds_until_the_board_classifies() {
     let refusal = Message::Refusal("the blob is damaged");
     let hint = |messages: &[Message<'_>]| after(messages).hint(Instant::now());
-    let text = hint(&[refusal.clone()]).expect("the board refuses");
+    let text = hint(std::slice::from_ref(&refusal)).expect("the board refuses");
     assert!(text.ends_with("the blob is damaged"), "{text}");
     assert_eq!(hint(&[refusal.clone(), banner()]), None);
     assert_eq!(hint(&[refusal, Message::Frame(frame(0))]), None);

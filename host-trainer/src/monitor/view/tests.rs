@@ -32,7 +32,7 @@ fn busy(start: Instant) -> State {
     state.apply(&Event::Received(traffic), start);
     for (index, message) in (0..).zip(messages) {
         let now = start + index * Duration::from_millis(100);
-        state.apply(&Event::Message(message), now);
+        state.apply(&Event::Message(&message), now);
     }
     state
 }
