@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use firmware::protocol::{
-    Decoder, MESSAGE_FRAME_LEN, Message, REQUEST_FRAME_LEN, Request, Statistics, encode,
+    Decoder, END, MESSAGE_FRAME_LEN, Message, REQUEST_FRAME_LEN, Request, Statistics, encode,
 };
 
 use super::port::{Port, PortError, READ_TIMEOUT, Stream};
@@ -118,8 +118,8 @@ impl Link {
         let mut buffer = [0; REQUEST_FRAME_LEN];
         if let (Some(connection), Ok(frame)) = (&mut self.connection, encode(&request, &mut buffer))
         {
-            // A zero first: the end of the request before may have been lost.
-            let _ = connection.stream.write_all(&[&[0], frame].concat());
+            // An end first: that of the request before may have been lost.
+            let _ = connection.stream.write_all(&[&[END], frame].concat());
         }
     }
 
@@ -200,7 +200,7 @@ impl Connection {
             if let Some(message) = self.decoder.push(byte) {
                 sink(Event::Message(message));
             }
-            if byte == 0 && !self.is_between_frames {
+            if byte == END && !self.is_between_frames {
                 self.is_between_frames = true;
                 self.cut_off = self.decoder.statistics().corrupted;
             }

@@ -23,20 +23,11 @@ impl ModelReport {
     /// The page; `images` are those that the evaluation looked at.
     pub fn page(&self, images: &[Image]) -> String {
         let labels = self.recipe.class_names();
-        let evaluation = &self.evaluation;
-        let matrices = [
-            ("int8", &evaluation.int8_confusion),
-            ("float", &evaluation.float_confusion),
-        ];
+        let mistakes = &self.evaluation.mistakes;
         let curves = LearningCurves {
             history: &self.history,
             title: "",
             size: CURVES,
-        };
-        let diagram = ReliabilityDiagram {
-            float: &evaluation.float_reliability,
-            int8: &evaluation.int8_reliability,
-            size: DIAGRAM,
         };
         let page = html! {
             (DOCTYPE)
@@ -57,23 +48,12 @@ impl ModelReport {
                         ul { @for limit in words::limits(self) { li { (limit) } } }
                     }))
                     (section("Learning curves", chart(&curves, "Loss and accuracy of each epoch")))
-                    (section("Which class is taken for which", html! {
-                        p .quiet { "Test images. Rows: the true class; columns: what the network says." }
-                        div .columns { @for (name, matrix) in matrices {
-                            div { h3 { (name) } (confusion_table(matrix, &labels)) }
-                        } }
-                    }))
+                    (section("Which class is taken for which", self.confusions(&labels)))
                     (section("Classes", self.classes(&labels)))
-                    (section("What the probability is worth", html! {
-                        p .quiet {
-                            "Images sorted by the probability of the class that is named: how many of them are named rightly. \
-                             On the dashed line a network is right as often as it says."
-                        }
-                        (chart(&diagram, "Reliability diagram"))
-                    }))
-                    @if !evaluation.mistakes.is_empty() {
+                    (section("What the probability is worth", self.probability()))
+                    @if !mistakes.is_empty() {
                         (section("The mistakes that it is surest of", html! {
-                            div .mistakes { @for mistake in &evaluation.mistakes {
+                            div .mistakes { @for mistake in mistakes {
                                 (picture(mistake, images, &labels))
                             } }
                         }))
@@ -88,6 +68,34 @@ impl ModelReport {
             }
         };
         page.into_string()
+    }
+
+    fn confusions(&self, labels: &[&str]) -> Markup {
+        let matrices = [
+            ("int8", &self.evaluation.int8_confusion),
+            ("float", &self.evaluation.float_confusion),
+        ];
+        html! {
+            p .quiet { "Test images. Rows: the true class; columns: what the network says." }
+            div .columns { @for (name, matrix) in matrices {
+                div { h3 { (name) } (confusion_table(matrix, labels)) }
+            } }
+        }
+    }
+
+    fn probability(&self) -> Markup {
+        let diagram = ReliabilityDiagram {
+            float: &self.evaluation.float_reliability,
+            int8: &self.evaluation.int8_reliability,
+            size: DIAGRAM,
+        };
+        html! {
+            p .quiet {
+                "Images sorted by the probability of the class that is named: how many of them are named rightly. On the \
+                 dashed line a network is right as often as it says."
+            }
+            (chart(&diagram, "Reliability diagram"))
+        }
     }
 
     fn classes(&self, labels: &[&str]) -> Markup {

@@ -1,0 +1,181 @@
+//! The presets: the steps of the tutorial, our own recipe, and both with shorter schedules.
+
+use super::{Augmentation, Border, Optimizer, PixelScaling, Recipe, Schedule};
+
+/// Name and one line about each preset, in the order of the tutorial.
+pub const PRESETS: [(&str, &str); 10] = [
+    ("vgg1", "one block of two convolutions with 32 filters"),
+    ("vgg2", "two blocks, 32 and 64 filters"),
+    ("vgg3", "three blocks, 32, 64 and 128 filters"),
+    ("vgg3-dropout", "three blocks, dropout 0.2"),
+    ("vgg3-weight-decay", "three blocks, L2 penalty 0.001"),
+    ("vgg3-augment", "three blocks, shifts of 10 % and flips"),
+    (
+        "vgg3-increasing-dropout",
+        "three blocks, dropout 0.2, 0.3, 0.4, 0.5",
+    ),
+    (
+        "vgg3-dropout-augment",
+        "three blocks, dropout 0.2, shifts and flips",
+    ),
+    (
+        "vgg3-full",
+        "three blocks, increasing dropout, shifts and flips, batch normalization",
+    ),
+    (
+        "vgg3-best",
+        "the network of vgg3-full with a modern recipe: one-cycle, weight averaging, label smoothing",
+    ),
+];
+
+impl Recipe {
+    /// The preset of that name, as the tutorial has it (`vgg3-best`: as we found best).
+    pub fn preset(name: &str) -> Option<Self> {
+        let vgg3 = Self {
+            preset: name.to_owned(),
+            ..Self::tutorial_vgg3()
+        };
+        let recipe = match name {
+            "vgg1" => vgg3.with_blocks(1),
+            "vgg2" => vgg3.with_blocks(2),
+            "vgg3" => vgg3,
+            "vgg3-dropout" => vgg3.with_dropout([0.2, 0.2, 0.2], 0.2),
+            "vgg3-weight-decay" => Self {
+                weight_decay: 0.002,
+                ..vgg3
+            },
+            "vgg3-augment" => Self {
+                augmentation: Augmentation::TUTORIAL,
+                ..vgg3
+            },
+            "vgg3-increasing-dropout" => Self {
+                epochs: 200,
+                ..vgg3.with_dropout([0.2, 0.3, 0.4], 0.5)
+            },
+            "vgg3-dropout-augment" => Self {
+                epochs: 200,
+                augmentation: Augmentation::TUTORIAL,
+                ..vgg3.with_dropout([0.2, 0.2, 0.2], 0.2)
+            },
+            "vgg3-full" => Self {
+                epochs: 400,
+                batch_norm: true,
+                augmentation: Augmentation::TUTORIAL,
+                ..vgg3.with_dropout([0.2, 0.3, 0.4], 0.5)
+            },
+            "vgg3-best" => vgg3.with_modern_training(),
+            _ => return None,
+        };
+        Some(recipe)
+    }
+
+    fn tutorial_vgg3() -> Self {
+        Self {
+            preset: String::new(),
+            filters: vec![32, 64, 128],
+            batch_norm: false,
+            block_dropout: vec![0.0; 3],
+            hidden_dropout: 0.0,
+            pixel_scaling: PixelScaling::Unit,
+            augmentation: Augmentation::NONE,
+            optimizer: Optimizer::Sgd {
+                momentum: 0.9,
+                nesterov: false,
+            },
+            learning_rate: 0.001,
+            schedule: Schedule::Constant,
+            weight_decay: 0.0,
+            label_smoothing: 0.0,
+            batch_size: 64,
+            epochs: 100,
+            weight_averaging: None,
+            patience: None,
+            all_images: false,
+            image_limit: None,
+            classes: None,
+            transfer: None,
+            seed: 1,
+        }
+    }
+
+    fn with_blocks(mut self, blocks: usize) -> Self {
+        self.filters.truncate(blocks);
+        self.block_dropout.truncate(blocks);
+        self
+    }
+
+    fn with_dropout(mut self, blocks: [f64; 3], hidden: f64) -> Self {
+        self.block_dropout = blocks.to_vec();
+        self.hidden_dropout = hidden;
+        self
+    }
+
+    fn with_modern_training(self) -> Self {
+        Self {
+            batch_norm: true,
+            block_dropout: vec![0.05, 0.1, 0.1],
+            hidden_dropout: 0.2,
+            pixel_scaling: PixelScaling::Standardized,
+            augmentation: Augmentation {
+                shift: 4,
+                border: Border::Reflect,
+                flip: true,
+                cutout: 8,
+            },
+            optimizer: Optimizer::Sgd {
+                momentum: 0.9,
+                nesterov: true,
+            },
+            learning_rate: 0.1,
+            schedule: Schedule::OneCycle { warm_up: 0.15 },
+            weight_decay: 5e-4,
+            label_smoothing: 0.1,
+            batch_size: 128,
+            epochs: 60,
+            weight_averaging: Some(0.995),
+            ..self
+        }
+    }
+
+    /// A schedule of the same network for a quarter of an hour on two cores: as many epochs as fit, and no
+    /// regularization that only pays in a longer run.
+    pub fn shortened(self) -> Self {
+        let augmentation = Augmentation {
+            shift: 2,
+            ..self.augmentation
+        };
+        Self {
+            epochs: 4,
+            augmentation,
+            block_dropout: vec![0.0; 3],
+            hidden_dropout: 0.0,
+            label_smoothing: 0.0,
+            weight_averaging: Some(0.98),
+            ..self
+        }
+    }
+
+    /// A preset of the tutorial with a schedule that is to reach its accuracy in far fewer epochs: SGD with Nesterov
+    /// momentum, one cycle of a learning rate that is an order of magnitude larger. The network, its regularization
+    /// and its input are the preset's.
+    pub fn compressed(self) -> Self {
+        let epochs = match self.preset.as_str() {
+            "vgg1" | "vgg2" | "vgg3" => 5,
+            "vgg3-weight-decay" => 6,
+            "vgg3-augment" => 14,
+            "vgg3-dropout" => 16,
+            "vgg3-increasing-dropout" | "vgg3-dropout-augment" => 20,
+            _ => 24,
+        };
+        Self {
+            epochs,
+            optimizer: Optimizer::Sgd {
+                momentum: 0.9,
+                nesterov: true,
+            },
+            learning_rate: if self.batch_norm { 0.05 } else { 0.02 },
+            schedule: Schedule::OneCycle { warm_up: 0.2 },
+            ..self
+        }
+    }
+}
