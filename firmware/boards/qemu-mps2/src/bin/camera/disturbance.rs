@@ -4,9 +4,9 @@ use camera_models::Injection;
 use oorandom::Rand32;
 
 /// One attempt in so many is disturbed.
-const RARITY: u32 = 3;
+const RARITY: u32 = 4;
 /// The longest fault, in transactions.
-const LONGEST: u32 = 40;
+const LONGEST: u32 = 20;
 
 /// Where, when and how a camera fails, decided by a seed.
 pub struct Disturbance(Option<Rand32>);
