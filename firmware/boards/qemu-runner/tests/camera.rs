@@ -1,10 +1,10 @@
 //! The camera firmware in QEMU: through each modelled camera the host's logits bit for bit, and every frame accounted for,
 //! whatever the camera does.
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 
 use firmware::fault::FaultKind;
@@ -15,6 +15,7 @@ use qemu_runner::picture;
 use qemu_runner::session::Machine;
 use shared_model::preprocess::{Rgb565BigEndian, reduce};
 use shared_model::{AlignedBytes, Classification, IMAGE_LEN, Image, Interpreter, Model};
+use support::{build, root};
 
 /// Of CIFAR-10's test set, through each camera.
 const PICTURES: usize = 100;
@@ -22,26 +23,6 @@ const PICTURES: usize = 100;
 const SOAK: u32 = 2_000;
 /// After so many frames the stack has been as deep as it ever is.
 const SETTLED: u32 = 100;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..")
-}
-
-/// Builds the camera firmware around the committed model.
-fn build(machine: Machine) -> PathBuf {
-    let target = match machine {
-        Machine::M4 | Machine::M7 => "thumbv7em-none-eabihf",
-        Machine::M33 => "thumbv8m.main-none-eabihf",
-    };
-    let output = Command::new(root().join("tests/support/firmware-build"))
-        .args(["qemu-mps2", target, "camera"])
-        .env_remove("MODEL_BLOB")
-        .output()
-        .expect("tests/support/firmware-build can be started");
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
-    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
-}
 
 /// The first pictures of CIFAR-10's test set as a camera sees them: a label byte, then 32×32 of each colour in the file.
 fn frames(camera: Camera) -> Vec<Vec<u8>> {

@@ -107,7 +107,7 @@ fn run<'n>(
     let scene = HostFrames::new(file, &mut picture[..len]);
     let time = Time::new();
     let delay = SimulatedDelay(&time);
-    let mut disturbance = arguments.seed.map(Disturbance::new);
+    let mut disturbance = Disturbance::new(arguments.seed);
     let application = Application {
         attempts: arguments.attempts,
         delay,
@@ -119,10 +119,11 @@ fn run<'n>(
             let driver = ArducamMega::new(camera.spi(), delay, resolution);
             let faults = &arducam_mega::Fault::ALL;
             application.run("ArduCAM Mega", driver, memory, || {
-                disturbance
-                    .as_mut()
-                    .and_then(|next| next.next(faults, camera.transactions(), ARDUCAM_SPAN))
-                    .map_or((), |injection| camera.inject(injection));
+                if let Some(injection) =
+                    disturbance.next(faults, camera.transactions(), ARDUCAM_SPAN)
+                {
+                    camera.inject(injection);
+                }
             })?;
         }
         Camera::Ov2640 => {
@@ -130,10 +131,11 @@ fn run<'n>(
             let driver = Ov2640::new(sensor.sccb(), sensor.port(), delay, View::Scene);
             let faults = &ov2640::Fault::ALL;
             application.run("OV2640", driver, memory, || {
-                disturbance
-                    .as_mut()
-                    .and_then(|next| next.next(faults, sensor.transactions(), OV2640_SPAN))
-                    .map_or((), |injection| sensor.inject(injection));
+                if let Some(injection) =
+                    disturbance.next(faults, sensor.transactions(), OV2640_SPAN)
+                {
+                    sensor.inject(injection);
+                }
             })?;
         }
     }
