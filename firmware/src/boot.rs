@@ -39,6 +39,17 @@ pub fn refusal(error: &BootError) -> String<REFUSAL_LEN> {
     text
 }
 
+/// The blob at the start of `region`, a part of flash that is kept for one: as many bytes as the blob says that it has.
+/// Where there is no blob, all of `region`, of which [`boot`] says what is wrong.
+pub fn blob_in(region: &[u8]) -> &[u8] {
+    match Model::load(region) {
+        Err(LoadError::TrailingBytes { expected, .. }) => {
+            region.get(..expected as usize).unwrap_or(region)
+        }
+        _ => region,
+    }
+}
+
 /// The longest text of a [`plan_name`]: a kernel's name and a separator for each layer.
 pub const PLAN_LEN: usize = 10 * MAX_LAYERS;
 
@@ -148,6 +159,28 @@ mod tests {
         ];
         for error in errors {
             assert_eq!(refusal(&error), format!("{error}").as_str());
+        }
+    }
+
+    #[test]
+    fn a_blob_is_found_in_a_larger_part_of_flash() {
+        let blob = blob();
+        for erased in [0, 1, 4096] {
+            let mut region = blob.to_vec();
+            region.resize(blob.len() + erased, 0xFF);
+            assert_eq!(blob_in(&AlignedBytes::from(region.as_slice())), &*blob);
+        }
+    }
+
+    #[test]
+    fn flash_without_a_whole_blob_is_refused() {
+        let blob = blob();
+        let erased = AlignedBytes::from([0xFF; 64].as_slice());
+        let cut_off = AlignedBytes::from(&blob[..blob.len() - 1]);
+        for region in [&erased, &cut_off] {
+            assert_eq!(blob_in(region).len(), region.len());
+            let error = boot_with_arena(blob_in(region), 8192).expect_err("there is no blob");
+            assert!(matches!(error, BootError::Load(_)));
         }
     }
 

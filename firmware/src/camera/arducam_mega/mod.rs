@@ -33,10 +33,16 @@ pub enum Resolution {
 }
 
 impl Resolution {
-    const fn side(self) -> u16 {
-        match self {
+    /// Of the frames.
+    pub const fn format(self) -> FrameFormat {
+        let side = match self {
             Self::Square96 => 96,
             Self::Square128 => 128,
+        };
+        FrameFormat {
+            width: side,
+            height: side,
+            order: ByteOrder::BigEndian,
         }
     }
 
@@ -138,12 +144,7 @@ impl<S: SpiDevice, D: DelayNs> ArducamMega<S, D> {
 
 impl<S: SpiDevice, D: DelayNs> FrameSource for ArducamMega<S, D> {
     fn format(&self) -> FrameFormat {
-        let side = self.resolution.side();
-        FrameFormat {
-            width: side,
-            height: side,
-            order: ByteOrder::BigEndian,
-        }
+        self.resolution.format()
     }
 
     async fn initialize(&mut self) -> Result<(), Fault> {

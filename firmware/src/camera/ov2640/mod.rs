@@ -40,6 +40,13 @@ pub enum View {
     ColorBars,
 }
 
+/// Of the frames.
+pub const FORMAT: FrameFormat = FrameFormat {
+    width: WIDTH,
+    height: HEIGHT,
+    order: ByteOrder::BigEndian,
+};
+
 impl View {
     /// Everything that is written after the reset.
     fn settings(self) -> impl Iterator<Item = Setting> {
@@ -160,11 +167,7 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
 
 impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
     fn format(&self) -> FrameFormat {
-        FrameFormat {
-            width: WIDTH,
-            height: HEIGHT,
-            order: ByteOrder::BigEndian,
-        }
+        FORMAT
     }
 
     async fn initialize(&mut self) -> Result<(), Fault> {

@@ -1,0 +1,102 @@
+#![no_std]
+#![deny(missing_docs)]
+//! What the boards with a camera have in common: the model's place in flash, the serial port over USB, and the way from boot
+//! to frames. A board adds clocks, pins and DMA.
+
+mod model;
+mod usb;
+
+use embassy_time::{Delay, Instant, Timer};
+use firmware::boot::{self, BootError, boot};
+use firmware::camera::{FrameSource, Policy, Supervisor};
+use firmware::pipeline::{Board, Method, Pipeline, Smoothing};
+use firmware::protocol::{Message, TimeUnit};
+use firmware::report::{Log, Report, Serial};
+use firmware::watchdog::Watchdog;
+use shared_model::Model;
+use static_cell::ConstStaticCell;
+
+pub use usb::{PACKET_LEN, UsbSerial};
+
+/// Bytes of working memory: enough for the fastest plan of the committed model. `build.rs` refuses a model that needs more.
+const ARENA_LEN: usize = include!(concat!(env!("OUT_DIR"), "/arena_len.rs"));
+/// A message that the USB port has not taken after so long is dropped.
+const SERIAL_LIMIT_MS: u32 = 100;
+/// Half of a probability: below it the verdict is "not sure".
+const THRESHOLD: u16 = 0x8000;
+/// Of the newest frame, in 256ths: the verdict follows a change of scene within about three frames.
+const SMOOTHING_WEIGHT: u8 = 96;
+/// Between two refusals of a board that must not classify.
+const REFUSAL_SECONDS: u64 = 2;
+
+/// The watchdog's time: several of the camera's longest back-offs and initializations, and just below the longest
+/// that the watchdog of an RP2350 can count (16.7 s) and that of an STM32H743 with a prescaler of 128 (16.4 s).
+pub const WATCHDOG_SECONDS: u32 = 16;
+
+/// What a board brings.
+pub struct Hardware<S, W> {
+    /// Name of the board.
+    pub board: &'static str,
+    /// Name of the camera.
+    pub camera: &'static str,
+    /// The camera.
+    pub source: S,
+    /// Two buffers, each of which holds a frame.
+    pub frames: [&'static mut [u8]; 2],
+    /// Starts the watchdog, as soon as the board is known to compute correctly.
+    pub start_watchdog: W,
+}
+
+/// Boots and classifies frames for ever; call it once. A board whose model does not pass says why, for ever, and has no
+/// watchdog.
+///
+/// # Panics
+///
+/// The second time.
+pub async fn run<W: Watchdog>(
+    hardware: Hardware<impl FrameSource, impl FnOnce() -> W>,
+    usb: &'static UsbSerial,
+) -> ! {
+    static ARENA: ConstStaticCell<[u8; ARENA_LEN]> = ConstStaticCell::new([0; ARENA_LEN]);
+    static MODEL: ConstStaticCell<Option<Model<'static>>> = ConstStaticCell::new(None);
+
+    let serial = Serial::new(usb.port(), Delay, SERIAL_LIMIT_MS, || usb.request());
+    let blob = boot::blob_in(model::region());
+    let (model, interpreter) = match boot(blob, MODEL.take(), ARENA.take()) {
+        Ok(booted) => booted,
+        Err(error) => refuse(&error, (Log::new(&[]), serial)).await,
+    };
+    let plan = boot::plan_name(interpreter.plan());
+    let mut pipeline = Pipeline::new(
+        Board {
+            name: hardware.board,
+            camera: hardware.camera,
+            blob_len: blob.len() as u32,
+            plan: &plan,
+            time_unit: TimeUnit::Microseconds,
+        },
+        model,
+        interpreter,
+        Supervisor::new(hardware.source, Delay, Policy::default()),
+        Smoothing::new(
+            Method::Exponential {
+                weight: SMOOTHING_WEIGHT,
+            },
+            THRESHOLD,
+        ),
+        (Log::new(&model.graph().labels), serial),
+        || Instant::now().as_micros(),
+    );
+    let [one, other] = hardware.frames;
+    let mut watchdog = (hardware.start_watchdog)();
+    pipeline.run(one, other, &mut watchdog).await
+}
+
+/// Says why the board does not classify, to whoever comes.
+async fn refuse(error: &BootError, mut report: impl Report) -> ! {
+    let text = boot::refusal(error);
+    loop {
+        report.report(&Message::Refusal(&text)).await;
+        Timer::after_secs(REFUSAL_SECONDS).await;
+    }
+}

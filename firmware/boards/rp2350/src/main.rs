@@ -1,0 +1,92 @@
+//! A Raspberry Pi Pico 2 classifies what an ArduCAM Mega sees. Wiring and use: README.md.
+#![no_std]
+#![no_main]
+
+mod usb;
+
+use camera_board::{Hardware, UsbSerial, WATCHDOG_SECONDS};
+use cortex_m_rt as _;
+use defmt_rtt as _;
+use embassy_executor::Spawner;
+use embassy_rp::gpio::{Level, Output};
+use embassy_rp::peripherals::{DMA_CH0, DMA_CH1};
+use embassy_rp::spi::{self, Spi};
+use embassy_rp::watchdog;
+use embassy_rp::{bind_interrupts, clocks, dma};
+use embassy_time::{Delay, Duration};
+use embedded_hal_bus::spi::ExclusiveDevice;
+use firmware::camera::arducam_mega::{ArducamMega, Resolution};
+use firmware::watchdog::Watchdog;
+use panic_probe as _;
+use static_cell::ConstStaticCell;
+
+/// The fastest that the camera takes (see the driver).
+const SPI_HZ: u32 = 8_000_000;
+const RESOLUTION: Resolution = Resolution::Square128;
+const FRAME_LEN: usize = RESOLUTION.format().len();
+
+bind_interrupts!(struct Interrupts {
+    DMA_IRQ_0 => dma::InterruptHandler<DMA_CH0>, dma::InterruptHandler<DMA_CH1>;
+});
+
+/// The watchdog, and the LED that changes with each frame.
+struct Heartbeat {
+    watchdog: watchdog::Watchdog,
+    led: Output<'static>,
+}
+
+impl Watchdog for Heartbeat {
+    fn feed(&mut self) {
+        self.watchdog.feed(WATCHDOG_TIME);
+        self.led.toggle();
+    }
+}
+
+const WATCHDOG_TIME: Duration = Duration::from_secs(WATCHDOG_SECONDS as u64);
+
+#[embassy_executor::main]
+async fn main(_spawner: Spawner) {
+    static FRAMES: ConstStaticCell<[[u8; FRAME_LEN]; 2]> =
+        ConstStaticCell::new([[0; FRAME_LEN]; 2]);
+    static USB: UsbSerial = UsbSerial::new();
+
+    // 150 MHz from the crystal of 12 MHz: embassy-rp's default.
+    let pins = embassy_rp::init(embassy_rp::config::Config::default());
+    defmt::info!("processor at {=u32} Hz", clocks::clk_sys_freq());
+    usb::start(pins.USB, &USB);
+
+    // Mode 0, the first bit is the highest: embassy-rp's default.
+    let mut config = spi::Config::default();
+    config.frequency = SPI_HZ;
+    let bus = Spi::new(
+        pins.SPI0,
+        pins.PIN_18,
+        pins.PIN_19,
+        pins.PIN_16,
+        pins.DMA_CH0,
+        pins.DMA_CH1,
+        Interrupts,
+        config,
+    );
+    let select = Output::new(pins.PIN_17, Level::High);
+    let Ok(device) = ExclusiveDevice::new(bus, select, Delay);
+
+    let mut heartbeat = Heartbeat {
+        watchdog: watchdog::Watchdog::new(pins.WATCHDOG),
+        led: Output::new(pins.PIN_25, Level::Low),
+    };
+    let [one, other] = FRAMES.take();
+    let hardware = Hardware {
+        board: "rp2350",
+        camera: "ArduCAM Mega",
+        source: ArducamMega::new(device, Delay, RESOLUTION),
+        frames: [one, other],
+        start_watchdog: move || {
+            // A debugger may halt the processor for as long as it likes.
+            heartbeat.watchdog.pause_on_debug(true);
+            heartbeat.watchdog.start(WATCHDOG_TIME);
+            heartbeat
+        },
+    };
+    camera_board::run(hardware, &USB).await
+}

@@ -1,0 +1,45 @@
+//! 480 MHz from the board's crystal, 48 MHz for USB and camera.
+
+use embassy_stm32::Config;
+use embassy_stm32::rcc::{
+    AHBPrescaler, APBPrescaler, Hse, HseMode, Hsi48Config, Pll, PllDiv, PllMul, PllPreDiv,
+    PllSource, Sysclk, VoltageScale, mux,
+};
+use embassy_stm32::time::Hertz;
+
+/// X1 in WeAct's schematic V1.2.
+const CRYSTAL_HZ: u32 = 25_000_000;
+
+/// The fastest clocks of the datasheet (DS12110, general operating conditions at VOS0, silicon revision V): 480 MHz for
+/// the processor, 240 MHz for AXI and AHB, 120 MHz for APB.
+pub fn config() -> Config {
+    let mut config = Config::default();
+    let rcc = &mut config.rcc;
+    rcc.voltage_scale = VoltageScale::Scale0;
+    rcc.hse = Some(Hse {
+        freq: Hertz(CRYSTAL_HZ),
+        mode: HseMode::Oscillator,
+    });
+    // 25 MHz / 5 × 192 / 2; the oscillator of the loop is at its limit of 960 MHz.
+    rcc.pll1 = Some(Pll {
+        source: PllSource::HSE,
+        prediv: PllPreDiv::DIV5,
+        mul: PllMul::MUL192,
+        fracn: None,
+        divp: Some(PllDiv::DIV2),
+        divq: None,
+        divr: None,
+    });
+    rcc.sys = Sysclk::PLL1_P;
+    rcc.ahb_pre = AHBPrescaler::DIV2;
+    rcc.apb1_pre = APBPrescaler::DIV2;
+    rcc.apb2_pre = APBPrescaler::DIV2;
+    rcc.apb3_pre = APBPrescaler::DIV2;
+    rcc.apb4_pre = APBPrescaler::DIV2;
+    // Kept exact by the host's start-of-frame packets (RM0433, section 9: clock recovery system).
+    rcc.hsi48 = Some(Hsi48Config {
+        sync_from_usb: true,
+    });
+    rcc.mux.usbsel = mux::Usbsel::HSI48;
+    config
+}

@@ -1,0 +1,93 @@
+//! A WeAct MiniSTM32H743 classifies what an OV2640 sees. Wiring and use: README.md.
+#![no_std]
+#![no_main]
+
+mod clocks;
+mod frames;
+mod port;
+mod usb;
+
+use camera_board::{Hardware, UsbSerial, WATCHDOG_SECONDS};
+use defmt_rtt as _;
+use embassy_embedded_hal::adapter::BlockingAsync;
+use embassy_executor::Spawner;
+use embassy_stm32::gpio::{Level, Output, Speed};
+use embassy_stm32::i2c::{self, I2c};
+use embassy_stm32::peripherals::IWDG1;
+use embassy_stm32::rcc::{Mco, Mco1Source, McoConfig, McoPrescaler};
+use embassy_stm32::time::Hertz;
+use embassy_stm32::wdg::IndependentWatchdog;
+use embassy_time::{Delay, Duration};
+use firmware::camera::ov2640::{Ov2640, View};
+use firmware::watchdog::Watchdog;
+use panic_probe as _;
+use port::Port;
+
+/// Standard mode, which the board's pull-ups of 4.7 kΩ drive with ease; the sensor takes four times as much.
+const SCCB_HZ: u32 = 100_000;
+/// Three bytes take 0.3 ms.
+const SCCB_LIMIT: Duration = Duration::from_millis(10);
+
+/// The watchdog, and the LED that changes with each frame.
+struct Heartbeat {
+    watchdog: IndependentWatchdog<'static, IWDG1>,
+    led: Output<'static>,
+}
+
+impl Watchdog for Heartbeat {
+    fn feed(&mut self) {
+        self.watchdog.pet();
+        self.led.toggle();
+    }
+}
+
+#[embassy_executor::main]
+async fn main(_spawner: Spawner) {
+    static USB: UsbSerial = UsbSerial::new();
+
+    let mut core = defmt::unwrap!(cortex_m::Peripherals::take());
+    let pins = embassy_stm32::init(clocks::config());
+    let frames = frames::take(&mut core);
+    usb::start(pins.USB_OTG_FS, pins.PA12, pins.PA11, &USB);
+
+    // The camera's clock: 48 MHz / 2, with which the driver's figures hold.
+    let mut division = McoConfig::default();
+    division.prescaler = McoPrescaler::DIV2;
+    let _clock = Mco::new(pins.MCO1, pins.PA8, Mco1Source::HSI48, division);
+    let _power_down = Output::new(pins.PA7, Level::Low, Speed::Low);
+
+    // Without DMA, which could not reach the driver's variables (see memory.x), for two or three bytes at a time.
+    let mut config = i2c::Config::default();
+    config.frequency = Hertz(SCCB_HZ);
+    config.timeout = SCCB_LIMIT;
+    let sccb = BlockingAsync::new(I2c::new_blocking(pins.I2C1, pins.PB8, pins.PB9, config));
+    let port = Port::new(
+        pins.DCMI,
+        pins.DMA1_CH0,
+        pins.PC6,
+        pins.PC7,
+        pins.PE0,
+        pins.PE1,
+        pins.PE4,
+        pins.PD3,
+        pins.PE5,
+        pins.PE6,
+        pins.PB7,
+        pins.PA4,
+        pins.PA6,
+    );
+
+    let led = Output::new(pins.PE3, Level::Low, Speed::Low);
+    let hardware = Hardware {
+        board: "stm32h743",
+        camera: "OV2640",
+        source: Ov2640::new(sccb, port, Delay, View::Scene),
+        frames,
+        start_watchdog: move || {
+            let mut watchdog = IndependentWatchdog::new(pins.IWDG1, WATCHDOG_SECONDS * 1_000_000);
+            watchdog.unleash();
+            Heartbeat { watchdog, led }
+        },
+    };
+    camera_board::run(hardware, &USB).await
+}
