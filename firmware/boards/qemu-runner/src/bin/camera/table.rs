@@ -39,7 +39,8 @@ pub fn print(session: &Session) {
         "\nstage        instructions, median of {} frames",
         session.frames.len()
     );
-    let stages: [(&str, fn(&StageTimes) -> u64); 4] = [
+    type Stage = (&'static str, fn(&StageTimes) -> u64);
+    let stages: [Stage; 4] = [
         ("capture", |times| times.capture),
         ("preprocess", |times| times.preprocess),
         ("classify", |times| times.classify),
