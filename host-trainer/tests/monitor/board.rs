@@ -132,7 +132,15 @@ impl<S: Read + Write> Board<S> {
         let mut bytes = [0; 256];
         let len = match self.stream.read(&mut bytes) {
             Ok(len) => len,
-            Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => 0,
+            // A host that leaves resets the connection if it has not read everything; what writes next notices.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::TimedOut | ErrorKind::WouldBlock | ErrorKind::ConnectionReset
+                ) =>
+            {
+                0
+            }
             Err(error) => panic!("{error}"),
         };
         let requests: Vec<Request> = bytes[..len]
