@@ -23,6 +23,9 @@ const PICTURES: usize = 100;
 const SOAK: u32 = 2_000;
 /// After so many frames the stack has been as deep as it ever is.
 const SETTLED: u32 = 100;
+/// Bytes of stack that an exception takes: a frame of 26 words with the floating-point registers and a word that aligns
+/// it (Armv7-M Architecture Reference Manual, B1.5.7), and the two registers that the clock's handler saves.
+const EXCEPTION: usize = 4 * (26 + 1 + 2);
 
 /// The first pictures of CIFAR-10's test set as a camera sees them: a label byte, then 32×32 of each colour in the file.
 fn frames(camera: Camera) -> Vec<Vec<u8>> {
@@ -211,15 +214,14 @@ fn assert_accounted(session: &Session, context: &str) {
     );
 }
 
+/// The mark may still rise by the clock's exception, which comes about every 33 frames, wherever the program is then.
 fn assert_stack_settled(session: &Session, context: &str) {
-    let depths: BTreeSet<usize> = session
-        .stack
-        .iter()
-        .filter(|stack| stack.attempts >= SETTLED)
-        .map(|stack| stack.used)
-        .collect();
-    assert_eq!(depths.len(), 1, "{context}: {:?}", session.stack);
+    let settled = session.stack.iter().filter(|s| s.attempts >= SETTLED);
+    let depths = settled.map(|stack| stack.used);
+    let first = depths.clone().min().expect("it is logged on the way");
     let last = session.stack.last().expect("it is logged at the end");
+    let risen = last.used - first;
+    assert!(risen <= EXCEPTION, "{context}: {:?}", session.stack);
     assert_eq!(last.attempts, SOAK, "{context}");
     assert!(last.used < last.size, "{context}: {last:?}");
 }
