@@ -4,5 +4,6 @@
 pub mod clock;
 mod fault;
 pub mod model;
+pub mod program;
 pub mod records;
 pub mod stack;

@@ -14,15 +14,12 @@ use defmt_semihosting as _;
 use firmware::boot::{self, BootError};
 use firmware::profile::LayerTimes;
 use qemu_mps2::model::{self, ARENA_LEN};
+use qemu_mps2::program::{self, COMMAND_LINE_LEN};
 use qemu_mps2::records::{RecordFile, RecordsError};
 use qemu_mps2::{clock, stack};
 use semihosting::experimental::env;
-use semihosting::process::ExitCode;
 use shared_model::{Classification, IMAGE_LEN, Image, Interpreter, Model};
 use thiserror::Error;
-
-/// Longest command line that the host may pass.
-const COMMAND_LINE_LEN: usize = 512;
 
 /// Why the firmware gives up.
 #[derive(Debug, Error)]
@@ -50,29 +47,17 @@ fn main() -> ! {
     static mut ARENA: [u8; ARENA_LEN] = [0; ARENA_LEN];
     static mut MODEL: Option<Model<'static>> = None;
 
-    let peripherals = cortex_m::Peripherals::take().expect("nothing has taken them before main");
-    clock::start(peripherals.SYST);
-    let (executed, counted) = clock::calibrate();
-    defmt::info!(
-        "a loop of {=u64} instructions counts {=u64}",
-        executed,
-        counted
-    );
+    program::begin();
     let arguments = env::args::<COMMAND_LINE_LEN>();
     let request = arguments
         .as_ref()
         .ok()
         .and_then(|arguments| request(arguments.into_iter()));
-    match request
-        .ok_or(Failure::Arguments)
-        .and_then(|request| run(&request, MODEL, &mut ARENA[..request.arena_len]))
-    {
-        Ok(()) => ExitCode::SUCCESS.exit_process(),
-        Err(failure) => {
-            defmt::error!("{}", defmt::Display2Format(&failure));
-            ExitCode::FAILURE.exit_process()
-        }
-    }
+    program::end(
+        request
+            .ok_or(Failure::Arguments)
+            .and_then(|request| run(&request, MODEL, &mut ARENA[..request.arena_len])),
+    )
 }
 
 /// The words of the command line, if they make sense.

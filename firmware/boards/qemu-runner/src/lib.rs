@@ -7,3 +7,17 @@ pub mod picture;
 mod process;
 pub mod protocol;
 pub mod session;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// Ends a program of the host; a failure goes to standard error.
+pub fn exit(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

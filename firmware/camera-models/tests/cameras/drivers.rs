@@ -1,6 +1,6 @@
 //! The drivers against the models, and the models against wrong drivers.
 
-use crate::support::run;
+use crate::support::{SHORT_TIMING, run};
 use camera_models::{Injection, MovingBlocks, Scene, SimulatedDelay, Time, arducam_mega, ov2640};
 use embassy_futures::block_on;
 use embedded_hal_async::i2c::{ErrorKind, I2c};
@@ -227,12 +227,7 @@ fn ov2640_kinds(fault: ov2640::Fault, first: u32, count: u32) -> Vec<FaultKind> 
 
 fn arducam_kinds(fault: arducam_mega::Fault, first: u32, count: u32) -> Vec<FaultKind> {
     let time = Time::new();
-    let timing = arducam_mega::Timing {
-        reset_ms: 3,
-        setting_ms: 2,
-        capture_ms: 4,
-    };
-    let camera = arducam_mega::ArducamMega::new(&time, MovingBlocks::default(), 0x85, timing);
+    let camera = arducam_mega::ArducamMega::new(&time, MovingBlocks::default(), 0x85, SHORT_TIMING);
     camera.inject(Injection {
         fault,
         first,
@@ -352,12 +347,7 @@ fn every_fault_of_an_arducam_mega_has_its_name() {
 /// The transaction that clears the FIFO before the second frame of an undisturbed run.
 fn second_capture() -> u32 {
     let time = Time::new();
-    let timing = arducam_mega::Timing {
-        reset_ms: 3,
-        setting_ms: 2,
-        capture_ms: 4,
-    };
-    let camera = arducam_mega::ArducamMega::new(&time, MovingBlocks::default(), 0x85, timing);
+    let camera = arducam_mega::ArducamMega::new(&time, MovingBlocks::default(), 0x85, SHORT_TIMING);
     let mut driver = ArducamMega::new(camera.spi(), SimulatedDelay(&time), Resolution::Square96);
     assert!(picture(&mut driver).is_ok());
     camera.transactions()

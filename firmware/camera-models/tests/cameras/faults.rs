@@ -1,6 +1,6 @@
 //! Every fault at every transaction of boot, initialization and the first captures, for both cameras.
 
-use crate::support::{Expected, Records, run};
+use crate::support::{Expected, Records, SHORT_TIMING, run};
 use camera_models::{Injection, MovingBlocks, SimulatedDelay, Time, arducam_mega, ov2640};
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
 use firmware::camera::ov2640::{Ov2640, View};
@@ -103,13 +103,7 @@ fn arducam_run(
     injection: Option<Injection<arducam_mega::Fault>>,
 ) -> (u32, Records) {
     let time = Time::new();
-    // Short, so that there are few polls among the transactions.
-    let timing = arducam_mega::Timing {
-        reset_ms: 3,
-        setting_ms: 2,
-        capture_ms: 4,
-    };
-    let camera = arducam_mega::ArducamMega::new(&time, MovingBlocks::default(), 0x85, timing);
+    let camera = arducam_mega::ArducamMega::new(&time, MovingBlocks::default(), 0x85, SHORT_TIMING);
     if let Some(injection) = injection {
         camera.inject(injection);
     }

@@ -1,6 +1,6 @@
 //! Thousands of frames with random faults, for both cameras.
 
-use crate::support::{Expected, Records, run};
+use crate::support::{Expected, Records, SHORT_TIMING, run};
 use camera_models::{Injection, MovingBlocks, SimulatedDelay, Time, arducam_mega, ov2640};
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
 use firmware::camera::ov2640::{Ov2640, View};
@@ -85,12 +85,7 @@ fn ov2640_soak() {
 #[test]
 fn arducam_mega_soak() {
     let time = Time::new();
-    let timing = arducam_mega::Timing {
-        reset_ms: 3,
-        setting_ms: 2,
-        capture_ms: 4,
-    };
-    let camera = arducam_mega::ArducamMega::new(&time, MovingBlocks::default(), 0x81, timing);
+    let camera = arducam_mega::ArducamMega::new(&time, MovingBlocks::default(), 0x81, SHORT_TIMING);
     let driver = ArducamMega::new(camera.spi(), SimulatedDelay(&time), Resolution::Square96);
     soak(driver, &time, |numbers| {
         camera.inject(Injection {

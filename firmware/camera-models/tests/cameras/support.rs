@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-use camera_models::{MovingBlocks, Scene, SimulatedDelay, Time};
+use camera_models::{MovingBlocks, Scene, SimulatedDelay, Time, arducam_mega};
 use embassy_futures::block_on;
 use firmware::boot::boot;
 use firmware::camera::{FrameSource, Policy, Supervisor};
@@ -18,6 +18,13 @@ use shared_model::encode::{Layer, Network, encode};
 use shared_model::graph::{Accuracy, LayerKind, Output, PixelScaling, Provenance};
 use shared_model::preprocess::{Rgb565BigEndian, reduce};
 use shared_model::{AlignedBytes, IMAGE_LEN, Image, Interpreter, Model};
+
+/// Of an ArduCAM Mega that is so quick that there are few polls among the transactions.
+pub const SHORT_TIMING: arducam_mega::Timing = arducam_mega::Timing {
+    reset_ms: 3,
+    setting_ms: 2,
+    capture_ms: 4,
+};
 
 /// A dense layer with ten logits, in which every pixel counts.
 pub fn blob() -> &'static AlignedBytes {

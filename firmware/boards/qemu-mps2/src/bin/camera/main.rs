@@ -22,19 +22,16 @@ use disturbance::Disturbance;
 use firmware::boot::BootError;
 use firmware::camera::arducam_mega::ArducamMega;
 use firmware::camera::ov2640::{Ov2640, View};
-use qemu_mps2::clock;
 use qemu_mps2::model::ARENA_LEN;
+use qemu_mps2::program::{self, COMMAND_LINE_LEN};
 use qemu_mps2::records::{RecordFile, RecordsError};
 use scene::HostFrames;
 use semihosting::experimental::env;
-use semihosting::process::ExitCode;
 use shared_model::Model;
 use thiserror::Error;
 
 use application::{Application, Memory};
 
-/// Longest command line that the host may pass.
-const COMMAND_LINE_LEN: usize = 512;
 /// The longest frame of a [`Camera`].
 const FRAME_LEN: usize = Camera::Ov2640.frame_len();
 /// Of a 3 MP camera with new numbers for resolutions; the driver takes all of the series.
@@ -65,14 +62,7 @@ fn main() -> ! {
     static mut FRAMES: [[u8; FRAME_LEN]; 2] = [[0; FRAME_LEN]; 2];
     static mut SCENE: [u8; FRAME_LEN] = [0; FRAME_LEN];
 
-    let peripherals = cortex_m::Peripherals::take().expect("nothing has taken them before main");
-    clock::start(peripherals.SYST);
-    let (executed, counted) = clock::calibrate();
-    defmt::info!(
-        "a loop of {=u64} instructions counts {=u64}",
-        executed,
-        counted
-    );
+    program::begin();
     let words = env::args::<COMMAND_LINE_LEN>();
     let arguments = words
         .as_ref()
@@ -83,16 +73,11 @@ fn main() -> ! {
         model: MODEL,
         frames: FRAMES,
     };
-    let result = arguments
-        .ok_or(Failure::Arguments)
-        .and_then(|arguments| run(&arguments, memory, SCENE));
-    match result {
-        Ok(()) => ExitCode::SUCCESS.exit_process(),
-        Err(failure) => {
-            defmt::error!("{}", defmt::Display2Format(&failure));
-            ExitCode::FAILURE.exit_process()
-        }
-    }
+    program::end(
+        arguments
+            .ok_or(Failure::Arguments)
+            .and_then(|arguments| run(&arguments, memory, SCENE)),
+    )
 }
 
 /// Makes the camera and watches through it.
