@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use host_trainer::comparison::{self, Entry, Plan, Source};
+use host_trainer::comparison::{self, Entry, Plan, Records, Source};
 use host_trainer::dataset::Cifar10;
 use host_trainer::device;
 use host_trainer::recipe::Recipe;
@@ -25,18 +25,19 @@ pub struct Arguments {
     /// How the tutorial's networks are trained.
     #[arg(long, value_enum, default_value_t)]
     schedule: ScheduleChoice,
-    /// Train these rows only; the table still shows the others, with what was measured or as missing.
+    /// Train these rows only, even if the table has them; it still shows the others.
     #[arg(long, value_delimiter = ',', value_name = "ROW[,ROW…]")]
     only: Vec<String>,
-    /// Train nothing: put the table together from the runs that are there.
+    /// Train nothing: put the table together from the runs that are there, and from the table itself for the others.
     #[arg(long, conflicts_with = "only")]
     collect: bool,
     /// Try the whole way out: one epoch on the first N images of each row, in a folder of its own.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(64..))]
     rehearse: Option<u16>,
-    /// Folder of the table, the chart, and each run's history and curves.
-    #[arg(long, default_value = "data/comparison")]
-    output: PathBuf,
+    /// Folder of the table, the chart, and each run's history and curves [default: data/comparison, but when rehearsing the
+    /// folder of the rehearsal].
+    #[arg(long)]
+    output: Option<PathBuf>,
     /// The model of the tutorial table's last row.
     #[arg(long, default_value = "data/models/vgg3-full.blob")]
     best: PathBuf,
@@ -68,14 +69,16 @@ enum ScheduleChoice {
 pub fn run(arguments: Arguments) -> CommandResult {
     let runs = arguments.runs();
     let plan = arguments.plan(&runs);
+    let output = arguments.output(&runs);
+    let records = Records::of(&plan, &output)?;
     if !arguments.collect {
         let entries = chosen(&plan, &arguments.only)?;
-        make(&entries, &runs, &arguments)?;
+        make(&entries, &runs, &records, &arguments)?;
     }
-    let table = plan.table(&runs, &arguments.command())?;
-    copy_histories(&plan, &runs, &arguments.output.join("runs"))?;
+    let table = plan.table(&runs, &records, &arguments.command())?;
+    keep(&plan, &runs, &records)?;
     println!("{}", table.markdown(plan.name));
-    for file in table.write(&arguments.output, plan.name)? {
+    for file in table.write(&output, plan.name)? {
         println!("wrote {}", file.display());
     }
     let missing = table.rows.iter().filter(|row| row.measured.is_none());
@@ -101,6 +104,15 @@ impl Arguments {
         match self.rehearse {
             None => self.place.runs.join(folder),
             Some(images) => self.place.runs.join(format!("{folder}-rehearsal-{images}")),
+        }
+    }
+
+    /// The folder of the table.
+    fn output(&self, runs: &Path) -> PathBuf {
+        match (&self.output, self.rehearse) {
+            (Some(folder), _) => folder.clone(),
+            (None, None) => "data/comparison".into(),
+            (None, Some(_)) => runs.join("table"),
         }
     }
 
@@ -158,7 +170,12 @@ fn chosen<'a>(plan: &'a Plan, only: &[String]) -> Result<Vec<&'a Entry>, String>
 }
 
 /// Trains and quantizes what is not there yet, one run after the other.
-fn make(entries: &[&Entry], runs: &Path, arguments: &Arguments) -> CommandResult {
+fn make(
+    entries: &[&Entry],
+    runs: &Path,
+    records: &Records,
+    arguments: &Arguments,
+) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
     println!("{}", selected.explanation);
     let data = arguments.data.load()?;
@@ -168,6 +185,13 @@ fn make(entries: &[&Entry], runs: &Path, arguments: &Arguments) -> CommandResult
         };
         if entry.report(runs)?.is_some() {
             println!("{}: there already", entry.name);
+            continue;
+        }
+        if arguments.only.is_empty() && records.measured(entry)?.is_some() {
+            println!(
+                "{0}: in the table already; `--only {0}` trains it again",
+                entry.name
+            );
             continue;
         }
         println!("{}: {}", entry.name, entry.about);
@@ -201,7 +225,7 @@ fn train(
 }
 
 /// Copies what is worth keeping of each run: its recipe, history and curves, not its weights.
-fn copy_histories(plan: &Plan, runs: &Path, output: &Path) -> CommandResult {
+fn keep(plan: &Plan, runs: &Path, records: &Records) -> CommandResult {
     for entry in &plan.entries {
         let Source::Run { run, .. } = &entry.source else {
             continue;
@@ -212,8 +236,7 @@ fn copy_histories(plan: &Plan, runs: &Path, output: &Path) -> CommandResult {
         }
         let curves = PathBuf::from(CURVES).with_extension("svg");
         for file in [Path::new(RECIPE_FILE), Path::new(HISTORY_FILE), &curves] {
-            let target = output.join(plan.name).join(run).join(file);
-            model::write(&target, &fs::read(from.join(file))?)?;
+            model::write(&records.run(run).join(file), &fs::read(from.join(file))?)?;
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 mod chart;
 mod extensions;
 mod markdown;
+mod records;
 #[cfg(test)]
 mod tests;
 mod tutorial;
@@ -16,6 +17,7 @@ use crate::report::ReportError;
 use crate::report::model::{self, ModelFileError, ModelFiles, ModelReport};
 
 pub use extensions::extensions;
+pub use records::Records;
 pub use tutorial::tutorial;
 
 /// What a table compares: the runs are made or collected, then [`Plan::table`] puts their figures together.
@@ -93,7 +95,7 @@ pub struct Row {
     pub tutorial: Option<Published>,
     /// The command that trains, quantizes and measures the row again.
     pub command: String,
-    /// What was measured; `None` if the run is missing.
+    /// What was measured; `None` if the row was never run.
     pub measured: Option<Measured>,
 }
 
@@ -181,12 +183,22 @@ impl Entry {
 }
 
 impl Plan {
-    /// The table of the runs that lie under `runs`; a run that is not there is a row without figures.
+    /// The table of the runs that lie under `runs`; a run that is not there keeps the figures that `records` has, else it is a
+    /// row without figures.
     ///
     /// `command` is what makes the table, without the flags that choose rows.
-    pub fn table(&self, runs: &Path, command: &str) -> Result<Table, CollectError> {
+    pub fn table(
+        &self,
+        runs: &Path,
+        records: &Records,
+        command: &str,
+    ) -> Result<Table, CollectError> {
         let row = |entry: &Entry| {
             let report = entry.report(runs)?;
+            let measured = match &report {
+                Some(report) => Some(Measured::from(report)),
+                None => records.measured(entry)?,
+            };
             Ok(Row {
                 name: entry.name.to_owned(),
                 about: entry.about.to_owned(),
@@ -197,7 +209,7 @@ impl Plan {
                         .as_ref()
                         .map_or_else(String::new, ModelReport::commands),
                 },
-                measured: report.as_ref().map(Measured::from),
+                measured,
             })
         };
         Ok(Table {

@@ -26,6 +26,16 @@ fn with_runs(plan: &Plan, names: &[&str]) -> TempDir {
     folder
 }
 
+/// The table of the runs under `runs` alone.
+fn table(plan: &Plan, runs: &TempDir) -> Result<Table, CollectError> {
+    let none = TempDir::new().unwrap();
+    plan.table(
+        runs.path(),
+        &Records::of(plan, none.path()).unwrap(),
+        "compare",
+    )
+}
+
 fn compressed() -> Plan {
     tutorial(Path::new("/no/such/model.blob"), Recipe::compressed)
 }
@@ -34,7 +44,7 @@ fn compressed() -> Plan {
 fn a_missing_run_is_a_row_that_says_so() {
     let plan = compressed();
     let runs = with_runs(&plan, &["vgg1", "vgg3-augment"]);
-    let table = plan.table(runs.path(), "compare").unwrap();
+    let table = table(&plan, &runs).unwrap();
 
     assert_eq!(table.rows.len(), 10);
     let measured = table.rows.iter().filter(|row| row.measured.is_some());
@@ -55,7 +65,7 @@ fn a_missing_run_is_a_row_that_says_so() {
 fn every_column_of_every_row_has_a_cell() {
     for plan in [compressed(), extensions(Path::new("runs"))] {
         let runs = with_runs(&plan, &["vgg2", "pixels-unit"]);
-        let text = plan.table(runs.path(), "compare").unwrap().markdown("t");
+        let text = table(&plan, &runs).unwrap().markdown("t");
         let widths: HashSet<usize> = text
             .lines()
             .filter(|line| line.starts_with('|'))
@@ -69,15 +79,47 @@ fn every_column_of_every_row_has_a_cell() {
 fn a_run_of_another_recipe_is_refused() {
     let runs = with_runs(&compressed(), &["vgg1"]);
     let original = tutorial(Path::new("none"), |recipe| recipe);
-    let error = original.table(runs.path(), "compare").unwrap_err();
+    let error = table(&original, &runs).unwrap_err();
     assert!(matches!(error, CollectError::OtherRecipe { .. }), "{error}");
+}
+
+#[test]
+fn a_row_outlives_its_run_but_not_its_recipe() {
+    let plan = compressed();
+    let runs = with_runs(&plan, &["vgg1", "vgg2"]);
+    let made = table(&plan, &runs).unwrap();
+    let output = TempDir::new().unwrap();
+    made.write(output.path(), plan.name).unwrap();
+    let keep = |run: &str, recipe: &Recipe| {
+        let records = Records::of(&plan, output.path()).unwrap();
+        let text = serde_json::to_vec(recipe).unwrap();
+        model::write(&records.run(run).join("recipe.json"), &text).unwrap();
+    };
+    let recipe = |run: &str| Recipe::preset(run).unwrap().compressed();
+    let again = || {
+        let nothing = TempDir::new().unwrap();
+        let records = Records::of(&plan, output.path()).unwrap();
+        plan.table(nothing.path(), &records, "compare").unwrap()
+    };
+
+    keep("vgg1", &recipe("vgg1"));
+    keep("vgg2", &recipe("vgg2"));
+    assert_eq!(again(), made);
+
+    let other = Recipe {
+        epochs: 1,
+        ..recipe("vgg2")
+    };
+    keep("vgg2", &other);
+    assert_eq!(again().rows[0], made.rows[0]);
+    assert_eq!(again().rows[1].measured, None);
 }
 
 #[test]
 fn table_and_chart_are_written_and_the_table_is_read_back() {
     let plan = compressed();
     let runs = with_runs(&plan, &["vgg2"]);
-    let table = plan.table(runs.path(), "compare").unwrap();
+    let table = table(&plan, &runs).unwrap();
     let output = TempDir::new().unwrap();
 
     let files = table.write(output.path(), plan.name).unwrap();
