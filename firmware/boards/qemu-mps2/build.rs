@@ -29,5 +29,5 @@ fn configure() -> Result<(), String> {
     if target.starts_with("thumbv8m") {
         println!("cargo::rustc-cfg=armv8m");
     }
-    blob_build::write_arena_len(blob_build::take()?.arena_len.max(LARGEST_ARENA))
+    blob_build::write_arena_len(blob_build::take()?.max(LARGEST_ARENA))
 }

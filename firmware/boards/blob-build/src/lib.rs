@@ -11,14 +11,6 @@ use shared_model::{AlignedBytes, Model};
 /// Taken unless the environment variable MODEL_BLOB names another; relative to the board's crate, like that one.
 const DEFAULT_BLOB: &str = "../../../data/models/vgg3-full.blob";
 
-/// A model that a board takes.
-pub struct Blob {
-    /// Its file.
-    pub path: PathBuf,
-    /// Bytes of working memory that it needs at least.
-    pub arena_len: usize,
-}
-
 /// Ends a build script; cargo shows why it failed.
 pub fn exit(result: Result<(), String>) -> ExitCode {
     match result {
@@ -30,19 +22,19 @@ pub fn exit(result: Result<(), String>) -> ExitCode {
     }
 }
 
-/// Finds the blob and gives its path to the crate as the environment variable MODEL_BLOB.
+/// Finds the blob and gives its path to the crate as the environment variable MODEL_BLOB. Returns the bytes of working memory
+/// that the model needs at least.
 ///
 /// # Errors
 ///
 /// If there is no model; the message says how to make one.
-pub fn take() -> Result<Blob, String> {
+pub fn take() -> Result<usize, String> {
     println!("cargo::rerun-if-env-changed=MODEL_BLOB");
     let folder = PathBuf::from(required("CARGO_MANIFEST_DIR")?);
     let path = folder.join(env::var_os("MODEL_BLOB").unwrap_or(DEFAULT_BLOB.into()));
     println!("cargo::rerun-if-changed={}", path.display());
     println!("cargo::rustc-env=MODEL_BLOB={}", path.display());
-    let arena_len = arena_len(&path)?;
-    Ok(Blob { path, arena_len })
+    arena_len(&path)
 }
 
 /// Writes the arena's length for the crate, which includes it as `arena_len.rs` from its `OUT_DIR`.

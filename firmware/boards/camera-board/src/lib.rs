@@ -18,8 +18,8 @@ use static_cell::ConstStaticCell;
 
 pub use usb::{PACKET_LEN, UsbSerial};
 
-/// Bytes of working memory: enough for the fastest plan of the committed model. `build.rs` refuses a model that needs more.
-const ARENA_LEN: usize = include!(concat!(env!("OUT_DIR"), "/arena_len.rs"));
+/// Bytes of working memory that the model which is built in needs at least: a board with less does not build.
+pub const LEAST_ARENA_LEN: usize = include!(concat!(env!("OUT_DIR"), "/arena_len.rs"));
 /// A message that the USB port has not taken after so long is dropped.
 const SERIAL_LIMIT_MS: u32 = 100;
 /// Half of a probability: below it the verdict is "not sure".
@@ -41,6 +41,8 @@ pub struct Hardware<S, W> {
     pub camera: &'static str,
     /// The camera.
     pub source: S,
+    /// Working memory of an inference: the more, the faster.
+    pub arena: &'static mut [u8],
     /// Two buffers, each of which holds a frame.
     pub frames: [&'static mut [u8]; 2],
     /// Starts the watchdog, as soon as the board is known to compute correctly.
@@ -57,12 +59,11 @@ pub async fn run<W: Watchdog>(
     hardware: Hardware<impl FrameSource, impl FnOnce() -> W>,
     usb: &'static UsbSerial,
 ) -> ! {
-    static ARENA: ConstStaticCell<[u8; ARENA_LEN]> = ConstStaticCell::new([0; ARENA_LEN]);
     static MODEL: ConstStaticCell<Option<Model<'static>>> = ConstStaticCell::new(None);
 
     let serial = Serial::new(usb.port(), Delay, SERIAL_LIMIT_MS, || usb.request());
     let blob = boot::blob_in(model::region());
-    let (model, interpreter) = match boot(blob, MODEL.take(), ARENA.take()) {
+    let (model, interpreter) = match boot(blob, MODEL.take(), hardware.arena) {
         Ok(booted) => booted,
         Err(error) => refuse(&error, (Log::new(&[]), serial)).await,
     };

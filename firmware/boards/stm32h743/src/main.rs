@@ -7,7 +7,7 @@ mod frames;
 mod port;
 mod usb;
 
-use camera_board::{Hardware, UsbSerial, WATCHDOG_SECONDS};
+use camera_board::{Hardware, LEAST_ARENA_LEN, UsbSerial, WATCHDOG_SECONDS};
 use defmt_rtt as _;
 use embassy_embedded_hal::adapter::BlockingAsync;
 use embassy_executor::Spawner;
@@ -22,11 +22,19 @@ use firmware::camera::ov2640::{Ov2640, View};
 use firmware::watchdog::Watchdog;
 use panic_probe as _;
 use port::Port;
+use static_cell::ConstStaticCell;
 
 /// Standard mode, which the board's pull-ups of 4.7 kΩ drive with ease; the sensor takes four times as much.
 const SCCB_HZ: u32 = 100_000;
 /// Three bytes take 0.3 ms.
 const SCCB_LIMIT: Duration = Duration::from_millis(10);
+
+/// What the DTCM has room for beside the stack: a larger one gains little, since flash is cached.
+const ARENA_LEN: usize = 64 * 1024;
+const _: () = assert!(
+    LEAST_ARENA_LEN <= ARENA_LEN,
+    "the model in MODEL_BLOB needs a larger arena: enlarge ARENA_LEN"
+);
 
 /// The watchdog, and the LED that changes with each frame.
 struct Heartbeat {
@@ -43,6 +51,7 @@ impl Watchdog for Heartbeat {
 
 #[embassy_executor::main]
 async fn main(_spawner: Spawner) {
+    static ARENA: ConstStaticCell<[u8; ARENA_LEN]> = ConstStaticCell::new([0; ARENA_LEN]);
     static USB: UsbSerial = UsbSerial::new();
 
     let mut core = defmt::unwrap!(cortex_m::Peripherals::take());
@@ -82,6 +91,7 @@ async fn main(_spawner: Spawner) {
         board: "stm32h743",
         camera: "OV2640",
         source: Ov2640::new(sccb, port, Delay, View::Scene),
+        arena: ARENA.take(),
         frames,
         start_watchdog: move || {
             let mut watchdog = IndependentWatchdog::new(pins.IWDG1, WATCHDOG_SECONDS * 1_000_000);
