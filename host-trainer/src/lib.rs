@@ -7,6 +7,7 @@ pub mod comparison;
 pub mod convolution;
 pub mod dataset;
 pub mod device;
+mod digits;
 pub mod evaluate;
 mod flex_tensor;
 pub mod monitor;

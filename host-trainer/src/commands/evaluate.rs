@@ -1,5 +1,6 @@
 //! `evaluate`: a blob and its float weights on the test set.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{self, Evaluation};
 use host_trainer::report::model::{self, ModelFiles, ModelReport};
 use host_trainer::training;
-use shared_model::AlignedBytes;
+use shared_model::{AlignedBytes, Image};
 
 use super::CommandResult;
 use super::data::Directory;
@@ -16,12 +17,19 @@ use super::data::Directory;
 /// Flags of `evaluate`.
 #[derive(Args)]
 pub struct Arguments {
-    /// The blob; its float weights (.bpk) and report (.json) lie beside it.
-    #[arg(long, default_value = "data/models/vgg3-full.blob")]
-    blob: PathBuf,
+    #[command(flatten)]
+    subject: Subject,
     /// End with one line of JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Flags that say which model is measured, on what and by what.
+#[derive(Args)]
+pub struct Subject {
+    /// The blob; its float weights (.bpk) and report (.json) lie beside it.
+    #[arg(long, default_value = "data/models/vgg3-full.blob")]
+    blob: PathBuf,
     /// What computes the float network.
     #[arg(long, value_enum, default_value_t)]
     device: DeviceChoice,
@@ -29,34 +37,60 @@ pub struct Arguments {
     data: Directory,
 }
 
+/// A model that was measured again.
+pub struct Measured {
+    /// The model's files.
+    pub files: ModelFiles,
+    /// Its report, with the evaluation of now.
+    pub report: ModelReport,
+    /// The test images of its classes.
+    pub images: Vec<Image>,
+    /// Time of the evaluation.
+    pub seconds: f64,
+}
+
 /// Runs `evaluate`.
 pub fn run(arguments: Arguments) -> CommandResult {
-    let files = ModelFiles::of_blob(arguments.blob);
-    let bytes = AlignedBytes::from(&*model::read(&files.blob)?);
-    let model = model::load(&bytes, &files.blob)?;
-    let recipe = ModelReport::load(&files)?.recipe;
-    let selected = device::select(arguments.device)?;
-    println!("{}", selected.explanation);
-    let network = training::load_weights(&recipe, &files.weights(), &selected.device)?;
-    let test = recipe.select(&arguments.data.load()?.test);
-    let begin = Instant::now();
-    let evaluation = evaluate::evaluate(
-        &network,
-        recipe.pixel_scaling,
-        &model,
-        &test,
-        &selected.device,
-    );
-    print_table(&evaluation, &model.graph().labels);
+    let measured = arguments.subject.measure()?;
+    let evaluation = &measured.report.evaluation;
+    print_table(evaluation, &measured.report.recipe.class_names());
     println!(
         "{} images in {:.1} s, float and int8",
-        evaluation.images,
-        begin.elapsed().as_secs_f64()
+        evaluation.images, measured.seconds
     );
     if arguments.json {
-        println!("{}", serde_json::to_string(&evaluation)?);
+        println!("{}", serde_json::to_string(evaluation)?);
     }
     Ok(())
+}
+
+impl Subject {
+    /// Loads the model and measures it on the test set.
+    pub fn measure(self) -> Result<Measured, Box<dyn Error>> {
+        let files = ModelFiles::of_blob(self.blob);
+        let bytes = AlignedBytes::from(&*model::read(&files.blob)?);
+        let model = model::load(&bytes, &files.blob)?;
+        let mut report = ModelReport::load(&files)?;
+        let selected = device::select(self.device)?;
+        println!("{}", selected.explanation);
+        let recipe = &report.recipe;
+        let network = training::load_weights(recipe, &files.weights(), &selected.device)?;
+        let test = recipe.select(&self.data.load()?.test);
+        let begin = Instant::now();
+        report.evaluation = evaluate::evaluate(
+            &network,
+            recipe.pixel_scaling,
+            &model,
+            &test,
+            &selected.device,
+        );
+        Ok(Measured {
+            files,
+            report,
+            images: test.images,
+            seconds: begin.elapsed().as_secs_f64(),
+        })
+    }
 }
 
 fn print_table(evaluation: &Evaluation, labels: &[&str]) {

@@ -4,17 +4,11 @@ use firmware::camera::Remedy;
 use firmware::fault::{FaultCounters, FaultKind};
 use firmware::protocol::TimeUnit;
 
+use crate::digits::grouped;
+
 /// `562896` as `562,896`.
 pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    grouped(number, ',')
 }
 
 /// A probability as a part of one.

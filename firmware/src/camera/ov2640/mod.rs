@@ -11,7 +11,7 @@ mod tables;
 use super::{ByteOrder, Frame, FrameFormat, FrameSource, ParallelCapture, timeout};
 use crate::fault::{Fault, Wait};
 use embedded_hal_async::delay::DelayNs;
-use embedded_hal_async::i2c::I2c;
+use embedded_hal_async::i2c::{self, I2c};
 use registers::{
     BANK_SELECT, COM7, COM7_COLOR_BAR, COM7_RESET, COM7_SVGA, PIDH, PIDL, PRODUCT, SCCB_ADDRESS,
 };
@@ -64,6 +64,15 @@ impl View {
     }
 }
 
+/// Does what `bus` does, but not for ever.
+async fn transaction<E: i2c::Error>(
+    delay: &mut impl DelayNs,
+    bus: impl Future<Output = Result<(), E>>,
+) -> Result<(), Fault> {
+    let named = async { bus.await.map_err(|error| Fault::from_i2c(&error)) };
+    timeout(delay, TRANSACTION_LIMIT_MS, Wait::Transaction, named).await
+}
+
 /// An OV2640 on an I²C bus and a parallel port.
 #[derive(Debug)]
 pub struct Ov2640<I, P, D> {
@@ -89,17 +98,7 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
 
     async fn write_byte(&mut self, address: u8, value: u8) -> Result<(), Fault> {
         let bytes = [address, value];
-        let transaction = async {
-            let result = self.i2c.write(SCCB_ADDRESS, &bytes).await;
-            result.map_err(|error| Fault::from_i2c(&error))
-        };
-        timeout(
-            &mut self.delay,
-            TRANSACTION_LIMIT_MS,
-            Wait::Transaction,
-            transaction,
-        )
-        .await
+        transaction(&mut self.delay, self.i2c.write(SCCB_ADDRESS, &bytes)).await
     }
 
     async fn select(&mut self, bank: Bank) -> Result<(), Fault> {
@@ -120,20 +119,11 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
     async fn read(&mut self, register: Register) -> Result<u8, Fault> {
         self.select(register.bank).await?;
         let mut value = [0];
-        let transaction = async {
-            let result = match self.i2c.write(SCCB_ADDRESS, &[register.address]).await {
-                Ok(()) => self.i2c.read(SCCB_ADDRESS, &mut value).await,
-                Err(error) => Err(error),
-            };
-            result.map_err(|error| Fault::from_i2c(&error))
+        let dialogue = async {
+            self.i2c.write(SCCB_ADDRESS, &[register.address]).await?;
+            self.i2c.read(SCCB_ADDRESS, &mut value).await
         };
-        timeout(
-            &mut self.delay,
-            TRANSACTION_LIMIT_MS,
-            Wait::Transaction,
-            transaction,
-        )
-        .await?;
+        transaction(&mut self.delay, dialogue).await?;
         let [value] = value;
         Ok(value)
     }

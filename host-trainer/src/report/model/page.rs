@@ -9,6 +9,7 @@ use shared_model::{IMAGE_SIDE, Image};
 
 use super::card::clipped;
 use super::{ModelReport, words};
+use crate::digits::grouped;
 use crate::evaluate::confusion::{precision, recall, share};
 use crate::evaluate::{ConfusionMatrix, Mistake};
 use crate::report::canvas::{Figure, to_svg};
@@ -18,6 +19,8 @@ use crate::report::reliability_diagram::ReliabilityDiagram;
 /// Width and height of the page's charts in pixels: about a phone's width, so that their text stays readable there.
 const CURVES: (u32, u32) = (540, 760);
 const DIAGRAM: (u32, u32) = (540, 500);
+/// Between groups of digits (ISO 80000-1): narrow, and no line breaks there.
+const NARROW_SPACE: char = '\u{202f}';
 
 impl ModelReport {
     /// The page; `images` are those that the evaluation looked at.
@@ -140,8 +143,8 @@ impl ModelReport {
                     tr {
                         td { (layer.layer) }
                         td { (height) "×" (width) "×" (channels) }
-                        td .number { (grouped(layer.multiply_accumulates)) }
-                        td .number { (grouped(layer.bytes.into())) }
+                        td .number { (grouped(layer.multiply_accumulates, NARROW_SPACE)) }
+                        td .number { (grouped(layer.bytes.into(), NARROW_SPACE)) }
                         td .number { (format!("{:.5}", layer.scale)) }
                         td .number { (layer.zero_point) }
                         td .number { (clipped(layer.clip)) }
@@ -224,17 +227,4 @@ fn data_uri(image: &Image) -> String {
         .write_image(image, side, side, ExtendedColorType::Rgb8)
         .expect("an image is written to memory, and it has its size");
     format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
-}
-
-/// A number with its digits in groups of three.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
 }
