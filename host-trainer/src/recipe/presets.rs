@@ -162,9 +162,10 @@ impl Recipe {
         let (epochs, learning_rate) = match self.preset.as_str() {
             "vgg1" | "vgg2" | "vgg3" => (5, 0.02),
             "vgg3-weight-decay" => (6, 0.02),
-            "vgg3-augment" => (14, 0.02),
             "vgg3-dropout" => (16, 0.02),
-            "vgg3-increasing-dropout" | "vgg3-dropout-augment" => (20, 0.05),
+            "vgg3-augment" => (20, 0.02),
+            "vgg3-dropout-augment" => (24, 0.02),
+            "vgg3-increasing-dropout" => (30, 0.02),
             _ => (24, 0.05),
         };
         Self {
