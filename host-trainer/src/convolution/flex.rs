@@ -82,10 +82,13 @@ fn correlate(
     let [batch, inputs, height, width] = images.shape().dims();
     let plane = Plane { height, width };
     let images = images.to_contiguous();
+    let count = correlation::images_at_once(plane);
     let mut result = vec![0.0; batch * outputs * plane.len()];
     result
-        .par_chunks_exact_mut(outputs * plane.len())
-        .zip(elements(&images).par_chunks_exact(inputs * plane.len()))
-        .for_each(|(result, image)| correlation::apply(image, filters, bias, plane, result));
+        .par_chunks_mut(count * outputs * plane.len())
+        .zip(elements(&images).par_chunks(count * inputs * plane.len()))
+        .for_each(|(result, images)| {
+            correlation::apply(images, filters, bias, plane, [inputs, outputs], result);
+        });
     tensor(result, Shape::new([batch, outputs, height, width]))
 }

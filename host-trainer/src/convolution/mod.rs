@@ -5,7 +5,8 @@
 //! kernels that read the image in place, every other backend uses its own `conv2d`.
 //!
 //! One image of a training step of `vgg3-best` took 10.3 ms of one core (Zen 3) with flex alone, 6.7 ms with this
-//! convolution, and 4.6 ms with [`crate::normalization`] and [`crate::pooling`] as well.
+//! convolution, and 4.6 ms with [`crate::normalization`] and [`crate::pooling`] as well. Winograd's filtering, which
+//! came last, makes its kernels 1.3 to 2 times as fast again.
 #![expect(
     deprecated,
     reason = "upstream deprecates ndarray, which stays as a second opinion"

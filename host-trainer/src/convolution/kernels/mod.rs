@@ -1,10 +1,12 @@
 //! Single-threaded kernels on slices, written so that the compiler keeps every sum in a register.
 //!
-//! Both multiply vectors by single values, some vectors × [`OUTPUTS`] sums at a time: with 3 vectors of 8 values the
-//! 12 sums, the vectors and one value fill the 16 registers of AVX2, and 12 multiply-adds need only 7 loads.
+//! Both halve the products by [`winograd`]'s filtering down the columns; along the rows they multiply tap by tap.
+//! They multiply vectors by single values, some vectors × [`OUTPUTS`] sums at a time: 2 or 3 vectors of 8 values, their
+//! 8 or 12 sums and one value fit the 16 registers of AVX2, and there is little more than half a load a multiply-add.
 
 pub mod correlation;
 pub mod weight_gradient;
+mod winograd;
 
 /// Output channels of one pass.
 const OUTPUTS: usize = 4;
@@ -28,6 +30,16 @@ impl Plane {
     /// Pixels.
     pub fn len(self) -> usize {
         self.height * self.width
+    }
+
+    /// Tiles, one below the other, that cover all rows.
+    fn tiles(self) -> usize {
+        self.height.div_ceil(winograd::ROWS)
+    }
+
+    /// Images that have so many pixels together; at least one.
+    fn images_of(self, pixels: usize) -> usize {
+        (pixels / self.len()).max(1)
     }
 }
 
