@@ -54,7 +54,8 @@ impl MaxPool2x2 for Flex {
     }
 }
 
-/// Writes each gradient to the first of the largest of its 2×2 pixels, in two zeroed rows.
+/// Writes each gradient to the first of the largest of its 2×2 pixels, and zeros to the others; without branches, which
+/// nothing could predict.
 fn scatter(result: &mut [f32], input: &[f32], gradient: &[f32]) {
     let (upper, lower) = result.split_at_mut(result.len() / 2);
     let pairs = upper.as_chunks_mut::<2>().0.iter_mut();
@@ -62,16 +63,13 @@ fn scatter(result: &mut [f32], input: &[f32], gradient: &[f32]) {
     for (((upper, lower), [[a, b], [c, d]]), &gradient) in results.zip(squares(input)).zip(gradient)
     {
         let largest = a.max(b).max(c.max(d));
-        let first = if a == largest {
-            &mut upper[0]
-        } else if b == largest {
-            &mut upper[1]
-        } else if c == largest {
-            &mut lower[0]
-        } else {
-            &mut lower[1]
-        };
-        *first = gradient;
+        let to_a = a == largest;
+        let to_b = !to_a & (b == largest);
+        let to_c = !(to_a | to_b) & (c == largest);
+        let to_d = !(to_a | to_b | to_c);
+        let share = |chosen: bool| if chosen { gradient } else { 0.0 };
+        *upper = [share(to_a), share(to_b)];
+        *lower = [share(to_c), share(to_d)];
     }
 }
 
