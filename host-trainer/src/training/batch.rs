@@ -4,6 +4,8 @@
 //! or not.
 
 use std::ops::Range;
+use std::sync::mpsc;
+use std::thread::Scope;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
@@ -113,6 +115,23 @@ impl<'a> EpochBatches<'a> {
             random,
             next: 0,
         }
+    }
+
+    /// The same batches, each of which a thread of `scope` makes while the one before is trained on.
+    pub fn ahead<'scope>(self, scope: &'scope Scope<'scope, '_>) -> impl Iterator<Item = Batch>
+    where
+        Self: 'scope,
+    {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        scope.spawn(move || {
+            for batch in self {
+                // Without a receiver the epoch was given up.
+                if sender.send(batch).is_err() {
+                    break;
+                }
+            }
+        });
+        receiver.into_iter()
     }
 
     /// Batches in one epoch of `images` images: at least one.

@@ -14,6 +14,7 @@ mod transfer;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Instant;
 
 use burn::module::Module;
@@ -243,47 +244,27 @@ fn train_epoch(
     device: &Device,
     progress: &mut Progress,
 ) -> Result<Checkpoint, TrainingError> {
-    let Checkpoint {
-        mut network,
-        mut optimizer,
-        mut average,
-        mut history,
-    } = state;
     let begin = Instant::now();
-    let done = history.epochs.len();
-    let steps = EpochBatches::count(data.train.len(), recipe.batch_size);
-    let peak = recipe.learning_rate * plateau_factor(recipe.schedule, &history);
-    let mut statistics = Statistics::default();
-    let mut rate = peak;
+    let epoch = state.history.epochs.len() + 1;
     let inference = device.clone().without_autodiff();
-    let batches = EpochBatches::new(recipe, &data.train, done + 1, &inference);
-    for (index, batch) in batches.enumerate() {
-        let step = done * steps + index;
-        rate = peak * recipe.schedule.relative_rate(step, recipe.epochs * steps);
-        let (gradients, measured) =
-            step::gradients(&network, batch, recipe.label_smoothing, shards(device));
-        network = optimizer.step(rate, network, gradients);
-        let decay = averaging_decay(recipe.weight_averaging, step);
-        average = average::average(average, &network.valid(), decay);
-        statistics += measured;
-        progress.step_done(done + 1, measured, statistics.images);
-        if progress.should_stop() {
-            return Err(TrainingError::Stopped { epochs: done });
-        }
-    }
+    let batches = EpochBatches::new(recipe, &data.train, epoch, &inference);
+    let (mut state, statistics, learning_rate) = thread::scope(|scope| {
+        let steps = EpochBatches::count(data.train.len(), recipe.batch_size);
+        train_on(batches.ahead(scope), steps, state, recipe, device, progress)
+    })?;
     if !statistics.loss().is_finite() {
         return Err(TrainingError::Diverged {
-            epoch: done + 1,
+            epoch,
             loss: statistics.loss(),
         });
     }
     let validation = data
         .validation
         .as_ref()
-        .map(|images| evaluate(&average, images, recipe.pixel_scaling, device));
-    history.epochs.push(Epoch {
-        epoch: done + 1,
-        learning_rate: rate,
+        .map(|images| evaluate(&state.average, images, recipe.pixel_scaling, device));
+    state.history.epochs.push(Epoch {
+        epoch,
+        learning_rate,
         train_loss: statistics.loss(),
         train_accuracy: statistics.accuracy(),
         validation: validation.map(|measured| Validation {
@@ -292,12 +273,44 @@ fn train_epoch(
         }),
         seconds: begin.elapsed().as_secs_f64(),
     });
-    Ok(Checkpoint {
-        network,
-        optimizer,
-        average,
-        history,
-    })
+    Ok(state)
+}
+
+/// Takes the `steps` steps of an epoch; also returns what they measured, and the last learning rate.
+fn train_on(
+    batches: impl Iterator<Item = Batch>,
+    steps: usize,
+    mut state: Checkpoint,
+    recipe: &Recipe,
+    device: &Device,
+    progress: &mut Progress,
+) -> Result<(Checkpoint, Statistics, f64), TrainingError> {
+    let done = state.history.epochs.len();
+    let peak = recipe.learning_rate * plateau_factor(recipe.schedule, &state.history);
+    let mut statistics = Statistics::default();
+    let mut rate = peak;
+    for (index, batch) in batches.enumerate() {
+        let step = done * steps + index;
+        rate = peak * recipe.schedule.relative_rate(step, recipe.epochs * steps);
+        let (gradients, measured) = step::gradients(
+            &state.network,
+            batch,
+            recipe.label_smoothing,
+            shards(device),
+        );
+        state.network = state.optimizer.step(rate, state.network, gradients);
+        let current = state.network.valid();
+        state.average = match recipe.weight_averaging {
+            Some(decay) => average::average(state.average, &current, averaging_decay(decay, step)),
+            None => current,
+        };
+        statistics += measured;
+        progress.step_done(done + 1, measured, statistics.images);
+        if progress.should_stop() {
+            return Err(TrainingError::Stopped { epochs: done });
+        }
+    }
+    Ok((state, statistics, rate))
 }
 
 /// Seconds that training by `recipe` takes for an image here, measured on two batches.
@@ -344,11 +357,11 @@ fn shards(device: &Device) -> usize {
     if crate::device::is_flex(device) { 2 } else { 1 }
 }
 
-/// The average's decay at `step`: zero without averaging, and little in the beginning, when the average would
-/// otherwise still remember the random initial weights.
-fn averaging_decay(target: Option<f64>, step: usize) -> f64 {
+/// The average's decay at `step`: little in the beginning, when the average would otherwise still remember the random
+/// initial weights.
+fn averaging_decay(target: f64, step: usize) -> f64 {
     let step = step as f64;
-    target.map_or(0.0, |decay| decay.min((1.0 + step) / (10.0 + step)))
+    target.min((1.0 + step) / (10.0 + step))
 }
 
 /// What the plateaus of the history make of the learning rate.
