@@ -45,13 +45,5 @@ impl Records {
 
 /// The content of a file, if it is there.
 fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ModelFileError> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    serde_json::from_slice(&model::read(path)?)
-        .map(Some)
-        .map_err(|source| ModelFileError::Content {
-            path: path.to_owned(),
-            source,
-        })
+    path.exists().then(|| model::read_json(path)).transpose()
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use shared_model::{AlignedBytes, LoadError, Model};
 
 /// Paths of a model's files: they differ in the extension only.
@@ -101,6 +102,14 @@ pub enum ModelFileError {
 /// Reads a file, naming it in the error.
 pub fn read(path: &Path) -> Result<Vec<u8>, ModelFileError> {
     fs::read(path).map_err(|source| ModelFileError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads what this program has written as JSON.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelFileError> {
+    serde_json::from_slice(&read(path)?).map_err(|source| ModelFileError::Content {
         path: path.to_owned(),
         source,
     })

@@ -19,7 +19,7 @@ use super::{canvas, confusion_matrix};
 use crate::evaluate::Evaluation;
 use crate::quantize::QuantizationReport;
 use crate::recipe::Recipe;
-pub use files::{ModelFileError, ModelFiles, load, read, write};
+pub use files::{ModelFileError, ModelFiles, load, read, read_json, write};
 
 /// Everything that is known about a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,9 +97,7 @@ impl ModelReport {
 
     /// Reads what [`ModelReport::save`] wrote.
     pub fn load(files: &ModelFiles) -> Result<Self, ModelFileError> {
-        let path = files.report();
-        serde_json::from_slice(&read(&path)?)
-            .map_err(|source| ModelFileError::Content { path, source })
+        read_json(&files.report())
     }
 
     fn draw(&self, files: &ModelFiles, images: &[Image]) -> Result<(), ReportError> {
