@@ -159,14 +159,12 @@ impl Recipe {
     /// momentum, one cycle of a learning rate that is an order of magnitude larger. The network, its regularization
     /// and its input are the preset's.
     pub fn compressed(self) -> Self {
-        let (epochs, learning_rate) = match self.preset.as_str() {
-            "vgg1" | "vgg2" | "vgg3" => (5, 0.02),
-            "vgg3-weight-decay" => (6, 0.02),
-            "vgg3-dropout" => (16, 0.02),
-            "vgg3-augment" => (20, 0.02),
-            "vgg3-dropout-augment" => (24, 0.02),
-            "vgg3-increasing-dropout" => (30, 0.02),
-            _ => (24, 0.05),
+        let epochs = match self.preset.as_str() {
+            "vgg1" | "vgg2" | "vgg3" => 5,
+            "vgg3-weight-decay" => 6,
+            "vgg3-dropout" => 16,
+            "vgg3-augment" => 20,
+            _ => 30,
         };
         Self {
             epochs,
@@ -174,7 +172,7 @@ impl Recipe {
                 momentum: 0.9,
                 nesterov: true,
             },
-            learning_rate,
+            learning_rate: if self.batch_norm { 0.05 } else { 0.02 },
             schedule: Schedule::OneCycle { warm_up: 0.2 },
             ..self
         }
