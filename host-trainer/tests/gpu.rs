@@ -10,7 +10,12 @@ use host_trainer::recipe::Recipe;
 use host_trainer::training::batch::EpochBatches;
 use host_trainer::training::{optimizer::optimizer, step};
 
-const TOLERANCE: f32 = 1e-3;
+const LOSS_TOLERANCE: f64 = 1e-3;
+
+/// Of the length of a tensor's update. The backends add in different orders, so a value near zero may fall on either
+/// side of a ReLU, and two that are nearly equal may change places in a pool. That sends one gradient another way: of
+/// the last block's 8 × 128 × 4 × 4, which lie behind every earlier tensor, one is 0.8 % of their length.
+const UPDATE_TOLERANCE: f64 = 0.02;
 
 #[test]
 fn a_training_step_on_wgpu_equals_the_step_on_flex() {
@@ -24,19 +29,16 @@ fn a_training_step_on_wgpu_equals_the_step_on_flex() {
     let (wgpu_loss, wgpu) = train_one_step(&recipe, &network, &data, &adapter());
 
     assert!(
-        (flex_loss - wgpu_loss).abs() < f64::from(TOLERANCE),
+        (flex_loss - wgpu_loss).abs() < LOSS_TOLERANCE,
         "loss: flex {flex_loss}, wgpu {wgpu_loss}"
     );
-    let before = values(&network);
-    assert!(
-        flex.iter()
-            .zip(&before)
-            .any(|(after, before)| (after - before).abs() > 10.0 * TOLERANCE)
-    );
-    for (index, (flex, wgpu)) in flex.iter().zip(&wgpu).enumerate() {
+    for (index, before) in tensors(&network).iter().enumerate() {
+        let update = distance(&flex[index], before);
+        let deviation = distance(&flex[index], &wgpu[index]);
+        assert!(update > 0.0, "tensor {index} was not updated");
         assert!(
-            (flex - wgpu).abs() < TOLERANCE,
-            "weight {index}: flex {flex}, wgpu {wgpu}"
+            deviation < UPDATE_TOLERANCE * update,
+            "tensor {index}: the updates differ by {deviation}, their length is {update}"
         );
     }
 }
@@ -46,12 +48,12 @@ fn train_one_step(
     network: &Network,
     data: &LabelledImages,
     device: &Device,
-) -> (f64, Vec<f32>) {
+) -> (f64, Vec<Vec<f32>>) {
     let batch = EpochBatches::new(recipe, data, 1, device).next().unwrap();
     let network = network.clone().to_device(device).train();
     let (gradients, statistics) = step::gradients(&network, batch, recipe.label_smoothing, 1);
     let network = optimizer(recipe).step(0.1, network, gradients);
-    (statistics.loss(), values(&network.valid()))
+    (statistics.loss(), tensors(&network.valid()))
 }
 
 /// Any adapter that there is: a graphics card before a software renderer.
@@ -68,16 +70,26 @@ fn adapter() -> Device {
         .expect("no Vulkan adapter: `apt-get install mesa-vulkan-drivers libvulkan1` installs a software one")
 }
 
-fn values(network: &Network) -> Vec<f32> {
-    struct Values(Vec<f32>);
-    impl ModuleVisitor for Values {
+/// Every parameter, and the running statistics.
+fn tensors(network: &Network) -> Vec<Vec<f32>> {
+    struct Tensors(Vec<Vec<f32>>);
+    impl ModuleVisitor for Tensors {
         fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            self.0.extend(numbers(parameter.val()));
+            self.0.push(numbers(parameter.val()));
         }
     }
-    let mut values = Values(Vec::new());
-    network.visit(&mut values);
-    values.0
+    let mut tensors = Tensors(Vec::new());
+    network.visit(&mut tensors);
+    tensors.0
+}
+
+/// The Euclidean distance.
+fn distance(left: &[f32], right: &[f32]) -> f64 {
+    let squares = left.iter().zip(right).map(|(left, right)| {
+        let difference = f64::from(left - right);
+        difference * difference
+    });
+    squares.sum::<f64>().sqrt()
 }
 
 /// Images that differ, one of each class.
