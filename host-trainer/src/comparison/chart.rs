@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{Row, Table};
-use crate::report::canvas::{DrawingResult, FONT, Figure, ReportError, save};
+use crate::report::canvas::{DrawingResult, FONT, Figure, ReportError, SMALL_TEXT, TEXT, save};
 
 /// Width of the picture, and where bars begin and end, in pixels.
 const WIDTH: i32 = 960;
@@ -55,7 +55,7 @@ fn x(percent: f64) -> i32 {
     LEFT + (percent / 100.0 * f64::from(RIGHT - LEFT)).round() as i32
 }
 
-fn text(size: i32, horizontal: HPos) -> TextStyle<'static> {
+fn text(size: u32, horizontal: HPos) -> TextStyle<'static> {
     (FONT, size)
         .into_font()
         .color(&BLACK)
@@ -74,14 +74,14 @@ impl Chart<'_> {
             area.draw(&line)?;
             area.draw_text(
                 &percent.to_string(),
-                &text(15, HPos::Center),
+                &text(TEXT, HPos::Center),
                 (x, bottom + 14),
             )?;
         }
         let middle = x(50.0);
         area.draw_text(
             "accuracy on the test images (%)",
-            &text(16, HPos::Center),
+            &text(TEXT, HPos::Center),
             (middle, bottom + 36),
         )
     }
@@ -98,7 +98,7 @@ impl Chart<'_> {
             let left = LEFT + 150 * index as i32;
             let swatch = [(left, 62), (left + 22, 76)];
             area.draw(&Rectangle::new(swatch, colour.filled()))?;
-            area.draw_text(name, &text(16, HPos::Left), (left + 30, 69))?;
+            area.draw_text(name, &text(TEXT, HPos::Left), (left + 30, 69))?;
         }
         Ok(())
     }
@@ -109,18 +109,22 @@ impl Chart<'_> {
         top: i32,
     ) -> DrawingResult<DB> {
         let middle = top + BAR * room(row) / 2;
-        area.draw_text(&row.name, &text(16, HPos::Right), (LEFT - 12, middle))?;
+        area.draw_text(&row.name, &text(TEXT, HPos::Right), (LEFT - 12, middle))?;
         let mut y = top;
         for (percent, colour) in bars(row) {
             let bar = [(LEFT, y), (x(percent), y + BAR - 1)];
             area.draw(&Rectangle::new(bar, colour.filled()))?;
             let label = (x(percent) + 6, y + BAR / 2);
-            area.draw_text(&format!("{percent:.2}"), &text(13, HPos::Left), label)?;
+            area.draw_text(
+                &format!("{percent:.2}"),
+                &text(SMALL_TEXT, HPos::Left),
+                label,
+            )?;
             y += BAR;
         }
         if row.measured.is_none() {
             let label = (LEFT + 6, y + BAR / 2);
-            area.draw_text("ours: missing", &text(13, HPos::Left), label)?;
+            area.draw_text("ours: missing", &text(SMALL_TEXT, HPos::Left), label)?;
         }
         Ok(())
     }

@@ -12,6 +12,12 @@ use plotters::style::{Color, FontStyle, IntoFont, RGBColor, TextStyle, register_
 /// The name under which the font is registered; in an SVG, whatever the viewer takes for it.
 pub const FONT: &str = "sans-serif";
 
+/// Sizes of text in pixels: beside bars, along axes, and what names an axis. They are even, as all sizes of text must be:
+/// plotters cuts off half a pixel of an odd one, and a decimal point then stands above the line of its digits.
+pub const SMALL_TEXT: u32 = 14;
+pub const TEXT: u32 = 16;
+pub const LARGE_TEXT: u32 = 18;
+
 /// What drawing ends with.
 pub type DrawingResult<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::canvas::{DrawingResult, Figure, ReportError, centred, save};
+use super::canvas::{DrawingResult, Figure, LARGE_TEXT, ReportError, TEXT, centred, save};
 
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (960, 930);
@@ -83,7 +83,7 @@ fn draw_names<DB: DrawingBackend>(
         &title.transform(FontTransform::Rotate270),
         (22, ORIGIN.1 + SIDE / 2),
     )?;
-    let name = centred(15, &BLACK);
+    let name = centred(TEXT, &BLACK);
     for (index, label) in labels.iter().enumerate() {
         let [low, high] = edges(index, labels.len());
         area.draw_text(label, &name, (ORIGIN.0 + (low + high) / 2, ORIGIN.1 - 18))?;
@@ -110,7 +110,7 @@ fn draw_cell<DB: DrawingBackend>(
         ORIGIN.0 + (columns[0] + columns[1]) / 2,
         ORIGIN.1 + (rows[0] + rows[1]) / 2,
     );
-    let text = centred(18, if shade > 0.5 { &WHITE } else { &BLACK });
+    let text = centred(LARGE_TEXT, if shade > 0.5 { &WHITE } else { &BLACK });
     area.draw_text(&count.to_string(), &text, centre)
 }
 

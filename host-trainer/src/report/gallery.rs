@@ -6,15 +6,14 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use shared_model::{IMAGE_SIDE, Image};
 
-use super::canvas::{DrawingResult, Figure, ReportError, centred, save_png};
+use super::canvas::{DrawingResult, Figure, LARGE_TEXT, ReportError, centred, save_png};
 use crate::dataset::{CLASSES, LabelledImages};
 use crate::evaluate::Mistake;
 
 /// Between two images, and around them, in pixels.
 const GAP: i32 = 16;
-/// Height of a caption's line, and the size of its text.
+/// Height of a caption's line.
 const LINE: i32 = 24;
-const TEXT: u32 = 18;
 /// Around a caption, above and below together.
 const CAPTION_MARGIN: i32 = 16;
 
@@ -107,7 +106,7 @@ impl Figure for Gallery<'_> {
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB> {
         area.fill(&WHITE)?;
-        let text = centred(TEXT, &BLACK);
+        let text = centred(LARGE_TEXT, &BLACK);
         for (index, (image, caption)) in self.pictures.iter().enumerate() {
             let left = GAP + (index % self.columns) as i32 * (self.tile() + GAP);
             let top = GAP + (index / self.columns) as i32 * self.row_height();

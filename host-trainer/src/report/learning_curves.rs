@@ -6,7 +6,7 @@ use std::path::Path;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::canvas::{DrawingResult, FONT, Figure, ReportError, save};
+use super::canvas::{DrawingResult, FONT, Figure, LARGE_TEXT, ReportError, TEXT, save};
 use super::history::{Epoch, History};
 
 /// Width and height in pixels.
@@ -133,8 +133,8 @@ fn draw_panel<DB: DrawingBackend>(
         .configure_mesh()
         .x_desc("epoch")
         .y_desc(panel.quantity)
-        .axis_desc_style((FONT, 18))
-        .label_style((FONT, 16))
+        .axis_desc_style((FONT, LARGE_TEXT))
+        .label_style((FONT, TEXT))
         .x_labels(12)
         .y_labels(8)
         .y_label_formatter(&panel.tick)
@@ -153,7 +153,7 @@ fn draw_panel<DB: DrawingBackend>(
         .position(panel.legend)
         .legend_area_size(32)
         .margin(14)
-        .label_font((FONT, 17))
+        .label_font((FONT, LARGE_TEXT))
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.3))
         .draw()

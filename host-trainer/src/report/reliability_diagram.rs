@@ -3,7 +3,7 @@
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::canvas::{DrawingResult, FONT, Figure};
+use super::canvas::{DrawingResult, FONT, Figure, TEXT};
 use crate::evaluate::Reliability;
 
 const FLOAT: RGBColor = RGBColor(31, 119, 180);
@@ -37,8 +37,8 @@ impl Figure for ReliabilityDiagram<'_> {
             .configure_mesh()
             .x_desc("probability of the named class (%)")
             .y_desc("named rightly (%)")
-            .axis_desc_style((FONT, 16))
-            .label_style((FONT, 15))
+            .axis_desc_style((FONT, TEXT))
+            .label_style((FONT, TEXT))
             .x_labels(11)
             .y_labels(11)
             .x_label_formatter(&|percent| format!("{percent:.0}"))
@@ -68,7 +68,7 @@ impl Figure for ReliabilityDiagram<'_> {
             .position(SeriesLabelPosition::UpperLeft)
             .legend_area_size(32)
             .margin(12)
-            .label_font((FONT, 15))
+            .label_font((FONT, TEXT))
             .background_style(WHITE.mix(0.85))
             .border_style(BLACK.mix(0.3))
             .draw()?;

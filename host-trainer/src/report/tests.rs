@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
+use plotters::coord::Shift;
+use plotters::prelude::*;
 use shared_model::Image;
 use tempfile::TempDir;
 
@@ -179,5 +181,40 @@ fn the_preview_shows_nine_images_eight_times_as_large() {
                 );
             }
         }
+    }
+}
+
+/// Writes a text in black on white, in so large letters.
+struct Writing {
+    text: &'static str,
+    size: u32,
+}
+
+impl canvas::Figure for Writing {
+    fn size(&self) -> (u32, u32) {
+        (40, 40)
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> canvas::DrawingResult<DB> {
+        area.fill(&WHITE)?;
+        area.draw_text(self.text, &canvas::centred(self.size, &BLACK), (20, 20))?;
+        area.present()
+    }
+}
+
+#[test]
+fn a_decimal_point_stands_on_the_line_of_its_digits() {
+    let directory = TempDir::new().unwrap();
+    let png = directory.path().join("text.png");
+    let lowest_row = |text, size| {
+        canvas::save_png(&Writing { text, size }, &png).unwrap();
+        let picture = image::open(&png).unwrap().into_luma8();
+        let dark = picture
+            .enumerate_pixels()
+            .filter(|(_, _, pixel)| pixel.0[0] < 128);
+        dark.map(|(_, y, _)| y).max().unwrap()
+    };
+    for size in [canvas::SMALL_TEXT, canvas::TEXT, canvas::LARGE_TEXT] {
+        assert_eq!(lowest_row(".", size), lowest_row("1", size), "size {size}");
     }
 }
