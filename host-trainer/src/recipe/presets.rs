@@ -164,6 +164,7 @@ impl Recipe {
             "vgg3-weight-decay" => 6,
             "vgg3-dropout" => 16,
             "vgg3-augment" => 20,
+            "vgg3-dropout-augment" => 42,
             _ => 30,
         };
         Self {
