@@ -1,6 +1,8 @@
 //! Which device computes, and why.
 
 use burn::tensor::Device;
+#[cfg(feature = "gpu")]
+use burn::tensor::DeviceKind;
 
 /// What the user asks for with `--device`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -14,6 +16,9 @@ pub enum DeviceChoice {
     Gpu,
     /// The CPU, with burn's ndarray backend: very slow, a second opinion on predictions.
     Ndarray,
+    /// The CPU as a graphics card that software emulates, with burn's wgpu backend: very slow, to try a build with
+    /// `--features gpu` where there is no card (Debian: `apt-get install mesa-vulkan-drivers libvulkan1`).
+    SoftwareGpu,
 }
 
 /// The device that was chosen.
@@ -37,6 +42,11 @@ pub enum DeviceError {
     /// No graphics card with a driver was found.
     #[error("no GPU found ({0}); install its Vulkan driver, or use --device cpu")]
     NoGpu(String),
+    /// No software renderer was found.
+    #[error(
+        "no software renderer found ({0}); on Debian: `apt-get install mesa-vulkan-drivers libvulkan1`"
+    )]
+    NoSoftwareGpu(String),
 }
 
 /// Finds the device for `choice`.
@@ -55,6 +65,7 @@ pub fn select(choice: DeviceChoice) -> Result<SelectedDevice, DeviceError> {
                     .to_owned(),
             is_gpu: false,
         }),
+        DeviceChoice::SoftwareGpu => software_gpu(),
     }
 }
 
@@ -85,18 +96,23 @@ fn gpu() -> Result<SelectedDevice, DeviceError> {
     Err(DeviceError::NotBuilt)
 }
 
+#[cfg(not(feature = "gpu"))]
+fn software_gpu() -> Result<SelectedDevice, DeviceError> {
+    Err(DeviceError::NotBuilt)
+}
+
 /// The first real graphics card, discrete before integrated before virtual.
 ///
 /// wgpu would also take a software renderer, silently: that is far slower than flex, so it does not count.
 #[cfg(feature = "gpu")]
 fn gpu() -> Result<SelectedDevice, DeviceError> {
-    use burn::tensor::DeviceKind;
     let kinds = [
         DeviceKind::DiscreteGpu(0),
         DeviceKind::IntegratedGpu(0),
         DeviceKind::VirtualGpu(0),
     ];
-    let mut reasons = Vec::new();
+    // What is wrong with one kind is wrong with all: burn lists the same adapters each time.
+    let mut reason = String::new();
     for kind in kinds {
         let explanation = format!("computing on the GPU (wgpu, {kind:?})");
         match Device::wgpu_options().device_kind(kind).init() {
@@ -107,8 +123,22 @@ fn gpu() -> Result<SelectedDevice, DeviceError> {
                     is_gpu: true,
                 });
             }
-            Err(error) => reasons.push(error.to_string()),
+            Err(error) => reason = error.to_string(),
         }
     }
-    Err(DeviceError::NoGpu(reasons.join("; ")))
+    Err(DeviceError::NoGpu(reason))
+}
+
+#[cfg(feature = "gpu")]
+fn software_gpu() -> Result<SelectedDevice, DeviceError> {
+    let options = Device::wgpu_options().device_kind(DeviceKind::Cpu);
+    match options.init() {
+        Ok(device) => Ok(SelectedDevice {
+            device,
+            explanation: "computing on an emulated GPU (wgpu), as asked: far slower than flex"
+                .to_owned(),
+            is_gpu: false,
+        }),
+        Err(error) => Err(DeviceError::NoSoftwareGpu(error.to_string())),
+    }
 }

@@ -3,8 +3,9 @@
 //! Runs on any adapter, a software renderer included (`apt-get install mesa-vulkan-drivers libvulkan1`).
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, DeviceKind, Tensor};
+use burn::tensor::{Device, Tensor};
 use host_trainer::dataset::LabelledImages;
+use host_trainer::device::{self, DeviceChoice};
 use host_trainer::network::{Network, numbers};
 use host_trainer::recipe::Recipe;
 use host_trainer::training::batch::EpochBatches;
@@ -56,18 +57,12 @@ fn train_one_step(
     (statistics.loss(), tensors(&network.valid()))
 }
 
-/// Any adapter that there is: a graphics card before a software renderer.
+/// A graphics card, or else a software renderer.
 fn adapter() -> Device {
-    let kinds = [
-        DeviceKind::DiscreteGpu(0),
-        DeviceKind::IntegratedGpu(0),
-        DeviceKind::VirtualGpu(0),
-        DeviceKind::Cpu,
-    ];
-    kinds
-        .into_iter()
-        .find_map(|kind| Device::wgpu_options().device_kind(kind).init().ok())
-        .expect("no Vulkan adapter: `apt-get install mesa-vulkan-drivers libvulkan1` installs a software one")
+    device::select(DeviceChoice::Gpu)
+        .or_else(|_| device::select(DeviceChoice::SoftwareGpu))
+        .map(|selected| selected.device)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Every parameter, and the running statistics.
