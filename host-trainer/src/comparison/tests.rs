@@ -152,6 +152,7 @@ fn compressed_recipes_keep_the_regularization_and_save_epochs() {
             optimizer: original.optimizer,
             learning_rate: original.learning_rate,
             schedule: original.schedule,
+            all_images: original.all_images,
             ..*recipe
         };
         assert_eq!(restored, original);

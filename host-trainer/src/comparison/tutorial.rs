@@ -31,7 +31,8 @@ no other is added. Ours are trained with another schedule: SGD with Nesterov mom
 and so in fewer epochs. The test images are looked at once a row, when its training is over; but two rows were trained \
 twice, since their validation accuracy was still rising when their first schedule ended: vgg3-augment (14 epochs: 84.24 % \
 in int8) and vgg3-dropout-augment (30 epochs: 85.44 %). The epoch whose weights are kept is chosen on 5,000 validation \
-images. The last row is the model of this repository, with a recipe of ours.";
+images; a row without a validation accuracy is trained on all 50,000, as the tutorial's are, and keeps its last epoch. \
+The last row is the model of this repository, with a recipe of ours.";
 
 /// The nine presets of the tutorial, and the model in `best`, which is not trained here.
 ///
