@@ -159,7 +159,7 @@ impl Recipe {
     /// momentum, one cycle of a learning rate that is an order of magnitude larger. The network, its regularization
     /// and its input are the preset's.
     ///
-    /// `vgg3-increasing-dropout` is trained on all images, as the tutorial's networks are, and keeps its last epoch.
+    /// The rows that are hardest to reach are trained on all images, as the tutorial's are, and keep their last epoch.
     pub fn compressed(self) -> Self {
         let epochs = match self.preset.as_str() {
             "vgg1" | "vgg2" | "vgg3" => 5,
@@ -168,11 +168,14 @@ impl Recipe {
             "vgg3-augment" => 20,
             "vgg3-increasing-dropout" => 44,
             "vgg3-dropout-augment" => 42,
-            _ => 30,
+            _ => 56,
         };
         Self {
             epochs,
-            all_images: self.preset == "vgg3-increasing-dropout",
+            all_images: matches!(
+                self.preset.as_str(),
+                "vgg3-increasing-dropout" | "vgg3-full"
+            ),
             optimizer: Optimizer::Sgd {
                 momentum: 0.9,
                 nesterov: true,
