@@ -164,7 +164,7 @@ impl Recipe {
         let epochs = match self.preset.as_str() {
             "vgg1" | "vgg2" | "vgg3" => 5,
             "vgg3-weight-decay" => 6,
-            "vgg3-dropout" => 16,
+            "vgg3-dropout" => 34,
             "vgg3-augment" => 20,
             "vgg3-increasing-dropout" => 44,
             "vgg3-dropout-augment" => 42,
@@ -174,7 +174,7 @@ impl Recipe {
             epochs,
             all_images: matches!(
                 self.preset.as_str(),
-                "vgg3-increasing-dropout" | "vgg3-full"
+                "vgg3-dropout" | "vgg3-increasing-dropout" | "vgg3-full"
             ),
             optimizer: Optimizer::Sgd {
                 momentum: 0.9,
