@@ -161,21 +161,18 @@ impl Recipe {
     ///
     /// The rows that are hardest to reach are trained on all images, as the tutorial's are, and keep their last epoch.
     pub fn compressed(self) -> Self {
-        let epochs = match self.preset.as_str() {
-            "vgg1" | "vgg2" | "vgg3" => 5,
-            "vgg3-weight-decay" => 6,
-            "vgg3-dropout" => 34,
-            "vgg3-augment" => 20,
-            "vgg3-increasing-dropout" => 44,
-            "vgg3-dropout-augment" => 42,
-            _ => 56,
+        let (epochs, all_images) = match self.preset.as_str() {
+            "vgg1" | "vgg2" | "vgg3" => (5, false),
+            "vgg3-weight-decay" => (6, false),
+            "vgg3-dropout" => (34, true),
+            "vgg3-augment" => (20, false),
+            "vgg3-increasing-dropout" => (44, true),
+            "vgg3-dropout-augment" => (42, false),
+            _ => (56, true),
         };
         Self {
             epochs,
-            all_images: matches!(
-                self.preset.as_str(),
-                "vgg3-dropout" | "vgg3-increasing-dropout" | "vgg3-full"
-            ),
+            all_images,
             optimizer: Optimizer::Sgd {
                 momentum: 0.9,
                 nesterov: true,
