@@ -1,0 +1,364 @@
+//! The messages.
+//!
+//! Kinds and fields are encoded in the order in which they stand here. New kinds of [`Message`] and [`Request`] go to the end; any
+//! other change of what is encoded needs another [`VERSION`](crate::VERSION).
+
+use crate::transfer::{Acknowledgement, Chunk};
+use core::fmt::{Display, Write};
+use heapless::{String, Vec};
+use serde::{Deserialize, Serialize};
+
+/// The most classes of a network.
+pub const MAX_LABELS: usize = 64;
+/// The most bytes of a class's name.
+pub const MAX_LABEL_LEN: usize = 48;
+/// How many of the most probable classes a report names.
+pub const TOP_LEN: usize = 3;
+/// The most bytes of a fault's text.
+pub const FAULT_TEXT_LEN: usize = 128;
+
+/// What travels in one direction: an enum, encoded as the number of its variant and the variant's fields.
+pub trait Kinds {
+    /// How many variants there are: a number from this on is a kind that this reader does not know.
+    const KINDS: u32;
+}
+
+/// From the board to the computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message<'a> {
+    /// At boot, and on [`Request::DeviceInfo`]; the [`Label`]s follow.
+    #[serde(borrow)]
+    DeviceInfo(DeviceInfo<'a>),
+    /// The name of a class.
+    Label(Label<'a>),
+    /// The board does not classify; repeated as long as that is so.
+    BootFailure(BootFailure<'a>),
+    /// A frame was classified.
+    Frame(FrameReport),
+    /// No frame could be taken.
+    Fault(FaultReport),
+    /// A part of something long, such as the picture of the [`FrameReport`] before.
+    Chunk(Chunk<'a>),
+    /// The answer to a [`Request::Chunk`].
+    Acknowledgement(Acknowledgement<'a>),
+    /// The board does not know what it was asked for.
+    Unsupported {
+        /// The number of the request's kind.
+        request: u32,
+    },
+}
+
+impl Kinds for Message<'_> {
+    const KINDS: u32 = 8;
+}
+
+/// From the computer to the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request<'a> {
+    /// Asks for [`Message::DeviceInfo`] and the labels.
+    DeviceInfo,
+    /// Sets which frames are followed by their pictures.
+    Pictures(PictureMode),
+    /// A part of something long; the answer is a [`Message::Acknowledgement`].
+    #[serde(borrow)]
+    Chunk(Chunk<'a>),
+    /// The answer to a [`Message::Chunk`] whose sender waits for one.
+    Acknowledgement(Acknowledgement<'a>),
+}
+
+impl Kinds for Request<'_> {
+    const KINDS: u32 = 4;
+}
+
+impl Request<'_> {
+    /// The number of its kind, as [`Message::Unsupported`] names it.
+    pub const fn kind(&self) -> u32 {
+        match self {
+            Self::DeviceInfo => 0,
+            Self::Pictures(_) => 1,
+            Self::Chunk(_) => 2,
+            Self::Acknowledgement(_) => 3,
+        }
+    }
+}
+
+/// Which frames are followed by their pictures, the inputs of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PictureMode {
+    /// None, which is so at first.
+    Off,
+    /// The next frame alone.
+    Once,
+    /// Every frame.
+    Every,
+}
+
+/// What the board is and holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceInfo<'a> {
+    /// [`VERSION`](crate::VERSION) of the firmware.
+    pub protocol_version: u8,
+    /// Name of the board, such as `stm32h743`.
+    pub board: &'a str,
+    /// Name of the camera, such as `OV2640`.
+    pub camera: &'a str,
+    /// Name of the network.
+    pub model: &'a str,
+    /// CRC-32 of the network's blob.
+    pub crc32: u32,
+    /// Bytes of the blob.
+    pub blob_len: u32,
+    /// Bytes of working memory that an inference takes.
+    pub arena_len: u32,
+    /// How the network is computed.
+    pub plan: &'a str,
+    /// Of the network's input, and of the pictures.
+    pub input: Shape,
+    /// Number of classes, and of the [`Label`]s that follow.
+    pub labels: u8,
+    /// As a real number a logit is its integer divided by two to the power of this.
+    pub logit_fraction_bits: u8,
+    /// The unit of [`StageTimes`].
+    pub time_unit: TimeUnit,
+}
+
+/// Size of a picture. Its bytes are rows from the top, pixels from the left, and channels (red, green, blue, or grey alone).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Rows.
+    pub height: u16,
+    /// Pixels in a row.
+    pub width: u16,
+    /// Bytes of a pixel: 3, or 1 for grey.
+    pub channels: u8,
+}
+
+impl Shape {
+    /// Bytes of a picture.
+    pub const fn byte_len(&self) -> usize {
+        self.height as usize * self.width as usize * self.channels as usize
+    }
+}
+
+/// What the board's clock counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TimeUnit {
+    /// A real clock.
+    Microseconds,
+    /// An emulator's.
+    Instructions,
+}
+
+/// The name of a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label<'a> {
+    /// Index of the class.
+    pub index: u8,
+    /// At most [`MAX_LABEL_LEN`] bytes.
+    pub text: &'a str,
+}
+
+/// Why the board does not classify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootFailure<'a> {
+    /// For programs; the firmware lists its codes.
+    pub code: u16,
+    /// For people: what is wrong and what to do.
+    pub text: &'a str,
+}
+
+/// One classified frame.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameReport {
+    /// Counts the attempts to take a frame, from 0, so that frames and faults together leave no gap; wraps around.
+    pub counter: u32,
+    /// What the last frames together show.
+    pub verdict: Verdict,
+    /// The most probable classes of this frame alone, most probable first.
+    pub top: Vec<Candidate, TOP_LEN>,
+    /// Every class's logit for this frame, exactly as the network computes it.
+    pub logits: Vec<i32, MAX_LABELS>,
+    /// How long the frame took.
+    pub times: StageTimes,
+    /// Faults since boot.
+    pub faults: FaultCounters,
+}
+
+/// What the last frames show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// No class is probable enough.
+    NotSure,
+    /// A class.
+    Class {
+        /// Its index.
+        class: u8,
+        /// In units of 1/65,535.
+        probability: u16,
+    },
+}
+
+/// A class and its probability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Index of the class.
+    pub class: u8,
+    /// In units of 1/65,535.
+    pub probability: u16,
+}
+
+impl Candidate {
+    /// The most probable classes, most probable first; of equals, the lower index first.
+    pub fn top(probabilities: &[u16]) -> Vec<Self, TOP_LEN> {
+        let mut top = Vec::new();
+        for (class, &probability) in (0..).zip(probabilities) {
+            let place = top.partition_point(|better: &Self| better.probability >= probability);
+            if place < TOP_LEN {
+                top.truncate(TOP_LEN - 1);
+                // There is room for one, and the place is not behind the end.
+                let _ = top.insert(place, Self { class, probability });
+            }
+        }
+        top
+    }
+}
+
+/// The time of each stage in the [`TimeUnit`] of the [`DeviceInfo`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageTimes {
+    /// From the request for the frame until it lay in memory; where a camera fills its frame while the one before is
+    /// classified, that is part of it.
+    pub capture: u64,
+    /// Cropping and resizing.
+    pub preprocess: u64,
+    /// The network.
+    pub classify: u64,
+    /// Reporting the frame before.
+    pub report: u64,
+}
+
+/// A frame that is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultReport {
+    /// Of the attempt: see [`FrameReport::counter`].
+    pub counter: u32,
+    /// What kind of thing went wrong.
+    pub class: FaultClass,
+    /// What exactly, for programs; the firmware lists its codes.
+    pub code: u16,
+    /// The same for people, with where to look.
+    pub text: String<FAULT_TEXT_LEN>,
+    /// What is done about it.
+    pub recovery: Recovery,
+    /// Faults since boot, with this one.
+    pub faults: FaultCounters,
+}
+
+impl FaultReport {
+    /// What is displayed as a fault's text; more than [`FAULT_TEXT_LEN`] bytes are cut off.
+    pub fn text_of(fault: impl Display) -> String<FAULT_TEXT_LEN> {
+        struct CutOff(String<FAULT_TEXT_LEN>);
+        impl Write for CutOff {
+            fn write_str(&mut self, text: &str) -> core::fmt::Result {
+                text.chars()
+                    .try_for_each(|letter| self.0.push(letter))
+                    .map_err(|_| core::fmt::Error)
+            }
+        }
+        let mut text = CutOff(String::new());
+        // An error says that the text was cut off.
+        let _ = write!(text, "{fault}");
+        text.0
+    }
+}
+
+/// What kind of thing went wrong, whatever the camera. There will be no others: a new camera's faults get codes of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum FaultClass {
+    /// The camera's bus failed: not acknowledged, arbitration, DMA.
+    Bus,
+    /// Something did not happen in time.
+    Timeout,
+    /// Another device answers than the driver is made for.
+    WrongDevice,
+    /// The camera has lost its configuration.
+    Configuration,
+    /// A frame came with too few or too many bytes, or with some lost.
+    Data,
+    /// A frame came whole, but shows nothing new.
+    Picture,
+    /// Anything else.
+    Other,
+}
+
+impl FaultClass {
+    /// Every class, in the order of [`FaultCounters`].
+    pub const ALL: [Self; 7] = [
+        Self::Bus,
+        Self::Timeout,
+        Self::WrongDevice,
+        Self::Configuration,
+        Self::Data,
+        Self::Picture,
+        Self::Other,
+    ];
+
+    /// For people, in two words at most.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bus => "bus error",
+            Self::Timeout => "timeout",
+            Self::WrongDevice => "wrong device",
+            Self::Configuration => "lost configuration",
+            Self::Data => "damaged frame",
+            Self::Picture => "useless picture",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What is done about a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Recovery {
+    /// The camera is asked for another frame.
+    Retry,
+    /// The camera is initialized anew.
+    Initialize {
+        /// The time before that, in milliseconds.
+        after_ms: u32,
+    },
+}
+
+/// How many faults of each class there were since boot; a count that is full stays full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultCounters([u32; FaultClass::ALL.len()]);
+
+impl FaultCounters {
+    /// No fault yet.
+    pub const fn new() -> Self {
+        Self([0; FaultClass::ALL.len()])
+    }
+
+    /// Counts one more.
+    pub fn count(&mut self, class: FaultClass) {
+        let counter = &mut self.0[class as usize];
+        *counter = counter.saturating_add(1);
+    }
+
+    /// Faults of a class.
+    pub const fn get(&self, class: FaultClass) -> u32 {
+        self.0[class as usize]
+    }
+
+    /// Faults of all classes.
+    pub fn total(&self) -> u32 {
+        self.0
+            .iter()
+            .fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Every class and its count.
+    pub fn iter(&self) -> impl Iterator<Item = (FaultClass, u32)> {
+        FaultClass::ALL.into_iter().zip(self.0)
+    }
+}
