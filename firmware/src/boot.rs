@@ -2,8 +2,9 @@
 
 use core::fmt::Write;
 use heapless::String;
+use protocol::{DeviceInfo, Label, Shape, TimeUnit, VERSION};
 use shared_model::graph::MAX_LAYERS;
-use shared_model::{ArenaTooSmall, Interpreter, LoadError, Model, Plan};
+use shared_model::{ArenaTooSmall, IMAGE_CHANNELS, IMAGE_SIDE, Interpreter, LoadError, Model};
 use thiserror::Error;
 
 /// Why a board must not classify. Each message says what is wrong and what to do.
@@ -28,40 +29,100 @@ pub enum BootError {
     },
 }
 
-/// The longest text of a [`refusal`]; more is cut off.
-pub const REFUSAL_LEN: usize = 384;
+/// The most bytes of a [`BootError::text`].
+pub const FAILURE_TEXT_LEN: usize = 384;
 
-/// What a board that must not classify tells its host with [`Message::Refusal`](crate::protocol::Message), again and again.
-pub fn refusal(error: &BootError) -> String<REFUSAL_LEN> {
-    let mut text = String::new();
-    // What does not fit is cut off.
-    let _ = write!(text, "{error}");
-    text
+impl BootError {
+    /// The code of [`BootFailure`](protocol::BootFailure). A code is never given to another error.
+    pub const fn code(&self) -> u16 {
+        match self {
+            Self::Load(_) => 1,
+            Self::Arena(_) => 2,
+            Self::KnownAnswer { .. } => 3,
+        }
+    }
+
+    /// The text of [`BootFailure`](protocol::BootFailure).
+    pub fn text(&self) -> String<FAILURE_TEXT_LEN> {
+        let mut text = String::new();
+        // What does not fit is cut off.
+        let _ = write!(text, "{self}");
+        text
+    }
 }
 
 /// The blob at the start of `region`, a part of flash that is kept for one: as many bytes as the blob says that it has.
 /// Where there is no blob, all of `region`, of which [`boot`] says what is wrong.
 pub fn blob_in(region: &[u8]) -> &[u8] {
-    match Model::load(region) {
-        Err(LoadError::TrailingBytes { expected, .. }) => {
-            region.get(..expected as usize).unwrap_or(region)
-        }
-        _ => region,
-    }
+    let Err(LoadError::TrailingBytes { expected, .. }) = Model::load(region) else {
+        return region;
+    };
+    region.get(..expected as usize).unwrap_or(region)
 }
 
-/// The longest text of a [`plan_name`]: a kernel's name and a separator for each layer.
+/// Which board it is and what its clock counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity<'t> {
+    /// Name of the board.
+    pub board: &'t str,
+    /// Name of the camera.
+    pub camera: &'t str,
+    /// The unit of its times.
+    pub time_unit: TimeUnit,
+}
+
+/// The most bytes of a [`Booted::plan_name`]: a kernel's name and a separator for each layer.
 pub const PLAN_LEN: usize = 10 * MAX_LAYERS;
 
-/// The kernels of a plan's layers, for the banner: such as `patches, winograd, dense`.
-pub fn plan_name(plan: &Plan) -> String<PLAN_LEN> {
-    let mut name = String::new();
-    for (index, layer) in plan.layers().iter().enumerate() {
-        let separator = if index == 0 { "" } else { ", " };
-        // A network has at most MAX_LAYERS layers, so that there is room for each.
-        let _ = write!(name, "{separator}{}", layer.kernel);
+/// A model that is known to compute correctly on this chip.
+pub struct Booted<'m, 'a> {
+    /// The model.
+    pub model: &'m Model<'a>,
+    /// What classifies with it.
+    pub interpreter: Interpreter<'m, 'a>,
+    blob_len: u32,
+}
+
+impl<'m> Booted<'m, '_> {
+    /// The kernels of the plan's layers, such as `patches, winograd, dense`.
+    pub fn plan_name(&self) -> String<PLAN_LEN> {
+        let mut name = String::new();
+        for (index, layer) in self.interpreter.plan().layers().iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            // A network has at most MAX_LAYERS layers, so that there is room for each.
+            let _ = write!(name, "{separator}{}", layer.kernel);
+        }
+        name
     }
-    name
+
+    /// What the board tells about itself and its model; `plan` is its [`Self::plan_name`].
+    pub fn device_info<'t>(&'t self, identity: &Identity<'t>, plan: &'t str) -> DeviceInfo<'t> {
+        let graph = self.model.graph();
+        DeviceInfo {
+            protocol_version: VERSION,
+            board: identity.board,
+            camera: identity.camera,
+            model: graph.name,
+            crc32: self.model.crc32(),
+            blob_len: self.blob_len,
+            arena_len: self.interpreter.plan().arena_len() as u32,
+            plan,
+            input: Shape {
+                height: IMAGE_SIDE as u16,
+                width: IMAGE_SIDE as u16,
+                channels: IMAGE_CHANNELS as u8,
+            },
+            labels: graph.labels.len() as u8,
+            logit_fraction_bits: graph.logit_fraction_bits,
+            time_unit: identity.time_unit,
+        }
+    }
+
+    /// The names of the classes.
+    pub fn labels(&self) -> impl Iterator<Item = Label<'m>> {
+        let labels = self.model.graph().labels.iter();
+        (0..).zip(labels).map(|(index, text)| Label { index, text })
+    }
 }
 
 /// Validates `blob`, gives the model its `arena` and runs the known-answer test.
@@ -76,11 +137,15 @@ pub fn boot<'m, 'a>(
     blob: &'a [u8],
     slot: &'m mut Option<Model<'a>>,
     arena: &'m mut [u8],
-) -> Result<(&'m Model<'a>, Interpreter<'m, 'a>), BootError> {
+) -> Result<Booted<'m, 'a>, BootError> {
     let model = &*slot.insert(Model::load(blob)?);
     let mut interpreter = Interpreter::new(model, arena)?;
     if interpreter.known_answer_holds() {
-        Ok((model, interpreter))
+        Ok(Booted {
+            model,
+            interpreter,
+            blob_len: blob.len() as u32,
+        })
     } else {
         Err(BootError::KnownAnswer {
             crc32: model.crc32(),
@@ -111,8 +176,8 @@ mod tests {
 
     fn boot_with_arena(blob: &[u8], arena_len: usize) -> Result<std::vec::Vec<i32>, BootError> {
         let (mut slot, mut arena) = (None, vec![0; arena_len]);
-        let (_, mut interpreter) = boot(blob, &mut slot, &mut arena)?;
-        let classification = interpreter.classify(&[128; IMAGE_LEN]);
+        let mut booted = boot(blob, &mut slot, &mut arena)?;
+        let classification = booted.interpreter.classify(&[128; IMAGE_LEN]);
         Ok(classification.logits.to_vec())
     }
 
@@ -123,11 +188,23 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_is_named_by_its_kernels() {
+    fn the_device_information_is_that_of_the_model() {
         let blob = blob();
         let (mut slot, mut arena) = (None, [0; 8192]);
-        let (_, interpreter) = boot(&blob, &mut slot, &mut arena).expect("the blob is good");
-        assert_eq!(plan_name(interpreter.plan()), "dense");
+        let booted = boot(&blob, &mut slot, &mut arena).expect("the blob is good");
+        let plan = booted.plan_name();
+        assert_eq!(plan, "dense");
+        let identity = Identity {
+            board: "host",
+            camera: "none",
+            time_unit: TimeUnit::Instructions,
+        };
+        let info = booted.device_info(&identity, &plan);
+        assert_eq!((info.model, info.blob_len), ("constant", blob.len() as u32));
+        assert_eq!(info.input.byte_len(), IMAGE_LEN);
+        assert_eq!(info.labels, 2);
+        let labels = booted.labels().map(|label| (label.index, label.text));
+        assert!(labels.eq([(0, "class 0"), (1, "class 1")]));
     }
 
     #[test]
@@ -141,11 +218,10 @@ mod tests {
             BootError::Load(LoadError::CrcMismatch { .. })
         ));
         assert!(format!("{error}").contains("flash the firmware again"));
-        assert_eq!(refusal(&error), format!("{error}").as_str());
     }
 
     #[test]
-    fn every_refusal_fits_with_the_largest_numbers() {
+    fn every_text_fits_with_the_largest_numbers() {
         let errors = [
             BootError::Arena(ArenaTooSmall {
                 needed: usize::MAX,
@@ -158,7 +234,7 @@ mod tests {
             }),
         ];
         for error in errors {
-            assert_eq!(refusal(&error), format!("{error}").as_str());
+            assert_eq!(error.text(), format!("{error}").as_str());
         }
     }
 

@@ -1,12 +1,11 @@
-//! What can go wrong between a camera and its picture, by name, and how often it did.
+//! What can go wrong between a camera and its picture, and what the protocol calls it.
 
 use embedded_hal::i2c;
-use serde::{Deserialize, Serialize};
+use protocol::{FaultClass, FaultCounters, FaultReport, Recovery};
 use thiserror::Error;
 
 /// Why there is no usable frame. Each message says what is wrong and where to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Fault {
     /// Nothing acknowledges the camera's address, or a byte was refused.
     #[error("the camera does not acknowledge on its I2C bus; check wiring, pull-ups and power")]
@@ -32,11 +31,11 @@ pub enum Fault {
         "register {address:#04x} holds {found:#04x} in place of {written:#04x}; does the supply break down?"
     )]
     RegisterLost {
-        /// Of the register, in its bank.
+        /// The register's address in its bank.
         address: u8,
-        /// By the driver.
+        /// What the driver wrote.
         written: u8,
-        /// Later.
+        /// What was read later.
         found: u8,
     },
     /// The camera says that it has a picture, but its memory stays empty; or it never says so.
@@ -45,9 +44,9 @@ pub enum Fault {
     /// A frame has another number of bytes than its format takes.
     #[error("a frame of {found} bytes came in place of {expected}")]
     WrongLength {
-        /// In bytes.
+        /// Bytes of the format.
         expected: u32,
-        /// In bytes; of an endless frame, as many as were counted.
+        /// Bytes that came; of an endless frame, as many as were counted.
         found: u32,
     },
     /// Pixels came faster than they were taken.
@@ -62,8 +61,7 @@ pub enum Fault {
 }
 
 /// What was waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Wait {
     /// The end of one transaction on the bus.
     #[error("a transaction on the camera's bus does not end")]
@@ -76,81 +74,51 @@ pub enum Wait {
     Frame,
 }
 
-/// A [`Fault`] without its details.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[allow(missing_docs, reason = "documented at Fault")]
-pub enum FaultKind {
-    Nack,
-    Bus,
-    Timeout,
-    WrongProduct,
-    RegisterLost,
-    StuckFifo,
-    WrongLength,
-    Overrun,
-    Blank,
-    Frozen,
-}
-
-impl FaultKind {
-    /// Every kind, in the order of [`FaultCounters`].
-    pub const ALL: [Self; 10] = [
-        Self::Nack,
-        Self::Bus,
-        Self::Timeout,
-        Self::WrongProduct,
-        Self::RegisterLost,
-        Self::StuckFifo,
-        Self::WrongLength,
-        Self::Overrun,
-        Self::Blank,
-        Self::Frozen,
-    ];
-
-    /// For a person, in two words at most.
-    pub const fn name(self) -> &'static str {
+impl Fault {
+    /// What the protocol calls it. A code is never given to another fault; a new camera's faults get new ones.
+    pub const fn class_and_code(&self) -> (FaultClass, u16) {
         match self {
-            Self::Nack => "NACK",
-            Self::Bus => "bus error",
-            Self::Timeout => "timeout",
-            Self::WrongProduct => "wrong product",
-            Self::RegisterLost => "register lost",
-            Self::StuckFifo => "stuck FIFO",
-            Self::WrongLength => "wrong length",
-            Self::Overrun => "overrun",
-            Self::Blank => "blank",
-            Self::Frozen => "frozen",
+            Self::Nack => (FaultClass::Bus, 1),
+            Self::Bus => (FaultClass::Bus, 2),
+            Self::Timeout(Wait::Transaction) => (FaultClass::Timeout, 10),
+            Self::Timeout(Wait::Idle) => (FaultClass::Timeout, 11),
+            Self::Timeout(Wait::Frame) => (FaultClass::Timeout, 12),
+            Self::StuckFifo => (FaultClass::Timeout, 13),
+            Self::WrongProduct { .. } => (FaultClass::WrongDevice, 20),
+            Self::RegisterLost { .. } => (FaultClass::Configuration, 30),
+            Self::WrongLength { .. } => (FaultClass::Data, 40),
+            Self::Overrun => (FaultClass::Data, 41),
+            Self::Blank => (FaultClass::Picture, 50),
+            Self::Frozen => (FaultClass::Picture, 51),
         }
     }
-}
 
-impl Fault {
-    /// Which kind it is.
-    pub const fn kind(&self) -> FaultKind {
-        match self {
-            Self::Nack => FaultKind::Nack,
-            Self::Bus => FaultKind::Bus,
-            Self::Timeout(_) => FaultKind::Timeout,
-            Self::WrongProduct { .. } => FaultKind::WrongProduct,
-            Self::RegisterLost { .. } => FaultKind::RegisterLost,
-            Self::StuckFifo => FaultKind::StuckFifo,
-            Self::WrongLength { .. } => FaultKind::WrongLength,
-            Self::Overrun => FaultKind::Overrun,
-            Self::Blank => FaultKind::Blank,
-            Self::Frozen => FaultKind::Frozen,
+    /// The fault as it is reported: in which attempt, what is done about it, and all faults since boot.
+    pub fn report(&self, counter: u32, recovery: Recovery, faults: FaultCounters) -> FaultReport {
+        let (class, code) = self.class_and_code();
+        FaultReport {
+            counter,
+            class,
+            code,
+            text: FaultReport::text_of(self),
+            recovery,
+            faults,
         }
     }
 
     /// Whether only a camera that is still configured has this fault, so that another frame is worth a try before a reset.
     pub const fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Nack | Self::Bus | Self::Overrun | Self::Blank | Self::Frozen
-        )
+        match self {
+            Self::Nack | Self::Bus | Self::Overrun | Self::Blank | Self::Frozen => true,
+            Self::Timeout(_)
+            | Self::WrongProduct { .. }
+            | Self::RegisterLost { .. }
+            | Self::StuckFifo
+            | Self::WrongLength { .. } => false,
+        }
     }
 
-    /// An error of an I²C bus.
+    /// The fault behind an error of an I²C bus.
     pub fn from_i2c(error: &impl i2c::Error) -> Self {
         match error.kind() {
             i2c::ErrorKind::NoAcknowledge(_) => Self::Nack,
@@ -159,67 +127,45 @@ impl Fault {
     }
 }
 
-/// How often each kind of fault was found since boot; a count that is full stays full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct FaultCounters([u32; FaultKind::ALL.len()]);
-
-impl FaultCounters {
-    /// None yet.
-    pub const fn new() -> Self {
-        Self([0; FaultKind::ALL.len()])
-    }
-
-    /// One more.
-    pub fn count(&mut self, kind: FaultKind) {
-        let counter = &mut self.0[kind as usize];
-        *counter = counter.saturating_add(1);
-    }
-
-    /// How often.
-    pub const fn get(&self, kind: FaultKind) -> u32 {
-        self.0[kind as usize]
-    }
-
-    /// Of all kinds.
-    pub fn total(&self) -> u32 {
-        self.0
-            .iter()
-            .fold(0, |sum, count| sum.saturating_add(*count))
-    }
-
-    /// Every kind and its count.
-    pub fn iter(&self) -> impl Iterator<Item = (FaultKind, u32)> {
-        FaultKind::ALL.into_iter().zip(self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     extern crate std;
 
     use super::*;
-    use std::vec::Vec;
+    use std::collections::BTreeSet;
+    use std::string::ToString;
 
     #[test]
-    fn every_kind_has_its_own_counter_in_the_stated_order() {
-        let mut counters = FaultCounters::default();
-        for (index, kind) in FaultKind::ALL.into_iter().enumerate() {
-            assert_eq!(kind as usize, index);
-            for _ in 0..=index {
-                counters.count(kind);
-            }
+    fn every_fault_has_its_own_code_and_its_whole_text_is_reported() {
+        let faults = [
+            Fault::Nack,
+            Fault::Bus,
+            Fault::Timeout(Wait::Transaction),
+            Fault::Timeout(Wait::Idle),
+            Fault::Timeout(Wait::Frame),
+            Fault::WrongProduct {
+                expected: u16::MAX,
+                found: u16::MAX,
+            },
+            Fault::RegisterLost {
+                address: u8::MAX,
+                written: u8::MAX,
+                found: u8::MAX,
+            },
+            Fault::StuckFifo,
+            Fault::WrongLength {
+                expected: u32::MAX,
+                found: u32::MAX,
+            },
+            Fault::Overrun,
+            Fault::Blank,
+            Fault::Frozen,
+        ];
+        let mut codes = BTreeSet::new();
+        for fault in faults {
+            let report = fault.report(7, Recovery::Retry, FaultCounters::new());
+            assert_eq!(report.text, fault.to_string().as_str());
+            assert!(codes.insert(report.code), "{fault:?}");
         }
-        let expected: Vec<_> = FaultKind::ALL.into_iter().zip(1..).collect();
-        assert_eq!(counters.iter().collect::<Vec<_>>(), expected);
-        assert_eq!(counters.total(), 55);
-    }
-
-    #[test]
-    fn a_full_counter_stays_full() {
-        let mut counters = FaultCounters([u32::MAX; 10]);
-        counters.count(FaultKind::Blank);
-        assert_eq!(counters.get(FaultKind::Blank), u32::MAX);
-        assert_eq!(counters.total(), u32::MAX);
     }
 }

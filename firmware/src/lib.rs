@@ -9,7 +9,6 @@ pub mod camera;
 pub mod fault;
 pub mod pipeline;
 pub mod profile;
-pub mod protocol;
 pub mod report;
 #[cfg(test)]
 mod testing;

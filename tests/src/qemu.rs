@@ -1,7 +1,6 @@
 //! The firmware of `firmware/boards/qemu-mps2`: built, patched, run in QEMU.
 //!
-//! `firmware/boards/qemu-runner` does the running and decoding, as a program: as a dependency, its decoder of
-//! defmt would change features of crates under burn, which would then be built twice.
+//! `firmware/boards/qemu-runner` does the running and decoding, as a program: it belongs to another workspace.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,18 +53,18 @@ pub struct Options {
 
 /// What one run of the firmware reported.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Session {
+pub struct Report {
     /// The model that it holds.
-    pub banner: Banner,
+    pub device: Device,
     /// One for each image, in order.
-    pub records: Vec<Record>,
+    pub images: Vec<ImageRecord>,
     /// Use of the stack over the whole run.
     pub stack: Stack,
 }
 
 /// What the firmware holds.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Banner {
+pub struct Device {
     /// Name of the model.
     pub model: String,
     /// CRC-32 of its blob.
@@ -78,7 +77,7 @@ pub struct Banner {
 
 /// The classification of one image.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Record {
+pub struct ImageRecord {
     /// Index of the image.
     pub index: usize,
     /// Index of the winning class.
@@ -104,7 +103,7 @@ pub struct Stack {
     pub size: usize,
 }
 
-/// Why there is no [`Firmware`] or no [`Session`].
+/// Why there is no [`Firmware`] or no [`Report`].
 #[derive(Debug, Error)]
 pub enum QemuError {
     /// A program of `tests/support` cannot be started.
@@ -136,7 +135,7 @@ pub enum QemuError {
     #[error("{0}")]
     Run(String),
     /// The runner's output is not what this library expects.
-    #[error("qemu-runner printed something else than a session: {0}")]
+    #[error("qemu-runner printed something else than a report: {0}")]
     Output(#[from] serde_json::Error),
 }
 
@@ -204,7 +203,7 @@ impl Firmware {
     /// # Errors
     ///
     /// [`QemuError::Run`] with the message of the firmware or of QEMU.
-    pub fn classify(&self, options: Options, images: &[Image]) -> Result<Session, QemuError> {
+    pub fn classify(&self, options: Options, images: &[Image]) -> Result<Report, QemuError> {
         let folder = tempfile::tempdir().map_err(file_error(&std::env::temp_dir()))?;
         let file = folder.path().join("images.rgb");
         fs::write(&file, images.as_flattened()).map_err(file_error(&file))?;
@@ -216,7 +215,7 @@ impl Firmware {
     /// # Errors
     ///
     /// [`QemuError::Run`] with the message of the firmware or of QEMU.
-    pub fn classify_file(&self, options: Options, images: &Path) -> Result<Session, QemuError> {
+    pub fn classify_file(&self, options: Options, images: &Path) -> Result<Report, QemuError> {
         let mut command = support("qemu-runner");
         command
             .arg(&self.elf)

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::thread;
 
 use shared_model::{IMAGE_LEN, Image, Interpreter};
-use tests::qemu::{Firmware, Machine, Options, QemuError, Session};
+use tests::qemu::{Firmware, Machine, Options, QemuError, Report};
 use tests::reference::{BLOB, MODEL, test_images};
 
 /// Real images on each machine, with each arena.
@@ -22,10 +22,10 @@ fn firmware(machine: Machine) -> &'static Firmware {
     &FIRMWARE[machine as usize]
 }
 
-fn run_on_all(images: &[Image], options: Options) -> [Session; 3] {
+fn run_on_all(images: &[Image], options: Options) -> [Report; 3] {
     let run = |machine| {
-        let session = firmware(machine).classify(options, images);
-        session.unwrap_or_else(|error| panic!("{machine:?}: {error}"))
+        let report = firmware(machine).classify(options, images);
+        report.unwrap_or_else(|error| panic!("{machine:?}: {error}"))
     };
     thread::scope(|scope| {
         let runs = Machine::ALL.map(|machine| scope.spawn(move || run(machine)));
@@ -34,7 +34,7 @@ fn run_on_all(images: &[Image], options: Options) -> [Session; 3] {
 }
 
 /// What the firmware says when it fails on the M4.
-fn failure(result: Result<Session, QemuError>) -> String {
+fn failure(result: Result<Report, QemuError>) -> String {
     match result {
         Err(QemuError::Run(message)) => message,
         other => panic!("expected a failing run, got {other:?}"),
@@ -62,16 +62,16 @@ fn every_machine_gives_the_logits_of_the_host_in_every_arena() {
             arena_len: Some(arena_len),
             ..Options::default()
         };
-        let sessions = run_on_all(&images, options);
-        for (machine, session) in Machine::ALL.iter().zip(&sessions) {
+        let reports = run_on_all(&images, options);
+        for (machine, report) in Machine::ALL.iter().zip(&reports) {
             let run = format!("{machine:?} with {arena_len} bytes");
-            assert_eq!(session.banner.crc32, model.crc32(), "{run}");
-            assert!(session.banner.arena_len <= arena_len, "{run}");
-            assert_eq!(session.records.len(), images.len(), "{run}");
-            let stack = session.stack;
+            assert_eq!(report.device.crc32, model.crc32(), "{run}");
+            assert!(report.device.arena_len <= arena_len, "{run}");
+            assert_eq!(report.images.len(), images.len(), "{run}");
+            let stack = report.stack;
             assert!(stack.boot < stack.size, "{run}: {stack:?}");
             assert!(stack.inference < stack.size, "{run}: {stack:?}");
-            for (index, (record, expected)) in session.records.iter().zip(&expected).enumerate() {
+            for (index, (record, expected)) in report.images.iter().zip(&expected).enumerate() {
                 let run = format!("{run}, image {index}");
                 let label = model.graph().labels[expected.class];
                 assert_eq!(record.index, index, "{run}");
@@ -89,8 +89,8 @@ fn layers_account_for_the_instructions_of_an_inference() {
         profile: true,
         ..Options::default()
     };
-    for session in run_on_all(&test_images(1).images, options) {
-        let record = &session.records[0];
+    for report in run_on_all(&test_images(1).images, options) {
+        let record = &report.images[0];
         let sum: u64 = record.layers.iter().sum();
         println!(
             "{} instructions, layers {:?}",

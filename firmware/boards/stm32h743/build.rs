@@ -1,6 +1,7 @@
-//! Tells the linker where the memory map is.
+//! Tells the linker where the memory map and the place of defmt's texts are.
 
 fn main() {
     println!("cargo::rerun-if-changed=memory.x");
     println!("cargo::rustc-link-search={}", env!("CARGO_MANIFEST_DIR"));
+    println!("cargo::rustc-link-arg-bins=-Tdefmt.x");
 }

@@ -7,7 +7,7 @@ pub struct Injection<K> {
     pub fault: K,
     /// The first transaction at which it does, counted from 0 since the model was made.
     pub first: u32,
-    /// For how many transactions.
+    /// The number of transactions that it lasts.
     pub count: u32,
 }
 

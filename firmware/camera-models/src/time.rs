@@ -16,7 +16,7 @@ impl Time {
         }
     }
 
-    /// Since time zero.
+    /// Nanoseconds since the start.
     pub const fn nanoseconds(&self) -> u64 {
         self.nanoseconds.get()
     }

@@ -112,11 +112,11 @@ pub struct DeviceInfo<'a> {
     pub arena_len: u32,
     /// How the network is computed.
     pub plan: &'a str,
-    /// Of the network's input, and of the pictures.
+    /// Shape of the network's input and of the pictures.
     pub input: Shape,
     /// Number of classes, and of the [`Label`]s that follow.
     pub labels: u8,
-    /// As a real number a logit is its integer divided by two to the power of this.
+    /// How many bits of a logit are behind the binary point.
     pub logit_fraction_bits: u8,
     /// The unit of [`StageTimes`].
     pub time_unit: TimeUnit,
@@ -136,7 +136,7 @@ pub struct Shape {
 impl Shape {
     /// Bytes of a picture.
     pub const fn byte_len(&self) -> usize {
-        self.height as usize * self.width as usize * self.channels as usize
+        (self.height as usize * self.width as usize).saturating_mul(self.channels as usize)
     }
 }
 
@@ -161,9 +161,9 @@ pub struct Label<'a> {
 /// Why the board does not classify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootFailure<'a> {
-    /// For programs; the firmware lists its codes.
+    /// The cause as a number, for programs; the firmware lists its codes.
     pub code: u16,
-    /// For people: what is wrong and what to do.
+    /// What is wrong and what to do, for people.
     pub text: &'a str,
 }
 
@@ -240,7 +240,7 @@ pub struct StageTimes {
 /// A frame that is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultReport {
-    /// Of the attempt: see [`FrameReport::counter`].
+    /// The number of the attempt: see [`FrameReport::counter`].
     pub counter: u32,
     /// What kind of thing went wrong.
     pub class: FaultClass,
@@ -303,7 +303,7 @@ impl FaultClass {
         Self::Other,
     ];
 
-    /// For people, in two words at most.
+    /// The class in two words at most, for people.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bus => "bus error",

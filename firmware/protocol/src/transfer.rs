@@ -64,7 +64,7 @@ impl From<ChunkKind> for u8 {
 /// A receiver's answer to a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement<'a> {
-    /// Of the transfer.
+    /// The transfer's id.
     pub id: u32,
     /// The bytes from the start that are there without a gap: where the sender goes on.
     pub received: u32,

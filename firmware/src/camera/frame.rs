@@ -6,7 +6,6 @@ use shared_model::preprocess::{FrameError, Rgb565BigEndian, Rgb565LittleEndian, 
 
 /// Which byte of an RGB565 pixel comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ByteOrder {
     /// The byte with the red bits.
     BigEndian,
@@ -16,13 +15,12 @@ pub enum ByteOrder {
 
 /// Size and byte order of RGB565 frames: 16 bits a pixel, red in the top five bits, rows from the top without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct FrameFormat {
-    /// In pixels, from 1.
+    /// Pixels in a row, from 1.
     pub width: u16,
-    /// In pixels, from 1.
+    /// Rows, from 1.
     pub height: u16,
-    /// Of a pixel's two bytes.
+    /// Order of a pixel's two bytes.
     pub order: ByteOrder,
 }
 

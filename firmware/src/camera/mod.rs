@@ -10,7 +10,7 @@ mod timeout;
 use crate::fault::Fault;
 
 pub use frame::{ByteOrder, Frame, FrameFormat};
-pub use supervisor::{Policy, Remedy, Supervisor};
+pub use supervisor::{Policy, Supervisor};
 pub use timeout::timeout;
 
 /// Something that gives frames.

@@ -1,10 +1,10 @@
 //! Keeps a camera running: looks at its frames, counts faults, and decides what to do about each.
 
 use super::{Frame, FrameSource};
-use crate::fault::{Fault, FaultCounters};
+use crate::fault::Fault;
 use crc::{CRC_32_ISO_HDLC, Crc};
 use embedded_hal_async::delay::DelayNs;
-use serde::{Deserialize, Serialize};
+use protocol::{FaultCounters, Recovery};
 
 static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
@@ -43,19 +43,6 @@ impl Policy {
     }
 }
 
-/// What is done about a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Remedy {
-    /// The camera is asked for another frame.
-    Retry,
-    /// The camera is initialized anew.
-    Initialize {
-        /// But not before so many milliseconds have passed.
-        after_ms: u32,
-    },
-}
-
 /// A camera with a [`Policy`].
 pub struct Supervisor<S, D> {
     source: S,
@@ -63,12 +50,12 @@ pub struct Supervisor<S, D> {
     policy: Policy,
     counters: FaultCounters,
     /// What comes before the next frame.
-    remedy: Remedy,
+    recovery: Recovery,
     /// Failures since the last good frame.
     failures: u8,
     /// The wait before the next initialization.
     backoff_ms: u32,
-    /// Of the frames before: as many as there are buffers, since one that nobody writes to shows the frame before the last.
+    /// CRCs of the frames before: as many as there are buffers, since one that nobody writes to shows the frame before the last.
     recent_crc32: [Option<u32>; 2],
 }
 
@@ -80,7 +67,7 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
             delay,
             policy,
             counters: FaultCounters::new(),
-            remedy: Remedy::Initialize { after_ms: 0 },
+            recovery: Recovery::Initialize { after_ms: 0 },
             failures: 0,
             backoff_ms: 0,
             recent_crc32: [None; 2],
@@ -97,7 +84,7 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
     /// # Errors
     ///
     /// The fault, which is counted, and what the next attempt begins with.
-    pub async fn attempt(&mut self, frame: &mut Frame<'_>) -> Result<(), (Fault, Remedy)> {
+    pub async fn attempt(&mut self, frame: &mut Frame<'_>) -> Result<(), (Fault, Recovery)> {
         match self.take(frame).await {
             Ok(()) => {
                 self.failures = 0;
@@ -106,33 +93,33 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
             }
             Err(fault) => {
                 frame.clear();
-                self.counters.count(fault.kind());
-                self.remedy = self.remedy_for(fault);
-                Err((fault, self.remedy))
+                self.counters.count(fault.class_and_code().0);
+                self.recovery = self.recovery_from(fault);
+                Err((fault, self.recovery))
             }
         }
     }
 
     async fn take(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {
-        if let Remedy::Initialize { after_ms } = self.remedy {
+        if let Recovery::Initialize { after_ms } = self.recovery {
             self.delay.delay_ms(after_ms).await;
             self.source.initialize().await?;
-            self.remedy = Remedy::Retry;
+            self.recovery = Recovery::Retry;
         }
         self.source.capture(frame).await?;
         self.inspect(frame)
     }
 
     /// A camera that is not configured stays so until [`FrameSource::initialize`] succeeds.
-    fn remedy_for(&mut self, fault: Fault) -> Remedy {
+    fn recovery_from(&mut self, fault: Fault) -> Recovery {
         self.failures = self.failures.saturating_add(1);
-        let is_configured = self.remedy == Remedy::Retry;
+        let is_configured = self.recovery == Recovery::Retry;
         if is_configured && fault.is_transient() && self.failures <= self.policy.retries {
-            return Remedy::Retry;
+            return Recovery::Retry;
         }
         let after_ms = self.backoff_ms;
         self.backoff_ms = self.policy.backoff_after(after_ms);
-        Remedy::Initialize { after_ms }
+        Recovery::Initialize { after_ms }
     }
 
     fn inspect(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {

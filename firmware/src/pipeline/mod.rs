@@ -1,28 +1,24 @@
 //! Capture → preprocess → classify → report, frame after frame.
 //!
 //! ```no_run
-//! # use firmware::{boot::{boot, plan_name}, camera::{FrameSource, Supervisor, Policy}, fault::Fault, pipeline::*, protocol::*, report::Report, watchdog::Watchdog};
+//! # use firmware::{boot::{boot, Identity}, camera::{FrameSource, Supervisor, Policy}, pipeline::*, report::Report, watchdog::Watchdog};
 //! # use embedded_hal_async::delay::DelayNs;
+//! # use protocol::TimeUnit;
 //! # async fn main_task(
-//! #     blob: &[u8], arena: &mut [u8], camera: impl FrameSource, delay: impl DelayNs, host: impl Report,
+//! #     blob: &[u8], arena: &mut [u8], camera: impl FrameSource, delay: impl DelayNs, report: impl Report,
 //! #     mut watchdog: impl Watchdog, buffers: [&mut [u8]; 2], microseconds: fn() -> u64,
 //! # ) -> Result<(), firmware::boot::BootError> {
 //! let mut slot = None;
-//! let (model, interpreter) = boot(blob, &mut slot, arena)?;
-//! let plan = plan_name(interpreter.plan());
 //! let mut pipeline = Pipeline::new(
-//!     Board {
-//!         name: "stm32h743",
+//!     Identity {
+//!         board: "stm32h743",
 //!         camera: "OV2640",
-//!         blob_len: blob.len() as u32,
-//!         plan: &plan,
 //!         time_unit: TimeUnit::Microseconds,
 //!     },
-//!     model,
-//!     interpreter,
+//!     boot(blob, &mut slot, arena)?,
 //!     Supervisor::new(camera, delay, Policy::default()),
 //!     Smoothing::new(Method::Exponential { weight: 96 }, 0x8000),
-//!     host,
+//!     report,
 //!     microseconds,
 //! );
 //! let [one, other] = buffers;
@@ -31,70 +27,35 @@
 //! ```
 
 mod buffers;
+mod processing;
 mod smoothing;
-mod stages;
 #[cfg(test)]
 mod tests;
 
-use crate::camera::{FrameSource, Remedy, Supervisor};
-use crate::fault::Fault;
-use crate::protocol::{Banner, FaultReport, Message, PictureMode, Request, TimeUnit};
-use crate::report::Report;
+use crate::boot::{Booted, Identity};
+use crate::camera::{FrameSource, Supervisor};
+use crate::report::{Command, Report};
 use crate::watchdog::Watchdog;
 use embassy_futures::join::join;
 use embedded_hal_async::delay::DelayNs;
-use shared_model::{Interpreter, Model, Plan};
-use stages::Stages;
+use processing::Processing;
+use protocol::{FaultReport, Message, PictureMode};
 
 pub use buffers::Buffers;
-pub use smoothing::{MAX_WINDOW, Method, Smoothing, Verdict};
+pub use smoothing::{MAX_WINDOW, Method, Smoothing};
 
-/// More of a host's requests wait for the next frame.
-const REQUESTS_PER_FRAME: usize = 4;
-
-/// What the banner says about a board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Board<'t> {
-    /// Of the board.
-    pub name: &'t str,
-    /// Of the camera.
-    pub camera: &'t str,
-    /// Bytes of the blob.
-    pub blob_len: u32,
-    /// How the network is computed: see [`plan_name`](crate::boot::plan_name).
-    pub plan: &'t str,
-    /// What the clock counts.
-    pub time_unit: TimeUnit,
-}
-
-impl<'t> Board<'t> {
-    fn banner<'a: 't>(&self, model: &'t Model<'a>, plan: &Plan) -> Banner<'t> {
-        let graph = model.graph();
-        Banner {
-            board: self.name,
-            camera: self.camera,
-            model: graph.name,
-            crc32: model.crc32(),
-            blob_len: self.blob_len,
-            arena_len: plan.arena_len() as u32,
-            plan: self.plan,
-            labels: graph.labels.clone(),
-            logit_fraction_bits: graph.logit_fraction_bits,
-            time_unit: self.time_unit,
-        }
-    }
-}
+/// Further commands wait for the next frame.
+const COMMANDS_PER_FRAME: usize = 4;
 
 /// The whole job of a board after boot.
 pub struct Pipeline<'m, 'a, S, D, R, C> {
-    board: Board<'m>,
-    model: &'m Model<'a>,
-    interpreter: Interpreter<'m, 'a>,
+    identity: Identity<'m>,
+    booted: Booted<'m, 'a>,
     camera: Supervisor<S, D>,
     smoothing: Smoothing,
     report: R,
     clock: C,
-    is_banner_due: bool,
+    is_info_due: bool,
     pictures: PictureMode,
     counter: u32,
     report_time: u64,
@@ -107,26 +68,23 @@ where
     R: Report,
     C: Fn() -> u64,
 {
-    /// A pipeline that has seen no frame yet. `model` and `interpreter` come from [`boot`](crate::boot::boot), `clock` counts
-    /// upwards in the board's [`TimeUnit`].
+    /// A pipeline that has seen no frame yet. `clock` counts upwards in the time unit of `identity`.
     pub const fn new(
-        board: Board<'m>,
-        model: &'m Model<'a>,
-        interpreter: Interpreter<'m, 'a>,
+        identity: Identity<'m>,
+        booted: Booted<'m, 'a>,
         camera: Supervisor<S, D>,
         smoothing: Smoothing,
         report: R,
         clock: C,
     ) -> Self {
         Self {
-            board,
-            model,
-            interpreter,
+            identity,
+            booted,
             camera,
             smoothing,
             report,
             clock,
-            is_banner_due: true,
+            is_info_due: true,
             pictures: PictureMode::Off,
             counter: 0,
             report_time: 0,
@@ -161,13 +119,13 @@ where
     /// The camera comes first: what it has started runs on by itself while the processor classifies, since that yields to
     /// nothing.
     pub async fn step(&mut self, buffers: &mut Buffers<'_>, watchdog: &mut impl Watchdog) {
-        self.serve_requests().await;
+        self.serve_commands().await;
         let counter = self.counter;
         self.counter = counter.wrapping_add(1);
         let Buffers { front, back } = buffers;
         let start = (self.clock)();
-        let mut stages = Stages {
-            interpreter: &mut self.interpreter,
+        let mut processing = Processing {
+            interpreter: &mut self.booted.interpreter,
             smoothing: &mut self.smoothing,
             report: &mut self.report,
             clock: &self.clock,
@@ -180,41 +138,43 @@ where
             (outcome, (self.clock)() - start)
         };
         let process = async {
-            if stages.process(front).await {
+            if processing.process(front).await {
                 watchdog.feed();
             }
         };
         let ((outcome, time), ()) = join(capture, process).await;
         front.frame.clear();
-        (back.counter, back.capture_time) = (counter, time);
+        (back.counter, back.time) = (counter, time);
         core::mem::swap(front, back);
-        if let Err((fault, remedy)) = outcome {
-            self.report_fault(counter, fault, remedy).await;
+        if let Err((fault, recovery)) = outcome {
+            let fault = fault.report(counter, recovery, *self.camera.counters());
+            self.report_fault(fault).await;
         }
     }
 
-    async fn report_fault(&mut self, counter: u32, fault: Fault, remedy: Remedy) {
+    async fn report_fault(&mut self, fault: FaultReport) {
         self.smoothing.reset();
-        let report = FaultReport {
-            counter,
-            fault,
-            remedy,
-            faults: *self.camera.counters(),
-        };
-        self.report.report(&Message::Fault(report)).await;
+        self.report.report(&Message::Fault(fault)).await;
     }
 
-    async fn serve_requests(&mut self) {
-        for _ in 0..REQUESTS_PER_FRAME {
-            match self.report.request() {
-                Some(Request::Banner) => self.is_banner_due = true,
-                Some(Request::Pictures(mode)) => self.pictures = mode,
+    async fn serve_commands(&mut self) {
+        for _ in 0..COMMANDS_PER_FRAME {
+            match self.report.command() {
+                Some(Command::DeviceInfo) => self.is_info_due = true,
+                Some(Command::Pictures(mode)) => self.pictures = mode,
+                Some(Command::Unsupported { request }) => {
+                    self.report.report(&Message::Unsupported { request }).await;
+                }
                 None => break,
             }
         }
-        if core::mem::take(&mut self.is_banner_due) {
-            let banner = self.board.banner(self.model, self.interpreter.plan());
-            self.report.report(&Message::Banner(banner)).await;
+        if core::mem::take(&mut self.is_info_due) {
+            let plan = self.booted.plan_name();
+            let info = self.booted.device_info(&self.identity, &plan);
+            self.report.report(&Message::DeviceInfo(info)).await;
+            for label in self.booted.labels() {
+                self.report.report(&Message::Label(label)).await;
+            }
         }
     }
 }

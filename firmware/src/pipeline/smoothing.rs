@@ -1,8 +1,7 @@
 //! From the probabilities of single frames to one steady verdict.
 
 use heapless::{Deque, Vec};
-use serde::{Deserialize, Serialize};
-use shared_model::graph::MAX_LABELS;
+use protocol::{MAX_LABELS, Verdict};
 
 /// The most frames that a majority is taken over.
 pub const MAX_WINDOW: usize = 15;
@@ -20,23 +19,8 @@ pub enum Method {
     },
     /// Every class's probability follows that of the frames: `p += (frame - p) * weight / 256`.
     Exponential {
-        /// Of the newest frame, 1 … 255; 0 counts as 1.
+        /// The newest frame's weight, 1 … 255; 0 counts as 1.
         weight: u8,
-    },
-}
-
-/// What the last frames show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Verdict {
-    /// No class is probable enough.
-    NotSure,
-    /// A class.
-    Class {
-        /// Its index.
-        class: u8,
-        /// In units of 1/65,535.
-        probability: u16,
     },
 }
 
@@ -46,7 +30,7 @@ pub struct Smoothing {
     method: Method,
     threshold: u16,
     votes: Deque<u8, MAX_WINDOW>,
-    /// With 8 fraction bits; of [`Method::Exponential`] only.
+    /// Probabilities with 8 fraction bits; of [`Method::Exponential`] only.
     levels: Vec<u32, MAX_LABELS>,
 }
 
@@ -67,19 +51,19 @@ impl Smoothing {
         self.levels.clear();
     }
 
-    /// The verdict after one more frame, of whose classes the probabilities are given, at most [`MAX_LABELS`] of them.
+    /// The verdict after one more frame, given the probabilities of its classes, at most [`MAX_LABELS`] of them.
     pub fn update(&mut self, probabilities: &[u16]) -> Verdict {
         let winner = match self.method {
             Method::None => largest(probabilities.iter().copied()),
             Method::Majority { window } => self.majority(probabilities, window),
             Method::Exponential { weight } => self.exponential(probabilities, weight),
         };
-        match winner {
-            Some((class, probability)) if probability >= self.threshold => {
-                Verdict::Class { class, probability }
-            }
-            _ => Verdict::NotSure,
-        }
+        winner
+            .filter(|(_, probability)| *probability >= self.threshold)
+            .map_or(Verdict::NotSure, |(class, probability)| Verdict::Class {
+                class,
+                probability,
+            })
     }
 
     fn majority(&mut self, probabilities: &[u16], window: u8) -> Option<(u8, u16)> {

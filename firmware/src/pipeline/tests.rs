@@ -2,12 +2,13 @@ extern crate std;
 
 use super::*;
 use crate::camera::{ByteOrder, Frame, FrameFormat, Policy};
-use crate::fault::FaultCounters;
-use crate::protocol::StageTimes;
+use crate::fault::Fault;
 use crate::testing::network;
 use core::cell::{Cell, RefCell};
 use embassy_futures::{block_on, yield_now};
+use protocol::{FaultCounters, StageTimes, TimeUnit};
 use shared_model::encode::encode;
+use shared_model::{Interpreter, Model};
 use std::collections::VecDeque;
 use std::format;
 use std::string::{String, ToString};
@@ -23,7 +24,7 @@ const FORMAT: FrameFormat = FrameFormat {
 #[derive(Default)]
 struct World {
     events: RefCell<Vec<String>>,
-    requests: RefCell<VecDeque<Request>>,
+    commands: RefCell<VecDeque<Command>>,
     now: Cell<u64>,
 }
 
@@ -82,27 +83,28 @@ impl Report for Host<'_> {
         let World { now, .. } = self.0;
         now.set(now.get() + 1000);
         self.0.log(match message {
-            Message::Banner(banner) => format!("banner of {} with {}", banner.model, banner.camera),
-            Message::Refusal(_) => String::from("refusal"),
+            Message::DeviceInfo(info) => format!("{} with {}", info.model, info.camera),
+            Message::Label(label) => format!("label {}: {}", label.index, label.text),
+            Message::BootFailure(failure) => String::from(failure.text),
             Message::Frame(frame) => format!("frame {}: {:?}", frame.counter, frame.verdict),
-            Message::Picture(picture) => format!("picture {}", picture.counter),
-            Message::Fault(report) => {
-                format!(
-                    "attempt {}: {:?}, {:?}",
-                    report.counter, report.fault, report.remedy
-                )
-            }
+            Message::Chunk(chunk) => format!("picture {} at {}", chunk.id, chunk.offset),
+            Message::Fault(fault) => format!(
+                "attempt {}: code {}, {:?}",
+                fault.counter, fault.code, fault.recovery
+            ),
+            Message::Unsupported { request } => format!("unsupported {request}"),
+            Message::Acknowledgement(_) => unreachable!("nothing is received in chunks"),
         });
     }
 
-    fn request(&mut self) -> Option<Request> {
-        self.0.requests.borrow_mut().pop_front()
+    fn command(&mut self) -> Option<Command> {
+        self.0.commands.borrow_mut().pop_front()
     }
 }
 
-struct Dog<'w>(&'w World);
+struct FeedLog<'w>(&'w World);
 
-impl Watchdog for Dog<'_> {
+impl Watchdog for FeedLog<'_> {
     fn feed(&mut self) {
         self.0.log("fed");
     }
@@ -114,30 +116,26 @@ impl DelayNs for NoWait {
     async fn delay_ns(&mut self, _nanoseconds: u32) {}
 }
 
-/// The events of each step of a pipeline whose camera has `faults` (`None` is a frame) and whose host asks for `requests` before
+/// The events of each step of a pipeline whose camera has `faults` (`None` is a frame) and whose reader gives `commands` before
 /// the second step.
-fn steps(count: usize, faults: &[Option<Fault>], requests: &[Request]) -> Vec<Vec<String>> {
+fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Vec<String>> {
     let world = World::default();
     let blob = encode(&network(&[0, 2560])).expect("the network is valid");
     let (mut slot, mut arena) = (None, [0; 8192]);
-    let (model, interpreter) =
-        crate::boot::boot(&blob, &mut slot, &mut arena).expect("the blob is good");
+    let booted = crate::boot::boot(&blob, &mut slot, &mut arena).expect("the blob is good");
     let camera = Camera {
         world: &world,
         faults: faults.iter().copied().collect(),
         frames: 0,
     };
-    let board = Board {
-        name: "host",
+    let identity = Identity {
+        board: "host",
         camera: "a script",
-        blob_len: blob.len() as u32,
-        plan: "",
         time_unit: TimeUnit::Microseconds,
     };
     let mut pipeline = Pipeline::new(
-        board,
-        model,
-        interpreter,
+        identity,
+        booted,
         Supervisor::new(camera, NoWait, Policy::default()),
         Smoothing::new(Method::Majority { window: 3 }, 0),
         Host(&world),
@@ -148,24 +146,26 @@ fn steps(count: usize, faults: &[Option<Fault>], requests: &[Request]) -> Vec<Ve
     (0..count)
         .map(|step| {
             if step == 1 {
-                world.requests.borrow_mut().extend(requests);
+                world.commands.borrow_mut().extend(commands);
             }
-            block_on(pipeline.step(&mut buffers, &mut Dog(&world)));
+            block_on(pipeline.step(&mut buffers, &mut FeedLog(&world)));
             world.take()
         })
         .collect()
 }
 
+const INFO: [&str; 3] = [
+    "constant with a script",
+    "label 0: class 0",
+    "label 1: class 1",
+];
 const FRAME: &str = "Class { class: 1, probability: 65535 }";
 
 #[test]
 fn a_frame_is_classified_while_the_next_one_is_captured() {
     let steps = steps(3, &[], &[]);
-    let banner = "banner of constant with a script";
-    assert_eq!(
-        steps[0],
-        [banner, "initialize", "capture begins", "capture ends"]
-    );
+    let first = [&INFO[..], &["initialize", "capture begins", "capture ends"]].concat();
+    assert_eq!(steps[0], first);
     for (counter, step) in steps[1..].iter().enumerate() {
         let frame = format!("frame {counter}: {FRAME}");
         assert_eq!(*step, ["capture begins", &frame, "fed", "capture ends"]);
@@ -176,7 +176,7 @@ fn a_frame_is_classified_while_the_next_one_is_captured() {
 fn a_fault_is_reported_leaves_a_gap_and_does_not_feed_the_watchdog() {
     let steps = steps(4, &[None, Some(Fault::Overrun), None], &[]);
     let frame = format!("frame 0: {FRAME}");
-    let fault = "attempt 1: Overrun, Retry";
+    let fault = "attempt 1: code 41, Retry";
     assert_eq!(
         steps[1],
         ["capture begins", &frame, "fed", "capture ends", fault]
@@ -187,40 +187,44 @@ fn a_fault_is_reported_leaves_a_gap_and_does_not_feed_the_watchdog() {
 }
 
 #[test]
-fn a_host_that_comes_late_asks_for_the_banner_and_one_picture() {
-    let requests = [Request::Banner, Request::Pictures(PictureMode::Once)];
-    let steps = steps(3, &[], &requests);
-    let banner = "banner of constant with a script";
+fn a_host_that_comes_late_asks_for_the_device_and_one_picture() {
+    let commands = [
+        Command::DeviceInfo,
+        Command::Pictures(PictureMode::Once),
+        Command::Unsupported { request: 9 },
+    ];
+    let steps = steps(3, &[], &commands);
     let frame = format!("frame 0: {FRAME}");
-    let expected = [
-        banner,
+    let then = [
         "capture begins",
         &frame,
-        "picture 0",
+        "picture 0 at 0",
+        "picture 0 at 1024",
+        "picture 0 at 2048",
         "fed",
         "capture ends",
     ];
-    assert_eq!(steps[1], expected);
+    assert_eq!(steps[1], [&["unsupported 9"], &INFO[..], &then].concat());
     assert!(!steps[2].iter().any(|event| event.starts_with("picture")));
 }
 
 #[test]
 fn pictures_come_with_every_frame_until_they_are_switched_off() {
-    let count = |requests: &[Request]| {
-        let events = steps(6, &[], requests).concat();
+    let count = |commands: &[Command]| {
+        let events = steps(6, &[], commands).concat();
         events
             .iter()
-            .filter(|event| event.starts_with("picture"))
+            .filter(|event| event.starts_with("picture") && event.ends_with("at 0"))
             .count()
     };
-    let every = Request::Pictures(PictureMode::Every);
+    let every = Command::Pictures(PictureMode::Every);
     assert_eq!(count(&[every]), 5);
-    assert_eq!(count(&[every, Request::Pictures(PictureMode::Off)]), 0);
+    assert_eq!(count(&[every, Command::Pictures(PictureMode::Off)]), 0);
 }
 
 #[test]
-fn a_flood_of_requests_does_not_stop_the_frames() {
-    let steps = steps(3, &[], &[Request::Banner; 9]);
+fn a_flood_of_commands_does_not_stop_the_frames() {
+    let steps = steps(3, &[], &[Command::DeviceInfo; 9]);
     assert!(steps[1].contains(&format!("frame 0: {FRAME}")));
     assert!(steps[2].contains(&format!("frame 1: {FRAME}")));
 }
@@ -241,7 +245,7 @@ fn each_stage_has_its_own_time() {
     let mut buffer = vec![7; FORMAT.len()];
     let mut buffers = Buffers::new(&mut buffer, &mut []);
     buffers.front.frame.complete(FORMAT);
-    buffers.front.capture_time = 12_345;
+    buffers.front.time = 12_345;
     let mut smoothing = Smoothing::new(Method::None, 0);
     let (mut pictures, mut report_time) = (PictureMode::Off, 99);
     struct Keep(Option<StageTimes>);
@@ -254,7 +258,7 @@ fn each_stage_has_its_own_time() {
     }
     let mut keep = Keep(None);
     world.now.set(1);
-    let mut stages = Stages {
+    let mut processing = Processing {
         interpreter: &mut interpreter,
         smoothing: &mut smoothing,
         report: &mut keep,
@@ -263,7 +267,7 @@ fn each_stage_has_its_own_time() {
         report_time: &mut report_time,
         faults: FaultCounters::new(),
     };
-    assert!(block_on(stages.process(&buffers.front)));
+    assert!(block_on(processing.process(&buffers.front)));
     let expected = StageTimes {
         capture: 12_345,
         preprocess: 1,

@@ -1,10 +1,9 @@
-//! Messages as lines of a defmt log.
+//! A defmt log of what the board does, for people.
 
 use super::Report;
-use crate::pipeline::Verdict;
-use crate::protocol::{Banner, FrameReport, Message};
+use protocol::{DeviceInfo, FaultReport, FrameReport, Message, Recovery, Verdict};
 
-/// Logs every message but pictures.
+/// Logs device information, frames and faults.
 pub struct Log<'m> {
     labels: &'m [&'m str],
 }
@@ -15,16 +14,30 @@ impl<'m> Log<'m> {
         Self { labels }
     }
 
-    fn banner(banner: &Banner<'_>) {
+    fn device(device: &DeviceInfo<'_>) {
         defmt::info!(
             "{=str} with {=str}: model {=str}, CRC-32 {=u32:08x}, {=u32} bytes of flash, {=u32} bytes of RAM, plan {=str}, known answer reproduced",
-            banner.board,
-            banner.camera,
-            banner.model,
-            banner.crc32,
-            banner.blob_len,
-            banner.arena_len,
-            banner.plan
+            device.board,
+            device.camera,
+            device.model,
+            device.crc32,
+            device.blob_len,
+            device.arena_len,
+            device.plan
+        );
+    }
+
+    fn fault(fault: &FaultReport) {
+        let recovery = match fault.recovery {
+            Recovery::Retry => "another try follows",
+            Recovery::Initialize { .. } => "the camera is initialized anew",
+        };
+        defmt::warn!(
+            "frame {=u32}: {=str}; {=str}; {=u32} faults so far",
+            fault.counter,
+            fault.text,
+            recovery,
+            fault.faults.total()
         );
     }
 
@@ -58,17 +71,12 @@ impl<'m> Log<'m> {
 impl Report for Log<'_> {
     async fn report(&mut self, message: &Message<'_>) {
         match message {
-            Message::Banner(banner) => Self::banner(banner),
-            Message::Refusal(reason) => defmt::error!("not classifying: {=str}", reason),
+            Message::DeviceInfo(device) => Self::device(device),
+            Message::BootFailure(failure) => defmt::error!("not classifying: {=str}", failure.text),
             Message::Frame(frame) => self.frame(frame),
-            Message::Fault(report) => defmt::warn!(
-                "frame {=u32}: {}; {}; {=u32} faults so far",
-                report.counter,
-                defmt::Display2Format(&report.fault),
-                report.remedy,
-                report.faults.total()
-            ),
-            Message::Picture(_) => {}
+            Message::Fault(fault) => Self::fault(fault),
+            Message::Unsupported { request } => defmt::warn!("unknown request {=u32}", *request),
+            Message::Label(_) | Message::Chunk(_) | Message::Acknowledgement(_) => {}
         }
     }
 }

@@ -1,37 +1,36 @@
 //! Messages as frames of the serial protocol.
 
-use super::Report;
-use crate::protocol::{END, MESSAGE_FRAME_LEN, Message, Request, encode};
+use super::{Command, Report};
 use core::pin::pin;
 use embassy_futures::select::{Either, select};
 use embedded_hal_async::delay::DelayNs;
 use embedded_io_async::Write;
+use protocol::{END, FRAME_LEN, Message, encode};
 
 /// Writes every message to a serial port.
 ///
-/// A board reads the other direction with a [`Decoder`](crate::protocol::Decoder) of requests and hands them over through
-/// `requests`.
+/// A board reads the other direction with a [`Decoder`](protocol::Decoder) and hands over what comes through `commands`.
 pub struct Serial<W, D, Q> {
-    port: W,
+    writer: W,
     delay: D,
-    requests: Q,
+    commands: Q,
     limit_ms: u32,
-    buffer: [u8; MESSAGE_FRAME_LEN],
+    buffer: [u8; FRAME_LEN],
     dropped: u32,
     /// The last message may have been written in part.
     is_cut: bool,
 }
 
-impl<W: Write, D: DelayNs, Q: FnMut() -> Option<Request>> Serial<W, D, Q> {
-    /// A port, and where the requests come from that were read from it. A message that takes longer than `limit_ms`
+impl<W: Write, D: DelayNs, Q: FnMut() -> Option<Command>> Serial<W, D, Q> {
+    /// A port, and where the commands come from that were read from it. A message that takes longer than `limit_ms`
     /// milliseconds is given up, since a USB port that nobody reads takes no bytes at all.
-    pub const fn new(port: W, delay: D, limit_ms: u32, requests: Q) -> Self {
+    pub const fn new(writer: W, delay: D, limit_ms: u32, commands: Q) -> Self {
         Self {
-            port,
+            writer,
             delay,
-            requests,
+            commands,
             limit_ms,
-            buffer: [0; MESSAGE_FRAME_LEN],
+            buffer: [0; FRAME_LEN],
             dropped: 0,
             is_cut: false,
         }
@@ -43,7 +42,7 @@ impl<W: Write, D: DelayNs, Q: FnMut() -> Option<Request>> Serial<W, D, Q> {
     }
 }
 
-impl<W: Write, D: DelayNs, Q: FnMut() -> Option<Request>> Report for Serial<W, D, Q> {
+impl<W: Write, D: DelayNs, Q: FnMut() -> Option<Command>> Report for Serial<W, D, Q> {
     async fn report(&mut self, message: &Message<'_>) {
         let Ok(frame) = encode(message, &mut self.buffer) else {
             self.dropped = self.dropped.saturating_add(1);
@@ -51,9 +50,9 @@ impl<W: Write, D: DelayNs, Q: FnMut() -> Option<Request>> Report for Serial<W, D
         };
         let start: &[u8] = if self.is_cut { &[END] } else { &[] };
         let writing = pin!(async {
-            self.port.write_all(start).await?;
-            self.port.write_all(frame).await?;
-            self.port.flush().await
+            self.writer.write_all(start).await?;
+            self.writer.write_all(frame).await?;
+            self.writer.flush().await
         });
         let limit = pin!(self.delay.delay_ms(self.limit_ms));
         self.is_cut = !matches!(select(writing, limit).await, Either::First(Ok(())));
@@ -62,8 +61,8 @@ impl<W: Write, D: DelayNs, Q: FnMut() -> Option<Request>> Report for Serial<W, D
         }
     }
 
-    fn request(&mut self) -> Option<Request> {
-        (self.requests)()
+    fn command(&mut self) -> Option<Command> {
+        (self.commands)()
     }
 }
 
@@ -72,24 +71,24 @@ mod tests {
     extern crate std;
 
     use super::*;
-    use crate::protocol::Decoder;
     use core::future::pending;
     use embassy_futures::block_on;
     use embedded_io_async::{ErrorKind, ErrorType};
+    use protocol::{BootFailure, Decoder, Received};
     use std::{vec, vec::Vec};
 
-    /// A port that takes so many bytes at a time and then does what a port may do.
-    struct Port {
+    /// A serial port that takes so many bytes, seven at a time, and then fails or takes no more.
+    struct LimitedWriter {
         written: Vec<u8>,
         free: usize,
         is_broken: bool,
     }
 
-    impl ErrorType for Port {
+    impl ErrorType for LimitedWriter {
         type Error = ErrorKind;
     }
 
-    impl Write for Port {
+    impl Write for LimitedWriter {
         async fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
             let len = bytes.len().min(self.free).min(7);
             if len == 0 {
@@ -116,44 +115,47 @@ mod tests {
     }
 
     /// What a reader finds after two messages, and how many were dropped.
-    fn refusals(free: usize, is_broken: bool) -> (usize, u32) {
-        let port = Port {
+    fn arrived(free: usize, is_broken: bool) -> (usize, u32) {
+        let writer = LimitedWriter {
             written: vec![],
             free,
             is_broken,
         };
-        let mut serial = Serial::new(port, NoWait, 100, || Some(Request::Banner));
-        assert_eq!(serial.request(), Some(Request::Banner));
-        let message = Message::Refusal("no model");
+        let mut serial = Serial::new(writer, NoWait, 100, || Some(Command::DeviceInfo));
+        assert_eq!(serial.command(), Some(Command::DeviceInfo));
+        let message = Message::BootFailure(BootFailure {
+            code: 1,
+            text: "no model",
+        });
         block_on(serial.report(&message));
-        serial.port.free += 1000;
+        serial.writer.free += 1000;
         block_on(serial.report(&message));
-        let mut decoder = Decoder::<MESSAGE_FRAME_LEN>::new();
+        let mut decoder = Decoder::new();
         let found = serial
-            .port
+            .writer
             .written
             .iter()
-            .filter(|byte| decoder.push(**byte) == Some(message.clone()))
+            .filter(|byte| decoder.push(**byte) == Some(Received::Message(message.clone())))
             .count();
         (found, serial.dropped())
     }
 
     #[test]
     fn messages_arrive_in_pieces() {
-        assert_eq!(refusals(1000, false), (2, 0));
+        assert_eq!(arrived(1000, false), (2, 0));
     }
 
     #[test]
     fn a_port_that_nobody_reads_stops_nothing() {
-        assert_eq!(refusals(0, false), (1, 1));
+        assert_eq!(arrived(0, false), (1, 1));
     }
 
     #[test]
     fn a_message_that_is_cut_off_does_not_spoil_the_next_one() {
         for free in 1..20 {
             assert_eq!(
-                refusals(free, false).0,
-                if free > 15 { 2 } else { 1 },
+                arrived(free, false).0,
+                if free > 16 { 2 } else { 1 },
                 "{free}"
             );
         }
@@ -161,6 +163,6 @@ mod tests {
 
     #[test]
     fn a_broken_port_is_counted() {
-        assert_eq!(refusals(0, true), (1, 1));
+        assert_eq!(arrived(0, true), (1, 1));
     }
 }

@@ -20,7 +20,7 @@ const GREY_START: u8 = 232;
 const GREYS: u8 = 24;
 
 impl Colours {
-    /// By the value of `COLORTERM`, which terminals set that know true colour.
+    /// What the terminal can show by the value of `COLORTERM`, which terminals set that know true colour.
     pub fn from_colorterm(value: Option<&str>) -> Self {
         match value {
             Some("truecolor" | "24bit") => Self::True,

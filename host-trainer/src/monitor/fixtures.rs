@@ -1,16 +1,24 @@
 //! Messages that the tests share.
 
-use firmware::camera::Remedy;
-use firmware::fault::{Fault, FaultCounters, FaultKind};
-use firmware::pipeline::Verdict;
-use firmware::protocol::{
-    Banner, Candidate, FaultReport, FrameReport, Message, Picture, StageTimes, TimeUnit,
+use protocol::{
+    Candidate, ChunkKind, DeviceInfo, FaultClass, FaultCounters, FaultReport, FrameReport, Label,
+    Message, Recovery, Shape, StageTimes, TimeUnit, VERSION, Verdict, chunks,
 };
-use shared_model::{IMAGE_LEN, Image};
 
-pub fn banner() -> Message<'static> {
-    let labels = ["cat", "deer", "automobile", "a\u{1b}[2J"];
-    Message::Banner(Banner {
+use super::link::Event;
+use super::state::State;
+use std::time::Instant;
+
+const SHAPE: Shape = Shape {
+    height: 32,
+    width: 32,
+    channels: 3,
+};
+const LABELS: [&str; 4] = ["cat", "deer", "automobile", "a\u{1b}[2J"];
+
+pub fn device_info() -> DeviceInfo<'static> {
+    DeviceInfo {
+        protocol_version: VERSION,
         board: "stm32h743",
         camera: "OV2640",
         model: "vgg3-full",
@@ -18,10 +26,20 @@ pub fn banner() -> Message<'static> {
         blob_len: 562_896,
         arena_len: 20_210,
         plan: "streaming",
-        labels: labels.into_iter().collect(),
+        input: SHAPE,
+        labels: LABELS.len() as u8,
         logit_fraction_bits: 8,
         time_unit: TimeUnit::Microseconds,
-    })
+    }
+}
+
+/// What a board says first: its device information, and the labels but for `missing` ones at the end.
+pub fn introduction(missing: usize) -> Vec<Message<'static>> {
+    let labels = (0..).zip(LABELS).take(LABELS.len() - missing);
+    let labels = labels.map(|(index, text)| Message::Label(Label { index, text }));
+    std::iter::once(Message::DeviceInfo(device_info()))
+        .chain(labels)
+        .collect()
 }
 
 pub fn frame(counter: u32) -> FrameReport {
@@ -49,25 +67,37 @@ pub fn frame(counter: u32) -> FrameReport {
 
 pub fn fault(counter: u32) -> Message<'static> {
     let mut faults = FaultCounters::new();
-    faults.count(FaultKind::Blank);
-    faults.count(FaultKind::StuckFifo);
+    faults.count(FaultClass::Picture);
+    faults.count(FaultClass::Timeout);
     Message::Fault(FaultReport {
         counter,
-        fault: Fault::StuckFifo,
-        remedy: Remedy::Initialize { after_ms: 100 },
+        class: FaultClass::Timeout,
+        code: 13,
+        text: FaultReport::text_of("the camera's picture memory does not fill"),
+        recovery: Recovery::Initialize { after_ms: 100 },
         faults,
     })
 }
 
-/// Every pixel tells where it is.
-pub fn image() -> Image {
-    let mut image = [0; IMAGE_LEN];
+/// A picture whose every pixel tells where it is.
+pub fn image() -> Vec<u8> {
+    let mut image = vec![0; SHAPE.byte_len()];
     for (index, pixel) in image.chunks_exact_mut(3).enumerate() {
         pixel.copy_from_slice(&[(index % 32) as u8 * 8, (index / 32) as u8 * 8, 77]);
     }
     image
 }
 
-pub fn picture(counter: u32, rgb: &[u8]) -> Message<'_> {
-    Message::Picture(Picture { counter, rgb })
+/// The messages that a picture takes.
+pub fn picture(counter: u32, image: &[u8]) -> Vec<Message<'_>> {
+    chunks(counter, ChunkKind::Picture, image, 0)
+        .map(Message::Chunk)
+        .collect()
+}
+
+/// All of `messages` change `state` at `now`.
+pub fn apply(state: &mut State, messages: &[Message<'_>], now: Instant) {
+    for message in messages {
+        state.apply(&Event::Message(message), now);
+    }
 }

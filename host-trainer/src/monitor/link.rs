@@ -3,9 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use firmware::protocol::{
-    Decoder, END, MESSAGE_FRAME_LEN, Message, REQUEST_FRAME_LEN, Request, Statistics, encode,
-};
+use protocol::{Decoder, END, FRAME_LEN, Message, Received, Request, Statistics, encode};
 
 use super::port::{Port, PortError, READ_TIMEOUT, Stream};
 
@@ -17,9 +15,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// What came over all connections so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Of whatever content.
+    /// All bytes, whatever they are.
     pub bytes: u64,
-    /// By the protocol. The rest of a message whose beginning was before the connection is not counted.
+    /// Messages. The rest of a message whose beginning was before the connection is not counted.
     pub frames: Statistics,
 }
 
@@ -37,6 +35,8 @@ pub enum Event<'a> {
     },
     /// The board says something.
     Message(&'a Message<'a>),
+    /// The board says something in another version of the protocol.
+    OtherVersion(u8),
     /// Bytes came.
     Received(Traffic),
 }
@@ -55,7 +55,7 @@ struct Connection {
     /// Nobody was told yet that it is there.
     is_new: bool,
     stream: Box<dyn Stream>,
-    decoder: Decoder<MESSAGE_FRAME_LEN>,
+    decoder: Decoder,
     bytes: u64,
     /// The first frame's end was seen.
     is_between_frames: bool,
@@ -114,8 +114,8 @@ impl Link {
     }
 
     /// Sends a request, if there is a connection; one that fails is noticed by the next [`poll`](Self::poll) as well.
-    pub fn send(&mut self, request: Request) {
-        let mut buffer = [0; REQUEST_FRAME_LEN];
+    pub fn send(&mut self, request: Request<'_>) {
+        let mut buffer = [0; FRAME_LEN];
         if let (Some(connection), Ok(frame)) = (&mut self.connection, encode(&request, &mut buffer))
         {
             // An end first: that of the request before may have been lost.
@@ -197,8 +197,11 @@ impl Connection {
         };
         self.bytes += len as u64;
         for &byte in &chunk[..len] {
-            if let Some(message) = self.decoder.push(byte) {
-                sink(Event::Message(&message));
+            match self.decoder.push(byte) {
+                Some(Received::Message(message)) => sink(Event::Message(&message)),
+                Some(Received::OtherVersion(version)) => sink(Event::OtherVersion(version)),
+                // Newer firmware says something that is of no use here.
+                Some(Received::UnknownKind(_)) | None => {}
             }
             if byte == END && !self.is_between_frames {
                 self.is_between_frames = true;

@@ -1,6 +1,6 @@
 //! What a board sees and says, live: its pictures, classes, times and faults, in a terminal or as lines, and in files.
 //!
-//! Bytes flow one way: `link` (a port, connected anew when it is lost) → messages of [`firmware::protocol`] → `state` (a
+//! Bytes flow one way: `link` (a port, connected anew when it is lost) → messages of [`protocol`] → `state` (a
 //! fold over them) → `view` or `plain` (functions of the state) and `recording`. `session` joins them.
 
 mod colour;

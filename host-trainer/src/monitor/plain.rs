@@ -3,14 +3,13 @@
 use std::io::{self, ErrorKind, Write};
 use std::time::Instant;
 
-use firmware::pipeline::Verdict;
-use firmware::protocol::{FrameReport, Message};
+use protocol::{FrameReport, Message, Verdict};
 
 use super::MonitorError;
 use super::link::Event;
 use super::session::Session;
-use super::state::{Board, State};
-use super::text::{faults, percent, remedy, thousands, time};
+use super::state::{Device, State};
+use super::text::{faults, percent, printable, recovery, thousands, time};
 
 /// Prints lines until the session is complete, or until nobody reads them any more.
 pub fn run(mut session: Session) -> Result<(), MonitorError> {
@@ -36,7 +35,7 @@ pub fn summary(session: &Session) -> String {
     let state = &session.state;
     let mut text = format!(
         "{} frames with pictures; messages: {}",
-        thousands(state.shots),
+        thousands(state.pictured),
         link_statistics(state)
     );
     if let Some(recording) = &session.recording {
@@ -67,9 +66,8 @@ pub fn link_statistics(state: &State) -> String {
 struct Printer<W> {
     output: W,
     port: String,
-    /// The last ones printed: boards repeat them.
-    board: Option<Board>,
-    refusal: Option<String>,
+    /// The last line about the device or its failure: boards repeat them.
+    device_line: String,
 }
 
 impl<W: Write> Printer<W> {
@@ -77,8 +75,7 @@ impl<W: Write> Printer<W> {
         Self {
             output,
             port,
-            board: None,
-            refusal: None,
+            device_line: String::new(),
         }
     }
 
@@ -90,54 +87,61 @@ impl<W: Write> Printer<W> {
                 None => Ok(()),
             },
             Event::Received(_) => self.output.flush(),
+            Event::OtherVersion(_) => match state.hint(Instant::now()) {
+                Some(hint) => self.print_once(hint),
+                None => Ok(()),
+            },
             Event::Message(message) => self.print_message(message, state),
         }
     }
 
     fn print_message(&mut self, message: &Message<'_>, state: &State) -> io::Result<()> {
         match message {
-            Message::Banner(_) if self.board != state.board => {
-                self.board.clone_from(&state.board);
-                self.refusal = None;
-                match &state.board {
-                    Some(board) => writeln!(self.output, "{}", board_line(board)),
-                    None => Ok(()),
-                }
+            Message::DeviceInfo(_) => match &state.device {
+                Some(device) => self.print_once(device_line(device)),
+                None => Ok(()),
+            },
+            Message::BootFailure(failure) => {
+                let reason = printable(failure.text);
+                self.print_once(format!("the board does not classify: {reason}"))
             }
-            Message::Refusal(_) if self.refusal != state.refusal => {
-                self.refusal.clone_from(&state.refusal);
-                match &state.refusal {
-                    Some(reason) => {
-                        writeln!(self.output, "the board does not classify: {reason}")
-                    }
-                    None => Ok(()),
-                }
-            }
-            Message::Banner(_) | Message::Refusal(_) | Message::Picture(_) => Ok(()),
             Message::Frame(frame) => writeln!(self.output, "{}", frame_line(frame, state)),
             Message::Fault(fault) => writeln!(
                 self.output,
                 "frame {}: fault: {}; the board {} (faults since boot: {})",
                 fault.counter,
-                fault.fault,
-                remedy(fault.remedy),
+                printable(&fault.text),
+                recovery(fault.recovery),
                 faults(&fault.faults)
             ),
+            Message::Unsupported { request } => {
+                writeln!(self.output, "the board does not know request {request}")
+            }
+            Message::Label(_) | Message::Chunk(_) | Message::Acknowledgement(_) => Ok(()),
         }
+    }
+
+    fn print_once(&mut self, line: String) -> io::Result<()> {
+        if self.device_line == line {
+            return Ok(());
+        }
+        writeln!(self.output, "{line}")?;
+        self.device_line = line;
+        Ok(())
     }
 }
 
-fn board_line(board: &Board) -> String {
+fn device_line(device: &Device) -> String {
     format!(
         "board {}, camera {}, model {}, CRC-32 {:08x}, plan {}, blob {} bytes, arena {} bytes, {} classes",
-        board.board,
-        board.camera,
-        board.model,
-        board.crc32,
-        board.plan,
-        thousands(board.blob_len.into()),
-        thousands(board.arena_len.into()),
-        board.labels.len()
+        device.board,
+        device.camera,
+        device.model,
+        device.crc32,
+        device.plan,
+        thousands(device.blob_len.into()),
+        thousands(device.arena_len.into()),
+        device.labels.len()
     )
 }
 

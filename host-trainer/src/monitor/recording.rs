@@ -1,6 +1,6 @@
 //! Pictures and what the board said about them, as files that can become training data.
 //!
-//! A picture is `FOLDER/CLASS/COUNTER-PERCENT.png`, 32×32 RGB, exactly what the network saw; its class is the most probable one of that
+//! A picture is `FOLDER/CLASS/COUNTER-PERCENT.png`, RGB or grey, exactly what the network saw; its class is the most probable one of that
 //! frame alone, before smoothing. `FOLDER/recording.jsonl` has a line of JSON for each picture, and is only ever appended to.
 
 use std::fs::{self, File, OpenOptions};
@@ -8,12 +8,11 @@ use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use firmware::protocol::{Candidate, StageTimes, TimeUnit};
 use image::{ExtendedColorType, ImageFormat};
+use protocol::{Candidate, StageTimes, TimeUnit};
 use serde::Serialize;
-use shared_model::IMAGE_SIDE;
 
-use super::state::{Shot, State};
+use super::state::{Picture, PicturedFrame, State};
 use super::text::fraction;
 
 /// The list of pictures.
@@ -33,7 +32,7 @@ pub struct RecordingError {
 }
 
 impl RecordingError {
-    /// For `map_err`.
+    /// Makes an error about `path`, for `map_err`.
     fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self {
             path: path.to_path_buf(),
@@ -114,8 +113,12 @@ impl Recording {
     ///
     /// # Errors
     /// [`RecordingError`] if a file cannot be written.
-    pub fn record(&mut self, shot: Shot<'_>, state: &State) -> Result<PathBuf, RecordingError> {
-        let winner = shot.frame.top.first().copied().unwrap_or(Candidate {
+    pub fn record(
+        &mut self,
+        pictured: PicturedFrame<'_>,
+        state: &State,
+    ) -> Result<PathBuf, RecordingError> {
+        let winner = pictured.frame.top.first().copied().unwrap_or(Candidate {
             class: 0,
             probability: 0,
         });
@@ -124,14 +127,14 @@ impl Recording {
         let directory = self.folder.join(&class_folder);
         fs::create_dir_all(&directory).map_err(RecordingError::at(&directory))?;
         let percent = 100.0 * fraction(winner.probability);
-        let stem = format!("{:06}-{percent:.0}", shot.frame.counter);
-        let png = encode(shot).map_err(RecordingError::at(&directory))?;
+        let stem = format!("{:06}-{percent:.0}", pictured.frame.counter);
+        let png = encode(pictured.picture).map_err(RecordingError::at(&directory))?;
         let name = write_new(&directory, &stem, &png)?;
         let line = line(
             format!("{class_folder}/{name}"),
             winner,
             &label,
-            shot,
+            pictured,
             state,
         );
         self.list
@@ -175,15 +178,18 @@ fn file_name(label: &str) -> String {
         .collect()
 }
 
-fn encode(shot: Shot<'_>) -> io::Result<Vec<u8>> {
-    let side = IMAGE_SIDE as u32;
+fn encode(picture: &Picture) -> io::Result<Vec<u8>> {
+    let colour = match picture.shape.channels {
+        1 => ExtendedColorType::L8,
+        _ => ExtendedColorType::Rgb8,
+    };
     let mut png = Cursor::new(Vec::new());
     image::write_buffer_with_format(
         &mut png,
-        shot.image,
-        side,
-        side,
-        ExtendedColorType::Rgb8,
+        &picture.bytes,
+        picture.shape.width.into(),
+        picture.shape.height.into(),
+        colour,
         ImageFormat::Png,
     )
     .map_err(io::Error::other)?;
@@ -211,7 +217,13 @@ fn write_new(folder: &Path, stem: &str, bytes: &[u8]) -> Result<String, Recordin
     }
 }
 
-fn line(file: String, winner: Candidate, label: &str, shot: Shot<'_>, state: &State) -> String {
+fn line(
+    file: String,
+    winner: Candidate,
+    label: &str,
+    pictured: PicturedFrame<'_>,
+    state: &State,
+) -> String {
     let guess = |candidate: &Candidate| Guess {
         class: candidate.class,
         label: state.label(candidate.class),
@@ -221,18 +233,18 @@ fn line(file: String, winner: Candidate, label: &str, shot: Shot<'_>, state: &St
     let entry = Entry {
         file,
         time: now.map_or(0.0, |now| now.as_secs_f64()),
-        counter: shot.frame.counter,
+        counter: pictured.frame.counter,
         class: winner.class,
         label,
-        top: shot.frame.top.iter().map(guess).collect(),
-        logits: &shot.frame.logits,
-        times: shot.frame.times,
-        board: state.board.as_ref().map(|board| Origin {
-            board: &board.board,
-            camera: &board.camera,
-            model: &board.model,
-            crc32: format!("{:08x}", board.crc32),
-            time_unit: board.time_unit,
+        top: pictured.frame.top.iter().map(guess).collect(),
+        logits: &pictured.frame.logits,
+        times: pictured.frame.times,
+        board: state.device.as_ref().map(|device| Origin {
+            board: &device.board,
+            camera: &device.camera,
+            model: &device.model,
+            crc32: format!("{:08x}", device.crc32),
+            time_unit: device.time_unit,
         }),
     };
     let json = serde_json::to_string(&entry).expect("names are text and numbers are finite");

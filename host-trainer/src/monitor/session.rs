@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use firmware::protocol::{Message, PictureMode, Request};
+use protocol::{Message, PictureMode, Request};
 
 use super::link::{Event, Link};
 use super::recording::{Recording, RecordingError};
@@ -22,7 +22,7 @@ pub struct Session {
     /// While there is one.
     pub recording: Option<Recording>,
     asked_at: Option<Instant>,
-    /// The last frame, or the beginning.
+    /// When the last frame came, or the beginning.
     alive_at: Instant,
 }
 
@@ -52,7 +52,7 @@ impl Session {
         Ok(session)
     }
 
-    /// As the person named it.
+    /// The port as the person named it.
     pub fn port(&self) -> String {
         self.link.port().to_string()
     }
@@ -61,7 +61,7 @@ impl Session {
     pub fn is_complete(&self) -> bool {
         self.options
             .frames
-            .is_some_and(|frames| self.state.shots >= frames)
+            .is_some_and(|frames| self.state.pictured >= frames)
     }
 
     /// Takes what comes within some hundredths of a second: all of it changes the state, then `see` gets it, and pictures are recorded.
@@ -76,12 +76,14 @@ impl Session {
         let mut outcome = Ok(());
         let limit = self.options.frames.unwrap_or(u64::MAX);
         self.link.poll(|event| {
-            let is_late = self.state.shots >= limit && matches!(event, Event::Message(_));
+            let is_late = self.state.pictured >= limit && matches!(event, Event::Message(_));
             if is_late {
                 return;
             }
             let now = Instant::now();
+            let pictured = self.state.pictured;
             self.state.apply(&event, now);
+            let has_picture = self.state.pictured > pictured;
             if matches!(event, Event::Connected) {
                 self.asked_at = None;
             }
@@ -89,7 +91,10 @@ impl Session {
                 self.alive_at = now;
             }
             if outcome.is_ok() {
-                outcome = handle(&event, &self.state, &mut self.recording, &mut see);
+                outcome = see(&event, &self.state).map_err(MonitorError::from);
+            }
+            if outcome.is_ok() && has_picture {
+                outcome = record(&self.state, &mut self.recording).map_err(MonitorError::from);
             }
         });
         outcome.and_then(|()| self.check_timeout())
@@ -145,17 +150,9 @@ impl Session {
     }
 }
 
-fn handle(
-    event: &Event<'_>,
-    state: &State,
-    recording: &mut Option<Recording>,
-    see: &mut impl FnMut(&Event<'_>, &State) -> std::io::Result<()>,
-) -> Result<(), MonitorError> {
-    see(event, state)?;
-    if let (Event::Message(Message::Picture(_)), Some(recording), Some(shot)) =
-        (event, recording, state.shot())
-    {
-        recording.record(shot, state)?;
+fn record(state: &State, recording: &mut Option<Recording>) -> Result<(), RecordingError> {
+    if let (Some(recording), Some(pictured)) = (recording, state.pictured_frame()) {
+        recording.record(pictured, state)?;
     }
     Ok(())
 }

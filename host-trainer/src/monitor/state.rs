@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use firmware::fault::FaultCounters;
-use firmware::protocol::{
-    Banner, FaultReport, FrameReport, Message, Picture, PictureMode, Request, TimeUnit,
+use protocol::{
+    Assembler, Chunk, ChunkKind, DeviceInfo, FaultCounters, FaultReport, FrameReport, Label,
+    Message, PictureMode, Progress, Request, Shape, TimeUnit, VERSION,
 };
-use shared_model::Image;
 
 use super::link::{Event, Traffic};
 use super::text::printable;
@@ -16,15 +15,17 @@ use super::text::printable;
 const RATE_WINDOW: usize = 16;
 /// Entries of the log, more than any screen has lines.
 const LOG_LEN: usize = 128;
+/// The most bytes of a picture: 256 × 256 pixels in colour. Larger ones are not taken.
+const LARGEST_PICTURE: usize = 3 << 16;
 /// A board that runs has said something after so long.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// Whether there is a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Connection {
-    /// Since then.
+    /// There is one since then.
     Up(Instant),
-    /// None.
+    /// There is none.
     Down {
         /// Why, in plain words.
         reason: String,
@@ -33,10 +34,10 @@ pub enum Connection {
     },
 }
 
-/// What a board holds; see [`Banner`].
+/// What a board is and holds; see [`DeviceInfo`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "documented at Banner")]
-pub struct Board {
+#[allow(missing_docs, reason = "documented at DeviceInfo")]
+pub struct Device {
     pub board: String,
     pub camera: String,
     pub model: String,
@@ -44,22 +45,25 @@ pub struct Board {
     pub blob_len: u32,
     pub arena_len: u32,
     pub plan: String,
-    pub labels: Vec<String>,
+    pub input: Shape,
+    /// Names of the classes, those that have come.
+    pub labels: Vec<Option<String>>,
     pub time_unit: TimeUnit,
 }
 
-impl Board {
-    fn new(banner: &Banner) -> Self {
+impl Device {
+    fn new(info: &DeviceInfo) -> Self {
         Self {
-            board: printable(banner.board),
-            camera: printable(banner.camera),
-            model: printable(banner.model),
-            crc32: banner.crc32,
-            blob_len: banner.blob_len,
-            arena_len: banner.arena_len,
-            plan: printable(banner.plan),
-            labels: banner.labels.iter().map(|label| printable(label)).collect(),
-            time_unit: banner.time_unit,
+            board: printable(info.board),
+            camera: printable(info.camera),
+            model: printable(info.model),
+            crc32: info.crc32,
+            blob_len: info.blob_len,
+            arena_len: info.arena_len,
+            plan: printable(info.plan),
+            input: info.input,
+            labels: vec![None; info.labels.into()],
+            time_unit: info.time_unit,
         }
     }
 }
@@ -75,44 +79,72 @@ pub enum Entry {
     Link(String),
 }
 
+/// What the network saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// The counter of its frame.
+    pub counter: u32,
+    /// Its size; one or three channels.
+    pub shape: Shape,
+    /// As many bytes as the shape has.
+    pub bytes: Vec<u8>,
+}
+
+impl Picture {
+    /// A pixel, 0 … 255 for red, green and blue; black outside.
+    pub fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
+        let channels = usize::from(self.shape.channels);
+        let start = channels * (y * usize::from(self.shape.width) + x);
+        match self.bytes.get(start..start + channels) {
+            Some(&[grey]) => [grey; 3],
+            Some(&[red, green, blue]) => [red, green, blue],
+            _ => [0; 3],
+        }
+    }
+}
+
 /// A frame and the picture that it was.
 #[derive(Clone, Copy, Debug)]
-pub struct Shot<'s> {
+pub struct PicturedFrame<'s> {
     /// What the network says.
     pub frame: &'s FrameReport,
     /// What the network saw.
-    pub image: &'s Image,
+    pub picture: &'s Picture,
 }
 
 /// Everything that a person may want to see.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// To the board.
+    /// The connection to the board.
     pub connection: Connection,
-    /// Over all connections.
+    /// What came over all connections.
     pub traffic: Traffic,
-    /// Since its banner came.
-    pub board: Option<Board>,
+    /// The board, once it has said what it is.
+    pub device: Option<Device>,
     /// Why the board does not classify, if it says so.
-    pub refusal: Option<String>,
-    /// The newest one.
+    pub boot_failure: Option<String>,
+    /// The version of the protocol that the board speaks, if it is another one.
+    pub other_version: Option<u8>,
+    /// The newest frame.
     pub frame: Option<FrameReport>,
-    /// The newest one, and the counter of its frame.
-    pub picture: Option<(u32, Box<Image>)>,
-    /// The newest one.
+    /// The newest picture.
+    pub picture: Option<Picture>,
+    /// The newest fault.
     pub fault: Option<FaultReport>,
-    /// Since the board's boot.
+    /// Faults since the board's boot.
     pub faults: FaultCounters,
     /// Frames that came with their pictures.
-    pub shots: u64,
+    pub pictured: u64,
     /// Reports that the board has sent, as its counter shows, but that did not arrive.
     pub missed: u64,
     /// Newest first.
     pub log: VecDeque<Entry>,
     /// When the newest frames came, the newest last.
     arrivals: VecDeque<Instant>,
-    /// Of the newest report.
+    /// The counter of the newest report.
     counter: Option<u32>,
+    /// The picture that is coming.
+    transfer: Assembler<Vec<u8>>,
     /// Pictures come, so that they need not be asked for.
     has_pictures: bool,
 }
@@ -123,17 +155,19 @@ impl State {
         Self {
             connection: Connection::Up(now),
             traffic: Traffic::default(),
-            board: None,
-            refusal: None,
+            device: None,
+            boot_failure: None,
+            other_version: None,
             frame: None,
             picture: None,
             fault: None,
             faults: FaultCounters::new(),
-            shots: 0,
+            pictured: 0,
             missed: 0,
             log: VecDeque::new(),
             arrivals: VecDeque::new(),
             counter: None,
+            transfer: Assembler::new(Vec::new()),
             has_pictures: false,
         }
     }
@@ -156,23 +190,20 @@ impl State {
                 };
             }
             Event::Message(message) => self.receive(message, now),
+            Event::OtherVersion(version) => self.other_version = Some(*version),
             Event::Received(traffic) => self.traffic = *traffic,
         }
     }
 
     fn receive(&mut self, message: &Message<'_>, now: Instant) {
         match message {
-            Message::Banner(banner) => {
-                self.board = Some(Board::new(banner));
-                self.refusal = None;
-                // It may have been reset, and then knows nothing of what it was asked for.
-                self.has_pictures = false;
-            }
-            Message::Refusal(reason) => self.refusal = Some(printable(reason)),
+            Message::DeviceInfo(info) => self.meet(info),
+            Message::Label(label) => self.name(label),
+            Message::BootFailure(failure) => self.boot_failure = Some(printable(failure.text)),
             Message::Frame(frame) => {
                 self.follow(frame.counter);
-                self.has_pictures &= self.shot().is_some();
-                self.refusal = None;
+                self.has_pictures &= self.pictured_frame().is_some();
+                self.boot_failure = None;
                 self.faults = frame.faults;
                 self.frame = Some(frame.clone());
                 self.log(Entry::Frame(frame.clone()));
@@ -181,19 +212,75 @@ impl State {
                     self.arrivals.pop_front();
                 }
             }
-            Message::Picture(picture) => self.show(picture),
+            Message::Chunk(chunk) => self.take_chunk(chunk),
             Message::Fault(fault) => {
                 self.follow(fault.counter);
                 self.faults = fault.faults;
-                self.fault = Some(*fault);
-                self.log(Entry::Fault(*fault));
+                self.fault = Some(fault.clone());
+                self.log(Entry::Fault(fault.clone()));
             }
+            Message::Unsupported { request } => {
+                let text = format!("the board does not know request {request}");
+                self.log(Entry::Link(text));
+            }
+            Message::Acknowledgement(_) => {}
+        }
+    }
+
+    fn meet(&mut self, info: &DeviceInfo<'_>) {
+        let mut device = Device::new(info);
+        if let Some(before) = self.device.take()
+            && before.crc32 == device.crc32
+            && before.labels.len() == device.labels.len()
+        {
+            device.labels = before.labels;
+        }
+        let is_shown = matches!(info.input.channels, 1 | 3);
+        let len = info.input.byte_len();
+        let len = if is_shown && len <= LARGEST_PICTURE {
+            len
+        } else {
+            0
+        };
+        self.transfer = Assembler::new(vec![0; len]);
+        self.device = Some(device);
+        self.boot_failure = None;
+        // It may have been reset, and then knows nothing of what it was asked for.
+        self.has_pictures = false;
+    }
+
+    fn name(&mut self, label: &Label<'_>) {
+        let labels = self.device.as_mut().map(|device| &mut device.labels);
+        if let Some(place) = labels.and_then(|labels| labels.get_mut(usize::from(label.index))) {
+            *place = Some(printable(label.text));
+        }
+    }
+
+    fn take_chunk(&mut self, chunk: &Chunk<'_>) {
+        // Chunks of other kinds, and those after a lost one, are ignored.
+        if chunk.kind != ChunkKind::Picture || self.transfer.push(chunk) != Ok(Progress::Complete) {
+            return;
+        }
+        let shape = self.device.as_ref().map(|device| device.input);
+        if let (Some(shape), Some(whole)) = (shape, self.transfer.whole())
+            && !whole.bytes.is_empty()
+            && whole.bytes.len() == shape.byte_len()
+        {
+            self.picture = Some(Picture {
+                counter: whole.id,
+                shape,
+                bytes: whole.bytes.to_vec(),
+            });
+            self.has_pictures = true;
+            self.pictured += u64::from(self.pictured_frame().is_some());
         }
     }
 
     /// A new connection, perhaps to a board that was reset meanwhile.
     fn begin(&mut self) {
         self.counter = None;
+        self.other_version = None;
+        self.transfer.clear();
         self.has_pictures = false;
         self.arrivals.clear();
     }
@@ -211,44 +298,40 @@ impl State {
         self.counter = Some(counter);
     }
 
-    fn show(&mut self, picture: &Picture<'_>) {
-        if let Ok(image) = <&Image>::try_from(picture.rgb) {
-            self.picture = Some((picture.counter, Box::new(*image)));
-            self.has_pictures = true;
-            self.shots += u64::from(self.shot().is_some());
-        }
-    }
-
     fn log(&mut self, entry: Entry) {
         self.log.truncate(LOG_LEN - 1);
         self.log.push_front(entry);
     }
 
     /// The newest frame with its picture, if that has come.
-    pub fn shot(&self) -> Option<Shot<'_>> {
+    pub fn pictured_frame(&self) -> Option<PicturedFrame<'_>> {
         let frame = self.frame.as_ref()?;
-        let (counter, image) = self.picture.as_ref()?;
-        (*counter == frame.counter).then_some(Shot { frame, image })
+        let picture = self.picture.as_ref()?;
+        (picture.counter == frame.counter).then_some(PicturedFrame { frame, picture })
     }
 
     /// What the board must be asked for, again if it has forgotten it or never got it.
-    pub fn requests(&self) -> impl Iterator<Item = Request> {
-        let banner = self.board.is_none().then_some(Request::Banner);
+    pub fn requests(&self) -> impl Iterator<Item = Request<'static>> {
+        let is_known = self
+            .device
+            .as_ref()
+            .is_some_and(|device| device.labels.iter().all(Option::is_some));
+        let device = (!is_known).then_some(Request::DeviceInfo);
         let pictures = (!self.has_pictures).then_some(Request::Pictures(PictureMode::Every));
-        banner.into_iter().chain(pictures)
+        device.into_iter().chain(pictures)
     }
 
-    /// A class's name, or its number as long as the names have not come.
+    /// A class's name, or its number as long as the name has not come.
     pub fn label(&self, class: u8) -> String {
-        self.board
+        self.device
             .as_ref()
-            .and_then(|board| board.labels.get(usize::from(class)).cloned())
+            .and_then(|device| device.labels.get(usize::from(class)).cloned().flatten())
             .unwrap_or_else(|| format!("class {class}"))
     }
 
     /// The unit of the stages' times, if it is known.
     pub fn time_unit(&self) -> Option<TimeUnit> {
-        self.board.as_ref().map(|board| board.time_unit)
+        self.device.as_ref().map(|device| device.time_unit)
     }
 
     /// Frames a second, as they arrive here.
@@ -267,15 +350,22 @@ impl State {
             }
             Connection::Up(since) => *since,
         };
-        if let Some(reason) = &self.refusal {
+        if let Some(reason) = &self.boot_failure {
             return Some(format!("the board does not classify: {reason}"));
         }
-        if self.traffic.frames.received > 0 || now.duration_since(since) < SILENCE {
+        if self.traffic.frames.received > 0 {
             return None;
         }
-        Some(String::from(if self.traffic.frames.foreign > 0 {
-            "the board speaks another version of the protocol; build host-trainer and the firmware from the same sources"
-        } else if self.traffic.bytes > 0 {
+        if let Some(version) = self.other_version {
+            return Some(format!(
+                "the board speaks version {version} of the protocol and this program version {VERSION}; build host-trainer and the \
+                 firmware from the same sources"
+            ));
+        }
+        if now.duration_since(since) < SILENCE {
+            return None;
+        }
+        Some(String::from(if self.traffic.bytes > 0 {
             "bytes come, but no messages: is it another program's port, or another --baud-rate?"
         } else {
             "connected, but nothing comes: does the firmware run, and is it this port?"

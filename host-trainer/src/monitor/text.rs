@@ -1,8 +1,6 @@
 //! Numbers and names for people.
 
-use firmware::camera::Remedy;
-use firmware::fault::{FaultCounters, FaultKind};
-use firmware::protocol::TimeUnit;
+use protocol::{FaultCounters, Recovery, TimeUnit};
 
 use crate::digits::grouped;
 
@@ -52,26 +50,26 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
-/// How often something went wrong, by kind.
+/// How often something went wrong, by class.
 pub fn faults(counters: &FaultCounters) -> String {
-    let kinds: Vec<_> = FaultKind::ALL
+    let classes: Vec<_> = counters
         .iter()
-        .filter(|kind| counters.get(**kind) > 0)
-        .map(|kind| format!("{} {}", thousands(counters.get(*kind).into()), kind.name()))
+        .filter(|(_, count)| *count > 0)
+        .map(|(class, count)| format!("{} {}", thousands(count.into()), class.name()))
         .collect();
-    if kinds.is_empty() {
+    if classes.is_empty() {
         String::from("none")
     } else {
-        kinds.join(", ")
+        classes.join(", ")
     }
 }
 
 /// What the board does about a fault.
-pub fn remedy(remedy: Remedy) -> String {
-    match remedy {
-        Remedy::Retry => String::from("asks the camera for another frame"),
-        Remedy::Initialize { after_ms: 0 } => String::from("initializes the camera anew"),
-        Remedy::Initialize { after_ms } => {
+pub fn recovery(recovery: Recovery) -> String {
+    match recovery {
+        Recovery::Retry => String::from("asks the camera for another frame"),
+        Recovery::Initialize { after_ms: 0 } => String::from("initializes the camera anew"),
+        Recovery::Initialize { after_ms } => {
             format!("initializes the camera anew after {after_ms} ms")
         }
     }
@@ -80,6 +78,7 @@ pub fn remedy(remedy: Remedy) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use protocol::FaultClass;
 
     #[test]
     fn numbers_are_grouped() {
@@ -125,10 +124,10 @@ mod tests {
     fn only_faults_that_occurred_are_listed() {
         let mut counters = FaultCounters::new();
         assert_eq!(faults(&counters), "none");
-        counters.count(FaultKind::Blank);
-        counters.count(FaultKind::Timeout);
-        counters.count(FaultKind::Blank);
-        assert_eq!(faults(&counters), "1 timeout, 2 blank");
+        counters.count(FaultClass::Picture);
+        counters.count(FaultClass::Timeout);
+        counters.count(FaultClass::Picture);
+        assert_eq!(faults(&counters), "1 timeout, 2 useless picture");
     }
 
     #[test]

@@ -2,29 +2,32 @@
 
 use std::time::Instant;
 
-use firmware::pipeline::Verdict;
-use firmware::protocol::{Candidate, FrameReport, TimeUnit};
+use protocol::{Candidate, FrameReport, Shape, TimeUnit, Verdict};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
-use shared_model::{IMAGE_SIDE, Image};
 
 use super::colour::Colours;
 use super::plain::link_statistics;
 use super::recording::Recording;
 use super::state::{Connection, Entry, State};
-use super::text::{faults, fraction, percent, remedy, thousands, time};
+use super::text::{faults, fraction, percent, printable, recovery, thousands, time};
 
 /// Columns for what stands beside the picture.
 const TEXT_WIDTH: u16 = 46;
 /// Rows and columns of a border.
 const BORDER: u16 = 2;
-/// Of a picture, a column a pixel.
-const PICTURE_WIDTH: u16 = IMAGE_SIDE as u16;
-/// Of a picture, a row for two pixels.
-const PICTURE_HEIGHT: u16 = IMAGE_SIDE as u16 / 2;
+/// The picture's size as long as the board has not said it.
+const USUAL_SHAPE: Shape = Shape {
+    height: 32,
+    width: 32,
+    channels: 3,
+};
+/// A picture with fewer columns or rows would show nothing.
+const LEAST_COLUMNS: u16 = 16;
+const LEAST_ROWS: u16 = 8;
 /// A screen that is lower has no room for faults below the picture.
 const FULL_HEIGHT: u16 = 24;
 /// Columns of a class's or a stage's name.
@@ -39,7 +42,7 @@ const BAD: Color = Color::Red;
 
 /// All that the screen shows.
 pub struct View<'a> {
-    /// As the person named it.
+    /// The port as the person named it.
     pub port: &'a str,
     /// What is known.
     pub state: &'a State,
@@ -98,16 +101,13 @@ fn header_line(view: &View<'_>) -> Line<'static> {
 }
 
 fn draw_body(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
-    let scale = picture_scale(area);
-    let width = match scale {
-        0 => 0,
-        scale => scale * PICTURE_WIDTH + BORDER,
-    };
+    let size = picture_size(area, view.state);
+    let width = size.map_or(0, |(columns, _)| columns + BORDER);
     let [left, right] =
         Layout::horizontal([Constraint::Length(width), Constraint::Min(0)]).areas(area);
-    if scale > 0 {
-        let height = scale * PICTURE_HEIGHT + BORDER;
-        draw_picture(frame, Rect { height, ..left }, view, scale);
+    if let Some((_, rows)) = size {
+        let height = rows + BORDER;
+        draw_picture(frame, Rect { height, ..left }, view);
     }
     let [class, times, board, log] = Layout::vertical([
         Constraint::Length(7),
@@ -124,11 +124,26 @@ fn draw_body(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     }
 }
 
-/// How many columns a pixel gets: as many as leave room for the text.
-fn picture_scale(area: Rect) -> u16 {
-    let width = area.width.saturating_sub(TEXT_WIDTH + BORDER) / PICTURE_WIDTH;
-    let height = area.height.saturating_sub(BORDER) / PICTURE_HEIGHT;
-    width.min(height)
+/// Columns and rows of the picture, with two pixels in a row: as large as leaves room for the text, and a whole number of columns a
+/// pixel where that is possible. `None` if there is no room.
+fn picture_size(area: Rect, state: &State) -> Option<(u16, u16)> {
+    let device = state.device.as_ref();
+    let shape = device.map_or(USUAL_SHAPE, |device| device.input);
+    let (width, height) = (
+        u32::from(shape.width.max(1)),
+        u32::from(shape.height.max(1)),
+    );
+    let columns = u32::from(area.width.saturating_sub(TEXT_WIDTH + BORDER));
+    let half_rows = 2 * u32::from(area.height.saturating_sub(BORDER));
+    let scale = (columns / width).min(half_rows / height);
+    let (columns, half_rows) = if scale > 0 {
+        (scale * width, scale * height)
+    } else {
+        let columns = columns.min(half_rows * width / height);
+        (columns, columns * height / width)
+    };
+    let (columns, rows) = (columns as u16, half_rows.div_ceil(2) as u16);
+    (columns >= LEAST_COLUMNS && rows >= LEAST_ROWS).then_some((columns, rows))
 }
 
 fn pane(title: impl Into<String>) -> Block<'static> {
@@ -143,26 +158,28 @@ fn waiting(text: &'static str, block: Block<'static>) -> Paragraph<'static> {
     Paragraph::new(text).style(DIM).block(block)
 }
 
-fn draw_picture(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, scale: u16) {
+fn draw_picture(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let is_live = matches!(view.state.connection, Connection::Up(_));
     let block = match &view.state.picture {
-        Some((counter, _)) if is_live => pane(format!("frame {}", thousands((*counter).into()))),
-        Some((counter, _)) => pane(format!(
+        Some(picture) if is_live => pane(format!("frame {}", thousands(picture.counter.into()))),
+        Some(picture) => pane(format!(
             "frame {}, the last one",
-            thousands((*counter).into())
+            thousands(picture.counter.into())
         ))
         .border_style(Style::new().fg(BAD)),
         None => pane("no picture yet"),
     };
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    if let Some((_, image)) = &view.state.picture {
+    if let Some(picture) = &view.state.picture {
         let buffer = frame.buffer_mut();
+        let [width, height] = [picture.shape.width, picture.shape.height].map(usize::from);
+        let [columns, half_rows] = [inner.width, 2 * inner.height].map(usize::from);
         for position in inner.intersection(buffer.area).positions() {
-            let x = usize::from((position.x - inner.x) / scale);
+            let x = usize::from(position.x - inner.x) * width / columns;
             let half = |half| {
-                let y = usize::from((2 * (position.y - inner.y) + half) / scale);
-                view.colours.nearest(pixel(image, x, y))
+                let y = usize::from(2 * (position.y - inner.y) + half) * height / half_rows;
+                view.colours.nearest(picture.pixel(x, y))
             };
             buffer[position]
                 .set_char('▀')
@@ -170,11 +187,6 @@ fn draw_picture(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, scale: u16) 
                 .set_bg(half(1));
         }
     }
-}
-
-fn pixel(image: &Image, x: usize, y: usize) -> [u8; 3] {
-    let start = 3 * (y * IMAGE_SIDE + x);
-    [image[start], image[start + 1], image[start + 2]]
 }
 
 fn class_pane(state: &State, width: u16) -> Paragraph<'static> {
@@ -244,21 +256,20 @@ fn times_pane(state: &State, width: u16) -> Paragraph<'static> {
     let Some(FrameReport { times, .. }) = &state.frame else {
         return waiting("waiting for a frame …", pane(title));
     };
-    let stages = [
+    let parts = [
         ("capture", times.capture),
         ("preprocess", times.preprocess),
         ("classify", times.classify),
         ("report", times.report),
     ];
-    let longest = stages.iter().map(|stage| stage.1).max().unwrap_or(0).max(1);
-    let lines: Vec<_> = stages
+    let longest = parts.iter().map(|part| part.1).max().unwrap_or(0).max(1);
+    let lines: Vec<_> = parts
         .iter()
-        .map(|(name, stage)| {
-            let part = *stage as f64 / longest as f64;
+        .map(|(name, part)| {
             row(
                 name,
-                part,
-                time(*stage, state.time_unit()),
+                *part as f64 / longest as f64,
+                time(*part, state.time_unit()),
                 width,
                 Color::Magenta,
             )
@@ -269,19 +280,19 @@ fn times_pane(state: &State, width: u16) -> Paragraph<'static> {
 
 fn board_pane(state: &State) -> Paragraph<'static> {
     let block = pane("board");
-    let Some(board) = &state.board else {
-        return waiting("waiting for its banner …", block);
+    let Some(device) = &state.device else {
+        return waiting("waiting for the device information …", block);
     };
     let lines = vec![
-        Line::from(format!("{}, camera {}", board.board, board.camera)),
+        Line::from(format!("{}, camera {}", device.board, device.camera)),
         Line::from(format!(
             "{}, CRC {:08x}, {}",
-            board.model, board.crc32, board.plan
+            device.model, device.crc32, device.plan
         )),
         Line::from(format!(
             "blob {} bytes, arena {} bytes",
-            thousands(board.blob_len.into()),
-            thousands(board.arena_len.into())
+            thousands(device.blob_len.into()),
+            thousands(device.arena_len.into())
         )),
     ];
     Paragraph::new(lines).block(block)
@@ -310,7 +321,7 @@ fn log_line(entry: &Entry, state: &State) -> Line<'static> {
         }
         Entry::Fault(fault) => {
             let number = Span::from(format!("{:>8}  ", thousands(fault.counter.into()))).style(DIM);
-            Line::from(vec![number, Span::from(fault.fault.to_string()).fg(BAD)])
+            Line::from(vec![number, Span::from(printable(&fault.text)).fg(BAD)])
         }
         Entry::Link(text) => Line::from(format!("{:>8}  {text}", "")).style(DIM),
     }
@@ -333,8 +344,8 @@ fn attention_pane(view: &View<'_>) -> Paragraph<'static> {
         format!(
             "frame {}: {}; the board {}",
             thousands(fault.counter.into()),
-            fault.fault,
-            remedy(fault.remedy)
+            printable(&fault.text),
+            recovery(fault.recovery)
         )
     });
     Paragraph::new(latest)

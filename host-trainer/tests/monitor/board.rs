@@ -7,12 +7,10 @@ use std::sync::OnceLock;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use firmware::camera::Remedy;
-use firmware::fault::{Fault, FaultCounters};
-use firmware::pipeline::{Method, Smoothing};
-use firmware::protocol::{
-    Banner, Candidate, Decoder, FaultReport, FrameReport, MESSAGE_FRAME_LEN, Message, Picture,
-    PictureMode, REQUEST_FRAME_LEN, Request, StageTimes, TimeUnit, encode,
+use protocol::{
+    BootFailure, Candidate, ChunkKind, Decoder, DeviceInfo, FRAME_LEN, FaultClass, FaultCounters,
+    FaultReport, FrameReport, Label, Message, PictureMode, Received, Recovery, Request, Shape,
+    StageTimes, TimeUnit, VERSION, Verdict, chunks, encode,
 };
 use shared_model::{AlignedBytes, IMAGE_LEN, Image, Interpreter, Model};
 
@@ -48,11 +46,17 @@ pub fn report(counter: u32, image: &Image, faults: FaultCounters) -> FrameReport
     let classification = Interpreter::new(model(), &mut arena)
         .unwrap()
         .classify(image);
+    let top = Candidate::top(&classification.probabilities());
+    let Candidate { class, probability } = top[0];
     FrameReport {
         counter,
-        verdict: Smoothing::new(Method::None, 0x8000).update(&classification.probabilities()),
-        top: Candidate::top(&classification),
-        logits: classification.logits,
+        verdict: if probability < 0x8000 {
+            Verdict::NotSure
+        } else {
+            Verdict::Class { class, probability }
+        },
+        top,
+        logits: classification.logits.iter().copied().collect(),
         times: StageTimes {
             capture: 33_400,
             preprocess: 812,
@@ -63,9 +67,11 @@ pub fn report(counter: u32, image: &Image, faults: FaultCounters) -> FrameReport
     }
 }
 
-fn banner() -> Message<'static> {
+/// The device information and the labels.
+fn introduction() -> Vec<Message<'static>> {
     let graph = model().graph();
-    Message::Banner(Banner {
+    let info = DeviceInfo {
+        protocol_version: VERSION,
         board: "test-board",
         camera: "OV2640",
         model: graph.name,
@@ -73,23 +79,38 @@ fn banner() -> Message<'static> {
         blob_len: 562_896,
         arena_len: model().arena_len() as u32,
         plan: "streaming",
-        labels: graph.labels.clone(),
+        input: Shape {
+            height: 32,
+            width: 32,
+            channels: 3,
+        },
+        labels: graph.labels.len() as u8,
         logit_fraction_bits: graph.logit_fraction_bits,
         time_unit: TimeUnit::Microseconds,
-    })
+    };
+    let labels = (0..).zip(&graph.labels);
+    let labels = labels.map(|(index, text)| Message::Label(Label { index, text }));
+    std::iter::once(Message::DeviceInfo(info))
+        .chain(labels)
+        .collect()
+}
+
+/// A frame's picture as it goes over the wire.
+fn picture_wire(counter: u32, image: &Image) -> Vec<u8> {
+    chunks(counter, ChunkKind::Picture, image, 0)
+        .flat_map(|chunk| wire(&Message::Chunk(chunk)))
+        .collect()
 }
 
 /// A message as it goes over the wire.
 pub fn wire(message: &Message<'_>) -> Vec<u8> {
-    encode(message, &mut [0; MESSAGE_FRAME_LEN])
-        .unwrap()
-        .to_vec()
+    encode(message, &mut [0; FRAME_LEN]).unwrap().to_vec()
 }
 
 /// A board on a stream.
 pub struct Board<S> {
     stream: S,
-    decoder: Decoder<REQUEST_FRAME_LEN>,
+    decoder: Decoder,
     faults: FaultCounters,
     /// Pictures follow their frames, since the host has asked for them.
     pub sends_pictures: bool,
@@ -117,7 +138,7 @@ impl<S: Read + Write> Board<S> {
     }
 
     /// Answers what the host asks until it has asked for `request`.
-    pub fn await_request(&mut self, request: Request) {
+    pub fn await_request(&mut self, request: Request<'static>) {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             if self.serve().contains(&request) {
@@ -128,7 +149,7 @@ impl<S: Read + Write> Board<S> {
     }
 
     /// Answers what the host has asked by now.
-    pub fn serve(&mut self) -> Vec<Request> {
+    pub fn serve(&mut self) -> Vec<Request<'static>> {
         let mut bytes = [0; 256];
         let len = match self.stream.read(&mut bytes) {
             Ok(len) => len,
@@ -143,14 +164,19 @@ impl<S: Read + Write> Board<S> {
             }
             Err(error) => panic!("{error}"),
         };
-        let requests: Vec<Request> = bytes[..len]
-            .iter()
-            .filter_map(|byte| self.decoder.push(*byte))
-            .collect();
-        for request in &requests {
-            match request {
-                Request::Banner => self.send(&banner()),
-                Request::Pictures(mode) => self.sends_pictures = *mode != PictureMode::Off,
+        let mut requests = Vec::new();
+        for byte in &bytes[..len] {
+            match self.decoder.push::<Request<'_>>(*byte) {
+                Some(Received::Message(Request::DeviceInfo)) => {
+                    introduction().iter().for_each(|message| self.send(message));
+                    requests.push(Request::DeviceInfo);
+                }
+                Some(Received::Message(Request::Pictures(mode))) => {
+                    self.sends_pictures = mode != PictureMode::Off;
+                    requests.push(Request::Pictures(mode));
+                }
+                None => {}
+                other => panic!("{other:?}"),
             }
         }
         requests
@@ -161,28 +187,26 @@ impl<S: Read + Write> Board<S> {
         let image = sample(class);
         self.send(&Message::Frame(report(counter, &image, self.faults)));
         if self.sends_pictures {
-            let picture = Picture {
-                counter,
-                rgb: &image,
-            };
-            self.send(&Message::Picture(picture));
+            self.raw(&picture_wire(counter, &image));
         }
     }
 
     /// A missing frame.
-    pub fn fault(&mut self, counter: u32, fault: Fault) {
-        self.faults.count(fault.kind());
+    pub fn fault(&mut self, counter: u32, class: FaultClass, text: &str) {
+        self.faults.count(class);
         self.send(&Message::Fault(FaultReport {
             counter,
-            fault,
-            remedy: Remedy::Initialize { after_ms: 50 },
+            class,
+            code: 11,
+            text: FaultReport::text_of(text),
+            recovery: Recovery::Initialize { after_ms: 50 },
             faults: self.faults,
         }));
     }
 
     /// The board does not classify.
-    pub fn refuse(&mut self, reason: &str) {
-        self.send(&Message::Refusal(reason));
+    pub fn fail_to_boot(&mut self, text: &str) {
+        self.send(&Message::BootFailure(BootFailure { code: 1, text }));
     }
 
     /// Stays silent until the host leaves.
@@ -196,13 +220,9 @@ impl<S: Read + Write> Board<S> {
         for counter in first.. {
             self.serve();
             let report = report(counter, &image, self.faults);
-            let picture = Picture {
-                counter,
-                rgb: &image,
-            };
             let mut bytes = wire(&Message::Frame(report));
             if self.sends_pictures {
-                bytes.extend(wire(&Message::Picture(picture)));
+                bytes.extend(picture_wire(counter, &image));
             }
             if self.stream.write_all(&bytes).is_err() {
                 return;

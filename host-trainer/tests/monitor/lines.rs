@@ -6,14 +6,13 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
 
-use firmware::fault::{Fault, FaultCounters, Wait};
-use firmware::protocol::{Message, PictureMode, Request};
+use protocol::{BootFailure, FaultClass, FaultCounters, Message, PictureMode, Request};
 use shared_model::Image;
 
 use super::board::{Board, hang_up, listen, report, sample, tcp_board, wire};
 use super::{fail, succeed};
 
-const EVERY: Request = Request::Pictures(PictureMode::Every);
+const EVERY: Request<'static> = Request::Pictures(PictureMode::Every);
 
 /// What a recorded file shows.
 fn pixels(path: &Path) -> Image {
@@ -32,11 +31,15 @@ fn list(folder: &Path) -> Vec<serde_json::Value> {
 /// Among damage and noise, three frames and a fault.
 fn noisy(mut board: Board<impl std::io::Read + Write>) {
     // The rest of a message that the host has missed: neither of the corrupted ones.
-    board.raw(&wire(&Message::Refusal("cut off"))[4..]);
+    let cut_off = BootFailure {
+        code: 1,
+        text: "cut off",
+    };
+    board.raw(&wire(&Message::BootFailure(cut_off))[4..]);
     board.await_request(EVERY);
     board.frame(7, "deer");
     board.raw(b"\0boot: hello\r\n\0");
-    board.fault(8, Fault::Timeout(Wait::Idle));
+    board.fault(8, FaultClass::Timeout, "timeout: the camera stays busy");
     let mut damaged = wire(&Message::Frame(report(
         9,
         &sample("cat"),
@@ -70,7 +73,7 @@ fn frames_are_printed_and_recorded_and_damage_is_counted() {
         String::from("frame 10: ship "),
         String::from("frame 11: deer "),
         String::from(
-            "3 frames with pictures; messages: 8 received, 2 corrupted, 1 missed; 3 pictures recorded in ",
+            "3 frames with pictures; messages: 24 received, 2 corrupted, 1 missed; 3 pictures recorded in ",
         ),
     ];
     assert_eq!(lines.len(), starts.len(), "{text}");
@@ -193,7 +196,7 @@ fn a_port_that_comes_later_is_waited_for_if_there_is_a_timeout() {
 #[test]
 fn a_board_without_frames_ends_in_an_error_that_names_the_cause() {
     let (port, board) = listen([|mut board| {
-        board.refuse("the blob is damaged\u{1b}[2J");
+        board.fail_to_boot("the blob is damaged\u{1b}[2J");
         board.await_leave();
     }]);
     let error = fail(&[&port, "--plain", "--timeout", "1"]);

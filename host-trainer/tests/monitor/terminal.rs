@@ -7,11 +7,14 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use shared_model::{IMAGE_SIDE, Image};
+use protocol::{PictureMode, Request};
+use shared_model::Image;
 use vt100::{Color, Parser};
 
 use super::board::{PATIENCE, listen, sample};
 
+/// Pixels of a sample picture in each direction.
+const SIDE: usize = 32;
 const ROWS: NonZero<u16> = NonZero::new(24).unwrap();
 const COLUMNS: NonZero<u16> = NonZero::new(80).unwrap();
 
@@ -89,8 +92,8 @@ impl Terminal {
 
     /// Upper and lower colour of every cell of the picture, which begins below the header and inside its frame.
     fn picture(&self) -> Vec<[Color; 2]> {
-        let cells = (0..IMAGE_SIDE as u16 / 2)
-            .flat_map(|row| (0..IMAGE_SIDE as u16).map(move |column| (row + 2, column + 1)));
+        let cells = (0..SIDE as u16 / 2)
+            .flat_map(|row| (0..SIDE as u16).map(move |column| (row + 2, column + 1)));
         cells
             .map(|(row, column)| {
                 let cell = self.parser.screen().cell(row, column).unwrap();
@@ -114,11 +117,11 @@ impl Terminal {
 /// Rows of pixels in pairs, as half blocks show them.
 fn half_blocks(image: &Image, colour: impl Fn([u8; 3]) -> Color) -> Vec<[Color; 2]> {
     let pixel = |row: usize, column: usize| {
-        let start = 3 * (row * IMAGE_SIDE + column);
+        let start = 3 * (row * SIDE + column);
         colour([image[start], image[start + 1], image[start + 2]])
     };
-    (0..IMAGE_SIDE / 2)
-        .flat_map(|row| (0..IMAGE_SIDE).map(move |column| (row, column)))
+    (0..SIDE / 2)
+        .flat_map(|row| (0..SIDE).map(move |column| (row, column)))
         .map(|(row, column)| [pixel(2 * row, column), pixel(2 * row + 1, column)])
         .collect()
 }
@@ -165,7 +168,6 @@ fn a_terminal_without_true_colour_gets_its_256() {
 #[test]
 fn a_lost_board_is_said_and_its_last_picture_stays() {
     let (port, board) = listen([|mut board| {
-        use firmware::protocol::{PictureMode, Request};
         board.await_request(Request::Pictures(PictureMode::Every));
         board.frame(41, "deer");
     }]);

@@ -7,12 +7,12 @@ mod model;
 mod usb;
 
 use embassy_time::{Delay, Instant, Timer};
-use firmware::boot::{self, BootError, boot};
+use firmware::boot::{self, BootError, Identity, boot};
 use firmware::camera::{FrameSource, Policy, Supervisor};
-use firmware::pipeline::{Board, Method, Pipeline, Smoothing};
-use firmware::protocol::{Message, TimeUnit};
+use firmware::pipeline::{Method, Pipeline, Smoothing};
 use firmware::report::{Log, Report, Serial};
 use firmware::watchdog::Watchdog;
+use protocol::{BootFailure, Message, TimeUnit};
 use shared_model::Model;
 use static_cell::ConstStaticCell;
 
@@ -24,10 +24,10 @@ pub const LEAST_ARENA_LEN: usize = include!(concat!(env!("OUT_DIR"), "/arena_len
 const SERIAL_LIMIT_MS: u32 = 100;
 /// Half of a probability: below it the verdict is "not sure".
 const THRESHOLD: u16 = 0x8000;
-/// Of the newest frame, in 256ths: the verdict follows a change of scene within about three frames.
+/// Weight of the newest frame, in 256ths: the verdict follows a change of scene within about three frames.
 const SMOOTHING_WEIGHT: u8 = 96;
-/// Between two refusals of a board that must not classify.
-const REFUSAL_SECONDS: u64 = 2;
+/// How often a board that must not classify says so.
+const FAILURE_SECONDS: u64 = 2;
 
 /// The watchdog's time: several of the camera's longest back-offs and initializations, and just below the longest
 /// that the watchdog of an RP2350 can count (16.7 s) and that of an STM32H743 with a prescaler of 128 (16.4 s).
@@ -61,23 +61,20 @@ pub async fn run<W: Watchdog>(
 ) -> ! {
     static MODEL: ConstStaticCell<Option<Model<'static>>> = ConstStaticCell::new(None);
 
-    let serial = Serial::new(usb.port(), Delay, SERIAL_LIMIT_MS, || usb.request());
+    let serial = Serial::new(usb.writer(), Delay, SERIAL_LIMIT_MS, || usb.command());
     let blob = boot::blob_in(model::region());
-    let (model, interpreter) = match boot(blob, MODEL.take(), hardware.arena) {
+    let booted = match boot(blob, MODEL.take(), hardware.arena) {
         Ok(booted) => booted,
-        Err(error) => refuse(&error, (Log::new(&[]), serial)).await,
+        Err(error) => repeat_failure(&error, (Log::new(&[]), serial)).await,
     };
-    let plan = boot::plan_name(interpreter.plan());
+    let log = Log::new(&booted.model.graph().labels);
     let mut pipeline = Pipeline::new(
-        Board {
-            name: hardware.board,
+        Identity {
+            board: hardware.board,
             camera: hardware.camera,
-            blob_len: blob.len() as u32,
-            plan: &plan,
             time_unit: TimeUnit::Microseconds,
         },
-        model,
-        interpreter,
+        booted,
         Supervisor::new(hardware.source, Delay, Policy::default()),
         Smoothing::new(
             Method::Exponential {
@@ -85,7 +82,7 @@ pub async fn run<W: Watchdog>(
             },
             THRESHOLD,
         ),
-        (Log::new(&model.graph().labels), serial),
+        (log, serial),
         || Instant::now().as_micros(),
     );
     let [one, other] = hardware.frames;
@@ -94,10 +91,14 @@ pub async fn run<W: Watchdog>(
 }
 
 /// Says why the board does not classify, to whoever comes.
-async fn refuse(error: &BootError, mut report: impl Report) -> ! {
-    let text = boot::refusal(error);
+async fn repeat_failure(error: &BootError, mut report: impl Report) -> ! {
+    let text = error.text();
+    let failure = BootFailure {
+        code: error.code(),
+        text: &text,
+    };
     loop {
-        report.report(&Message::Refusal(&text)).await;
-        Timer::after_secs(REFUSAL_SECONDS).await;
+        report.report(&Message::BootFailure(failure)).await;
+        Timer::after_secs(FAILURE_SECONDS).await;
     }
 }

@@ -9,7 +9,8 @@ use embassy_sync::pipe::Pipe;
 use embassy_usb::class::cdc_acm::{CdcAcmClass, Receiver, Sender, State};
 use embassy_usb::driver::Driver;
 use embassy_usb::{Builder, Config};
-use firmware::protocol::{Decoder, MESSAGE_FRAME_LEN, REQUEST_FRAME_LEN, Request};
+use firmware::report::Command;
+use protocol::{Decoder, FRAME_LEN, Request};
 use static_cell::{ConstStaticCell, StaticCell};
 
 /// The longest packet of a bulk endpoint at full speed (USB 2.0, section 5.8.3), in both directions.
@@ -17,14 +18,14 @@ pub const PACKET_LEN: usize = 64;
 /// A test identifier of pid.codes, for devices that are not sold.
 const VENDOR_ID: u16 = 0x1209;
 const PRODUCT_ID: u16 = 0x0001;
-/// More of the host's requests are dropped; the pipeline takes as many after each frame.
-const REQUESTS: usize = 4;
+/// Further commands of the host are dropped; the pipeline takes as many after each frame.
+const COMMANDS: usize = 4;
 
 /// The port: the pipeline's end on one executor, the device on another of higher priority, because a host expects answers within
 /// 50 ms (USB 2.0, section 9.2.6.3) and an inference takes longer and yields to nothing.
 pub struct UsbSerial {
-    to_host: Pipe<CriticalSectionRawMutex, MESSAGE_FRAME_LEN>,
-    requests: Channel<CriticalSectionRawMutex, Request, REQUESTS>,
+    to_host: Pipe<CriticalSectionRawMutex, FRAME_LEN>,
+    commands: Channel<CriticalSectionRawMutex, Command, COMMANDS>,
 }
 
 impl UsbSerial {
@@ -33,18 +34,18 @@ impl UsbSerial {
     pub const fn new() -> Self {
         Self {
             to_host: Pipe::new(),
-            requests: Channel::new(),
+            commands: Channel::new(),
         }
     }
 
     /// Where messages are written; waits while the longest message is still under way.
-    pub(crate) const fn port(&self) -> &Pipe<CriticalSectionRawMutex, MESSAGE_FRAME_LEN> {
+    pub(crate) const fn writer(&self) -> &Pipe<CriticalSectionRawMutex, FRAME_LEN> {
         &self.to_host
     }
 
-    /// The host's next request.
-    pub(crate) fn request(&self) -> Option<Request> {
-        self.requests.try_receive().ok()
+    /// The host's next command.
+    pub(crate) fn command(&self) -> Option<Command> {
+        self.commands.try_receive().ok()
     }
 
     /// Runs the USB device for ever, `product` is the name that the host shows; call it once.
@@ -89,15 +90,15 @@ impl UsbSerial {
     }
 
     async fn receive<'d>(&self, mut receiver: Receiver<'d, impl Driver<'d>>) -> ! {
-        let mut decoder = Decoder::<REQUEST_FRAME_LEN>::new();
+        let mut decoder = Decoder::new();
         let mut packet = [0; PACKET_LEN];
         loop {
             receiver.wait_connection().await;
             while let Ok(len) = receiver.read_packet(&mut packet).await {
                 for byte in &packet[..len] {
-                    if let Some(request) = decoder.push(*byte) {
+                    if let Some(received) = decoder.push::<Request<'_>>(*byte) {
                         // A host that asks faster than frames come asks again.
-                        let _ = self.requests.try_send(request);
+                        let _ = self.commands.try_send(received.into());
                     }
                 }
             }

@@ -6,7 +6,6 @@ use core::panic::PanicInfo;
 
 use cortex_m as _;
 use cortex_m_rt::entry;
-use defmt_semihosting as _;
 use semihosting::println;
 use semihosting::process::ExitCode;
 use shared_model::KernelCheck;

@@ -12,6 +12,7 @@ use cortex_m::peripheral::{SCB, SYST};
 use cortex_m_rt::exception;
 use embassy_futures::yield_now;
 use embedded_hal_async::delay::DelayNs;
+use qemu_messages::Calibration;
 
 const INSTRUCTIONS_PER_TICK: u64 = if cfg!(armv8m) { 50 } else { 40 };
 /// SysTick counts 24 bits down from here.
@@ -44,14 +45,17 @@ pub fn instructions() -> u64 {
     }
 }
 
-/// Runs a loop of known length: the instructions that it executes, and those that are counted.
+/// Runs a loop of known length.
 ///
 /// [`asm::delay`] goes through a loop of two instructions, once more often than it is told.
-pub fn calibrate() -> (u64, u64) {
+pub fn calibrate() -> Calibration {
     const ITERATIONS: u32 = 1_000_000;
     let start = instructions();
     asm::delay(ITERATIONS - 1);
-    (2 * u64::from(ITERATIONS), instructions() - start)
+    Calibration {
+        executed: 2 * u64::from(ITERATIONS),
+        counted: instructions() - start,
+    }
 }
 
 /// Waits until so many instructions have been executed as nanoseconds are asked for, since one takes so long.

@@ -8,16 +8,15 @@
 use core::panic::PanicInfo;
 
 use cortex_m_rt::{ExceptionFrame, exception};
-use semihosting::process::ExitCode;
+
+use crate::host;
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    defmt::error!("{}", defmt::Display2Format(info));
-    ExitCode::FAILURE.exit_process()
+    host::fail(info)
 }
 
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    defmt::error!("hard fault at {=u32:#010x}", frame.pc());
-    ExitCode::FAILURE.exit_process()
+    host::fail(format_args!("hard fault at {:#010x}", frame.pc()))
 }

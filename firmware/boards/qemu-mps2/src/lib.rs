@@ -3,6 +3,7 @@
 
 pub mod clock;
 mod fault;
+pub mod host;
 pub mod model;
 pub mod program;
 pub mod records;

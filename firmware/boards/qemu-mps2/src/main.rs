@@ -1,8 +1,7 @@
 //! Classifies images of the host on an emulated Cortex-M4, -M7 or -M33.
 //!
 //! QEMU passes its arguments through semihosting: `classify` or `profile`, the name of a file of raw images
-//! and, if wanted, how many bytes of the arena the interpreter gets. What the firmware finds goes back as defmt
-//! frames, which `qemu-runner` decodes: its `protocol.rs` must know the text of every message here.
+//! and, if wanted, how many bytes of the arena the interpreter gets. What the firmware finds goes back as [`qemu_messages`].
 #![no_std]
 #![no_main]
 
@@ -10,13 +9,14 @@ use core::str::Utf8Error;
 
 use cortex_m as _;
 use cortex_m_rt::entry;
-use defmt_semihosting as _;
-use firmware::boot::{self, BootError};
+use firmware::boot::{self, BootError, Booted, Identity};
 use firmware::profile::LayerTimes;
+use protocol::TimeUnit;
+use qemu_messages::{ImageReport, QemuMessage};
 use qemu_mps2::model::{self, ARENA_LEN};
 use qemu_mps2::program::{self, COMMAND_LINE_LEN};
 use qemu_mps2::records::{RecordFile, RecordsError};
-use qemu_mps2::{clock, stack};
+use qemu_mps2::{clock, host, stack};
 use semihosting::experimental::env;
 use shared_model::{Classification, IMAGE_LEN, Image, Interpreter, Model};
 use thiserror::Error;
@@ -36,7 +36,7 @@ enum Failure<'n> {
 }
 
 /// What to count, the file of images, and how much of the arena to take.
-struct Request<'n> {
+struct Job<'n> {
     profiled: bool,
     file: &'n str,
     arena_len: usize,
@@ -49,19 +49,18 @@ fn main() -> ! {
 
     program::begin();
     let arguments = env::args::<COMMAND_LINE_LEN>();
-    let request = arguments
+    let job = arguments
         .as_ref()
         .ok()
-        .and_then(|arguments| request(arguments.into_iter()));
+        .and_then(|arguments| job(arguments.into_iter()));
     program::end(
-        request
-            .ok_or(Failure::Arguments)
-            .and_then(|request| run(&request, MODEL, &mut ARENA[..request.arena_len])),
+        job.ok_or(Failure::Arguments)
+            .and_then(|job| run(&job, MODEL, &mut ARENA[..job.arena_len])),
     )
 }
 
 /// The words of the command line, if they make sense.
-fn request<'n>(words: impl Iterator<Item = Result<&'n str, Utf8Error>>) -> Option<Request<'n>> {
+fn job<'n>(words: impl Iterator<Item = Result<&'n str, Utf8Error>>) -> Option<Job<'n>> {
     let mut words = words.map_while(Result::ok);
     let profiled = match words.next()? {
         "classify" => false,
@@ -72,7 +71,7 @@ fn request<'n>(words: impl Iterator<Item = Result<&'n str, Utf8Error>>) -> Optio
     let arena_len = words
         .next()
         .map_or(Some(ARENA_LEN), |len| len.parse().ok())?;
-    (arena_len <= ARENA_LEN).then_some(Request {
+    (arena_len <= ARENA_LEN).then_some(Job {
         profiled,
         file,
         arena_len,
@@ -81,54 +80,52 @@ fn request<'n>(words: impl Iterator<Item = Result<&'n str, Utf8Error>>) -> Optio
 
 /// The firmware's whole job: boot, classify, report.
 fn run<'n>(
-    request: &Request<'n>,
+    job: &Job<'n>,
     slot: &mut Option<Model<'static>>,
     arena: &mut [u8],
 ) -> Result<(), Failure<'n>> {
-    let blob = model::blob();
-    let (model, mut interpreter) = boot::boot(blob, slot, arena)?;
-    defmt::info!(
-        "{=str} is ready: CRC-32 {=u32:08x}, {=usize} bytes of flash, {=usize} bytes of arena, known answer reproduced",
-        model.graph().name,
-        model.crc32(),
-        blob.len(),
-        interpreter.plan().arena_len()
-    );
-    let boot_stack = stack::high_water();
+    let mut booted = boot::boot(model::blob(), slot, arena)?;
+    host::send(&QemuMessage::Stack(stack::used_after(0)));
     stack::repaint();
-    let name = request.file;
-    classify_file(model, &mut interpreter, request)
-        .map_err(|error| Failure::Images { name, error })?;
-    defmt::info!(
-        "done: {=usize} bytes of stack used at boot, {=usize} after it, of {=usize}",
-        boot_stack,
-        stack::high_water(),
-        stack::size()
-    );
+    introduce(&booted);
+    let name = job.file;
+    let images =
+        classify_file(&mut booted, job).map_err(|error| Failure::Images { name, error })?;
+    host::send(&QemuMessage::Stack(stack::used_after(images)));
     Ok(())
 }
 
-/// Classifies every image of the file and reports each.
-fn classify_file(
-    model: &Model<'_>,
-    interpreter: &mut Interpreter<'_, '_>,
-    request: &Request<'_>,
-) -> Result<(), RecordsError> {
-    let mut file = RecordFile::open(request.file, IMAGE_LEN)?;
+fn introduce(booted: &Booted<'_, '_>) {
+    let identity = Identity {
+        board: "qemu-mps2",
+        camera: "none",
+        time_unit: TimeUnit::Instructions,
+    };
+    let plan = booted.plan_name();
+    host::send(&QemuMessage::DeviceInfo(
+        booted.device_info(&identity, &plan),
+    ));
+}
+
+/// Classifies every image of the file, reports each, and counts them.
+fn classify_file(booted: &mut Booted<'_, '_>, job: &Job<'_>) -> Result<u32, RecordsError> {
+    let mut file = RecordFile::open(job.file, IMAGE_LEN)?;
     let mut image = [0; IMAGE_LEN];
+    let mut images = 0;
     while let Some(index) = file.next(&mut image)? {
-        let (classification, instructions) = classify(interpreter, &image, request.profiled);
-        let label = model.graph().labels.get(classification.class);
-        defmt::info!(
-            "image {=u32}: class {=usize} {=str}, logits {=[?]}, {=u64} instructions",
+        let (classification, instructions) =
+            classify(&mut booted.interpreter, &image, job.profiled);
+        let label = booted.model.graph().labels.get(classification.class);
+        host::send(&QemuMessage::Image(ImageReport {
             index,
-            classification.class,
-            label.copied().unwrap_or_default(),
-            classification.logits.as_slice(),
-            instructions
-        );
+            class: classification.class as u8,
+            label: label.copied().unwrap_or_default(),
+            logits: classification.logits.iter().copied().collect(),
+            instructions,
+        }));
+        images += 1;
     }
-    Ok(())
+    Ok(images)
 }
 
 /// The classification of `image` and the instructions that it took.
@@ -145,8 +142,8 @@ fn classify(
     let mut times = LayerTimes::new(clock::instructions);
     let classification = interpreter.classify_with(image, &mut times);
     let instructions = clock::instructions() - start;
-    for (layer, instructions) in times.layers().iter().enumerate() {
-        defmt::info!("layer {=usize}: {=u64} instructions", layer, *instructions);
+    for &instructions in times.layers() {
+        host::send(&QemuMessage::Layer { instructions });
     }
     (classification, instructions)
 }

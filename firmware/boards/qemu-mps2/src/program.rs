@@ -2,9 +2,10 @@
 
 use core::fmt::Display;
 
+use qemu_messages::QemuMessage;
 use semihosting::process::ExitCode;
 
-use crate::clock;
+use crate::{clock, host};
 
 /// Longest command line that the host may pass.
 pub const COMMAND_LINE_LEN: usize = 512;
@@ -13,21 +14,13 @@ pub const COMMAND_LINE_LEN: usize = 512;
 pub fn begin() {
     let peripherals = cortex_m::Peripherals::take().expect("nothing has taken them before main");
     clock::start(peripherals.SYST);
-    let (executed, counted) = clock::calibrate();
-    defmt::info!(
-        "a loop of {=u64} instructions counts {=u64}",
-        executed,
-        counted
-    );
+    host::send(&QemuMessage::Calibration(clock::calibrate()));
 }
 
 /// Ends the emulation; the host is told of a failure.
 pub fn end(result: Result<(), impl Display>) -> ! {
     match result {
         Ok(()) => ExitCode::SUCCESS.exit_process(),
-        Err(failure) => {
-            defmt::error!("{}", defmt::Display2Format(&failure));
-            ExitCode::FAILURE.exit_process()
-        }
+        Err(failure) => host::fail(failure),
     }
 }

@@ -7,21 +7,24 @@
 
 use cortex_m::register::msp;
 use cortex_m_rt::STACK_PAINT_VALUE;
+use qemu_messages::StackUse;
 
 unsafe extern "C" {
     static mut _stack_end: u32;
     static mut _stack_start: u32;
 }
 
-/// Bytes of stack that there are.
-pub fn size() -> usize {
-    (&raw const _stack_start).addr() - (&raw const _stack_end).addr()
+/// The use of the stack since reset, when cortex-m-rt painted it, or since [`repaint`], after so many images.
+pub fn used_after(images: u32) -> StackUse {
+    StackUse {
+        images,
+        used: high_water() as u32,
+        size: ((&raw const _stack_start).addr() - (&raw const _stack_end).addr()) as u32,
+    }
 }
 
-/// Bytes of stack used at the deepest since reset, when cortex-m-rt painted it, or since [`repaint`].
-///
-/// The lowest word that has lost its paint is the deepest one used.
-pub fn high_water() -> usize {
+/// Bytes of stack used at the deepest: the lowest word that has lost its paint is the deepest one used.
+fn high_water() -> usize {
     let top = &raw const _stack_start;
     let mut word = &raw const _stack_end;
     // SAFETY: the linker script places `_stack_end..=_stack_start` in RAM, word-aligned; `word` stays below

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use qemu_runner::images::{self, ImagesJob, ImagesReport};
+use qemu_runner::machine::Machine;
 use qemu_runner::picture;
-use qemu_runner::session::{self, Job, Machine, Session};
 
 /// Classifies pictures on an emulated Cortex-M.
 #[derive(Parser)]
@@ -42,59 +43,59 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
-    let images = match &arguments.raw {
+    let file = match &arguments.raw {
         Some(file) => file.clone(),
         None => picture::collect(&arguments.pictures, folder.path())?,
     };
-    let session = session::run(&Job {
+    let report = images::run(&ImagesJob {
         elf: &arguments.elf,
         machine: arguments.machine,
         profile: arguments.profile,
         arena_len: arguments.arena,
-        images: &images,
+        images: &file,
         plugin: None,
     })?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&session)?);
+        println!("{}", serde_json::to_string(&report)?);
     } else {
         let names = if arguments.raw.is_some() {
             &[]
         } else {
             arguments.pictures.as_slice()
         };
-        print(&session, arguments.machine, names);
+        print(&report, arguments.machine, names);
     }
     Ok(())
 }
 
-fn print(session: &Session, machine: Machine, names: &[PathBuf]) {
-    let Session {
-        banner,
-        records,
+fn print(report: &ImagesReport, machine: Machine, names: &[PathBuf]) {
+    let ImagesReport {
+        device,
+        images,
         stack,
         ..
-    } = session;
+    } = report;
     println!(
         "{}: {} (CRC-32 {:08x}) takes {} bytes of flash, {} bytes of arena, {} of {} bytes of stack; \
          its known answer is reproduced",
         machine.name(),
-        banner.model,
-        banner.crc32,
-        banner.blob_len,
-        banner.arena_len,
+        device.model,
+        device.crc32,
+        device.blob_len,
+        device.arena_len,
         stack.high_water(),
         stack.size
     );
-    for record in records {
+    for image in images {
         let name = names
-            .get(record.index)
+            .get(image.index as usize)
             .map(|path| path.display().to_string());
-        let name = name.unwrap_or_else(|| format!("image {}", record.index));
+        let name = name.unwrap_or_else(|| format!("image {}", image.index));
         println!(
             "{name}: class {}, {} ({} instructions)",
-            record.class, record.label, record.instructions
+            image.class, image.label, image.instructions
         );
-        for (layer, instructions) in record.layers.iter().enumerate() {
+        for (layer, instructions) in image.layers.iter().enumerate() {
             println!("  layer {layer}: {instructions} instructions");
         }
     }

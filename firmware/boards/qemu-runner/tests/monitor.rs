@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use image::{Rgb, RgbImage};
-use qemu_runner::session::Machine;
+use qemu_runner::machine::Machine;
 use support::{build, root};
 
 const SIDE: u32 = 32;

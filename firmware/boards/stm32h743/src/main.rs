@@ -2,12 +2,13 @@
 #![no_std]
 #![no_main]
 
+mod camera_port;
 mod clocks;
 mod frames;
-mod port;
 mod usb;
 
 use camera_board::{Hardware, LEAST_ARENA_LEN, UsbSerial, WATCHDOG_SECONDS};
+use camera_port::CameraPort;
 use defmt_rtt as _;
 use embassy_embedded_hal::adapter::BlockingAsync;
 use embassy_executor::Spawner;
@@ -21,7 +22,7 @@ use embassy_time::{Delay, Duration};
 use firmware::camera::ov2640::{Ov2640, View};
 use firmware::watchdog::Watchdog;
 use panic_probe as _;
-use port::Port;
+
 use static_cell::ConstStaticCell;
 
 /// Standard mode, which the board's pull-ups of 4.7 kΩ drive with ease; the sensor takes four times as much.
@@ -70,7 +71,7 @@ async fn main(_spawner: Spawner) {
     config.frequency = Hertz(SCCB_HZ);
     config.timeout = SCCB_LIMIT;
     let sccb = BlockingAsync::new(I2c::new_blocking(pins.I2C1, pins.PB8, pins.PB9, config));
-    let port = Port::new(
+    let camera_port = CameraPort::new(
         pins.DCMI,
         pins.DMA1_CH0,
         pins.PC6,
@@ -90,7 +91,7 @@ async fn main(_spawner: Spawner) {
     let hardware = Hardware {
         board: "stm32h743",
         camera: "OV2640",
-        source: Ov2640::new(sccb, port, Delay, View::Scene),
+        source: Ov2640::new(sccb, camera_port, Delay, View::Scene),
         arena: ARENA.take(),
         frames,
         start_watchdog: move || {

@@ -174,7 +174,7 @@ impl<'t, S: Scene> Controller<'t, S> {
         self.is_first_burst = true;
     }
 
-    /// Of the square resolutions, which newer sensors number otherwise than older ones.
+    /// The side of a square resolution; newer sensors number them otherwise than older ones.
     fn side(&self) -> Option<u16> {
         match (self.resolution, self.sensor_id >= 0x85) {
             (0x00, true) | (0x0A, false) => Some(96),

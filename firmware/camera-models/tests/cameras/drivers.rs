@@ -8,7 +8,25 @@ use embedded_hal_async::spi::SpiDevice;
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
 use firmware::camera::ov2640::{Bank, CONFIGURATION, Ov2640, View};
 use firmware::camera::{ByteOrder, Frame, FrameSource, Policy};
-use firmware::fault::{Fault, FaultKind, Wait};
+use firmware::fault::{Fault, Wait};
+
+const NACK: u16 = code(Fault::Nack);
+const BUS: u16 = code(Fault::Bus);
+const TRANSACTION_TIMEOUT: u16 = code(Fault::Timeout(Wait::Transaction));
+const IDLE_TIMEOUT: u16 = code(Fault::Timeout(Wait::Idle));
+const FRAME_TIMEOUT: u16 = code(Fault::Timeout(Wait::Frame));
+const STUCK_FIFO: u16 = code(Fault::StuckFifo);
+const WRONG_PRODUCT: u16 = 20;
+const REGISTER_LOST: u16 = 30;
+const WRONG_LENGTH: u16 = 40;
+const OVERRUN: u16 = code(Fault::Overrun);
+const BLANK: u16 = code(Fault::Blank);
+const FROZEN: u16 = code(Fault::Frozen);
+
+const fn code(fault: Fault) -> u16 {
+    let (_, code) = fault.class_and_code();
+    code
+}
 
 /// The pixels of one frame of an initialized camera.
 fn picture(source: &mut impl FrameSource) -> Result<Vec<u16>, Fault> {
@@ -207,8 +225,8 @@ fn arducam_mega_model_has_a_dummy_byte() {
     assert_eq!(bytes, [0, 0, 0x85]);
 }
 
-/// The kinds of fault that are counted when a model has `fault` for some transactions from `first` on.
-fn ov2640_kinds(fault: ov2640::Fault, first: u32, count: u32) -> Vec<FaultKind> {
+/// The codes of the faults that are reported when a model has `fault` for some transactions from `first` on.
+fn ov2640_codes(fault: ov2640::Fault, first: u32, count: u32) -> Vec<u16> {
     let time = Time::new();
     let sensor = ov2640::Ov2640::new(&time, MovingBlocks::default());
     sensor.inject(Injection {
@@ -222,10 +240,10 @@ fn ov2640_kinds(fault: ov2640::Fault, first: u32, count: u32) -> Vec<FaultKind> 
         SimulatedDelay(&time),
         View::Scene,
     );
-    kinds(driver, &time, || sensor.is_fault_over())
+    codes(driver, &time, || sensor.is_fault_over())
 }
 
-fn arducam_kinds(fault: arducam_mega::Fault, first: u32, count: u32) -> Vec<FaultKind> {
+fn arducam_codes(fault: arducam_mega::Fault, first: u32, count: u32) -> Vec<u16> {
     let time = Time::new();
     let camera = arducam_mega::ArducamMega::new(&time, MovingBlocks::default(), 0x85, SHORT_TIMING);
     camera.inject(Injection {
@@ -234,24 +252,20 @@ fn arducam_kinds(fault: arducam_mega::Fault, first: u32, count: u32) -> Vec<Faul
         count,
     });
     let driver = ArducamMega::new(camera.spi(), SimulatedDelay(&time), Resolution::Square96);
-    kinds(driver, &time, || camera.is_fault_over())
+    codes(driver, &time, || camera.is_fault_over())
 }
 
-fn kinds(source: impl FrameSource, time: &Time, is_over: impl Fn() -> bool) -> Vec<FaultKind> {
+fn codes(source: impl FrameSource, time: &Time, is_over: impl Fn() -> bool) -> Vec<u16> {
     let mut good = 0;
     let records = run(source, time, Policy::default(), |_| {
         good += u32::from(is_over());
         good < 6
     });
-    let mut kinds: Vec<_> = records
-        .faults
-        .iter()
-        .map(|report| report.fault.kind())
-        .collect();
-    kinds.dedup();
+    let mut codes: Vec<_> = records.faults.iter().map(|fault| fault.code).collect();
+    codes.dedup();
     let last = records.frames.last().expect("frames come again");
     assert_eq!(last.0.faults.total() as usize, records.faults.len());
-    kinds
+    codes
 }
 
 #[test]
@@ -259,34 +273,31 @@ fn every_fault_of_an_ov2640_has_its_name() {
     use ov2640::Fault as Injected;
     // From the first transaction on, so that initialization meets it.
     let at_initialization = [
-        (Injected::Nack, FaultKind::Nack),
-        (Injected::Bus, FaultKind::Bus),
-        (Injected::Hang, FaultKind::Timeout),
-        (Injected::FlippedRead, FaultKind::WrongProduct),
-        (Injected::WrongProduct, FaultKind::WrongProduct),
+        (Injected::Nack, NACK),
+        (Injected::Bus, BUS),
+        (Injected::Hang, TRANSACTION_TIMEOUT),
+        (Injected::FlippedRead, WRONG_PRODUCT),
+        (Injected::WrongProduct, WRONG_PRODUCT),
     ];
-    for (fault, kind) in at_initialization {
-        assert_eq!(ov2640_kinds(fault, 0, 12), [kind], "{fault:?}");
+    for (fault, code) in at_initialization {
+        assert_eq!(ov2640_codes(fault, 0, 12), [code], "{fault:?}");
     }
     // A single write of COM7 or CLKRC has no effect.
     for first in [7, 8] {
-        assert_eq!(
-            ov2640_kinds(Injected::LostWrite, first, 1),
-            [FaultKind::RegisterLost]
-        );
+        assert_eq!(ov2640_codes(Injected::LostWrite, first, 1), [REGISTER_LOST]);
     }
     let frame = frame_transaction();
     let at_frame = [
-        (Injected::Hang, FaultKind::Timeout),
-        (Injected::BrownOut, FaultKind::WrongLength),
-        (Injected::Overrun, FaultKind::Overrun),
-        (Injected::ShortFrame, FaultKind::WrongLength),
-        (Injected::LongFrame, FaultKind::WrongLength),
-        (Injected::Blank, FaultKind::Blank),
-        (Injected::Frozen, FaultKind::Frozen),
+        (Injected::Hang, FRAME_TIMEOUT),
+        (Injected::BrownOut, WRONG_LENGTH),
+        (Injected::Overrun, OVERRUN),
+        (Injected::ShortFrame, WRONG_LENGTH),
+        (Injected::LongFrame, WRONG_LENGTH),
+        (Injected::Blank, BLANK),
+        (Injected::Frozen, FROZEN),
     ];
-    for (fault, kind) in at_frame {
-        assert_eq!(ov2640_kinds(fault, frame, 1), [kind], "{fault:?}");
+    for (fault, code) in at_frame {
+        assert_eq!(ov2640_codes(fault, frame, 1), [code], "{fault:?}");
     }
 }
 
@@ -308,40 +319,34 @@ fn frame_transaction() -> u32 {
 fn every_fault_of_an_arducam_mega_has_its_name() {
     use arducam_mega::Fault as Injected;
     let always = [
-        (Injected::Bus, FaultKind::Bus),
-        (Injected::Hang, FaultKind::Timeout),
-        (Injected::StuckLow, FaultKind::Timeout),
-        (Injected::StuckHigh, FaultKind::Timeout),
-        (Injected::Busy, FaultKind::Timeout),
+        (Injected::Bus, BUS),
+        (Injected::Hang, TRANSACTION_TIMEOUT),
+        (Injected::StuckLow, IDLE_TIMEOUT),
+        (Injected::StuckHigh, IDLE_TIMEOUT),
+        (Injected::Busy, IDLE_TIMEOUT),
     ];
-    for (fault, kind) in always {
-        assert_eq!(arducam_kinds(fault, 0, 5_000)[0], kind, "{fault:?}");
+    for (fault, code) in always {
+        assert_eq!(arducam_codes(fault, 0, 5_000)[0], code, "{fault:?}");
     }
     assert_eq!(
-        arducam_kinds(Injected::WrongProduct, 0, 20),
-        [FaultKind::WrongProduct]
+        arducam_codes(Injected::WrongProduct, 0, 20),
+        [WRONG_PRODUCT]
     );
     let second = second_capture();
+    assert_eq!(arducam_codes(Injected::Frozen, second + 1, 1), [FROZEN]);
     assert_eq!(
-        arducam_kinds(Injected::Frozen, second + 1, 1),
-        [FaultKind::Frozen]
+        arducam_codes(Injected::StuckFifo, second + 1, 1),
+        [STUCK_FIFO]
     );
     assert_eq!(
-        arducam_kinds(Injected::StuckFifo, second + 1, 1),
-        [FaultKind::StuckFifo]
+        arducam_codes(Injected::BrownOut, second + 3, 1),
+        [STUCK_FIFO]
     );
     assert_eq!(
-        arducam_kinds(Injected::BrownOut, second + 3, 1),
-        [FaultKind::StuckFifo]
+        arducam_codes(Injected::WrongLength, second, 11),
+        [WRONG_LENGTH]
     );
-    assert_eq!(
-        arducam_kinds(Injected::WrongLength, second, 11),
-        [FaultKind::WrongLength]
-    );
-    assert_eq!(
-        arducam_kinds(Injected::Blank, second, 11),
-        [FaultKind::Blank]
-    );
+    assert_eq!(arducam_codes(Injected::Blank, second, 11), [BLANK]);
 }
 
 /// The transaction that clears the FIFO before the second frame of an undisturbed run.

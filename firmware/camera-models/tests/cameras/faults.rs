@@ -51,7 +51,7 @@ fn assert_recovers(
         good <= GOOD_FRAMES
     });
     expected.assert_true(&records, context);
-    assert_eq!(records.meals, records.frames.len(), "{context}");
+    assert_eq!(records.feeds, records.frames.len(), "{context}");
     assert_eq!(
         records.frames.len() + records.faults.len() + 1,
         attempts,

@@ -5,6 +5,7 @@ use camera_models::{Injection, MovingBlocks, SimulatedDelay, Time, arducam_mega,
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
 use firmware::camera::ov2640::{Ov2640, View};
 use firmware::camera::{FrameSource, Policy};
+use std::collections::BTreeSet;
 
 const ATTEMPTS: usize = 3_000;
 
@@ -40,7 +41,7 @@ fn soak(source: impl FrameSource, time: &Time, mut inject: impl FnMut(&mut Numbe
         (ATTEMPTS - 1..=ATTEMPTS).contains(&accounted),
         "{accounted}"
     );
-    assert_eq!(records.meals, records.frames.len());
+    assert_eq!(records.feeds, records.frames.len());
     let counters: Vec<u32> = records
         .frames
         .iter()
@@ -59,8 +60,12 @@ fn soak(source: impl FrameSource, time: &Time, mut inject: impl FnMut(&mut Numbe
         records.frames.len()
     );
     let last = records.faults.last().expect("there are faults");
-    let kinds = last.faults.iter().filter(|(_, count)| *count > 0).count();
-    assert!(kinds >= 7, "{:?}", last.faults);
+    let codes: BTreeSet<u16> = records.faults.iter().map(|fault| fault.code).collect();
+    assert!(codes.len() >= 7, "{codes:?}");
+    for (class, count) in last.faults.iter() {
+        let reported = records.faults.iter().filter(|fault| fault.class == class);
+        assert_eq!(count as usize, reported.count(), "{class:?}");
+    }
 }
 
 #[test]

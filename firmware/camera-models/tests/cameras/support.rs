@@ -6,20 +6,18 @@ use std::sync::OnceLock;
 
 use camera_models::{MovingBlocks, Scene, SimulatedDelay, Time, arducam_mega};
 use embassy_futures::block_on;
-use firmware::boot::boot;
+use firmware::boot::{Identity, boot};
 use firmware::camera::{FrameSource, Policy, Supervisor};
-use firmware::pipeline::{Board, Buffers, Method, Pipeline, Smoothing};
-use firmware::protocol::{
-    FaultReport, FrameReport, Message, Picture, PictureMode, Request, TimeUnit,
-};
-use firmware::report::Report;
+use firmware::pipeline::{Buffers, Method, Pipeline, Smoothing};
+use firmware::report::{Command, Report};
 use firmware::watchdog::Watchdog;
+use protocol::{FaultReport, FrameReport, Message, PictureMode, TimeUnit};
 use shared_model::encode::{Layer, Network, encode};
 use shared_model::graph::{Accuracy, LayerKind, Output, PixelScaling, Provenance};
 use shared_model::preprocess::{Rgb565BigEndian, reduce};
 use shared_model::{AlignedBytes, IMAGE_LEN, Image, Interpreter, Model};
 
-/// Of an ArduCAM Mega that is so quick that there are few polls among the transactions.
+/// Timing of an ArduCAM Mega that is so quick that there are few polls among the transactions.
 pub const SHORT_TIMING: arducam_mega::Timing = arducam_mega::Timing {
     reset_ms: 3,
     setting_ms: 2,
@@ -78,17 +76,17 @@ fn network() -> Network<'static> {
 /// What the pipeline has said.
 #[derive(Default)]
 pub struct Records {
-    /// In order, each with the network's input.
+    /// Frames in order, each with the network's input.
     pub frames: Vec<(FrameReport, Vec<u8>)>,
-    /// In order.
+    /// Faults in order.
     pub faults: Vec<FaultReport>,
     /// How often the watchdog was fed.
-    pub meals: usize,
+    pub feeds: usize,
 }
 
 struct Recorder {
     records: Rc<RefCell<Records>>,
-    request: Option<Request>,
+    command: Option<Command>,
 }
 
 impl Report for Recorder {
@@ -96,26 +94,30 @@ impl Report for Recorder {
         let mut records = self.records.borrow_mut();
         match message {
             Message::Frame(frame) => records.frames.push((frame.clone(), Vec::new())),
-            Message::Picture(Picture { counter, rgb }) => {
+            Message::Chunk(chunk) => {
                 let (frame, picture) = records.frames.last_mut().expect("a frame comes before");
-                assert_eq!(frame.counter, *counter);
-                *picture = rgb.to_vec();
+                assert_eq!(frame.counter, chunk.id);
+                assert_eq!(picture.len(), chunk.offset as usize);
+                picture.extend(chunk.bytes);
             }
-            Message::Fault(fault) => records.faults.push(*fault),
-            Message::Banner(_) | Message::Refusal(_) => {}
+            Message::Fault(fault) => records.faults.push(fault.clone()),
+            Message::DeviceInfo(_) | Message::Label(_) => {}
+            Message::BootFailure(_) | Message::Acknowledgement(_) | Message::Unsupported { .. } => {
+                panic!("{message:?}")
+            }
         }
     }
 
-    fn request(&mut self) -> Option<Request> {
-        self.request.take()
+    fn command(&mut self) -> Option<Command> {
+        self.command.take()
     }
 }
 
-struct Dog(Rc<RefCell<Records>>);
+struct FeedCounter(Rc<RefCell<Records>>);
 
-impl Watchdog for Dog {
+impl Watchdog for FeedCounter {
     fn feed(&mut self) {
-        self.0.borrow_mut().meals += 1;
+        self.0.borrow_mut().feeds += 1;
     }
 }
 
@@ -128,38 +130,35 @@ pub fn run(
 ) -> Records {
     let blob = blob();
     let (mut slot, mut arena) = (None, vec![0; 8192]);
-    let (model, interpreter) = boot(blob, &mut slot, &mut arena).expect("the blob is good");
+    let booted = boot(blob, &mut slot, &mut arena).expect("the blob is good");
     let records = Rc::new(RefCell::new(Records::default()));
-    let board = Board {
-        name: "host",
+    let identity = Identity {
+        board: "host",
         camera: "a model",
-        blob_len: blob.len() as u32,
-        plan: "",
         time_unit: TimeUnit::Microseconds,
     };
     let frame_len = source.format().len();
     let mut pipeline = Pipeline::new(
-        board,
-        model,
-        interpreter,
+        identity,
+        booted,
         Supervisor::new(source, SimulatedDelay(time), policy),
         Smoothing::new(Method::None, 0),
         Recorder {
             records: Rc::clone(&records),
-            request: Some(Request::Pictures(PictureMode::Every)),
+            command: Some(Command::Pictures(PictureMode::Every)),
         },
         || time.nanoseconds() / 1_000,
     );
     let (mut one, mut other) = (vec![0; frame_len], vec![0; frame_len]);
     let mut buffers = Buffers::new(&mut one, &mut other);
-    let mut dog = Dog(Rc::clone(&records));
+    let mut watchdog = FeedCounter(Rc::clone(&records));
     loop {
-        block_on(pipeline.step(&mut buffers, &mut dog));
+        block_on(pipeline.step(&mut buffers, &mut watchdog));
         if !observe(&records.borrow()) {
             break;
         }
     }
-    drop((pipeline, dog));
+    drop((pipeline, watchdog));
     let Ok(records) = Rc::try_unwrap(records) else {
         panic!("the pipeline is gone, and the records with it");
     };
@@ -173,7 +172,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// For frames of `width × height`.
+    /// What frames of `width × height` give.
     pub fn new(width: u16, height: u16, exposures: usize) -> Self {
         let mut scene = MovingBlocks::default();
         let blob = blob();

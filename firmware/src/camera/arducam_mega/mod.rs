@@ -33,7 +33,7 @@ pub enum Resolution {
 }
 
 impl Resolution {
-    /// Of the frames.
+    /// Size and byte order of a frame.
     pub const fn format(self) -> FrameFormat {
         let side = match self {
             Self::Square96 => 96,

@@ -40,7 +40,7 @@ pub enum View {
     ColorBars,
 }
 
-/// Of the frames.
+/// Size and byte order of a frame.
 pub const FORMAT: FrameFormat = FrameFormat {
     width: WIDTH,
     height: HEIGHT,

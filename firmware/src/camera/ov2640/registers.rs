@@ -24,11 +24,11 @@ pub enum Bank {
 /// A register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Register {
-    /// As in the datasheet; empty for registers that it calls reserved.
+    /// The datasheet's name; empty for registers that it calls reserved.
     pub name: &'static str,
-    /// Where it lies.
+    /// The bank that it belongs to.
     pub bank: Bank,
-    /// In its bank.
+    /// Its address in the bank.
     pub address: u8,
     /// Whether it surely holds what was written to it: the datasheet says that it can be read, and writing starts nothing.
     pub is_readable: bool,

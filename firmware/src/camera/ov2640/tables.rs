@@ -36,7 +36,7 @@ const fn set(register: Register, value: u8, reason: &'static str) -> Setting {
 pub(super) const WIDTH: u16 = 160;
 /// Height of the frames in pixels.
 pub(super) const HEIGHT: u16 = 120;
-/// Of the image that the sensor hands to its signal processor: SVGA.
+/// Size of the image that the sensor hands to its signal processor: SVGA.
 const SENSOR_WIDTH: u16 = 800;
 const SENSOR_HEIGHT: u16 = 600;
 /// The signal processor halves so often, to 200×150, before it zooms the rest: the zoom is best below a factor of two.

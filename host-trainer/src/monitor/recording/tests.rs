@@ -1,24 +1,26 @@
-use super::super::fixtures::{banner, frame, image, picture};
-use super::super::link::Event;
+use super::super::fixtures::{apply, frame, image, introduction, picture};
 use super::*;
-use firmware::protocol::Message;
+use protocol::{Label, Message};
 use std::time::Instant;
 
-/// A state with a shot, and with the board's names if it has said its banner.
-fn state(board: Option<Message<'_>>, counter: u32) -> State {
+/// A state with a frame and its picture, after what the board has said before.
+fn state(before: &[Message<'_>], counter: u32) -> State {
     let mut state = State::new(Instant::now());
     let image = image();
-    let messages = [Message::Frame(frame(counter)), picture(counter, &image)];
-    for message in board.into_iter().chain(messages) {
-        state.apply(&Event::Message(&message), Instant::now());
-    }
+    apply(&mut state, before, Instant::now());
+    apply(
+        &mut state,
+        &[Message::Frame(frame(counter))],
+        Instant::now(),
+    );
+    apply(&mut state, &picture(counter, &image), Instant::now());
     state
 }
 
 fn record(folder: &Path, state: &State) -> PathBuf {
-    let shot = state.shot().expect("the state has a shot");
+    let pictured = state.pictured_frame().expect("there is one");
     let mut recording = Recording::start(folder).unwrap();
-    let path = recording.record(shot, state).unwrap();
+    let path = recording.record(pictured, state).unwrap();
     assert_eq!(recording.recorded(), 1);
     path.strip_prefix(folder).unwrap().to_path_buf()
 }
@@ -33,7 +35,7 @@ fn lines(folder: &Path) -> Vec<serde_json::Value> {
 #[test]
 fn a_picture_holds_the_pixels_and_its_line_what_the_board_said() {
     let folder = tempfile::tempdir().unwrap();
-    let file = record(folder.path(), &state(Some(banner()), 12));
+    let file = record(folder.path(), &state(&introduction(0), 12));
     assert_eq!(file, Path::new("deer/000012-75.png"));
     let picture = image::open(folder.path().join(&file)).unwrap().to_rgb8();
     assert_eq!(picture.into_raw(), image());
@@ -50,7 +52,7 @@ fn a_picture_holds_the_pixels_and_its_line_what_the_board_said() {
 #[test]
 fn what_is_there_stays_there() {
     let folder = tempfile::tempdir().unwrap();
-    let state = state(Some(banner()), 0);
+    let state = state(&introduction(0), 0);
     let names: Vec<_> = (0..3)
         .map(|_| {
             let file = folder.path().join(record(folder.path(), &state));
@@ -75,7 +77,7 @@ fn what_is_there_stays_there() {
 fn a_line_that_a_crash_cut_off_spoils_no_other() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(LIST), "{\"file\": \"dee").unwrap();
-    record(folder.path(), &state(Some(banner()), 1));
+    record(folder.path(), &state(&introduction(0), 1));
     let list = fs::read_to_string(folder.path().join(LIST)).unwrap();
     let lines: Vec<_> = list.lines().collect();
     assert_eq!(lines[0], "{\"file\": \"dee");
@@ -84,9 +86,6 @@ fn a_line_that_a_crash_cut_off_spoils_no_other() {
 
 #[test]
 fn no_label_leads_out_of_the_folder() {
-    let Message::Banner(mut hostile) = banner() else {
-        unreachable!("it is a banner");
-    };
     for (label, expected) in [
         ("../../etc", "______etc"),
         ("..", "__"),
@@ -96,17 +95,21 @@ fn no_label_leads_out_of_the_folder() {
         ("", "_"),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        hostile.labels[1] = label;
-        let state = state(Some(Message::Banner(hostile.clone())), 2);
+        let hostile = Message::Label(Label {
+            index: 1,
+            text: label,
+        });
+        let before = [introduction(0), vec![hostile]].concat();
+        let state = state(&before, 2);
         let file = record(folder.path(), &state);
         assert_eq!(file, Path::new(expected).join("000002-75.png"), "{label}");
     }
 }
 
 #[test]
-fn before_the_banner_a_class_is_a_number() {
+fn before_its_name_comes_a_class_is_a_number() {
     let folder = tempfile::tempdir().unwrap();
-    let file = record(folder.path(), &state(None, 3));
+    let file = record(folder.path(), &state(&introduction(3), 3));
     assert_eq!(file, Path::new("class_1/000003-75.png"));
-    assert_eq!(lines(folder.path())[0].get("board"), None);
+    assert_eq!(lines(folder.path())[0]["board"], "stm32h743");
 }

@@ -1,9 +1,8 @@
-use super::super::fixtures::{banner, fault, frame, image, picture};
+use super::super::fixtures::{apply, device_info, fault, frame, image, introduction, picture};
 use super::*;
-use firmware::fault::FaultKind;
-use firmware::protocol::Statistics;
+use protocol::{BootFailure, FaultClass, Statistics};
 
-const EVERY: Request = Request::Pictures(PictureMode::Every);
+const EVERY: Request<'static> = Request::Pictures(PictureMode::Every);
 
 /// The state after messages that come a tenth of a second apart.
 fn after(messages: &[Message<'_>]) -> State {
@@ -16,31 +15,26 @@ fn after(messages: &[Message<'_>]) -> State {
     state
 }
 
-fn requests(state: &State) -> Vec<Request> {
+fn requests(state: &State) -> Vec<Request<'static>> {
     state.requests().collect()
 }
 
 #[test]
 fn what_the_board_does_not_send_is_asked_for() {
     let image = image();
-    let [first, second] = [0, 1].map(|counter| Message::Frame(frame(counter)));
-    let first_picture = picture(0, &image);
-    let cases: [(&[Message], &[Request]); 6] = [
-        (&[], &[Request::Banner, EVERY]),
-        (&[banner()], &[EVERY]),
-        (&[banner(), first.clone()], &[EVERY]),
-        (&[banner(), first.clone(), first_picture.clone()], &[]),
-        (
-            &[
-                banner(),
-                first.clone(),
-                first_picture.clone(),
-                second.clone(),
-            ],
-            &[],
-        ),
-        // A board that was reset says its banner, and knows of no request.
-        (&[banner(), first, first_picture, banner()], &[EVERY]),
+    let device = Request::DeviceInfo;
+    let [first, second] = [0, 1].map(|counter| vec![Message::Frame(frame(counter))]);
+    let known = introduction(0);
+    let seen = [known.clone(), first.clone(), picture(0, &image)].concat();
+    let cases: [(&[Message], &[Request]); 7] = [
+        (&[], &[device, EVERY]),
+        (&introduction(4), &[device, EVERY]),
+        (&introduction(1), &[device, EVERY]),
+        (&known, &[EVERY]),
+        (&[known.clone(), first].concat(), &[EVERY]),
+        (&[seen.clone(), second].concat(), &[]),
+        // A board that was reset introduces itself, and knows of no request.
+        (&[seen, introduction(4)].concat(), &[EVERY]),
     ];
     for (messages, expected) in cases {
         assert_eq!(requests(&after(messages)), expected, "{messages:?}");
@@ -48,35 +42,75 @@ fn what_the_board_does_not_send_is_asked_for() {
 }
 
 #[test]
+fn labels_of_another_model_are_asked_for() {
+    let mut other = device_info();
+    other.crc32 ^= 1;
+    let messages = [introduction(0), vec![Message::DeviceInfo(other)]].concat();
+    let state = after(&messages);
+    assert_eq!(requests(&state), [Request::DeviceInfo, EVERY]);
+    assert_eq!(state.label(1), "class 1");
+}
+
+#[test]
 fn pictures_that_stop_are_asked_for_again_as_after_a_new_connection() {
     let image = image();
-    let mut state = after(&[
-        banner(),
-        Message::Frame(frame(0)),
+    let messages = [
+        introduction(0),
+        vec![Message::Frame(frame(0))],
         picture(0, &image),
-        Message::Frame(frame(1)),
-        Message::Frame(frame(2)),
-    ]);
+        vec![Message::Frame(frame(1)), Message::Frame(frame(2))],
+    ];
+    let mut state = after(&messages.concat());
     assert_eq!(requests(&state), [EVERY]);
-    state.apply(&Event::Message(&picture(2, &image)), Instant::now());
+    apply(&mut state, &picture(2, &image), Instant::now());
     assert_eq!(requests(&state), []);
     state.apply(&Event::Connected, Instant::now());
     assert_eq!(requests(&state), [EVERY]);
 }
 
 #[test]
-fn only_a_picture_of_the_newest_frame_is_its_shot() {
+fn only_a_whole_picture_of_the_newest_frame_belongs_to_it() {
     let image = image();
-    let mut state = after(&[Message::Frame(frame(4)), picture(3, &image)]);
-    assert!(state.shot().is_none());
-    assert_eq!(state.shots, 0);
-    for wrong in [&image[1..], &[]] {
-        state.apply(&Event::Message(&picture(4, wrong)), Instant::now());
-        assert!(state.shot().is_none());
+    let now = Instant::now();
+    let mut state = after(&[introduction(0), vec![Message::Frame(frame(4))]].concat());
+    let incomplete = &picture(4, &image)[1..];
+    let short = picture(4, &image[1..]);
+    for wrong in [&picture(3, &image), incomplete, &short] {
+        apply(&mut state, wrong, now);
+        assert!(state.pictured_frame().is_none());
+        assert_eq!(state.pictured, 0);
     }
-    state.apply(&Event::Message(&picture(4, &image)), Instant::now());
-    assert_eq!(state.shot().map(|shot| *shot.image), Some(image));
-    assert_eq!(state.shots, 1);
+    // Another kind, as long as a picture.
+    let frames = protocol::chunks(4, ChunkKind::FullFrame, &image, 0);
+    apply(
+        &mut state,
+        &frames.map(Message::Chunk).collect::<Vec<_>>(),
+        now,
+    );
+    assert!(state.pictured_frame().is_none());
+    apply(&mut state, &[Message::Frame(frame(5))], now);
+    apply(&mut state, &picture(5, &image), now);
+    let pictured = state.pictured_frame().expect("it has come");
+    assert_eq!(pictured.picture.bytes, image);
+    assert_eq!(state.pictured, 1);
+}
+
+#[test]
+fn shapes_that_cannot_be_shown_give_no_pictures() {
+    for (width, channels) in [(u16::MAX, 255), (32, 2), (0, 3)] {
+        let mut info = device_info();
+        info.input = Shape {
+            height: width,
+            width,
+            channels,
+        };
+        let bytes = vec![0; 2048];
+        let messages = [
+            vec![Message::DeviceInfo(info), Message::Frame(frame(0))],
+            picture(0, &bytes),
+        ];
+        assert_eq!(after(&messages.concat()).pictured, 0, "{width}, {channels}");
+    }
 }
 
 #[test]
@@ -120,11 +154,11 @@ fn the_rate_is_that_of_the_arrivals() {
 }
 
 #[test]
-fn faults_are_known_by_kind_and_logged() {
+fn faults_are_known_by_class_and_logged() {
     let state = after(&[Message::Frame(frame(0)), fault(1)]);
-    assert_eq!(state.faults.get(FaultKind::StuckFifo), 1);
+    assert_eq!(state.faults.get(FaultClass::Timeout), 1);
     assert_eq!(state.faults.total(), 2);
-    assert!(matches!(state.log[0], Entry::Fault(report) if report.counter == 1));
+    assert!(matches!(&state.log[0], Entry::Fault(report) if report.counter == 1));
     assert!(matches!(&state.log[1], Entry::Frame(report) if report.counter == 0));
 }
 
@@ -140,7 +174,7 @@ fn the_log_keeps_the_newest() {
 
 #[test]
 fn names_from_the_wire_cannot_command_the_terminal() {
-    let state = after(&[banner()]);
+    let state = after(&introduction(0));
     assert_eq!(state.label(3), "a\u{fffd}[2J");
     assert_eq!(state.label(4), "class 4");
     assert_eq!(after(&[]).label(1), "class 1");
@@ -166,7 +200,6 @@ fn what_keeps_frames_away_is_named() {
         (0, counts(0, 0, 0), "nothing comes"),
         (999, counts(0, 0, 0), "--baud-rate"),
         (999, counts(0, 9, 0), "--baud-rate"),
-        (999, counts(0, 1, 9), "another version"),
     ];
     for (bytes, frames, expected) in cases {
         let hint = hint(bytes, frames).expect("there are no messages");
@@ -176,11 +209,27 @@ fn what_keeps_frames_away_is_named() {
 }
 
 #[test]
-fn a_refusal_holds_until_the_board_classifies() {
-    let refusal = Message::Refusal("the blob is damaged");
+fn another_version_is_named_at_once() {
+    let now = Instant::now();
+    let mut state = State::new(now);
+    state.apply(&Event::OtherVersion(1), now);
+    let hint = state.hint(now).expect("there are no messages");
+    let expected = "the board speaks version 1 of the protocol and this program version 2; build ";
+    assert!(hint.starts_with(expected), "{hint}");
+}
+
+#[test]
+fn a_boot_failure_holds_until_the_board_classifies() {
+    let failure = Message::BootFailure(BootFailure {
+        code: 1,
+        text: "the blob is damaged",
+    });
     let hint = |messages: &[Message<'_>]| after(messages).hint(Instant::now());
-    let text = hint(std::slice::from_ref(&refusal)).expect("the board refuses");
+    let text = hint(std::slice::from_ref(&failure)).expect("the board does not classify");
     assert!(text.ends_with("the blob is damaged"), "{text}");
-    assert_eq!(hint(&[refusal.clone(), banner()]), None);
-    assert_eq!(hint(&[refusal, Message::Frame(frame(0))]), None);
+    assert_eq!(
+        hint(&[vec![failure.clone()], introduction(0)].concat()),
+        None
+    );
+    assert_eq!(hint(&[failure, Message::Frame(frame(0))]), None);
 }

@@ -1,8 +1,7 @@
-use super::super::fixtures::{banner, fault, frame, image, picture};
+use super::super::fixtures::{apply, device_info, fault, frame, image, introduction, picture};
 use super::super::link::{Event, Traffic};
 use super::*;
-use firmware::fault::FaultKind;
-use firmware::protocol::{Message, Statistics};
+use protocol::{FaultClass, Message, Statistics};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -20,19 +19,22 @@ fn busy(start: Instant) -> State {
         },
     };
     let mut newest = frame(13);
-    newest.faults.count(FaultKind::Blank);
-    newest.faults.count(FaultKind::StuckFifo);
-    let messages = [
-        banner(),
-        Message::Frame(frame(10)),
-        fault(11),
-        Message::Frame(newest),
+    newest.faults.count(FaultClass::Picture);
+    newest.faults.count(FaultClass::Timeout);
+    let steps = [
+        introduction(0),
+        vec![Message::Frame(frame(10))],
+        vec![fault(11)],
+        vec![Message::Frame(newest)],
         picture(13, &image),
     ];
     state.apply(&Event::Received(traffic), start);
-    for (index, message) in (0..).zip(messages) {
-        let now = start + index * Duration::from_millis(100);
-        state.apply(&Event::Message(&message), now);
+    for (index, messages) in (0..).zip(steps) {
+        apply(
+            &mut state,
+            &messages,
+            start + index * Duration::from_millis(100),
+        );
     }
     state
 }
@@ -166,10 +168,54 @@ fn a_large_terminal_shows_a_large_picture_and_the_log() {
     );
 }
 
+/// A board whose pictures have another shape, and one of them in a checkered pattern of `width`.
+fn shaped(height: u16, width: u16, channels: u8) -> State {
+    let start = Instant::now();
+    let mut state = State::new(start);
+    let mut info = device_info();
+    info.input = Shape {
+        height,
+        width,
+        channels,
+    };
+    let picture_of = |(x, y)| if (x + y) % 2 == 0 { 200 } else { 90 };
+    let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    let bytes: Vec<u8> = pixels
+        .flat_map(|place| vec![picture_of(place); channels.into()])
+        .collect();
+    let messages = [
+        vec![Message::DeviceInfo(info), Message::Frame(frame(0))],
+        picture(0, &bytes),
+    ];
+    apply(&mut state, &messages.concat(), start);
+    assert_eq!(state.pictured, 1);
+    state
+}
+
+#[test]
+fn grey_wide_and_large_pictures_are_shown() {
+    let now = Instant::now();
+    let [light, dark] = [200, 90].map(|grey| Color::Rgb(grey, grey, grey));
+    let grey = screen(&shaped(24, 32, 1), 80, 24, now);
+    assert_eq!(cell(&grey, 0, 0), [light, dark]);
+    assert_eq!(cell(&grey, 31, 11), [dark, light]);
+    // Three pixels in a column, of which one is shown.
+    let large = screen(&shaped(96, 96, 3), 80, 24, now);
+    assert_eq!(cell(&large, 1, 0), [dark, light]);
+    let largest = screen(&shaped(256, 256, 3), 80, 24, now);
+    assert_eq!(cell(&largest, 31, 15), [light; 2]);
+}
+
 #[test]
 fn no_size_is_too_small() {
     let start = Instant::now();
-    let states = [busy(start), lost(start), State::new(start)];
+    let states = [
+        busy(start),
+        lost(start),
+        State::new(start),
+        shaped(8, 256, 1),
+        shaped(256, 8, 3),
+    ];
     for (width, height) in (0..=100).flat_map(|width| (0..=30).map(move |height| (width, height))) {
         for state in &states {
             screen(state, width, height, start);

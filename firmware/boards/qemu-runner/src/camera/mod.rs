@@ -1,6 +1,5 @@
 //! One run of the camera firmware in QEMU.
 
-mod log;
 mod serial;
 
 use std::net::TcpListener;
@@ -10,12 +9,11 @@ use std::thread;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use firmware::protocol::{FaultReport, FrameReport, Message};
+use protocol::{FaultReport, FrameReport, Message};
 
-use crate::process::{self, Finished};
-use crate::session::{self, LIMIT_OF_BOOT, LIMIT_PER_IMAGE, Machine, SessionError};
-
-pub use log::{StackUse, Totals};
+use crate::machine::{self, LIMIT_OF_BOOT, LIMIT_PER_IMAGE, Machine, RunError};
+use crate::process;
+use crate::reports::{Device, StackUse, Totals};
 
 /// A modelled camera and the size of its frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -53,7 +51,7 @@ impl Camera {
 
 /// What to run.
 #[derive(Clone, Copy)]
-pub struct Job<'a> {
+pub struct CameraJob<'a> {
     /// The firmware's ELF file.
     pub elf: &'a Path,
     /// What runs it.
@@ -64,50 +62,50 @@ pub struct Job<'a> {
     pub frames: &'a Path,
     /// Frames, taken or missed, after which the firmware ends; 0 is never.
     pub attempts: u32,
-    /// Of random faults, if there shall be any.
+    /// The seed of random faults, if there shall be any.
     pub seed: Option<u64>,
 }
 
 /// What the firmware reported.
-pub struct Session {
-    /// CRC-32 of the model's blob.
-    pub crc32: u32,
-    /// How each layer is computed.
-    pub plan: String,
-    /// In the order of their counters.
+pub struct CameraReport {
+    /// The model that it holds.
+    pub device: Device,
+    /// The names of the classes.
+    pub labels: Vec<String>,
+    /// Frames in the order of their counters.
     pub frames: Vec<FrameReport>,
-    /// In the order of their counters.
+    /// Faults in the order of their counters.
     pub faults: Vec<FaultReport>,
-    /// The network's input, of the frames for which it was asked.
-    pub pictures: Vec<Picture>,
-    /// Now and then, and at the end.
+    /// What the network got for the frames since pictures were asked for.
+    pub inputs: Vec<NetworkInput>,
+    /// Use of the stack, every hundred frames and at the end.
     pub stack: Vec<StackUse>,
-    /// At the end.
+    /// What the firmware counted.
     pub totals: Totals,
 }
 
-/// The network's input.
-pub struct Picture {
-    /// Of its frame.
+/// What the network got for a frame.
+pub struct NetworkInput {
+    /// The frame's counter.
     pub counter: u32,
-    /// 32 x 32 x RGB bytes.
-    pub rgb: Vec<u8>,
+    /// The picture's bytes.
+    pub bytes: Vec<u8>,
 }
 
-/// Runs the firmware, reads its serial port and passes each message to `observe`. The firmware is asked for its pictures if
+/// Runs the firmware, reads its serial port and passes each message to `observe`. The firmware is asked for pictures if
 /// `wants_pictures`.
 ///
 /// # Errors
 ///
-/// [`SessionError`] if QEMU is missing or hangs, if the firmware reports an error or does not count right, or if its serial
+/// [`RunError`] if QEMU is missing or hangs, if the firmware reports an error or does not count right, or if its serial
 /// port brings anything but whole messages.
 pub fn run(
-    job: &Job<'_>,
+    job: &CameraJob<'_>,
     wants_pictures: bool,
     mut observe: impl FnMut(&Message<'_>),
-) -> Result<Session, SessionError> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(SessionError::Serial)?;
-    let address = listener.local_addr().map_err(SessionError::Serial)?;
+) -> Result<CameraReport, RunError> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(RunError::Serial)?;
+    let address = listener.local_addr().map_err(RunError::Serial)?;
     let mut command = qemu(job, &format!("tcp:{address}"))?;
     let limit = LIMIT_OF_BOOT + LIMIT_PER_IMAGE * job.attempts;
     let (finished, collected) = thread::scope(|scope| {
@@ -121,21 +119,20 @@ pub fn run(
         let finished = qemu.join().expect("running a process does not panic");
         (finished, collected)
     });
-    let events = events(job, limit, &finished.map_err(SessionError::Start)?)?;
-    let collected = collected.map_err(SessionError::Serial)?;
+    let reports = machine::reports(job.machine, limit, &finished.map_err(RunError::Start)?)?;
+    let collected = collected.map_err(RunError::Serial)?;
     if collected.damaged > 0 {
-        return Err(SessionError::Damaged(collected.damaged));
+        return Err(RunError::Damaged(collected.damaged));
     }
-    let banner = collected.banner;
-    let banner = banner.ok_or(SessionError::Incomplete("its banner"))?;
-    Ok(Session {
-        crc32: banner.crc32,
-        plan: banner.plan,
+    let device = collected.device;
+    Ok(CameraReport {
+        device: device.ok_or(RunError::Incomplete("the device information"))?,
+        labels: collected.labels,
         frames: collected.frames,
         faults: collected.faults,
-        pictures: collected.pictures,
-        stack: events.stack,
-        totals: events.totals,
+        inputs: collected.inputs,
+        totals: reports.totals.ok_or(RunError::Incomplete("its end"))?,
+        stack: reports.stack,
     })
 }
 
@@ -143,16 +140,16 @@ pub fn run(
 ///
 /// # Errors
 ///
-/// [`SessionError`] if QEMU is missing or the firmware reports an error.
-pub fn serve(job: &Job<'_>, port: u16) -> Result<(), SessionError> {
+/// [`RunError`] if QEMU is missing or the firmware reports an error.
+pub fn serve(job: &CameraJob<'_>, port: u16) -> Result<(), RunError> {
     let mut command = qemu(job, &format!("tcp:127.0.0.1:{port},server=on"))?;
-    let finished = process::run(&mut command, Duration::MAX).map_err(SessionError::Start)?;
-    events(job, Duration::MAX, &finished).map(|_| ())
+    let finished = process::run(&mut command, Duration::MAX).map_err(RunError::Start)?;
+    machine::reports(job.machine, Duration::MAX, &finished).map(|_| ())
 }
 
-fn qemu(job: &Job<'_>, serial: &str) -> Result<Command, SessionError> {
-    let elf = session::absolute(job.elf)?;
-    let frames = session::absolute(job.frames)?;
+fn qemu(job: &CameraJob<'_>, serial: &str) -> Result<Command, RunError> {
+    let elf = machine::absolute(job.elf)?;
+    let frames = machine::absolute(job.frames)?;
     let attempts = job.attempts.to_string();
     let seed = job.seed.map(|seed| seed.to_string());
     let further: Vec<&str> = std::iter::once(&attempts)
@@ -160,7 +157,7 @@ fn qemu(job: &Job<'_>, serial: &str) -> Result<Command, SessionError> {
         .map(String::as_str)
         .collect();
     let name = job.camera.name();
-    Ok(session::command(
+    Ok(machine::command(
         &elf,
         job.machine,
         serial,
@@ -168,27 +165,4 @@ fn qemu(job: &Job<'_>, serial: &str) -> Result<Command, SessionError> {
         &frames,
         &further,
     ))
-}
-
-/// What the log of a finished firmware says.
-fn events(
-    job: &Job<'_>,
-    limit: Duration,
-    finished: &Finished,
-) -> Result<log::Events, SessionError> {
-    let table = session::table(job.elf)?;
-    let Some(status) = finished.status else {
-        return Err(SessionError::Timeout {
-            machine: job.machine.name(),
-            limit,
-            written: finished.stdout.len(),
-        });
-    };
-    let lines = log::decode(&table, &finished.stdout)?;
-    if status.success() {
-        return log::assemble(lines);
-    }
-    let message = log::failure(lines)
-        .unwrap_or_else(|| String::from_utf8_lossy(&finished.stderr).trim().to_owned());
-    Err(SessionError::Firmware { status, message })
 }

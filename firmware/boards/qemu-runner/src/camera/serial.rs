@@ -5,40 +5,27 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use firmware::protocol::{
-    Banner, Decoder, FaultReport, FrameReport, MESSAGE_FRAME_LEN, Message, PictureMode,
-    REQUEST_FRAME_LEN, Request, encode,
+use protocol::{
+    Assembler, Decoder, FRAME_LEN, FaultReport, FrameReport, Message, PictureMode, Progress,
+    Received, Request, encode,
 };
 
-use super::Picture;
+use super::NetworkInput;
+use crate::reports::Device;
 
 /// Between two looks for QEMU's connection.
 const POLL: Duration = Duration::from_millis(10);
 
 /// What came out of the port.
-#[derive(Default)]
 pub(super) struct Collected {
-    pub banner: Option<OwnedBanner>,
+    pub device: Option<Device>,
+    pub labels: Vec<String>,
     pub frames: Vec<FrameReport>,
     pub faults: Vec<FaultReport>,
-    pub pictures: Vec<Picture>,
-    /// Frames of the protocol that were no message.
+    pub inputs: Vec<NetworkInput>,
+    /// Messages that were damaged or are unknown.
     pub damaged: u32,
-}
-
-/// What is kept of a banner.
-pub(super) struct OwnedBanner {
-    pub crc32: u32,
-    pub plan: String,
-}
-
-impl From<&Banner<'_>> for OwnedBanner {
-    fn from(banner: &Banner<'_>) -> Self {
-        Self {
-            crc32: banner.crc32,
-            plan: banner.plan.to_owned(),
-        }
-    }
+    picture: Assembler<Vec<u8>>,
 }
 
 /// Waits for QEMU and reads to the end; nothing if `is_over` before QEMU has connected.
@@ -48,16 +35,24 @@ pub(super) fn collect(
     is_over: impl Fn() -> bool,
     observe: &mut impl FnMut(&Message<'_>),
 ) -> io::Result<Collected> {
-    let mut collected = Collected::default();
+    let mut collected = Collected {
+        device: None,
+        labels: Vec::new(),
+        frames: Vec::new(),
+        faults: Vec::new(),
+        inputs: Vec::new(),
+        damaged: 0,
+        picture: Assembler::new(Vec::new()),
+    };
     let Some(mut stream) = accept(listener, is_over)? else {
         return Ok(collected);
     };
     if wants_pictures {
-        let mut buffer = [0; REQUEST_FRAME_LEN];
+        let mut buffer = [0; FRAME_LEN];
         let request = encode(&Request::Pictures(PictureMode::Every), &mut buffer);
         stream.write_all(request.map_err(io::Error::other)?)?;
     }
-    let mut decoder = Decoder::<MESSAGE_FRAME_LEN>::new();
+    let mut decoder = Decoder::new();
     let mut chunk = [0; 4096];
     loop {
         let len = match stream.read(&mut chunk) {
@@ -68,14 +63,19 @@ pub(super) fn collect(
             Err(error) => return Err(error),
         };
         for byte in &chunk[..len] {
-            if let Some(message) = decoder.push(*byte) {
-                observe(&message);
-                collected.add(&message);
+            match decoder.push(*byte) {
+                Some(Received::Message(message)) => {
+                    observe(&message);
+                    collected.add(&message);
+                }
+                Some(Received::UnknownKind(_) | Received::OtherVersion(_)) => {
+                    collected.damaged += 1;
+                }
+                None => {}
             }
         }
     }
-    let statistics = decoder.statistics();
-    collected.damaged = statistics.corrupted + statistics.foreign;
+    collected.damaged += decoder.statistics().corrupted;
     Ok(collected)
 }
 
@@ -97,15 +97,27 @@ fn accept(listener: &TcpListener, is_over: impl Fn() -> bool) -> io::Result<Opti
 impl Collected {
     fn add(&mut self, message: &Message<'_>) {
         match message {
-            Message::Banner(banner) => self.banner = Some(banner.into()),
-            // The log says it as well, and the firmware ends.
-            Message::Refusal(_) => {}
+            Message::DeviceInfo(info) => {
+                self.device = Some(Device::from(info));
+                self.picture = Assembler::new(vec![0; info.input.byte_len()]);
+            }
+            Message::Label(label) => self.labels.push(label.text.to_owned()),
             Message::Frame(frame) => self.frames.push(frame.clone()),
-            Message::Fault(fault) => self.faults.push(*fault),
-            Message::Picture(picture) => self.pictures.push(Picture {
-                counter: picture.counter,
-                rgb: picture.rgb.to_vec(),
-            }),
+            Message::Fault(fault) => self.faults.push(fault.clone()),
+            Message::Chunk(chunk) => match self.picture.push(chunk) {
+                Ok(Progress::Complete) => {
+                    self.inputs
+                        .extend(self.picture.whole().map(|whole| NetworkInput {
+                            counter: whole.id,
+                            bytes: whole.bytes.to_vec(),
+                        }))
+                }
+                Ok(Progress::Incomplete | Progress::Duplicate) => {}
+                Err(_) => self.damaged += 1,
+            },
+            // The program reports it as well, and ends.
+            Message::BootFailure(_) => {}
+            Message::Acknowledgement(_) | Message::Unsupported { .. } => self.damaged += 1,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use qemu_runner::session::Machine;
+use qemu_runner::machine::Machine;
 
 /// The repository's root.
 pub fn root() -> PathBuf {

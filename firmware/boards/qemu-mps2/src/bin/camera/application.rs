@@ -4,14 +4,15 @@ use core::cell::Cell;
 
 use camera_models::SimulatedDelay;
 use embassy_futures::block_on;
-use firmware::boot::{self, BootError};
+use firmware::boot::{self, BootError, Identity};
 use firmware::camera::{FrameSource, Policy, Supervisor};
-use firmware::pipeline::{Board, Buffers, Method, Pipeline, Smoothing};
-use firmware::protocol::{Message, TimeUnit};
-use firmware::report::{Log, Report, Serial};
+use firmware::pipeline::{Buffers, Method, Pipeline, Smoothing};
+use firmware::report::{Report, Serial};
 use firmware::watchdog::Watchdog;
+use protocol::{BootFailure, Message, TimeUnit};
+use qemu_messages::{QemuMessage, Totals};
 use qemu_mps2::clock::{self, InstructionDelay};
-use qemu_mps2::{model, stack};
+use qemu_mps2::{host, model, stack};
 use shared_model::Model;
 
 use crate::FRAME_LEN;
@@ -21,7 +22,7 @@ use crate::uart;
 const SERIAL_LIMIT_MS: u32 = 2_000;
 /// Half of a probability: below it the verdict is "not sure".
 const THRESHOLD: u16 = 0x8000;
-/// The use of the stack is logged after every so many frames.
+/// The use of the stack is reported after every so many frames.
 const STACK_INTERVAL: u32 = 100;
 
 /// What lies in static memory.
@@ -45,7 +46,7 @@ impl Watchdog for &CompletedFrames {
 pub struct Application<'t> {
     /// Frames, taken or missed, after which it is done; 0 is never.
     pub attempts: u32,
-    /// In the camera's time.
+    /// Waits in the camera's time.
     pub delay: SimulatedDelay<'t>,
 }
 
@@ -64,30 +65,26 @@ impl Application<'_> {
     ) -> Result<(), BootError> {
         let (transmitter, mut receiver) = uart::open();
         let mut serial = Serial::new(transmitter, InstructionDelay, SERIAL_LIMIT_MS, || {
-            receiver.request()
+            receiver.command()
         });
-        let blob = model::blob();
-        let booted = boot::boot(blob, memory.model, memory.arena);
-        let (model, interpreter) = booted.inspect_err(|error| {
-            let text = boot::refusal(error);
-            block_on(serial.report(&Message::Refusal(&text)));
+        let booted = boot::boot(model::blob(), memory.model, memory.arena);
+        let booted = booted.inspect_err(|error| {
+            let (code, text) = (error.code(), &*error.text());
+            let failure = BootFailure { code, text };
+            block_on(serial.report(&Message::BootFailure(failure)));
         })?;
-        let plan = boot::plan_name(interpreter.plan());
-        let board = Board {
-            name: "qemu-mps2",
+        let identity = Identity {
+            board: "qemu-mps2",
             camera,
-            blob_len: blob.len() as u32,
-            plan: &plan,
             time_unit: TimeUnit::Instructions,
         };
         let mut pipeline = Pipeline::new(
-            board,
-            model,
-            interpreter,
+            identity,
+            booted,
             Supervisor::new(source, self.delay, Policy::default()),
             // Each picture of the host is another one: there is nothing to be smoothed.
             Smoothing::new(Method::None, THRESHOLD),
-            (Log::new(&model.graph().labels), serial),
+            serial,
             clock::instructions,
         );
         let [one, other] = memory.frames;
@@ -100,27 +97,16 @@ impl Application<'_> {
             disturb();
             block_on(pipeline.step(&mut buffers, &mut &completed));
             if attempt > 0 && attempt.is_multiple_of(STACK_INTERVAL) {
-                log_stack(attempt);
+                host::send(&QemuMessage::Stack(stack::used_after(attempt)));
             }
             attempt = attempt.wrapping_add(1);
         }
-        log_stack(self.attempts);
-        let (_, serial) = pipeline.report();
-        defmt::info!(
-            "done: {=u32} frames completed, {=u32} faults, {=u32} messages dropped",
-            completed.0.get(),
-            pipeline.camera().counters().total(),
-            serial.dropped()
-        );
+        host::send(&QemuMessage::Stack(stack::used_after(self.attempts)));
+        host::send(&QemuMessage::Totals(Totals {
+            completed: completed.0.get(),
+            faults: pipeline.camera().counters().total(),
+            dropped: pipeline.report().dropped(),
+        }));
         Ok(())
     }
-}
-
-fn log_stack(attempts: u32) {
-    defmt::info!(
-        "stack after {=u32} frames: {=usize} of {=usize} bytes",
-        attempts,
-        stack::high_water(),
-        stack::size()
-    );
 }

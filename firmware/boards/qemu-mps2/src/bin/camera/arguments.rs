@@ -30,7 +30,7 @@ pub struct Arguments<'n> {
     pub file: &'n str,
     /// Frames, taken or missed, after which the firmware ends; 0 is never.
     pub attempts: u32,
-    /// Of random faults, if there shall be any.
+    /// The seed of random faults, if there shall be any.
     pub seed: Option<u64>,
 }
 

@@ -3,7 +3,7 @@
 //!
 //! A program of its own, so that the camera and its buffers do not count in what `tests/bench` measures of the other one.
 //! QEMU passes its arguments through semihosting (see `arguments.rs`). Reports go through the serial port in the protocol that
-//! every board speaks, and as a defmt log through semihosting.
+//! every board speaks; what only an emulator tells, such as the use of the stack, goes through semihosting as [`qemu_messages`].
 #![no_std]
 #![no_main]
 
@@ -17,7 +17,6 @@ use arguments::{Arguments, Camera};
 use camera_models::{SimulatedDelay, Time, arducam_mega, ov2640};
 use cortex_m as _;
 use cortex_m_rt::entry;
-use defmt_semihosting as _;
 use disturbance::Disturbance;
 use firmware::boot::BootError;
 use firmware::camera::arducam_mega::ArducamMega;
@@ -34,7 +33,7 @@ use application::{Application, Memory};
 
 /// The longest frame of a [`Camera`].
 const FRAME_LEN: usize = Camera::Ov2640.frame_len();
-/// Of a 3 MP camera with new numbers for resolutions; the driver takes all of the series.
+/// The sensor of a 3 MP camera, which has the newer numbers of resolutions.
 const SENSOR_ID: u8 = 0x86;
 
 /// Transactions of about one attempt, most of which wait for the picture.

@@ -13,7 +13,8 @@ use core::ptr::{read_volatile, write_volatile};
 
 use embassy_futures::yield_now;
 use embedded_io_async::{ErrorType, Write};
-use firmware::protocol::{Decoder, REQUEST_FRAME_LEN, Request};
+use firmware::report::Command;
+use protocol::{Decoder, END, Request};
 use qemu_mps2::clock;
 
 /// On the AN505 the alias that secure code uses.
@@ -79,21 +80,22 @@ impl Write for Transmitter {
 
 /// The direction from the host.
 pub struct Receiver {
-    decoder: Decoder<REQUEST_FRAME_LEN>,
+    decoder: Decoder,
     is_within_frame: bool,
 }
 
 impl Receiver {
-    /// The next request that the host has sent; what comes of one later is kept for the next call.
-    pub fn request(&mut self) -> Option<Request> {
+    /// The next command that the host has sent; what comes of one later is kept for the next call.
+    pub fn command(&mut self) -> Option<Command> {
         let mut last = clock::instructions();
         loop {
             if read(Register::State) & RECEIVE_FULL != 0 {
                 let byte = read(Register::Data) as u8;
-                self.is_within_frame = byte != 0;
+                self.is_within_frame = byte != END;
                 last = clock::instructions();
-                if let Some(request) = self.decoder.push(byte) {
-                    return Some(request);
+                let received = self.decoder.push::<Request<'_>>(byte);
+                if let Some(command) = received.map(Command::from) {
+                    return Some(command);
                 }
             } else if !self.is_within_frame || clock::instructions() - last > REQUEST_GAP {
                 // The UART keeps one byte, so that a frame is waited for, but not for ever.

@@ -3,7 +3,7 @@
 //! CMSIS-NN at commit 99f736a6, compiled with arm-none-eabi-gcc 12.2.1 -O3, one inference in int8 with a scale for each
 //! channel, counted in QEMU as here; its outputs were verified against a naive reference.
 
-use qemu_runner::session::Machine;
+use qemu_runner::machine::Machine;
 
 /// Executed instructions of one step.
 pub struct Step {

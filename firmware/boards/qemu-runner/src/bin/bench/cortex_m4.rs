@@ -6,7 +6,7 @@
 
 /// An instruction that was executed.
 pub struct Executed<'t> {
-    /// Where it stands.
+    /// Its address.
     pub address: u64,
     /// Its bytes.
     pub size: u64,

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use qemu_runner::session::{self, Job, Machine};
+use qemu_runner::images::{self, ImagesJob};
+use qemu_runner::machine::Machine;
 
 use crate::cortex_m4::{Executed, cycles};
 use crate::symbols::Functions;
@@ -33,11 +34,11 @@ pub fn by_function(
 ) -> Result<Vec<(String, Cost)>, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let plugin = compile(folder.path())?;
-    let counts = |images: usize| -> Result<String, Box<dyn Error>> {
+    let counts = |repetitions: usize| -> Result<String, Box<dyn Error>> {
         let file = folder.path().join("images.rgb");
-        fs::write(&file, fs::read(image)?.repeat(images))?;
+        fs::write(&file, fs::read(image)?.repeat(repetitions))?;
         let output = folder.path().join("counts.tsv");
-        session::run(&Job {
+        images::run(&ImagesJob {
             elf,
             machine: Machine::M4,
             profile: false,

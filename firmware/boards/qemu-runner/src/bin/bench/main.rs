@@ -16,8 +16,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use qemu_runner::machine::Machine;
 use qemu_runner::picture;
-use qemu_runner::session::Machine;
 use serde::Serialize;
 use shared_model::{AlignedBytes, Image, Interpreter, Model};
 
@@ -91,9 +91,9 @@ struct Modes {
 #[derive(Serialize)]
 struct Figures {
     instructions: u64,
-    activation_bytes: usize,
+    activation_bytes: u32,
     code_bytes: u64,
-    stack_bytes: usize,
+    stack_bytes: u32,
 }
 
 fn main() -> ExitCode {

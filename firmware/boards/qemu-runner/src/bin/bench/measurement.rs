@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::path::Path;
 
-use qemu_runner::protocol::{Calibration, Record, Stack};
-use qemu_runner::session::{self, Job, Machine, Session};
+use qemu_runner::images::{self, ImagesJob, ImagesReport, Stack};
+use qemu_runner::machine::Machine;
+use qemu_runner::reports::{Calibration, ImageRecord};
 
 /// An image, and what the host computes from it.
 pub struct Expected<'a> {
@@ -23,7 +24,7 @@ pub struct Measurement {
     /// Executed instructions of each layer, of another run, since the profiling takes some as well.
     pub layers: Vec<u64>,
     /// Bytes of activations and scratch.
-    pub activation_bytes: usize,
+    pub activation_bytes: u32,
     /// Use of the stack.
     pub stack: Stack,
     /// The loop of known length before it.
@@ -42,7 +43,7 @@ pub fn measure(
     expected: &Expected<'_>,
 ) -> Result<Measurement, Box<dyn Error>> {
     let run = |profile| {
-        let session = session::run(&Job {
+        let report = images::run(&ImagesJob {
             elf,
             machine,
             profile,
@@ -50,37 +51,37 @@ pub fn measure(
             images: expected.image,
             plugin: None,
         })?;
-        let record = check(&session, machine, expected)?;
-        Ok::<_, Box<dyn Error>>((record.instructions, record.layers.clone(), session))
+        let record = check(&report, machine, expected)?;
+        Ok::<_, Box<dyn Error>>((record.instructions, record.layers.clone(), report))
     };
-    let (instructions, _, session) = run(false)?;
+    let (instructions, _, report) = run(false)?;
     let (_, layers, _) = run(true)?;
     Ok(Measurement {
         instructions,
         layers,
-        activation_bytes: session.banner.arena_len,
-        stack: session.stack,
-        calibration: session.calibration,
+        activation_bytes: report.device.arena_len,
+        stack: report.stack,
+        calibration: report.calibration,
     })
 }
 
-/// The one record of a session that computed what the host computes.
-fn check<'s>(
-    session: &'s Session,
+/// The one record of a run that computed what the host computes.
+fn check<'r>(
+    report: &'r ImagesReport,
     machine: Machine,
     expected: &Expected<'_>,
-) -> Result<&'s Record, String> {
+) -> Result<&'r ImageRecord, String> {
     let name = machine.name();
-    if session.banner.crc32 != expected.crc32 {
+    if report.device.crc32 != expected.crc32 {
         return Err(format!(
             "{name}: the firmware holds the model {:08x}, the blob is {:08x}",
-            session.banner.crc32, expected.crc32
+            report.device.crc32, expected.crc32
         ));
     }
-    let [record] = session.records.as_slice() else {
+    let [record] = report.images.as_slice() else {
         return Err(format!(
             "{name}: {} records of one image",
-            session.records.len()
+            report.images.len()
         ));
     };
     if record.logits != expected.logits {

@@ -60,7 +60,7 @@ pub fn print(model: &Model<'_>, bench: &Bench) {
         "",
         per_mac(lean.instructions)
     );
-    let activation_bytes = |measurement: &Measurement| measurement.activation_bytes as u64;
+    let activation_bytes = |measurement: &Measurement| u64::from(measurement.activation_bytes);
     row(
         "activations and scratch, bytes",
         reference(cmsis_nn::ACTIVATION_BYTES),
@@ -85,14 +85,14 @@ pub fn print(model: &Model<'_>, bench: &Bench) {
         code.planning,
         code.planning,
     );
-    let boot = |measurement: &Measurement| measurement.stack.boot as u64;
+    let boot = |measurement: &Measurement| u64::from(measurement.stack.boot);
     row(
         "stack at the deepest, boot, bytes",
         None,
         boot(fast),
         boot(lean),
     );
-    let inference = |measurement: &Measurement| measurement.stack.inference as u64;
+    let inference = |measurement: &Measurement| u64::from(measurement.stack.inference);
     row(
         "stack at the deepest, inference, bytes",
         None,
@@ -173,7 +173,7 @@ fn describe(kind: &LayerKind) -> String {
     }
 }
 
-/// With commas between groups of three digits.
+/// The number with commas between groups of three digits.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use firmware::protocol::Message;
-use qemu_runner::camera::{self, Camera, Job};
+use protocol::Message;
+use qemu_runner::camera::{self, Camera, CameraJob};
+use qemu_runner::machine::Machine;
 use qemu_runner::picture;
-use qemu_runner::session::Machine;
 
 /// Shows pictures to a modelled camera on an emulated Cortex-M, which classifies what it sees.
 ///
@@ -68,7 +68,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         }
         None => picture::render(&arguments.pictures, width, height, folder.path())?,
     };
-    let job = Job {
+    let job = CameraJob {
         elf: &arguments.elf,
         machine: arguments.machine,
         camera,
@@ -84,8 +84,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         camera::serve(&job, port)?;
     } else {
         let mut labels = Vec::new();
-        let session = camera::run(&job, false, |message| print(message, &mut labels))?;
-        table::print(&session);
+        let report = camera::run(&job, false, |message| print(message, &mut labels))?;
+        table::print(&report);
     }
     Ok(())
 }
@@ -116,24 +116,16 @@ fn picture_count(frames: &PathBuf, camera: Camera) -> Result<u32, Box<dyn Error>
 
 fn print(message: &Message<'_>, labels: &mut Vec<String>) {
     match message {
-        Message::Banner(banner) => {
-            println!(
-                "{} with {}: model {} (CRC-32 {:08x}), {} bytes of flash, {} bytes of arena; its known answer is reproduced",
-                banner.board,
-                banner.camera,
-                banner.model,
-                banner.crc32,
-                banner.blob_len,
-                banner.arena_len
-            );
-            *labels = banner
-                .labels
-                .iter()
-                .map(|label| (*label).to_owned())
-                .collect();
-        }
+        Message::DeviceInfo(info) => println!(
+            "{} with {}: model {} (CRC-32 {:08x}), {} bytes of flash, {} bytes of arena; its known answer is reproduced",
+            info.board, info.camera, info.model, info.crc32, info.blob_len, info.arena_len
+        ),
+        Message::Label(label) => labels.push(label.text.to_owned()),
         Message::Frame(frame) => println!("{}", table::frame(frame, labels)),
-        Message::Fault(report) => println!("frame {}: {}", report.counter, report.fault),
-        Message::Refusal(_) | Message::Picture(_) => {}
+        Message::Fault(fault) => println!("frame {}: {}", fault.counter, fault.text),
+        Message::BootFailure(_)
+        | Message::Chunk(_)
+        | Message::Acknowledgement(_)
+        | Message::Unsupported { .. } => {}
     }
 }

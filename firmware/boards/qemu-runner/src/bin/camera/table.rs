@@ -1,8 +1,7 @@
 //! What a person reads.
 
-use firmware::pipeline::Verdict;
-use firmware::protocol::{FrameReport, StageTimes};
-use qemu_runner::camera::Session;
+use protocol::{FrameReport, StageTimes, Verdict};
+use qemu_runner::camera::CameraReport;
 
 /// A line about a frame; class `i` is called `labels[i]`.
 pub fn frame(frame: &FrameReport, labels: &[String]) -> String {
@@ -24,36 +23,35 @@ pub fn frame(frame: &FrameReport, labels: &[String]) -> String {
 }
 
 /// What the stages of a frame took, and what was counted.
-pub fn print(session: &Session) {
-    let median = |stage: fn(&StageTimes) -> u64| {
-        let mut times: Vec<u64> = session
+pub fn print(report: &CameraReport) {
+    let median = |time: fn(&StageTimes) -> u64| {
+        let mut times: Vec<u64> = report
             .frames
             .iter()
-            .map(|frame| stage(&frame.times))
+            .map(|frame| time(&frame.times))
             .collect();
         times.sort_unstable();
         times.get(times.len() / 2).copied().unwrap_or_default()
     };
-    println!("\nkernels: {}", session.plan);
+    println!("\nkernels: {}", report.device.plan);
     println!(
         "\nstage        instructions, median of {} frames",
-        session.frames.len()
+        report.frames.len()
     );
-    type Stage = (&'static str, fn(&StageTimes) -> u64);
-    let stages: [Stage; 4] = [
-        ("capture", |times| times.capture),
-        ("preprocess", |times| times.preprocess),
-        ("classify", |times| times.classify),
-        ("report", |times| times.report),
+    let medians = [
+        ("capture", median(|times| times.capture)),
+        ("preprocess", median(|times| times.preprocess)),
+        ("classify", median(|times| times.classify)),
+        ("report", median(|times| times.report)),
     ];
-    for (name, stage) in stages {
-        println!("{name:10} {:14}", median(stage));
+    for (name, median) in medians {
+        println!("{name:10} {median:14}");
     }
     println!(
         "\n{} frames, {} faults",
-        session.totals.completed, session.totals.faults
+        report.totals.completed, report.totals.faults
     );
-    if let Some(stack) = session.stack.last() {
+    if let Some(stack) = report.stack.last() {
         println!(
             "{} of {} bytes of stack used after boot",
             stack.used, stack.size

@@ -1,14 +1,15 @@
 //! What happens to a frame after its capture.
 
-use super::Smoothing;
-use super::buffers::Shot;
-use crate::fault::FaultCounters;
-use crate::protocol::{Candidate, FrameReport, Message, Picture, PictureMode, StageTimes};
+use super::buffers::Capture;
+use super::smoothing::Smoothing;
 use crate::report::Report;
+use protocol::{
+    Candidate, ChunkKind, FaultCounters, FrameReport, Message, PictureMode, StageTimes, chunks,
+};
 use shared_model::{IMAGE_LEN, Image, Interpreter};
 
 /// All of a pipeline but the camera, which fills the next frame meanwhile.
-pub(super) struct Stages<'s, 'm, 'a, R, C> {
+pub(super) struct Processing<'s, 'm, 'a, R, C> {
     pub interpreter: &'s mut Interpreter<'m, 'a>,
     pub smoothing: &'s mut Smoothing,
     pub report: &'s mut R,
@@ -18,24 +19,22 @@ pub(super) struct Stages<'s, 'm, 'a, R, C> {
     pub faults: FaultCounters,
 }
 
-impl<R: Report, C: Fn() -> u64> Stages<'_, '_, '_, R, C> {
-    /// Classifies and reports `shot`, if it holds a frame, and says whether it does.
-    pub async fn process(&mut self, shot: &Shot<'_>) -> bool {
+impl<R: Report, C: Fn() -> u64> Processing<'_, '_, '_, R, C> {
+    /// Classifies and reports what was captured, and says whether that was a frame.
+    pub async fn process(&mut self, capture: &Capture<'_>) -> bool {
         let mut image = [0; IMAGE_LEN];
         let start = (self.clock)();
-        if shot.frame.reduce(&mut image).is_err() {
+        if capture.frame.reduce(&mut image).is_err() {
             return false;
         }
-        let reduced = (self.clock)();
-        let frame = self.classify(shot, &image, reduced - start, reduced);
+        let resized = (self.clock)();
+        let frame = self.classify(capture, &image, resized - start, resized);
         let classified = (self.clock)();
         self.report.report(&Message::Frame(frame)).await;
         if *self.pictures != PictureMode::Off {
-            let picture = Picture {
-                counter: shot.counter,
-                rgb: &image,
-            };
-            self.report.report(&Message::Picture(picture)).await;
+            for chunk in chunks(capture.counter, ChunkKind::Picture, &image, 0) {
+                self.report.report(&Message::Chunk(chunk)).await;
+            }
         }
         if *self.pictures == PictureMode::Once {
             *self.pictures = PictureMode::Off;
@@ -46,20 +45,21 @@ impl<R: Report, C: Fn() -> u64> Stages<'_, '_, '_, R, C> {
 
     fn classify(
         &mut self,
-        shot: &Shot<'_>,
+        capture: &Capture<'_>,
         image: &Image,
         preprocess: u64,
         start: u64,
     ) -> FrameReport {
         let classification = self.interpreter.classify(image);
         let classify = (self.clock)() - start;
+        let probabilities = classification.probabilities();
         FrameReport {
-            counter: shot.counter,
-            verdict: self.smoothing.update(&classification.probabilities()),
-            top: Candidate::top(&classification),
-            logits: classification.logits,
+            counter: capture.counter,
+            verdict: self.smoothing.update(&probabilities),
+            top: Candidate::top(&probabilities),
+            logits: classification.logits.iter().copied().collect(),
             times: StageTimes {
-                capture: shot.capture_time,
+                capture: capture.time,
                 preprocess,
                 classify,
                 report: *self.report_time,

@@ -17,11 +17,11 @@ bind_interrupts!(struct Interrupts {
 });
 
 /// Eight data lines and three for synchronization, as WeAct's schematic V1.2 has them on the camera's socket.
-pub struct Port {
+pub struct CameraPort {
     dcmi: Dcmi<'static, DCMI>,
 }
 
-impl Port {
+impl CameraPort {
     /// D0 … D7, VSYNC, HSYNC (the sensor's HREF) and PIXCLK.
     #[expect(clippy::too_many_arguments, reason = "so many pins")]
     pub fn new(
@@ -54,7 +54,7 @@ impl Port {
     }
 }
 
-impl ParallelCapture for Port {
+impl ParallelCapture for CameraPort {
     /// DCMI does not count: a shorter frame never ends, which the driver's time limit ends; a longer one overruns.
     async fn capture(&mut self, bytes: &mut [u8]) -> Result<usize, Fault> {
         let len = bytes.len();
