@@ -145,6 +145,16 @@ pub enum Optimizer {
     Adam,
     /// Loshchilov and Hutter, 2019: Adam with weight decay apart from the gradient.
     AdamW,
+    /// Jordan, 2024: orthogonalized momentum for the weights of convolutions and of the hidden dense layer; SGD with
+    /// Nesterov's momentum for all other parameters. There is no weight decay: the weights keep their norm.
+    Muon {
+        /// Momentum factor of the orthogonalized updates.
+        momentum: f64,
+        /// Learning rate of the other parameters, relative to that of the weights.
+        rest_rate: f64,
+        /// Momentum factor of the other parameters.
+        rest_momentum: f64,
+    },
 }
 
 /// The learning rate over a run of T steps, relative to its peak.
@@ -235,6 +245,7 @@ impl Recipe {
                 self.weight_decay
             ));
         }
+        self.check_optimizer()?;
         let waits =
             matches!(self.schedule, Schedule::ReduceOnPlateau { .. }) || self.patience.is_some();
         if self.all_images && waits {
@@ -249,6 +260,40 @@ impl Recipe {
                 "a shift of {} pixels leaves nothing of the image",
                 self.augmentation.shift
             ));
+        }
+        Ok(())
+    }
+
+    fn check_optimizer(&self) -> Result<(), String> {
+        let momenta = match self.optimizer {
+            Optimizer::Sgd { momentum, .. } => vec![momentum],
+            Optimizer::Muon {
+                momentum,
+                rest_momentum,
+                ..
+            } => vec![momentum, rest_momentum],
+            Optimizer::Adam | Optimizer::AdamW => vec![],
+        };
+        for momentum in momenta {
+            if !(0.0..1.0).contains(&momentum) {
+                return Err(format!(
+                    "the momentum is {momentum}: it must be at least 0 and below 1"
+                ));
+            }
+        }
+        let Optimizer::Muon { rest_rate, .. } = self.optimizer else {
+            return Ok(());
+        };
+        if !(rest_rate > 0.0 && rest_rate.is_finite()) {
+            return Err(format!(
+                "the relative learning rate of the other parameters is {rest_rate}: it must be above 0"
+            ));
+        }
+        if self.weight_decay > 0.0 {
+            return Err(
+                "Muon keeps the norm of the weights, so they cannot decay: give a weight decay of 0"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
@@ -310,6 +355,24 @@ mod tests {
             assert_eq!(Recipe::preset(name).unwrap().preset, name);
         }
         assert_eq!(Recipe::preset("vgg4"), None);
+    }
+
+    #[test]
+    fn committed_recipes_are_read_and_written_as_they_are() {
+        let runs = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/comparison/runs");
+        let folders = std::fs::read_dir(runs).unwrap().flatten();
+        let runs = folders.flat_map(|folder| std::fs::read_dir(folder.path()).unwrap().flatten());
+        let mut recipes = 0;
+        for run in runs {
+            let text = std::fs::read_to_string(run.path().join("recipe.json")).unwrap();
+            let recipe: Recipe = serde_json::from_str(&text).unwrap();
+            assert_eq!(
+                serde_json::to_string_pretty(&recipe).unwrap(),
+                text.trim_end()
+            );
+            recipes += 1;
+        }
+        assert!(recipes > 20, "{recipes} recipes");
     }
 
     #[test]

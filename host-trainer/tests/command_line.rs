@@ -61,16 +61,23 @@ fn a_killed_and_resumed_run_ends_with_the_weights_of_an_undisturbed_one() {
     let runs = tempfile::tempdir().unwrap();
     let folder = runs.path().to_str().unwrap();
     let flags = ["--epochs", "3", "--batch-size", "64", "--dropout", "0.2"];
-    let named = |name| {
-        short(
-            "vgg3-best",
-            folder,
-            &[&["--name", name], &flags[..]].concat(),
-        )
-    };
-    run(&named("undisturbed"));
+    for optimizer in ["nesterov", "muon"] {
+        let optimizer = ["--optimizer", optimizer, "--weight-decay", "0"];
+        let names = ["undisturbed", "interrupted"].map(|name| format!("{name}-{}", optimizer[1]));
+        let [undisturbed, interrupted] = names.each_ref().map(|name| {
+            let more = [&["--name", name], &flags[..], &optimizer].concat();
+            short("vgg3-best", folder, &more)
+        });
+        run(&undisturbed);
+        run_killed_after_an_epoch(&interrupted);
+        run(&[&interrupted[..], &["--resume"]].concat());
+        let [undisturbed, interrupted] = names.map(|name| weights(&runs.path().join(name)));
+        assert_eq!(interrupted, undisturbed, "{optimizer:?}");
+    }
+}
 
-    let mut interrupted = host_trainer(&named("interrupted"))
+fn run_killed_after_an_epoch(arguments: &[&str]) {
+    let mut interrupted = host_trainer(arguments)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -81,12 +88,6 @@ fn a_killed_and_resumed_run_ends_with_the_weights_of_an_undisturbed_one() {
         .expect("epoch 1 is reported");
     interrupted.kill().unwrap();
     interrupted.wait().unwrap();
-    run(&[&named("interrupted")[..], &["--resume"]].concat());
-
-    assert_eq!(
-        weights(&runs.path().join("interrupted")),
-        weights(&runs.path().join("undisturbed"))
-    );
 }
 
 #[test]
@@ -94,13 +95,32 @@ fn a_run_is_not_overwritten_and_bad_values_are_named() {
     let runs = tempfile::tempdir().unwrap();
     let folder = runs.path().to_str().unwrap();
     run(&short("vgg1", folder, &["--epochs", "1"]));
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 7] = [
         (&["--epochs", "1"], "--resume"),
         (&["--epochs", "2", "--resume"], "another recipe"),
         (&["--name", "b", "--dropout", "1.5"], "1.5"),
         (
             &["--name", "b", "--dropout", "0.1,0.2,0.3"],
             "2 for vgg1, not 3",
+        ),
+        (
+            &["--name", "b", "--optimizer", "muon", "--momentum", "1"],
+            "momentum is 1",
+        ),
+        (
+            &["--name", "b", "--optimizer", "muon", "--rest-rate", "0"],
+            "parameters is 0",
+        ),
+        (
+            &[
+                "--name",
+                "b",
+                "--optimizer",
+                "muon",
+                "--weight-decay",
+                "0.1",
+            ],
+            "a weight decay of 0",
         ),
     ];
     for (flags, expected) in cases {

@@ -88,9 +88,15 @@ struct Overrides {
     /// What turns gradients into updates.
     #[arg(long, value_enum)]
     optimizer: Option<OptimizerName>,
-    /// Momentum of SGD.
-    #[arg(long, default_value_t = 0.9)]
-    momentum: f64,
+    /// Momentum of SGD (0.9 if not given) or Muon (0.6).
+    #[arg(long, requires = "optimizer")]
+    momentum: Option<f64>,
+    /// Muon's learning rate for what it leaves to SGD (biases, normalization, output layer), relative to its own.
+    #[arg(long, default_value_t = 0.85)]
+    rest_rate: f64,
+    /// Muon's momentum for what it leaves to SGD.
+    #[arg(long, default_value_t = 0.85)]
+    rest_momentum: f64,
     /// Decay of the weights in the gradient (Keras' L2 penalty times 2).
     #[arg(long)]
     weight_decay: Option<f64>,
@@ -152,6 +158,7 @@ enum OptimizerName {
     Nesterov,
     Adam,
     Adamw,
+    Muon,
 }
 
 fn presets_help() -> String {
@@ -265,19 +272,7 @@ impl Overrides {
             };
         }
         if let Some(optimizer) = self.optimizer {
-            let momentum = self.momentum;
-            recipe.optimizer = match optimizer {
-                OptimizerName::Sgd => Optimizer::Sgd {
-                    momentum,
-                    nesterov: false,
-                },
-                OptimizerName::Nesterov => Optimizer::Sgd {
-                    momentum,
-                    nesterov: true,
-                },
-                OptimizerName::Adam => Optimizer::Adam,
-                OptimizerName::Adamw => Optimizer::AdamW,
-            };
+            recipe.optimizer = self.optimizer(optimizer);
         }
         if let Some(decay) = self.weight_averaging {
             recipe.weight_averaging = Some(decay).filter(|&decay| decay > 0.0);
@@ -287,6 +282,24 @@ impl Overrides {
         recipe.image_limit = self.images.map(usize::from);
         recipe.classes = self.classes.as_deref().map(labels);
         recipe.transfer.clone_from(&self.transfer);
+    }
+
+    fn optimizer(&self, name: OptimizerName) -> Optimizer {
+        let sgd = |nesterov| Optimizer::Sgd {
+            momentum: self.momentum.unwrap_or(0.9),
+            nesterov,
+        };
+        match name {
+            OptimizerName::Sgd => sgd(false),
+            OptimizerName::Nesterov => sgd(true),
+            OptimizerName::Adam => Optimizer::Adam,
+            OptimizerName::Adamw => Optimizer::AdamW,
+            OptimizerName::Muon => Optimizer::Muon {
+                momentum: self.momentum.unwrap_or(0.6),
+                rest_rate: self.rest_rate,
+                rest_momentum: self.rest_momentum,
+            },
+        }
     }
 
     fn apply_regularization(&self, recipe: &mut Recipe) -> Result<(), String> {
@@ -374,6 +387,15 @@ mod tests {
             weight_averaging: None,
             ..other.clone()
         }));
+        recipes.push(Recipe {
+            optimizer: Optimizer::Muon {
+                momentum: 0.5,
+                rest_rate: 2.0,
+                rest_momentum: 0.7,
+            },
+            weight_decay: 0.0,
+            ..other
+        });
         recipes
     }
 

@@ -117,6 +117,16 @@ fn optimizer(optimizer: Optimizer) -> Vec<String> {
         } => sgd("nesterov", momentum),
         Optimizer::Adam => vec!["--optimizer adam".to_owned()],
         Optimizer::AdamW => vec!["--optimizer adamw".to_owned()],
+        Optimizer::Muon {
+            momentum,
+            rest_rate,
+            rest_momentum,
+        } => vec![
+            "--optimizer muon".to_owned(),
+            format!("--momentum {momentum}"),
+            format!("--rest-rate {rest_rate}"),
+            format!("--rest-momentum {rest_momentum}"),
+        ],
     }
 }
 

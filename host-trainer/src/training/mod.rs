@@ -7,6 +7,7 @@
 mod average;
 pub mod batch;
 mod checkpoint;
+mod muon;
 pub mod optimizer;
 mod progress;
 pub mod step;

@@ -93,6 +93,14 @@ fn optimizer(optimizer: Optimizer) -> String {
         } => format!("SGD, Nesterov momentum {momentum}"),
         Optimizer::Adam => "Adam".to_owned(),
         Optimizer::AdamW => "AdamW".to_owned(),
+        Optimizer::Muon {
+            momentum,
+            rest_rate,
+            rest_momentum,
+        } => format!(
+            "Muon, momentum {momentum}, for the weights of convolutions and of the hidden layer; for the rest SGD, \
+             Nesterov momentum {rest_momentum}, with {rest_rate} times the learning rate"
+        ),
     }
 }
 
