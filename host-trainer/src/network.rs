@@ -178,6 +178,14 @@ impl Network {
             .chain(&self.hidden_norm)
     }
 
+    /// The same network with all logits divided by `temperature`.
+    pub fn with_temperature(mut self, temperature: f64) -> Self {
+        let divide = |parameter: Param<Tensor<1>>| parameter.map(|values| values / temperature);
+        self.output.weight = self.output.weight.map(|values| values / temperature);
+        self.output.bias = self.output.bias.map(divide);
+        self
+    }
+
     /// Logits `[batch, classes]` of images `[batch, 3, 32, 32]` that the recipe's pixel scaling was applied to.
     ///
     /// On an autodiff device batch normalization takes the statistics of the batch, elsewhere the running ones.

@@ -196,7 +196,13 @@ fn make(
         }
         println!("{}: {}", entry.name, entry.about);
         train(recipe, &runs.join(run), &data, &selected.device, arguments)?;
-        let report = quantize_run(&runs.join(run), &entry.files(runs), &data, &selected.device)?;
+        let report = quantize_run(
+            &runs.join(run),
+            &entry.files(runs),
+            &data,
+            None,
+            &selected.device,
+        )?;
         println!(
             "{}: float {:.2} %, int8 {:.2} % on {} test images",
             entry.name,

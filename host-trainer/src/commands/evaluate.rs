@@ -19,7 +19,7 @@ use super::data::Directory;
 pub struct Arguments {
     #[command(flatten)]
     subject: Subject,
-    /// End with one line of JSON.
+    /// End with one line of JSON; `int8_ece` in it is the expected calibration error in percentage points.
     #[arg(long)]
     json: bool,
 }
@@ -59,7 +59,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
         evaluation.images, measured.seconds
     );
     if arguments.json {
-        println!("{}", serde_json::to_string(evaluation)?);
+        let mut json = serde_json::to_value(evaluation)?;
+        json["int8_ece"] = evaluation.int8_reliability.error.into();
+        println!("{json}");
     }
     Ok(())
 }
@@ -97,6 +99,10 @@ fn print_table(evaluation: &Evaluation, labels: &[&str]) {
     println!("float     {:6.2} %", evaluation.float_top1);
     println!("int8      {:6.2} %", evaluation.int8_top1);
     println!("agreement {:6.2} %", evaluation.agreement);
+    println!(
+        "int8's expected calibration error {:.2} points",
+        evaluation.int8_reliability.error
+    );
     println!("\nint8, true class by row, predicted class by column:");
     println!(
         "{:11}{}",

@@ -70,7 +70,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         summary(&trained)
     );
     let files = ModelFiles::of_run(&run);
-    let model = quantize_run(&run, &files, &data, &selected.device)?;
+    let model = quantize_run(&run, &files, &data, None, &selected.device)?;
     println!("\n{}", model.markdown());
     println!(
         "blob:   {}\nreport: {}",

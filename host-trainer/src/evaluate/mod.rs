@@ -2,6 +2,7 @@
 
 pub mod confusion;
 mod reliability;
+pub mod temperature;
 
 use burn::tensor::Device;
 use rayon::prelude::*;
@@ -16,6 +17,7 @@ use crate::training::batch::to_tensor;
 pub use confusion::ConfusionMatrix;
 use confusion::{confusion, correct};
 pub use reliability::{ConfidenceBin, Reliability};
+pub use temperature::Temperature;
 
 /// Mistakes that an evaluation names.
 const NAMED_MISTAKES: usize = 10;

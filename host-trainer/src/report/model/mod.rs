@@ -16,7 +16,7 @@ use super::history::History;
 use super::learning_curves::LearningCurves;
 use super::reliability_diagram::ReliabilityDiagram;
 use super::{canvas, confusion_matrix};
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Evaluation, Temperature};
 use crate::quantize::QuantizationReport;
 use crate::recipe::Recipe;
 pub use files::{ModelFileError, ModelFiles, load, read, read_json, write};
@@ -32,6 +32,9 @@ pub struct ModelReport {
     pub train_images: usize,
     /// Every epoch's figures.
     pub history: History,
+    /// How its probabilities were calibrated; `None` if they are as they were trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<Temperature>,
     /// How it was quantized.
     pub quantization: QuantizationReport,
     /// How large it is.
@@ -167,9 +170,15 @@ impl ModelReport {
     /// The commands that make the model again.
     pub fn commands(&self) -> String {
         let name = &self.name;
+        let given = self
+            .temperature
+            .filter(|temperature| temperature.images.is_none());
+        let temperature = given.map_or_else(String::new, |temperature| {
+            format!(" --temperature {}", temperature.value)
+        });
         format!(
             "cargo run -p host-trainer -- train {} --name {name}\n\
-             cargo run -p host-trainer -- quantize --run runs/{name}",
+             cargo run -p host-trainer -- quantize --run runs/{name}{temperature}",
             self.recipe.flags().join(" ")
         )
     }

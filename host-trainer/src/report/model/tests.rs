@@ -6,7 +6,7 @@ use shared_model::{IMAGE_LEN, Image};
 use tempfile::TempDir;
 
 use super::*;
-use crate::evaluate::{ConfidenceBin, Mistake, Prediction, Reliability};
+use crate::evaluate::{ConfidenceBin, Mistake, Prediction, Reliability, Temperature};
 use crate::quantize::{LayerReport, Trial};
 use crate::report::history::{Epoch, Validation};
 
@@ -39,6 +39,11 @@ pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
         history: History {
             epochs: vec![epoch(1, 70.0), epoch(2, 80.0)],
         },
+        temperature: Some(Temperature {
+            value: 0.625,
+            images: Some(500),
+            error_before: 9.75,
+        }),
         quantization: QuantizationReport {
             calibration_images: 512,
             choice_images: 512,
@@ -113,6 +118,8 @@ fn the_page_is_complete_and_loads_nothing() {
         "33.1 dB",
         "takes 40.0 % for dog",
         "4.2 points more than how often it is right",
+        "before the logits were divided by 0.625, ",
+        "it was 9.8 points in float",
         "train --preset vgg3-best --classes cat,dog,ship --name",
     ] {
         assert!(page.contains(part), "{part}");
@@ -133,6 +140,7 @@ fn the_card_names_figures_limits_and_the_command() {
         "| cat | 60.0 | 60.0 | 85.7 | 85.7 |",
         "It knows 3 classes: cat, dog, ship.",
         "| conv 3×3 32×32×3 → 32 | 32×32×32 | 884736 | 1376 | 0.06250 | -67 |",
+        "fitted on 500 validation images",
         "kept: epoch 2 with a validation accuracy of 80.00 %",
         "cargo run -p host-trainer -- train --preset vgg3-best",
     ] {

@@ -1,6 +1,7 @@
 //! What the card and the page say in words: how a model was trained, and what it cannot do.
 
 use super::ModelReport;
+use crate::evaluate::Temperature;
 use crate::evaluate::confusion::{precision, recall, share};
 use crate::recipe::{Augmentation, Border, Optimizer, PixelScaling, Recipe, Schedule};
 
@@ -236,8 +237,20 @@ fn confidence(report: &ModelReport) -> String {
         });
     format!(
         "Its probability is on average {:.1} points {direction} than how often it is right (expected calibration error \
-         {:.1} points).{surest} Choose a threshold on pictures of your own.",
+         {:.1} points{}).{surest} Choose a threshold on pictures of your own.",
         excess.abs(),
-        reliability.error
+        reliability.error,
+        report.temperature.map_or_else(String::new, calibration)
+    )
+}
+
+fn calibration(temperature: Temperature) -> String {
+    let source = temperature.images.map_or_else(
+        || "as another run of the recipe asks for".to_owned(),
+        |images| format!("fitted on {images} validation images"),
+    );
+    format!(
+        "; before the logits were divided by {:.3}, {source}, it was {:.1} points in float",
+        temperature.value, temperature.error_before
     )
 }
