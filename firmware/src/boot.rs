@@ -3,8 +3,8 @@
 use core::fmt::Write;
 use heapless::String;
 use protocol::{DeviceInfo, Label, Shape, TimeUnit, VERSION};
-use shared_model::graph::MAX_LAYERS;
-use shared_model::{ArenaTooSmall, IMAGE_CHANNELS, IMAGE_SIDE, Interpreter, LoadError, Model};
+use shared_model::graph::MAX_OPERATIONS;
+use shared_model::{Interpreter, LoadError, Model};
 use thiserror::Error;
 
 /// Why a board must not classify. Each message says what is wrong and what to do.
@@ -16,12 +16,20 @@ pub enum BootError {
     )]
     Load(#[from] LoadError),
     /// The model needs more working memory than the board gives it.
-    #[error("the board's arena does not fit this model: {0}; enlarge the arena")]
-    Arena(#[from] ArenaTooSmall),
+    #[error(
+        "this model needs {needed} bytes of working memory, but the board gives it {given}: \
+         enlarge the board's memory for models, or take a smaller model"
+    )]
+    Memory {
+        /// For a picture and the smallest arena.
+        needed: usize,
+        /// By the board.
+        given: usize,
+    },
     /// The blob is intact, but the arithmetic of this build or chip is not what the model was made for.
     #[error(
         "the model's known-answer test failed: this firmware does not compute the logits that are stored \
-         in the blob (CRC-32 {crc32:08x}) for its test image; build the firmware and the blob from the same sources"
+         in the blob (CRC-32 {crc32:08x}) for its test picture; build the firmware and the blob from the same sources"
     )]
     KnownAnswer {
         /// CRC-32 of the blob, which identifies the model.
@@ -37,7 +45,7 @@ impl BootError {
     pub const fn code(&self) -> u16 {
         match self {
             Self::Load(_) => 1,
-            Self::Arena(_) => 2,
+            Self::Memory { .. } => 2,
             Self::KnownAnswer { .. } => 3,
         }
     }
@@ -71,8 +79,8 @@ pub struct Identity<'t> {
     pub time_unit: TimeUnit,
 }
 
-/// The most bytes of a [`Booted::plan_name`]: a kernel's name and a separator for each layer.
-pub const PLAN_LEN: usize = 10 * MAX_LAYERS;
+/// The most bytes of a [`Booted::plan_name`]: a kernel's name and a separator for each step.
+pub const PLAN_LEN: usize = 15 * MAX_OPERATIONS;
 
 /// A model that is known to compute correctly on this chip.
 pub struct Booted<'m, 'a> {
@@ -80,17 +88,19 @@ pub struct Booted<'m, 'a> {
     pub model: &'m Model<'a>,
     /// What classifies with it.
     pub interpreter: Interpreter<'m, 'a>,
+    /// Memory for a picture of the model's shape, `[h, w, c]`.
+    pub picture: &'m mut [u8],
     blob_len: u32,
 }
 
 impl<'m> Booted<'m, '_> {
-    /// The kernels of the plan's layers, such as `patches, winograd, dense`.
+    /// The kernels of the plan's steps, such as `im2col, winograd, dense`.
     pub fn plan_name(&self) -> String<PLAN_LEN> {
         let mut name = String::new();
-        for (index, layer) in self.interpreter.plan().layers().iter().enumerate() {
+        for (index, step) in self.interpreter.plan().steps().enumerate() {
             let separator = if index == 0 { "" } else { ", " };
-            // A network has at most MAX_LAYERS layers, so that there is room for each.
-            let _ = write!(name, "{separator}{}", layer.kernel);
+            // There are at most as many steps as operations, so that there is room for each.
+            let _ = write!(name, "{separator}{}", step.kernel_name());
         }
         name
     }
@@ -98,6 +108,7 @@ impl<'m> Booted<'m, '_> {
     /// What the board tells about itself and its model; `plan` is its [`Self::plan_name`].
     pub fn device_info<'t>(&'t self, identity: &Identity<'t>, plan: &'t str) -> DeviceInfo<'t> {
         let graph = self.model.graph();
+        let shape = self.model.input_shape();
         DeviceInfo {
             protocol_version: VERSION,
             board: identity.board,
@@ -108,9 +119,9 @@ impl<'m> Booted<'m, '_> {
             arena_len: self.interpreter.plan().arena_len() as u32,
             plan,
             input: Shape {
-                height: IMAGE_SIDE as u16,
-                width: IMAGE_SIDE as u16,
-                channels: IMAGE_CHANNELS as u8,
+                height: shape.height,
+                width: shape.width,
+                channels: shape.channels as u8,
             },
             labels: graph.labels.len() as u8,
             logit_fraction_bits: graph.logit_fraction_bits,
@@ -120,30 +131,43 @@ impl<'m> Booted<'m, '_> {
 
     /// The names of the classes.
     pub fn labels(&self) -> impl Iterator<Item = Label<'m>> {
-        let labels = self.model.graph().labels.iter();
-        (0..).zip(labels).map(|(index, text)| Label { index, text })
+        let labels = self.model.graph().labels;
+        (0..)
+            .zip(labels.iter())
+            .map(|(index, text)| Label { index, text })
     }
 }
 
-/// Validates `blob`, gives the model its `arena` and runs the known-answer test.
+/// Validates `blob`, splits `memory` into a picture of the model's shape and an arena, and runs the known-answer test.
 ///
 /// `slot` keeps the validated model, which the interpreter borrows; any earlier content is dropped.
 ///
 /// # Errors
 ///
-/// [`BootError`] if the blob is damaged, the arena too small or an inference gives other logits than
+/// [`BootError`] if the blob is damaged, the memory too small or an inference gives other logits than
 /// the blob promises.
+#[inline(never)] // What it needs of the stack is free again afterwards.
 pub fn boot<'m, 'a>(
     blob: &'a [u8],
     slot: &'m mut Option<Model<'a>>,
-    arena: &'m mut [u8],
+    memory: &'m mut [u8],
 ) -> Result<Booted<'m, 'a>, BootError> {
-    let model = &*slot.insert(Model::load(blob)?);
-    let mut interpreter = Interpreter::new(model, arena)?;
+    let model = Model::load_into(slot, blob)?;
+    let (picture_len, given) = (model.input_shape().elements(), memory.len());
+    let too_small = |arena_len: usize| BootError::Memory {
+        needed: picture_len + arena_len,
+        given,
+    };
+    let (picture, arena) = memory
+        .split_at_mut_checked(picture_len)
+        .ok_or_else(|| too_small(model.arena_len()))?;
+    let interpreter = Interpreter::new(model, arena);
+    let mut interpreter = interpreter.map_err(|error| too_small(error.needed))?;
     if interpreter.known_answer_holds() {
         Ok(Booted {
             model,
             interpreter,
+            picture,
             blob_len: blob.len() as u32,
         })
     } else {
@@ -158,40 +182,43 @@ mod tests {
     extern crate std;
 
     use super::*;
-    use crate::testing::network;
-    use shared_model::encode::encode;
-    use shared_model::{AlignedBytes, IMAGE_LEN};
+    use crate::testing::{SHAPE, network};
+    use shared_model::AlignedBytes;
+    use shared_model::encode::{encode, repair_crc};
     use std::{format, vec};
 
-    /// One dense layer from the image to two logits, with known-answer logits 0 and 300.
+    /// One dense layer from the picture to two logits: 0 and, for grey, 300.
     fn blob() -> AlignedBytes {
         let mut network = network(&[0, 300]);
         let layer = &mut network.layers[0];
-        layer.weights = vec![1; 2 * IMAGE_LEN];
+        layer.weights = vec![1; 2 * SHAPE.elements()];
         layer.biases = vec![0, 300];
         layer.multipliers = vec![1 << 30; 2];
         layer.offsets = vec![0, 225 << 32];
         encode(&network).expect("the network is valid")
     }
 
-    fn boot_with_arena(blob: &[u8], arena_len: usize) -> Result<std::vec::Vec<i32>, BootError> {
-        let (mut slot, mut arena) = (None, vec![0; arena_len]);
-        let mut booted = boot(blob, &mut slot, &mut arena)?;
-        let classification = booted.interpreter.classify(&[128; IMAGE_LEN]);
+    fn boot_with_memory(blob: &[u8], len: usize) -> Result<std::vec::Vec<i32>, BootError> {
+        let (mut slot, mut memory) = (None, vec![0; len]);
+        let booted = boot(blob, &mut slot, &mut memory)?;
+        booted.picture.fill(128);
+        let mut interpreter = booted.interpreter;
+        let classification = interpreter.classify(booted.picture);
+        let classification = classification.expect("the picture has the model's shape");
         Ok(classification.logits.to_vec())
     }
 
     #[test]
     fn a_good_blob_boots_and_classifies() {
-        let logits = boot_with_arena(&blob(), 8192).expect("the blob is good");
+        let logits = boot_with_memory(&blob(), 8192).expect("the blob is good");
         assert_eq!(logits, [0, 300]);
     }
 
     #[test]
     fn the_device_information_is_that_of_the_model() {
         let blob = blob();
-        let (mut slot, mut arena) = (None, [0; 8192]);
-        let booted = boot(&blob, &mut slot, &mut arena).expect("the blob is good");
+        let (mut slot, mut memory) = (None, [0; 8192]);
+        let booted = boot(&blob, &mut slot, &mut memory).expect("the blob is good");
         let plan = booted.plan_name();
         assert_eq!(plan, "dense");
         let identity = Identity {
@@ -201,7 +228,8 @@ mod tests {
         };
         let info = booted.device_info(&identity, &plan);
         assert_eq!((info.model, info.blob_len), ("constant", blob.len() as u32));
-        assert_eq!(info.input.byte_len(), IMAGE_LEN);
+        assert_eq!(info.input.byte_len(), SHAPE.elements());
+        assert_eq!(booted.picture.len(), SHAPE.elements());
         assert_eq!(info.labels, 2);
         let labels = booted.labels().map(|label| (label.index, label.text));
         assert!(labels.eq([(0, "class 0"), (1, "class 1")]));
@@ -211,7 +239,7 @@ mod tests {
     fn a_damaged_blob_is_refused_and_the_message_says_what_to_do() {
         let mut damaged = blob().to_vec();
         *damaged.last_mut().expect("a blob is not empty") ^= 1;
-        let error = boot_with_arena(&AlignedBytes::from(damaged.as_slice()), 8192)
+        let error = boot_with_memory(&AlignedBytes::from(damaged.as_slice()), 8192)
             .expect_err("the blob is damaged");
         assert!(matches!(
             error,
@@ -223,10 +251,10 @@ mod tests {
     #[test]
     fn every_text_fits_with_the_largest_numbers() {
         let errors = [
-            BootError::Arena(ArenaTooSmall {
+            BootError::Memory {
                 needed: usize::MAX,
                 given: usize::MAX - 1,
-            }),
+            },
             BootError::KnownAnswer { crc32: u32::MAX },
             BootError::Load(LoadError::CrcMismatch {
                 stored: u32::MAX,
@@ -255,46 +283,41 @@ mod tests {
         let cut_off = AlignedBytes::from(&blob[..blob.len() - 1]);
         for region in [&erased, &cut_off] {
             assert_eq!(blob_in(region).len(), region.len());
-            let error = boot_with_arena(blob_in(region), 8192).expect_err("there is no blob");
+            let error = boot_with_memory(blob_in(region), 8192).expect_err("there is no blob");
             assert!(matches!(error, BootError::Load(_)));
         }
     }
 
     #[test]
-    fn an_arena_that_is_a_byte_too_small_is_refused() {
+    fn memory_that_is_a_byte_too_small_is_refused() {
         let blob = blob();
-        let needed = Model::load(&blob).expect("the blob is good").arena_len();
-        boot_with_arena(&blob, needed).expect("exactly enough");
-        let error = boot_with_arena(&blob, needed - 1).expect_err("one byte is missing");
-        let BootError::Arena(too_small) = error else {
-            panic!("{error}");
-        };
-        assert_eq!((too_small.needed, too_small.given), (needed, needed - 1));
+        let model = Model::load(&blob).expect("the blob is good");
+        let needed = SHAPE.elements() + model.arena_len();
+        boot_with_memory(&blob, needed).expect("exactly enough");
+        for given in [0, SHAPE.elements() - 1, needed - 1] {
+            let error = boot_with_memory(&blob, given).expect_err("it is too small");
+            let BootError::Memory {
+                needed: asked,
+                given: found,
+            } = error
+            else {
+                panic!("{error}");
+            };
+            assert_eq!((asked, found), (needed, given));
+        }
     }
 
     #[test]
     fn other_logits_than_the_blob_promises_are_noticed() {
         let blob = blob();
-        let image = Model::load(&blob)
-            .expect("the blob is good")
-            .known_answer_image()
-            .as_ptr_range();
-        let start = image.start.addr() - blob.as_ptr().addr();
+        let model = Model::load(&blob).expect("the blob is good");
+        let biases = model.steps()[0].biases.as_ptr().addr() - blob.as_ptr().addr();
         let mut altered = blob.to_vec();
-        altered[start] ^= 64;
-        let crc = crc32(&altered[20..]);
-        altered[16..20].copy_from_slice(&crc.to_le_bytes());
-        let error = boot_with_arena(&AlignedBytes::from(altered.as_slice()), 8192)
-            .expect_err("the image is another one");
-        assert!(matches!(error, BootError::KnownAnswer { crc32 } if crc32 == crc));
-    }
-
-    /// CRC-32/ISO-HDLC, a bit at a time.
-    fn crc32(bytes: &[u8]) -> u32 {
-        !bytes.iter().fold(!0, |crc, byte| {
-            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-                (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
-            })
-        })
+        altered[biases] ^= 64;
+        repair_crc(&mut altered);
+        let altered = AlignedBytes::from(altered.as_slice());
+        let error = boot_with_memory(&altered, 8192).expect_err("a bias is another one");
+        let found = Model::load(&altered).expect("it is valid").crc32();
+        assert!(matches!(error, BootError::KnownAnswer { crc32 } if crc32 == found));
     }
 }

@@ -13,6 +13,7 @@ mod flex_tensor;
 pub mod monitor;
 pub mod network;
 pub mod normalization;
+pub mod operations;
 pub mod pooling;
 pub mod quantize;
 pub mod recipe;

@@ -36,7 +36,7 @@ enum Command {
     Compare(commands::compare::Arguments),
     /// Say what pictures show, by the float and the integer network.
     Predict(commands::predict::Arguments),
-    /// Show what is in a blob: layers, shapes, sizes, scales, memory.
+    /// Show what is in a blob: operations, shapes, sizes, scales, memory; and check its known answer.
     Inspect(commands::inspect::Arguments),
     /// Watch a board: its pictures, classes, times and faults, live.
     Monitor(commands::monitor::Arguments),

@@ -4,6 +4,7 @@
 //! and dropout. Tensors are `[batch, channels, height, width]`.
 
 use crate::convolution::convolution_3x3;
+use crate::dataset::{IMAGE_CHANNELS, IMAGE_SIDE};
 use crate::normalization::relu_batch_norm;
 use crate::pooling::max_pool_2x2;
 use burn::config::Config;
@@ -15,12 +16,6 @@ use burn::tensor::{Device, Tensor};
 
 /// Outputs of the first dense layer.
 pub const HIDDEN: usize = 128;
-
-/// Side of the square input image in pixels.
-const IMAGE_SIDE: usize = shared_model::IMAGE_SIDE;
-
-/// Colour channels of the input image.
-const IMAGE_CHANNELS: usize = shared_model::IMAGE_CHANNELS;
 
 /// What a network looks like; [`Architecture::init`] makes one.
 #[derive(Config, Debug, PartialEq)]

@@ -255,7 +255,7 @@ impl Recipe {
             );
         }
         self.check_classes()?;
-        if self.augmentation.shift >= shared_model::IMAGE_SIDE {
+        if self.augmentation.shift >= crate::dataset::IMAGE_SIDE {
             return Err(format!(
                 "a shift of {} pixels leaves nothing of the image",
                 self.augmentation.shift
@@ -393,7 +393,7 @@ mod tests {
     fn images_of_chosen_classes_are_labelled_as_the_outputs_are() {
         let images = LabelledImages {
             images: (0..6)
-                .map(|value| [value; shared_model::IMAGE_LEN])
+                .map(|value| [value; crate::dataset::SHAPE.elements()])
                 .collect(),
             labels: vec![9, 3, 3, 0, 9, 5],
         };

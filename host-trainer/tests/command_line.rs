@@ -9,6 +9,10 @@ use burn::tensor::{Device, Tensor};
 use host_trainer::network::numbers;
 use host_trainer::recipe::{PRESETS, Recipe};
 use host_trainer::training::load_weights;
+use shared_model::Shape;
+use shared_model::encode::{KnownPicture, Layer, Network, encode, repair_crc};
+use shared_model::graph::{Accuracy, Decision, Provenance};
+use shared_model::ops::{self, Convolution, Dense, Epilogue, MaxPool, Operation};
 
 fn host_trainer(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
@@ -169,6 +173,11 @@ fn convolutions_are_transferred_to_other_classes() {
     let content: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let labels = serde_json::json!(["truck", "ship", "airplane"]);
     assert_eq!(content["labels"], labels);
+    let operations = content["operations"].as_array().unwrap();
+    let steps = operations
+        .iter()
+        .map(|operation| operation["step"].as_u64().unwrap());
+    assert_eq!(steps.collect::<Vec<_>>(), [0, 1, 1, 2, 3]);
     assert_eq!(content["accuracy"]["images"], 3000);
     assert!(other.join("other.html").is_file());
 
@@ -257,6 +266,114 @@ fn the_committed_model_knows_a_deer_of_any_size() {
         assert_eq!(prediction["label"], "deer", "{prediction}");
         assert_eq!(prediction["float_class"], 4, "{prediction}");
     }
+}
+
+#[test]
+fn a_model_of_any_shape_is_inspected_and_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let blob = folder.path().join("wide.blob");
+    let mut content = wide_grey_blob();
+    std::fs::write(&blob, &content).unwrap();
+    let path = blob.to_str().unwrap();
+
+    let text = String::from_utf8(run(&["inspect", path]).stdout).unwrap();
+    // However wide the columns are.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "input: grey, 16×24×1",
+        "2 classes: day, night",
+        "from a probability of 50.00 % on, but night stands for",
+        "extension of kind 7: 3 bytes",
+        " 0 max pool 2×2 16×24×2 8×12×2 0 0 0.50000 -10 ",
+        " 1 dense 8×12×2 1×1×2 384 416 0.00391 0 ",
+        "known answer, for a picture: holds",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    let output = run(&["inspect", path, "--plan", "49152", "--core", "rv32imac"]);
+    assert!(String::from_utf8(output.stdout).unwrap().contains("direct"));
+
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/samples/deer.png");
+    let output = run(&["predict", "--json", "--blob", path, sample]);
+    let prediction: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(prediction["probabilities"].as_array().unwrap().len(), 2);
+    assert!(prediction.get("float_class").is_none(), "{prediction}");
+
+    let report = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/models/vgg3-full.json");
+    std::fs::copy(report, folder.path().join("wide.json")).unwrap();
+    let output = host_trainer(&["predict", "--blob", path, sample])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("wide.json is not the report of"), "{error}");
+
+    // The last pixels of the known answer's picture lie in front of the extension.
+    let end = content.len() - 3;
+    content[end - 100..end].fill(0);
+    repair_crc(&mut content);
+    std::fs::write(&blob, &content).unwrap();
+    let output = host_trainer(&["inspect", path]).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.contains("the known answer does not hold"), "{error}");
+}
+
+/// The blob of a made-up network for grey pictures of 24×16 pixels.
+fn wide_grey_blob() -> Vec<u8> {
+    let layer = |operation, inputs: usize| Layer {
+        weights: (0..2 * inputs).map(|i| (i * 37 % 255) as i8 / 2).collect(),
+        biases: vec![100, -100],
+        multipliers: vec![1 << 24; 2],
+        offsets: vec![1 << 31; 2],
+        ..Layer::without_numbers(operation)
+    };
+    let epilogue = |relu, output| Epilogue {
+        relu,
+        output,
+        multipliers: shared_model::Range::EMPTY,
+        offsets: shared_model::Range::EMPTY,
+    };
+    let activations = ops::Output::Int8 {
+        scale: 0.5,
+        zero_point: -10,
+    };
+    let convolution = Convolution::same_3x3(2, epilogue(true, activations));
+    let network = Network {
+        name: "wide",
+        labels: vec!["day".to_owned(), "night".to_owned()],
+        input: Shape::new(16, 24, 1),
+        padding: vec![-3],
+        mean: vec![125.0],
+        scale: vec![0.01],
+        layers: vec![
+            layer(Operation::Convolution(convolution), 9),
+            Layer::without_numbers(Operation::MaxPool(MaxPool::HALVING)),
+            layer(
+                Operation::Dense(Dense::new(2, epilogue(false, ops::Output::Logits))),
+                8 * 12 * 2,
+            ),
+        ],
+        logit_fraction_bits: 8,
+        decision: Decision {
+            threshold: 32768,
+            none_class: Some(1),
+        },
+        known_picture: KnownPicture::Pixels((0..=255).chain(0..128).collect()),
+        accuracy: Accuracy {
+            images: 0,
+            float_top1: 0.0,
+            int8_top1: 0.0,
+            agreement: 0.0,
+        },
+        provenance: Provenance {
+            preset: "none",
+            epochs: 0,
+            seed: 0,
+            trainer: "a test",
+        },
+        extensions: vec![(7, vec![1, 2, 3])],
+    };
+    encode(&network).unwrap().to_vec()
 }
 
 /// Every weight of a run's network, to the bit.

@@ -1,31 +1,36 @@
 //! The arithmetic between accumulator and output, and the bounds that keep it from overflowing: see `NUMERICS.md`.
 
 /// The largest magnitude of an activation.
-const LARGEST_ACTIVATION: u64 = 128;
+pub(crate) const LARGEST_ACTIVATION: u64 = 128;
 
 /// `(accumulator · multiplier + offset) >> 32`: a logit, or an activation before it is clamped to int8.
 ///
 /// The sum must fit an `i64`, which [`requantized_bound`] proves for every accumulator of a channel; the shifted result always
 /// fits an `i32`.
 #[inline]
-pub fn rescale(accumulator: i32, multiplier: i32, offset: i64) -> i32 {
+pub fn requantize_wide(accumulator: i32, multiplier: i32, offset: i64) -> i32 {
     ((i64::from(accumulator) * i64::from(multiplier) + offset) >> 32) as i32
 }
 
 /// `clamp((accumulator · multiplier + offset) >> 32, -128, 127)`: an activation.
 #[inline]
 pub fn requantize(accumulator: i32, multiplier: i32, offset: i64) -> i8 {
-    rescale(accumulator, multiplier, offset).clamp(i8::MIN.into(), i8::MAX.into()) as i8
+    requantize_wide(accumulator, multiplier, offset).clamp(i8::MIN.into(), i8::MAX.into()) as i8
+}
+
+/// `Σ|w|`.
+pub fn weight_sum(weights: &[i8]) -> u32 {
+    let magnitudes = weights
+        .iter()
+        .map(|weight| u32::from(weight.unsigned_abs()));
+    // At most 2^20 weights of a channel.
+    magnitudes.sum()
 }
 
 /// Largest magnitude of any partial sum of an accumulator, `|bias| + 128 · Σ|w|`; it must not exceed `i32::MAX`.
-/// `weights` are those of one output channel.
-pub fn accumulator_bound(weights: &[i8], bias: i32) -> u64 {
-    let magnitude: u64 = weights
-        .iter()
-        .map(|weight| u64::from(weight.unsigned_abs()))
-        .sum();
-    u64::from(bias.unsigned_abs()) + LARGEST_ACTIVATION * magnitude
+/// `weight_sum` is that of one output channel.
+pub fn weighted_bound(weight_sum: u32, bias: i32) -> u64 {
+    u64::from(bias.unsigned_abs()) + LARGEST_ACTIVATION * u64::from(weight_sum)
 }
 
 /// Largest magnitude of `accumulator · multiplier + offset`, where the accumulator's is `bound`; it must not exceed `i64::MAX`.
@@ -44,11 +49,11 @@ mod tests {
     #[test]
     fn shift_rounds_down_and_the_offset_makes_it_round_half_up() {
         let half = 1_i64 << 31;
-        assert_eq!(rescale(-1, 1, 0), -1);
-        assert_eq!(rescale(3, 1 << 30, half), 1, "0.75");
-        assert_eq!(rescale(2, 1 << 30, half), 1, "0.5");
-        assert_eq!(rescale(-2, 1 << 30, half), 0, "-0.5");
-        assert_eq!(rescale(-3, 1 << 30, half), -1, "-0.75");
+        assert_eq!(requantize_wide(-1, 1, 0), -1);
+        assert_eq!(requantize_wide(3, 1 << 30, half), 1, "0.75");
+        assert_eq!(requantize_wide(2, 1 << 30, half), 1, "0.5");
+        assert_eq!(requantize_wide(-2, 1 << 30, half), 0, "-0.5");
+        assert_eq!(requantize_wide(-3, 1 << 30, half), -1, "-0.75");
     }
 
     #[test]
@@ -63,7 +68,7 @@ mod tests {
     #[test]
     fn bounds_of_extremes() {
         assert_eq!(
-            accumulator_bound(&[127, -127], i32::MIN),
+            weighted_bound(weight_sum(&[127, -127]), i32::MIN),
             (1 << 31) + 256 * 127
         );
         assert_eq!(
@@ -82,7 +87,7 @@ mod tests {
             let exact = i128::from(accumulator) * i128::from(multiplier) + i128::from(offset);
             prop_assume!(i64::try_from(exact).is_ok());
             let shifted = exact >> 32;
-            prop_assert_eq!(i128::from(rescale(accumulator, multiplier, offset)), shifted);
+            prop_assert_eq!(i128::from(requantize_wide(accumulator, multiplier, offset)), shifted);
             prop_assert_eq!(i128::from(requantize(accumulator, multiplier, offset)), shifted.clamp(-128, 127));
         }
 
@@ -91,7 +96,7 @@ mod tests {
             terms in prop::collection::vec((-127_i8..=127, any::<i8>()), 0..50), bias in any::<i32>(),
         ) {
             let weights: std::vec::Vec<i8> = terms.iter().map(|&(weight, _)| weight).collect();
-            let bound = i128::from(accumulator_bound(&weights, bias));
+            let bound = i128::from(weighted_bound(weight_sum(&weights), bias));
             let mut accumulator = i128::from(bias);
             for (weight, activation) in terms {
                 accumulator += i128::from(weight) * i128::from(activation);

@@ -1,6 +1,9 @@
 //! What comes out of a network.
 
-use crate::{graph::MAX_LABELS, softmax::softmax};
+use crate::{
+    graph::{Decision, MAX_LABELS},
+    softmax::softmax,
+};
 use heapless::Vec;
 
 /// The logits of one image and the class they name.
@@ -40,6 +43,13 @@ impl Classification {
             .nth(class)
             .unwrap_or(0)
     }
+
+    /// The class, if it is to be believed; `None` is "not sure".
+    pub fn decide(&self, decision: &Decision) -> Option<usize> {
+        let is_none_class = decision.none_class.map(usize::from) == Some(self.class);
+        let is_sure = self.probability(self.class) >= decision.threshold;
+        (is_sure && !is_none_class).then_some(self.class)
+    }
 }
 
 #[cfg(test)]
@@ -61,5 +71,21 @@ mod tests {
         assert_eq!(classification.probabilities(), [43597, 16038, 5900]);
         assert_eq!(classification.probability(1), 16038);
         assert_eq!(classification.probability(3), 0);
+    }
+
+    #[test]
+    fn a_class_is_believed_from_the_threshold_on_unless_it_stands_for_none() {
+        let classification = Classification::new(Vec::from_slice(&[256, 0, -256]).unwrap(), 8);
+        let decide = |threshold, none_class| {
+            classification.decide(&Decision {
+                threshold,
+                none_class,
+            })
+        };
+        assert_eq!(decide(0, None), Some(0));
+        assert_eq!(decide(43597, None), Some(0));
+        assert_eq!(decide(43598, None), None);
+        assert_eq!(decide(0, Some(0)), None);
+        assert_eq!(decide(0, Some(1)), Some(0));
     }
 }

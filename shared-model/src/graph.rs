@@ -1,186 +1,109 @@
 //! The graph: what a blob says about its network, as one postcard message (see `FORMAT.md`).
 //!
-//! Fields are encoded in the order in which they stand here; changing it changes the format.
+//! A reader takes it apart in place: of lists and texts it keeps where they are, and decodes them again whenever they are asked
+//! for. Fields are encoded in the order in which they stand here; changing it changes the format.
 
-use heapless::Vec;
+use crate::{Shape, error::LoadError, ops::Operation, section::Range};
+use core::marker::PhantomData;
 use serde::{Deserialize, Serialize};
 
-/// The most layers of a network.
-pub const MAX_LAYERS: usize = 16;
+/// The most operations of a network.
+pub const MAX_OPERATIONS: usize = 32;
 
-/// The most classes of a network.
-pub const MAX_LABELS: usize = 16;
+/// The most classes of a network; the fewest are two.
+pub const MAX_LABELS: usize = 64;
 
-/// The most channels of the input.
-pub const MAX_INPUT_CHANNELS: usize = 4;
+/// The longest label in bytes.
+pub const MAX_LABEL_LEN: usize = 48;
+
+/// The shortest and the longest side of a network's input, in pixels.
+pub const INPUT_SIDES: core::ops::RangeInclusive<u16> = 8..=256;
+
+/// The most channels of a network's input; the others are 1.
+pub const MAX_INPUT_CHANNELS: usize = 3;
+
+/// The most channels of a tensor.
+pub const MAX_CHANNELS: u16 = 1024;
+
+/// The most elements of a tensor.
+pub const MAX_ELEMENTS: usize = 1 << 20;
 
 /// The most fraction bits of a logit.
 pub const MAX_LOGIT_FRACTION_BITS: u8 = 16;
 
+/// The most extensions of a blob.
+pub const MAX_EXTENSIONS: usize = 16;
+
 /// A network, without its numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct Graph<'a> {
     /// Name of the network.
     pub name: &'a str,
-    /// Class names; class `i` is `labels[i]`.
-    #[serde(borrow)]
-    pub labels: Vec<&'a str, MAX_LABELS>,
-    /// What the first layer reads.
-    pub input: Input,
+    /// Class names; class `i` is the `i`th.
+    pub labels: List<'a, &'a str>,
+    /// What the first operation reads.
+    pub input: Input<'a>,
     /// In the order of computation.
-    pub layers: Vec<Layer, MAX_LAYERS>,
+    pub operations: List<'a, Operation>,
     /// F, 0 … 16: as a real number a logit is its integer divided by 2^F.
     pub logit_fraction_bits: u8,
-    /// A real image and its logits.
-    pub known_answer: KnownAnswer,
+    /// When a classification is to be believed.
+    pub decision: Decision,
+    /// An image and its logits.
+    pub known_answer: KnownAnswer<'a>,
     /// Measured when the blob was made; informative.
     pub accuracy: Accuracy,
     /// The training run; informative.
     pub provenance: Provenance<'a>,
+    /// What later versions add; a reader ignores kinds that it does not know.
+    pub extensions: List<'a, Extension>,
 }
 
-/// Shape of the input, and how pixels enter the first layer (as `i8`, 128 subtracted).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Input {
-    /// In pixels.
-    pub height: u16,
-    /// In pixels.
-    pub width: u16,
-    /// Red, green, blue.
-    pub channels: u16,
+/// Shape of the input, and how pixels enter the first operation (as `i8`, 128 subtracted).
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Sides of 8 … 256 pixels; one channel (grey) or three (red, green, blue).
+    pub shape: Shape,
     /// For each channel, a pixel outside of the image, with 128 subtracted.
-    pub padding: Vec<i8, MAX_INPUT_CHANNELS>,
-    /// How the float network saw a pixel; informative.
-    pub pixel_scaling: PixelScaling,
+    pub padding: List<'a, i8>,
+    /// The float network saw `(pixel - mean[c]) * scale[c]`, pixel 0 … 255; informative.
+    pub mean: List<'a, f32>,
+    /// See [`Self::mean`]; informative.
+    pub scale: List<'a, f32>,
 }
 
-/// The float network saw `(pixel - mean[c]) * scale[c]`, pixel 0 … 255. Folded into the first layer's numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PixelScaling {
-    /// Subtracted, in units of a pixel value 0 … 255, one a channel.
-    pub mean: Vec<f32, MAX_INPUT_CHANNELS>,
-    /// Multiplied, one a channel.
-    pub scale: Vec<f32, MAX_INPUT_CHANNELS>,
-}
-
-/// One layer and where its numbers are.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Layer {
-    /// What it computes, with its shapes.
-    pub kind: LayerKind,
-    /// Whether the accumulator is cut off below at zero.
-    pub relu: bool,
-    /// What comes out.
-    pub output: Output,
-    /// `i8`: `[out][ky][kx][in]` of a convolution, `[out][in]` of a dense layer.
-    pub weights: Range,
-    /// `i32`, one an output channel.
-    pub biases: Range,
-    /// `i32`, one an output channel.
-    pub multipliers: Range,
-    /// `i64`, one an output channel.
-    pub offsets: Range,
-}
-
-/// The operation of a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LayerKind {
-    /// 3×3, stride 1, same padding: `[h, w, in] → [h, w, out]`, or `[h / 2, w / 2, out]` with the pool.
-    Convolution {
-        /// `[h, w, in]`.
-        input: [u16; 3],
-        /// `out`.
-        output_channels: u16,
-        /// Whether a 2×2 maximum pool with stride 2 follows; `h` and `w` are then even.
-        pool: bool,
-    },
-    /// Every output from every input, which is flattened in `[h, w, c]` order.
-    Dense {
-        /// Number of inputs.
-        inputs: u16,
-        /// Number of outputs.
-        outputs: u16,
-    },
-}
-
-impl LayerKind {
-    /// Shape `[h, w, c]` of the output; `[1, 1, outputs]` of a dense layer.
-    pub fn output_shape(&self) -> [u16; 3] {
-        match *self {
-            Self::Convolution {
-                input: [height, width, _],
-                output_channels,
-                pool: true,
-            } => [height / 2, width / 2, output_channels],
-            Self::Convolution {
-                input: [height, width, _],
-                output_channels,
-                pool: false,
-            } => [height, width, output_channels],
-            Self::Dense { outputs, .. } => [1, 1, outputs],
-        }
-    }
-
-    /// Number of output channels: of biases, multipliers and offsets.
-    pub fn output_channels(&self) -> usize {
-        let [_, _, channels] = self.output_shape();
-        usize::from(channels)
-    }
-
-    /// Number of weights of one output channel: `9 * in`, or the inputs of a dense layer.
-    pub fn weights_per_channel(&self) -> usize {
-        match *self {
-            Self::Convolution {
-                input: [_, _, channels],
-                ..
-            } => 9 * usize::from(channels),
-            Self::Dense { inputs, .. } => usize::from(inputs),
-        }
-    }
-
-    /// Multiplications for one image, before the pool takes its share of the outputs away.
-    pub fn multiply_accumulates(&self) -> u64 {
-        let positions = match *self {
-            Self::Convolution {
-                input: [height, width, _],
-                ..
-            } => u64::from(height) * u64::from(width),
-            Self::Dense { .. } => 1,
-        };
-        positions * self.output_channels() as u64 * self.weights_per_channel() as u64
-    }
-}
-
-/// What a layer gives.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Output {
-    /// Activations: `q` stands for the real number `scale * (q - zero_point)`.
-    Int8 {
-        /// Informative.
-        scale: f32,
-        /// Also the padding of a convolution that follows.
-        zero_point: i8,
-    },
-    /// `i32` logits; of the last layer only.
-    Logits,
-}
-
-/// A part of the section, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Range {
-    /// From the start of the section; a multiple of 16.
-    pub offset: u32,
-    /// Length.
-    pub len: u32,
+/// When a classification is to be believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// In units of 1/65535: a class whose probability is smaller counts as "not sure". 0: every class is believed.
+    pub threshold: u16,
+    /// The class that stands for pictures of none of the others; it counts as "not sure" as well.
+    pub none_class: Option<u8>,
 }
 
 /// The self-test of a reader.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownAnswer {
-    /// An [`Image`](crate::Image).
-    pub image: Range,
-    /// Exactly what the network gives for it.
-    pub logits: Vec<i32, MAX_LABELS>,
+#[derive(Clone, Copy, Debug)]
+pub struct KnownAnswer<'a> {
+    /// What the network is given.
+    pub image: KnownImage,
+    /// Exactly what it then gives.
+    pub logits: List<'a, i32>,
+}
+
+/// The image of a [`KnownAnswer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KnownImage {
+    /// Byte `k` is that of [`pattern`].
+    Pattern,
+    /// `u8`, `[h, w, c]`, in the section.
+    Pixels(Range),
+}
+
+/// Byte `k` of the known answer's pattern: `(31 k² + 7 k + 11) mod 256`.
+pub const fn pattern(k: usize) -> u8 {
+    (31_usize.wrapping_mul(k).wrapping_mul(k))
+        .wrapping_add(7_usize.wrapping_mul(k))
+        .wrapping_add(11) as u8
 }
 
 /// Percentages on the test set.
@@ -197,7 +120,8 @@ pub struct Accuracy {
 }
 
 /// Which training run the network comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "encode", derive(Serialize))]
 pub struct Provenance<'a> {
     /// The trainer's recipe.
     pub preset: &'a str,
@@ -207,4 +131,229 @@ pub struct Provenance<'a> {
     pub seed: u64,
     /// Version of the trainer.
     pub trainer: &'a str,
+}
+
+/// Something that a later version adds to a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    /// What it is.
+    pub kind: u16,
+    /// Where it is.
+    pub range: Range,
+}
+
+impl<'a> Graph<'a> {
+    /// Takes a message apart. Every element of every list is decoded once, so that none fails later.
+    pub(crate) fn read(message: &'a [u8]) -> Result<Self, LoadError> {
+        let mut reader = Reader { rest: message };
+        let graph = Self {
+            name: reader.text()?,
+            labels: reader.list("labels", MAX_LABELS)?,
+            input: Input {
+                shape: reader.value()?,
+                padding: reader.list("padding", MAX_INPUT_CHANNELS)?,
+                mean: reader.list("mean", MAX_INPUT_CHANNELS)?,
+                scale: reader.list("scale", MAX_INPUT_CHANNELS)?,
+            },
+            operations: reader.list("operations", MAX_OPERATIONS)?,
+            logit_fraction_bits: reader.value()?,
+            decision: reader.value()?,
+            known_answer: KnownAnswer {
+                image: reader.value()?,
+                logits: reader.list("logits", MAX_LABELS)?,
+            },
+            accuracy: reader.value()?,
+            provenance: Provenance {
+                preset: reader.text()?,
+                epochs: reader.value()?,
+                seed: reader.value()?,
+                trainer: reader.text()?,
+            },
+            extensions: reader.list("extensions", MAX_EXTENSIONS)?,
+        };
+        match reader.rest.len() {
+            0 => Ok(graph),
+            unused => Err(LoadError::GraphTrailingBytes { unused }),
+        }
+    }
+}
+
+/// What a writer encodes: the fields of [`Graph`] in the same order.
+#[cfg(feature = "encode")]
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Message<'a> {
+    pub name: &'a str,
+    pub labels: alloc::vec::Vec<&'a str>,
+    pub input: Shape,
+    pub padding: alloc::vec::Vec<i8>,
+    pub mean: alloc::vec::Vec<f32>,
+    pub scale: alloc::vec::Vec<f32>,
+    pub operations: alloc::vec::Vec<Operation>,
+    pub logit_fraction_bits: u8,
+    pub decision: Decision,
+    pub known_image: KnownImage,
+    pub known_logits: alloc::vec::Vec<i32>,
+    pub accuracy: Accuracy,
+    pub provenance: Provenance<'a>,
+    pub extensions: alloc::vec::Vec<Extension>,
+}
+
+/// A list inside the message, decoded when it is iterated over.
+pub struct List<'a, T> {
+    /// From the first element on.
+    bytes: &'a [u8],
+    len: u8,
+    elements: PhantomData<fn() -> T>,
+}
+
+impl<T> List<'_, T> {
+    /// No elements.
+    pub const EMPTY: Self = Self {
+        bytes: &[],
+        len: 0,
+        elements: PhantomData,
+    };
+}
+
+impl<T> Clone for List<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for List<'_, T> {}
+
+impl<'a, T: Element<'a>> List<'a, T> {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.len.into()
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The elements in order.
+    pub fn iter(&self) -> impl Iterator<Item = T> + use<'a, T> {
+        let mut reader = Reader { rest: self.bytes };
+        // None fails to be decoded, since each was when the graph was read.
+        (0..self.len).map_while(move |_| T::read(&mut reader).ok())
+    }
+
+    /// The element at `index`, if there are so many.
+    pub fn get(&self, index: usize) -> Option<T> {
+        self.iter().nth(index)
+    }
+}
+
+impl<'a, T: Element<'a> + core::fmt::Debug> core::fmt::Debug for List<'a, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl<'a, T: Element<'a> + PartialEq> PartialEq<[T]> for List<'a, T> {
+    fn eq(&self, other: &[T]) -> bool {
+        self.len() == other.len() && self.iter().zip(other).all(|(one, other)| one == *other)
+    }
+}
+
+/// What a [`List`] can hold.
+#[expect(private_interfaces, reason = "only this module implements it")]
+pub trait Element<'a>: Sized {
+    /// Decodes one.
+    #[doc(hidden)]
+    fn read(reader: &mut Reader<'a>) -> Result<Self, LoadError>;
+}
+
+#[expect(private_interfaces, reason = "as above")]
+impl<'a> Element<'a> for &'a str {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, LoadError> {
+        reader.text()
+    }
+}
+
+macro_rules! elements {
+    ($($type:ty),*) => {$(
+        #[expect(private_interfaces, reason = "as above")]
+        impl<'a> Element<'a> for $type {
+            fn read(reader: &mut Reader<'a>) -> Result<Self, LoadError> {
+                reader.value()
+            }
+        }
+    )*};
+}
+
+elements!(i8, i32, f32, Operation, Extension);
+
+/// Decodes a message from its start on.
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// A value without lists and texts, whose encoding is the same on every host.
+    fn value<T: Deserialize<'a>>(&mut self) -> Result<T, LoadError> {
+        let (value, rest) = postcard::take_from_bytes(self.rest).map_err(LoadError::Graph)?;
+        self.rest = rest;
+        Ok(value)
+    }
+
+    /// A length is a `u32`, whatever `usize` is: postcard itself takes more bytes for it on a host of 64 bits.
+    fn length(&mut self) -> Result<u32, LoadError> {
+        self.value()
+    }
+
+    fn text(&mut self) -> Result<&'a str, LoadError> {
+        let len = self.length()?;
+        let end = LoadError::Graph(postcard::Error::DeserializeUnexpectedEnd);
+        let (text, rest) = self.rest.split_at_checked(len as usize).ok_or(end)?;
+        self.rest = rest;
+        let invalid = LoadError::Graph(postcard::Error::DeserializeBadUtf8);
+        core::str::from_utf8(text).map_err(|_| invalid)
+    }
+
+    fn list<T: Element<'a>>(
+        &mut self,
+        what: &'static str,
+        limit: usize,
+    ) -> Result<List<'a, T>, LoadError> {
+        let found = self.length()?;
+        if found as usize > limit {
+            return Err(LoadError::TooMany { what, found, limit });
+        }
+        let bytes = self.rest;
+        for _ in 0..found {
+            T::read(self)?;
+        }
+        Ok(List {
+            bytes,
+            len: found as u8,
+            elements: PhantomData,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pattern_is_that_of_the_document_for_large_indices_too() {
+        for k in [0_u64, 1, 2, 255, 3071, 70_000, 196_607] {
+            let exact = (31 * k * k + 7 * k + 11) % 256;
+            assert_eq!(u64::from(pattern(k as usize)), exact, "{k}");
+        }
+    }
+
+    /// Hosts of 64 bits used to take ten bytes for a length, where a microcontroller takes five.
+    #[test]
+    fn lengths_are_32_bits_wide() {
+        let read = |bytes: &'static [u8]| Reader { rest: bytes }.text().ok();
+        assert_eq!(read(&[0x01, b'x']), Some("x"));
+        assert_eq!(read(&[0x81, 0x80, 0x80, 0x80, 0x00, b'x']), Some("x"));
+        assert_eq!(read(&[0x81, 0x80, 0x80, 0x80, 0x80, 0x00, b'x']), None);
+        assert_eq!(read(&[0x81, 0x80, 0x80, 0x80, 0x10, b'x']), None);
+    }
 }

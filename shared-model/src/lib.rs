@@ -8,7 +8,7 @@
 //! everywhere), beside this crate's manifest.
 //!
 //! ```no_run
-//! # use shared_model::{Aligned, IMAGE_LEN, Interpreter, Model};
+//! # use shared_model::{Aligned, Interpreter, Model};
 //! # macro_rules! include_bytes { ($path:literal) => { &[0; 16] } }
 //! static BLOB: &Aligned<[u8]> = &Aligned(*include_bytes!("vgg3-full.blob"));
 //!
@@ -16,25 +16,37 @@
 //! let mut arena = [0; 48 * 1024]; // at least model.arena_len(); the more, the faster
 //! let mut interpreter = Interpreter::new(&model, &mut arena)?;
 //! assert!(interpreter.known_answer_holds());
-//! # let image = [0; IMAGE_LEN];
-//! let classification = interpreter.classify(&image);
+//! # let picture = [0; 3072];
+//! let classification = interpreter.classify(&picture)?; // model.input_shape(), u8
+//! println!("{}", model.label(classification.class));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Kernels and plans
+//! # From operations to instructions
+//!
+//! ```text
+//! blob -> graph of operations -> steps -> plan -> interpreter -> classification
+//!         (ops, graph, blob)     (step)   (plan)
+//!                                           ^
+//!                              backend: table of kernels
+//! ```
+//!
+//! An operation (`ops`) is what the format defines; a *step* is what is computed at once, such as a convolution with the pool behind
+//! it. A [`Backend`] is a table of kernels for a family of cores, and a [`Plan`] says which of them computes each step of a network, in
+//! which memory. All kernels give the same bits.
 //!
 //! The length of the arena decides how a network is computed. [`Model::plan`] says how; printed, a [`Plan`] is a table with the kernel of
-//! each layer, its memory, and how often an inference fetches each of the layer's weights from the blob, which matters where
-//! the flash is slow. All [`Kernel`]s give the same bits.
+//! each step, its memory, and how often an inference fetches each of the step's weights from the blob, which matters where
+//! the flash is slow. For cores with Arm's DSP extension there are these convolutions:
 //!
-//! - *Winograd* multiplies least: 36 products for 16 outputs of a 3×3 convolution instead of 144, and exactly (`NUMERICS.md`). It
+//! - *winograd* multiplies least: 36 products for 16 outputs of a 3×3 convolution instead of 144, and exactly (`NUMERICS.md`). It
 //!   needs the most memory.
-//! - *Strips* is for little memory: a few columns of the input and one row of one filter are int16 at a time.
-//! - *Patches* is for the first layer, whose three channels are too few for the other two.
-//! - *Direct* takes any shape and no assembly, and is the fastest where a compiler vectorizes it.
+//! - *row-streaming* is for little memory: a few columns of the input and one row of one filter are int16 at a time.
+//! - *im2col* is for the first step, whose three channels are too few for the other two.
+//! - *direct* takes any shape and no assembly; on a host, whose compiler vectorizes it, it is the fastest.
 //!
-//! With Arm's DSP extension the inner loops are assembly (`kernels/arm.s`); each has a twin in portable Rust that gives the same
-//! bits and is what other processors run. The innermost loop of the fast kernel takes, for each pair of channels, four tiles
+//! With Arm's DSP extension the inner loops are assembly (`backend/arm_dsp/arm.s`); each has a twin in portable Rust that gives
+//! the same bits, so that hosts can plan and test for such a core. The innermost loop of the fast kernel takes, for each pair of channels, four tiles
 //! and two filters: six loads feed eight SMLAD, each of which multiplies and adds two pairs of int16.
 //!
 //! ```text
@@ -62,32 +74,39 @@ compile_error!("a blob is read in place and is little-endian");
 
 mod aligned;
 pub mod arithmetic;
+mod backend;
 mod blob;
 mod classification;
 #[cfg(feature = "encode")]
 pub mod encode;
+mod error;
 pub mod graph;
-mod image;
 mod interpreter;
 mod kernels;
-#[cfg(all(test, feature = "encode"))]
-mod oracle;
+pub mod ops;
 mod plan;
-pub mod preprocess;
+pub mod resize;
 mod rows;
+mod section;
+mod shape;
 mod softmax;
-mod stage;
-#[cfg(all(test, feature = "encode"))]
-mod testing;
+mod step;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(feature = "encode")]
 pub use aligned::AlignedBytes;
 pub use aligned::{Aligned, BLOB_ALIGNMENT};
-pub use blob::{FORMAT_VERSION, LayerView, LoadError, Model, SectionPart};
-pub use classification::Classification;
-pub use heapless;
-pub use image::{IMAGE_CHANNELS, IMAGE_LEN, IMAGE_SIDE, Image};
-pub use interpreter::{ArenaTooSmall, Hook, Interpreter};
+pub use backend::Backend;
 #[cfg(feature = "self-test")]
-pub use kernels::self_test::{KernelCheck, KernelMismatch};
-pub use plan::{Kernel, LayerPlan, Plan, Processor};
+pub use backend::arm_dsp::self_test::{InnerLoopCheck, InnerLoopMismatch};
+pub use blob::{FORMAT_VERSION, Model};
+pub use classification::Classification;
+pub use error::{LoadError, SectionPart};
+pub use heapless;
+pub use interpreter::{ArenaTooSmall, Hook, Interpreter, WrongLength};
+pub use ops::OperationView;
+pub use plan::{Plan, StepPlan};
+pub use section::Range;
+pub use shape::Shape;
+pub use step::Step;

@@ -1,5 +1,6 @@
 //! The rows of a layer's input that are in memory.
 
+use crate::Shape;
 use core::ops::Range;
 
 /// How the input of a layer is kept: a ring of rows `[w, c]`, all of them or the last few, and behind it one pixel of padding.
@@ -13,6 +14,17 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
+    /// The last `kept` rows of a map.
+    pub fn new(map: Shape, kept: usize) -> Self {
+        let [height, width, channels] = map.dimensions();
+        Self {
+            height,
+            width,
+            channels,
+            kept,
+        }
+    }
+
     /// Bytes of a row.
     pub fn line(&self) -> usize {
         self.width * self.channels
@@ -23,9 +35,9 @@ impl Rows {
         self.kept * self.line()
     }
 
-    /// Bytes of all rows and the padding.
-    pub fn len(&self) -> usize {
-        self.size() + self.channels
+    /// Words of all rows and the padding.
+    pub fn words(&self) -> usize {
+        (self.size() + self.channels).div_ceil(4)
     }
 
     /// Where a row is.

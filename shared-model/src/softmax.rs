@@ -83,6 +83,13 @@ mod tests {
         );
     }
 
+    #[test]
+    fn far_logits_of_the_document() {
+        check(&[0, -45], 0, &[2147483648, 0], &[65535, 0]);
+        let extremes = [i32::MAX, i32::MIN];
+        check(&extremes, 0, &[2147483648, 0], &[65535, 0]);
+    }
+
     /// The first of the logits is the largest.
     fn check(logits: &[i32], fraction_bits: u8, powers: &[u32], probabilities: &[u16]) {
         let power = |&logit: &i32| exponential(logits[0].abs_diff(logit), fraction_bits);
@@ -117,7 +124,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
         fn error_is_below_the_stated_bound(
-            reals in prop::collection::vec(-12.0..12.0_f64, 1..=16), fraction_bits in 0_u8..=16,
+            reals in prop::collection::vec(-12.0..12.0_f64, 1..=64), fraction_bits in 0_u8..=16,
         ) {
             let scale = f64::from(1 << fraction_bits);
             let logits: Vec<i32> = reals.iter().map(|real| (real * scale).round() as i32).collect();

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde::Deserialize;
-use shared_model::Image;
 use thiserror::Error;
 
 /// A machine of QEMU.
@@ -45,7 +44,7 @@ impl Machine {
 /// How the firmware classifies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Whether it counts the instructions of each layer too, which adds a little to the total.
+    /// Whether it counts the instructions of each step too, which adds a little to the total.
     pub profile: bool,
     /// Bytes of arena for the interpreter; all that there is unless given.
     pub arena_len: Option<usize>,
@@ -88,8 +87,8 @@ pub struct ImageRecord {
     pub logits: Vec<i32>,
     /// Executed instructions of the inference, to a multiple of 40, or 50 on the M33.
     pub instructions: u64,
-    /// The same for each layer; empty unless profiled.
-    pub layers: Vec<u64>,
+    /// The same for each step; empty unless profiled.
+    pub steps: Vec<u64>,
 }
 
 /// The firmware's stack in bytes.
@@ -198,15 +197,20 @@ impl Firmware {
         })
     }
 
-    /// Classifies `images`.
+    /// Classifies `images`, each of the model's shape.
     ///
     /// # Errors
     ///
     /// [`QemuError::Run`] with the message of the firmware or of QEMU.
-    pub fn classify(&self, options: Options, images: &[Image]) -> Result<Report, QemuError> {
+    pub fn classify(
+        &self,
+        options: Options,
+        images: &[impl AsRef<[u8]>],
+    ) -> Result<Report, QemuError> {
         let folder = tempfile::tempdir().map_err(file_error(&std::env::temp_dir()))?;
         let file = folder.path().join("images.rgb");
-        fs::write(&file, images.as_flattened()).map_err(file_error(&file))?;
+        let bytes: Vec<u8> = images.iter().flat_map(AsRef::as_ref).copied().collect();
+        fs::write(&file, bytes).map_err(file_error(&file))?;
         self.classify_file(options, &file)
     }
 

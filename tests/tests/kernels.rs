@@ -1,4 +1,4 @@
-//! The assembly kernels against their portable twins, as machine code on every emulated machine.
+//! The inner loops in assembly against their portable twins, as machine code on every emulated machine.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -34,7 +34,7 @@ fn emulate(machine: &str, elf: PathBuf) -> Output {
 }
 
 #[test]
-fn every_kernel_equals_its_portable_twin_and_keeps_to_its_buffers() {
+fn every_inner_loop_equals_its_portable_twin_and_keeps_to_its_buffers() {
     for (machine, target) in [
         ("mps2-an386", "thumbv7em-none-eabihf"),
         ("mps2-an500", "thumbv7em-none-eabihf"),

@@ -2,21 +2,22 @@
 
 use std::sync::LazyLock;
 
+use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{classify_all, evaluate, float_logits, largest};
 use host_trainer::network::{Network, numbers};
+use host_trainer::operations::{logit_scale, summaries};
 use host_trainer::training::batch::to_tensor;
 use host_trainer::training::load_weights;
-use shared_model::graph::Output;
-use shared_model::preprocess::{Rgb888, reduce};
-use shared_model::{IMAGE_LEN, Image, Interpreter};
-use tests::recorder::record;
+use shared_model::Interpreter;
+use shared_model::resize::{Rgb888, resize};
+use shared_model::testing::record;
 use tests::reference::{FILES, MODEL, REPORT, TEST_SET, root, test_images};
 
 /// Label of a deer.
 const DEER: usize = 4;
 
-/// The least signal to quantization noise ratio of each layer's output on test images, in dB: measured with the
+/// The least signal to quantization noise ratio of each step's output on test images, in dB: measured with the
 /// committed model (`cargo test -p tests --test parity sqnr -- --nocapture` prints it), less 3 dB.
 const LEAST_SQNR_DB: [f64; 8] = [26.4, 29.4, 26.2, 25.4, 24.0, 21.2, 24.2, 26.5];
 
@@ -44,7 +45,7 @@ fn flex_and_ndarray_agree() {
     }
 }
 
-/// Each layer's output as the float network and as the integer network have it, `[images][h, w, c]`, logits last.
+/// Each step's output as the float network and as the integer network have it, `[images][h, w, c]`, logits last.
 fn outputs_of_both(images: &[Image]) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
     let flex = device::select(DeviceChoice::Cpu).unwrap().device;
     let input = to_tensor(images, REPORT.recipe.pixel_scaling, &flex);
@@ -56,23 +57,19 @@ fn outputs_of_both(images: &[Image]) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
 
     let mut arena = vec![0; MODEL.arena_len()];
     let mut interpreter = Interpreter::new(&MODEL, &mut arena).unwrap();
-    let graph = MODEL.graph();
-    let mut integer = vec![Vec::new(); graph.layers.len()];
+    let operations = summaries(&MODEL);
+    let steps = MODEL.steps();
+    let mut integer = vec![Vec::new(); steps.len()];
     for image in images {
         let (answer, recorder) = record(&mut interpreter, image);
-        for (index, layer) in graph.layers.iter().enumerate() {
-            match layer.output {
-                Output::Int8 { scale, zero_point } => {
-                    let real = |q: &i8| scale * (f32::from(*q) - f32::from(zero_point));
-                    integer[index]
-                        .extend(recorder.layers[index].as_slice().concat().iter().map(real));
-                }
-                Output::Logits => {
-                    let unit = f32::from(2_u16).powi(i32::from(graph.logit_fraction_bits));
-                    integer[index].extend(answer.logits.iter().map(|&logit| logit as f32 / unit));
-                }
-            }
+        for (index, found) in recorder.steps.iter().enumerate() {
+            let summary = &operations[steps[index].operation];
+            let (scale, zero_point) = summary.scale.zip(summary.zero_point).expect("no pixels");
+            let real = |&q: &i8| scale * (f32::from(q) - f32::from(zero_point));
+            integer[index].extend(found.iter().map(real));
         }
+        let logits = answer.logits.iter();
+        integer[steps.len() - 1].extend(logits.map(|&logit| logit as f32 * logit_scale(&MODEL)));
     }
     (float, integer)
 }
@@ -92,7 +89,7 @@ fn sqnr_db(float: &[f32], integer: &[f32]) -> f64 {
 }
 
 #[test]
-fn sqnr_of_every_layer() {
+fn sqnr_of_every_step() {
     let (float, integer) = outputs_of_both(&test_images(64).images);
     assert_eq!(
         (float.len(), integer.len()),
@@ -104,10 +101,10 @@ fn sqnr_of_every_layer() {
         .map(|(f, i)| sqnr_db(f, i))
         .collect();
     println!("SQNR in dB: {found:.1?}");
-    for (layer, (found, least)) in found.iter().zip(LEAST_SQNR_DB).enumerate() {
+    for (step, (found, least)) in found.iter().zip(LEAST_SQNR_DB).enumerate() {
         assert!(
             *found >= least,
-            "layer {layer}: {found:.1} dB, at least {least} are asked for"
+            "step {step}: {found:.1} dB, at least {least} are asked for"
         );
     }
 }
@@ -149,12 +146,12 @@ fn report_says_what_the_blob_says() {
         report.history.epochs.len(),
         usize::from(graph.provenance.epochs)
     );
-    assert_eq!(report.quantization.layers.len(), graph.layers.len());
-    for (layer, described) in graph.layers.iter().zip(&report.quantization.layers) {
-        if let Output::Int8 { scale, zero_point } = layer.output {
-            assert_eq!((described.scale, described.zero_point), (scale, zero_point));
-        }
-    }
+    let operations = report.quantization.operations.iter();
+    assert!(
+        operations
+            .map(|operation| &operation.summary)
+            .eq(&summaries(&MODEL))
+    );
     for (matrix, top1) in [
         (
             &report.evaluation.float_confusion,
@@ -180,7 +177,8 @@ fn the_sample_is_a_deer() {
         .unwrap()
         .to_rgb8();
     let (width, height) = (picture.width() as u16, picture.height() as u16);
-    let mut image = [0; IMAGE_LEN];
-    reduce::<Rgb888>(picture.as_raw(), width, height, &mut image).unwrap();
+    let shape = MODEL.input_shape();
+    let mut image = vec![0; shape.elements()];
+    resize::<Rgb888>(picture.as_raw(), width, height, shape, &mut image).unwrap();
     assert_eq!(classify_all(&MODEL, &[image])[0].class, DEER);
 }

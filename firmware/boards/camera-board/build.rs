@@ -1,7 +1,7 @@
-//! Takes the model's blob and says what arena it needs at least.
+//! Takes the model's blob and says what working memory it needs at least.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    blob_build::exit(blob_build::take().and_then(blob_build::write_arena_len))
+    blob_build::exit(blob_build::take().and_then(|memory| blob_build::write(&memory)))
 }

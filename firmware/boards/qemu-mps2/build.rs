@@ -1,4 +1,4 @@
-//! Tells the linker where the target's memory map is, and takes the model's blob and makes room for its arena.
+//! Tells the linker where the target's memory map is, and takes the model's blob and makes room for its working memory.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,5 +29,7 @@ fn configure() -> Result<(), String> {
     if target.starts_with("thumbv8m") {
         println!("cargo::rustc-cfg=armv8m");
     }
-    blob_build::write_arena_len(blob_build::take()?.max(LARGEST_ARENA))
+    let mut memory = blob_build::take()?;
+    memory.arena_len = memory.arena_len.max(LARGEST_ARENA);
+    blob_build::write(&memory)
 }

@@ -1,8 +1,8 @@
 //! A frame in memory.
 
 use crate::fault::Fault;
-use shared_model::Image;
-use shared_model::preprocess::{FrameError, Rgb565BigEndian, Rgb565LittleEndian, reduce};
+use shared_model::Shape;
+use shared_model::resize::{FrameError, Rgb565BigEndian, Rgb565LittleEndian, resize};
 
 /// Which byte of an RGB565 pixel comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,12 +97,12 @@ impl<'b> Frame<'b> {
             .is_none_or(|first| pixels.all(|pixel| pixel == first))
     }
 
-    /// Reduces the frame's centre square to the network's input.
+    /// Resizes what the network sees of the frame to its input.
     ///
     /// # Errors
     ///
     /// [`FrameError::Empty`] if there is no frame.
-    pub fn reduce(&self, image: &mut Image) -> Result<(), FrameError> {
+    pub fn resize(&self, shape: Shape, picture: &mut [u8]) -> Result<(), FrameError> {
         let FrameFormat {
             width,
             height,
@@ -111,11 +111,10 @@ impl<'b> Frame<'b> {
             width: 0,
             height: 0,
         })?;
-        match order {
-            ByteOrder::BigEndian => reduce::<Rgb565BigEndian>(self.bytes(), width, height, image),
-            ByteOrder::LittleEndian => {
-                reduce::<Rgb565LittleEndian>(self.bytes(), width, height, image)
-            }
-        }
+        let resize = match order {
+            ByteOrder::BigEndian => resize::<Rgb565BigEndian>,
+            ByteOrder::LittleEndian => resize::<Rgb565LittleEndian>,
+        };
+        resize(self.bytes(), width, height, shape, picture)
     }
 }

@@ -5,7 +5,7 @@
 //! # use embedded_hal_async::delay::DelayNs;
 //! # use protocol::TimeUnit;
 //! # async fn main_task(
-//! #     blob: &[u8], arena: &mut [u8], camera: impl FrameSource, delay: impl DelayNs, report: impl Report,
+//! #     blob: &[u8], memory: &mut [u8], camera: impl FrameSource, delay: impl DelayNs, report: impl Report,
 //! #     mut watchdog: impl Watchdog, buffers: [&mut [u8]; 2], microseconds: fn() -> u64,
 //! # ) -> Result<(), firmware::boot::BootError> {
 //! let mut slot = None;
@@ -15,7 +15,7 @@
 //!         camera: "OV2640",
 //!         time_unit: TimeUnit::Microseconds,
 //!     },
-//!     boot(blob, &mut slot, arena)?,
+//!     boot(blob, &mut slot, memory)?,
 //!     Supervisor::new(camera, delay, Policy::default()),
 //!     Smoothing::new(Method::Exponential { weight: 96 }, 0x8000),
 //!     report,
@@ -125,7 +125,7 @@ where
         let Buffers { front, back } = buffers;
         let start = (self.clock)();
         let mut processing = Processing {
-            interpreter: &mut self.booted.interpreter,
+            booted: &mut self.booted,
             smoothing: &mut self.smoothing,
             report: &mut self.report,
             clock: &self.clock,

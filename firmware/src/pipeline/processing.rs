@@ -2,15 +2,15 @@
 
 use super::buffers::Capture;
 use super::smoothing::Smoothing;
+use crate::boot::Booted;
 use crate::report::Report;
 use protocol::{
     Candidate, ChunkKind, FaultCounters, FrameReport, Message, PictureMode, StageTimes, chunks,
 };
-use shared_model::{IMAGE_LEN, Image, Interpreter};
 
 /// All of a pipeline but the camera, which fills the next frame meanwhile.
 pub(super) struct Processing<'s, 'm, 'a, R, C> {
-    pub interpreter: &'s mut Interpreter<'m, 'a>,
+    pub booted: &'s mut Booted<'m, 'a>,
     pub smoothing: &'s mut Smoothing,
     pub report: &'s mut R,
     pub clock: &'s C,
@@ -22,17 +22,19 @@ pub(super) struct Processing<'s, 'm, 'a, R, C> {
 impl<R: Report, C: Fn() -> u64> Processing<'_, '_, '_, R, C> {
     /// Classifies and reports what was captured, and says whether that was a frame.
     pub async fn process(&mut self, capture: &Capture<'_>) -> bool {
-        let mut image = [0; IMAGE_LEN];
         let start = (self.clock)();
-        if capture.frame.reduce(&mut image).is_err() {
+        let shape = self.booted.model.input_shape();
+        if capture.frame.resize(shape, self.booted.picture).is_err() {
             return false;
         }
         let resized = (self.clock)();
-        let frame = self.classify(capture, &image, resized - start, resized);
+        let Some(frame) = self.classify(capture, resized - start, resized) else {
+            return false;
+        };
         let classified = (self.clock)();
         self.report.report(&Message::Frame(frame)).await;
         if *self.pictures != PictureMode::Off {
-            for chunk in chunks(capture.counter, ChunkKind::Picture, &image, 0) {
+            for chunk in chunks(capture.counter, ChunkKind::Picture, self.booted.picture, 0) {
                 self.report.report(&Message::Chunk(chunk)).await;
             }
         }
@@ -43,17 +45,18 @@ impl<R: Report, C: Fn() -> u64> Processing<'_, '_, '_, R, C> {
         true
     }
 
+    /// `None` would be a picture of another shape than the network's, which the boot has made impossible.
     fn classify(
         &mut self,
         capture: &Capture<'_>,
-        image: &Image,
         preprocess: u64,
         start: u64,
-    ) -> FrameReport {
-        let classification = self.interpreter.classify(image);
+    ) -> Option<FrameReport> {
+        let picture = &*self.booted.picture;
+        let classification = self.booted.interpreter.classify(picture).ok()?;
         let classify = (self.clock)() - start;
         let probabilities = classification.probabilities();
-        FrameReport {
+        Some(FrameReport {
             counter: capture.counter,
             verdict: self.smoothing.update(&probabilities),
             top: Candidate::top(&probabilities),
@@ -65,6 +68,6 @@ impl<R: Report, C: Fn() -> u64> Processing<'_, '_, '_, R, C> {
                 report: *self.report_time,
             },
             faults: self.faults,
-        }
+        })
     }
 }

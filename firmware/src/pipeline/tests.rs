@@ -8,7 +8,6 @@ use core::cell::{Cell, RefCell};
 use embassy_futures::{block_on, yield_now};
 use protocol::{FaultCounters, StageTimes, TimeUnit};
 use shared_model::encode::encode;
-use shared_model::{Interpreter, Model};
 use std::collections::VecDeque;
 use std::format;
 use std::string::{String, ToString};
@@ -121,8 +120,8 @@ impl DelayNs for NoWait {
 fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Vec<String>> {
     let world = World::default();
     let blob = encode(&network(&[0, 2560])).expect("the network is valid");
-    let (mut slot, mut arena) = (None, [0; 8192]);
-    let booted = crate::boot::boot(&blob, &mut slot, &mut arena).expect("the blob is good");
+    let (mut slot, mut memory) = (None, [0; 8192]);
+    let booted = crate::boot::boot(&blob, &mut slot, &mut memory).expect("the blob is good");
     let camera = Camera {
         world: &world,
         faults: faults.iter().copied().collect(),
@@ -233,9 +232,8 @@ fn a_flood_of_commands_does_not_stop_the_frames() {
 fn each_stage_has_its_own_time() {
     let world = World::default();
     let blob = encode(&network(&[0, 2560])).expect("the network is valid");
-    let model = Model::load(&blob).expect("the blob is good");
-    let mut arena = [0; 8192];
-    let mut interpreter = Interpreter::new(&model, &mut arena).expect("the arena is long enough");
+    let (mut slot, mut memory) = (None, [0; 8192]);
+    let mut booted = crate::boot::boot(&blob, &mut slot, &mut memory).expect("the blob is good");
     // Every look at the clock takes a time that no sum of others equals.
     let clock = || {
         let now = world.now.get();
@@ -259,7 +257,7 @@ fn each_stage_has_its_own_time() {
     let mut keep = Keep(None);
     world.now.set(1);
     let mut processing = Processing {
-        interpreter: &mut interpreter,
+        booted: &mut booted,
         smoothing: &mut smoothing,
         report: &mut keep,
         clock: &clock,

@@ -2,15 +2,18 @@
 
 use super::Report;
 use protocol::{DeviceInfo, FaultReport, FrameReport, Message, Recovery, Verdict};
+use shared_model::graph::List;
 
 /// Logs device information, frames and faults.
 pub struct Log<'m> {
-    labels: &'m [&'m str],
+    labels: Labels<'m>,
 }
+
+type Labels<'m> = List<'m, &'m str>;
 
 impl<'m> Log<'m> {
     /// A log that knows the names of the classes (`Graph::labels`).
-    pub const fn new(labels: &'m [&'m str]) -> Self {
+    pub const fn new(labels: Labels<'m>) -> Self {
         Self { labels }
     }
 
@@ -63,8 +66,8 @@ impl<'m> Log<'m> {
 
     fn label(&self, class: u8) -> &str {
         self.labels
-            .get(usize::from(class))
-            .map_or("a class without a name", |label| *label)
+            .get(class.into())
+            .unwrap_or("a class without a name")
     }
 }
 

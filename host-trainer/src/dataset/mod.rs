@@ -18,7 +18,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use shared_model::Image;
+use shared_model::Shape;
 
 pub use error::DatasetError;
 pub use fetch::{Fetched, fetch};
@@ -43,6 +43,18 @@ pub const CLASSES: [&str; 10] = [
     "ship",
     "truck",
 ];
+
+/// Shape of an image.
+pub const SHAPE: Shape = Shape::new(32, 32, 3);
+
+/// Height and width of an image in pixels.
+pub const IMAGE_SIDE: usize = SHAPE.height as usize;
+
+/// Colour channels of an image.
+pub const IMAGE_CHANNELS: usize = SHAPE.channels as usize;
+
+/// One image, `[h, w, c]`.
+pub type Image = [u8; SHAPE.elements()];
 
 /// The data set as published.
 #[derive(Debug, Clone)]

@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use super::error::DatasetError;
-use super::{CLASSES, Image, LabelledImages};
+use super::{CLASSES, IMAGE_SIDE, Image, LabelledImages};
 
-const PIXELS: usize = 32 * 32;
+const PIXELS: usize = IMAGE_SIDE * IMAGE_SIDE;
 /// Length of one record.
 pub(super) const RECORD_BYTES: usize = 1 + 3 * PIXELS;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use image::{Rgb, RgbImage, imageops};
 
 use super::error::DatasetError;
-use super::{CLASSES, Image, LabelledImages};
+use super::{CLASSES, Image, LabelledImages, SHAPE};
 
 /// The test image of each class, in the order of [`CLASSES`], that its sample shows.
 const TEST_INDICES: [usize; CLASSES.len()] = [10, 82, 75, 8, 159, 16, 29, 60, 73, 28];
@@ -47,7 +47,8 @@ pub fn write_samples(test: &LabelledImages, directory: &Path) -> Result<(), Data
 }
 
 fn to_picture(image: &Image) -> RgbImage {
-    RgbImage::from_raw(32, 32, image.to_vec()).expect("an Image has 3 × 32 × 32 bytes")
+    let (width, height) = (SHAPE.width.into(), SHAPE.height.into());
+    RgbImage::from_raw(width, height, image.to_vec()).expect("an image has its shape's bytes")
 }
 
 fn enlarge_with_margins(picture: &RgbImage) -> RgbImage {

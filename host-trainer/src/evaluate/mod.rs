@@ -8,9 +8,9 @@ use burn::tensor::Device;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use shared_model::graph::Accuracy;
-use shared_model::{Classification, Image, Interpreter, Model};
+use shared_model::{Classification, Interpreter, Model};
 
-use crate::dataset::LabelledImages;
+use crate::dataset::{Image, LabelledImages};
 use crate::network::{DropoutMasks, Network, numbers};
 use crate::recipe::PixelScaling;
 use crate::training::batch::to_tensor;
@@ -125,16 +125,20 @@ pub fn evaluate(
     }
 }
 
-/// The integer network's answer to each image, on all cores.
-pub fn classify_all(model: &Model, images: &[Image]) -> Vec<Classification> {
-    images
+/// The integer network's answer to each picture, on all cores.
+///
+/// # Panics
+/// If a picture has not the shape of the network's input.
+pub fn classify_all(model: &Model, pictures: &[impl AsRef<[u8]> + Sync]) -> Vec<Classification> {
+    pictures
         .par_iter()
         .map_init(
             || vec![0; model.fast_arena_len()],
-            |arena, image| {
+            |arena, picture| {
                 Interpreter::new(model, arena)
                     .expect("the arena has a length that the model asks for")
-                    .classify(image)
+                    .classify(picture.as_ref())
+                    .expect("the picture has the shape of the network's input")
             },
         )
         .collect()

@@ -1,8 +1,8 @@
 //! Which values each layer's output takes, measured on calibration images.
 
 use burn::tensor::Device;
-use shared_model::Image;
 
+use crate::dataset::Image;
 use crate::network::{Network, numbers};
 use crate::recipe::PixelScaling;
 use crate::training::batch::to_tensor;

@@ -2,14 +2,26 @@
 
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
-use shared_model::graph::LayerKind;
 
+use crate::dataset::SHAPE;
 use crate::network::{HIDDEN, Network, numbers};
+
+/// What a layer computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerKind {
+    /// A 3×3 convolution, perhaps with a 2×2 maximum pool behind it.
+    Convolution {
+        /// Whether there is the pool.
+        pool: bool,
+    },
+    /// Every output from every input.
+    Dense,
+}
 
 /// One layer: `y = scale · relu(w · x + bias) + shift`, a channel at a time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatLayer {
-    /// What it computes, with its shapes.
+    /// What it computes.
     pub kind: LayerKind,
     /// Whether there is a ReLU.
     pub relu: bool,
@@ -33,23 +45,16 @@ impl FloatLayer {
 /// Takes a network apart. It stands on a device without autodiff.
 pub fn float_layers(network: &Network) -> Vec<FloatLayer> {
     let mut layers = Vec::new();
-    let mut shape = [
-        shared_model::IMAGE_SIDE,
-        shared_model::IMAGE_SIDE,
-        shared_model::IMAGE_CHANNELS,
-    ];
+    let [mut height, mut width, mut channels] = SHAPE.dimensions();
     for block in &network.blocks {
         let last = block.convolutions.len() - 1;
         for (position, convolution) in block.convolutions.iter().enumerate() {
             let weight = convolution.convolution.weight.val();
             let outputs = weight.dims()[0];
-            let pool = position == last;
             let (scale, shift) = affine(convolution.norm.as_ref(), outputs);
             layers.push(FloatLayer {
                 kind: LayerKind::Convolution {
-                    input: shape.map(to_u16),
-                    output_channels: to_u16(outputs),
-                    pool,
+                    pool: position == last,
                 },
                 relu: true,
                 weights: numbers(weight.permute([0, 2, 3, 1])),
@@ -60,11 +65,11 @@ pub fn float_layers(network: &Network) -> Vec<FloatLayer> {
                 scale,
                 shift,
             });
-            let shrink = if pool { 2 } else { 1 };
-            shape = [shape[0] / shrink, shape[1] / shrink, outputs];
+            channels = outputs;
         }
+        (height, width) = (height / 2, width / 2);
     }
-    layers.push(hidden_layer(network, shape));
+    layers.push(hidden_layer(network, [height, width, channels]));
     layers.push(output_layer(network));
     layers
 }
@@ -77,10 +82,7 @@ fn hidden_layer(network: &Network, [height, width, channels]: [usize; 3]) -> Flo
         .reshape([channels, height, width, HIDDEN])
         .permute([3, 1, 2, 0]);
     FloatLayer {
-        kind: LayerKind::Dense {
-            inputs: to_u16(height * width * channels),
-            outputs: to_u16(HIDDEN),
-        },
+        kind: LayerKind::Dense,
         relu: true,
         weights: numbers(weight),
         bias: bias(network.hidden.bias.as_ref().map(|bias| bias.val()), HIDDEN),
@@ -93,10 +95,7 @@ fn output_layer(network: &Network) -> FloatLayer {
     let weight = network.output.weight.val();
     let [_, classes] = weight.dims();
     FloatLayer {
-        kind: LayerKind::Dense {
-            inputs: to_u16(HIDDEN),
-            outputs: to_u16(classes),
-        },
+        kind: LayerKind::Dense,
         relu: false,
         weights: numbers(weight.transpose()),
         bias: bias(network.output.bias.as_ref().map(|bias| bias.val()), classes),
@@ -118,8 +117,4 @@ fn affine(norm: Option<&BatchNorm>, channels: usize) -> (Vec<f32>, Vec<f32>) {
 
 fn bias(bias: Option<Tensor<1>>, outputs: usize) -> Vec<f32> {
     bias.map_or_else(|| vec![0.0; outputs], numbers)
-}
-
-fn to_u16(dimension: usize) -> u16 {
-    u16::try_from(dimension).expect("no architecture has a dimension of 65,536")
 }

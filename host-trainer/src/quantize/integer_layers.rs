@@ -1,11 +1,11 @@
 //! From a float layer to the integer layer's numbers: see `shared-model/NUMERICS.md`.
 
-use shared_model::encode;
-use shared_model::graph::{LayerKind, Output};
+use shared_model::ops::{Convolution, Dense, Epilogue, Operation, Output};
+use shared_model::{Range, encode};
 
 use super::QuantizeError;
 use super::calibration::ActivationRange;
-use super::float_layers::FloatLayer;
+use super::float_layers::{FloatLayer, LayerKind};
 use crate::recipe::PixelScaling;
 
 /// Real 1 in the units of multipliers and offsets, which a requantization shifts down by 32.
@@ -120,15 +120,7 @@ fn integer_layer(
     units: OutputUnits,
 ) -> Result<encode::Layer, QuantizeError> {
     let inputs = layer.weights.len() / layer.outputs();
-    let mut result = encode::Layer {
-        kind: layer.kind,
-        relu: layer.relu,
-        output,
-        weights: Vec::with_capacity(layer.weights.len()),
-        biases: Vec::new(),
-        multipliers: Vec::new(),
-        offsets: Vec::new(),
-    };
+    let mut result = encode::Layer::without_numbers(operation(layer, output));
     for (channel, weights) in layer.weights.chunks_exact(inputs).enumerate() {
         let place = Place {
             layer: index,
@@ -148,6 +140,23 @@ fn integer_layer(
         result.weights.extend(weights);
     }
     Ok(result)
+}
+
+/// What an integer layer computes; the pool behind it is another operation.
+fn operation(layer: &FloatLayer, output: Output) -> Operation {
+    let outputs = u16::try_from(layer.outputs()).expect("no layer has 65,536 outputs");
+    let epilogue = Epilogue {
+        relu: layer.relu,
+        output,
+        multipliers: Range::EMPTY,
+        offsets: Range::EMPTY,
+    };
+    match layer.kind {
+        LayerKind::Convolution { .. } => {
+            Operation::Convolution(Convolution::same_3x3(outputs, epilogue))
+        }
+        LayerKind::Dense => Operation::Dense(Dense::new(outputs, epilogue)),
+    }
 }
 
 /// One output channel's weights, times the real value of 1 in their input channel.
@@ -234,21 +243,6 @@ fn to_i64(value: f64, Place { layer, channel }: Place) -> Result<i64, QuantizeEr
     Ok(value.round() as i64)
 }
 
-/// A layer's operation and shapes, for people.
-pub fn describe(kind: &LayerKind) -> String {
-    match kind {
-        LayerKind::Convolution {
-            input: [height, width, channels],
-            output_channels,
-            pool,
-        } => format!(
-            "conv 3×3 {height}×{width}×{channels} → {output_channels}{}",
-            if *pool { ", pool" } else { "" }
-        ),
-        LayerKind::Dense { inputs, outputs } => format!("dense {inputs} → {outputs}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,10 +276,7 @@ mod tests {
     #[test]
     fn logits_get_fewer_fraction_bits_rather_than_clipped_weights() {
         let layer = |weight: f32| FloatLayer {
-            kind: LayerKind::Dense {
-                inputs: 2,
-                outputs: 1,
-            },
+            kind: LayerKind::Dense,
             relu: false,
             weights: vec![weight, -weight],
             bias: vec![0.0],

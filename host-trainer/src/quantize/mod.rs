@@ -11,12 +11,14 @@ mod sqnr;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use shared_model::encode::{self, EncodeError};
-use shared_model::graph::{Accuracy, Output, PixelScaling, Provenance};
-use shared_model::{AlignedBytes, Image, LoadError, Model};
+use shared_model::encode::{self, EncodeError, KnownPicture};
+use shared_model::graph::{Accuracy, Decision, Provenance};
+use shared_model::{AlignedBytes, LoadError, Model};
 
+use crate::dataset::{Image, SHAPE};
 use crate::evaluate::float_logits;
 use crate::network::Network;
+use crate::operations::{OperationSummary, summaries};
 use crate::recipe::Recipe;
 use calibration::Calibration;
 use float_layers::{FloatLayer, float_layers};
@@ -97,9 +99,9 @@ pub enum QuantizeError {
 /// An integer network.
 pub struct Quantization {
     layers: Vec<encode::Layer>,
-    padding: [i8; 3],
+    padding: Vec<i8>,
     logit_fraction_bits: u8,
-    known_answer: Image,
+    known_picture: Image,
 }
 
 /// How a network was quantized, for people.
@@ -107,45 +109,36 @@ pub struct Quantization {
 pub struct QuantizationReport {
     /// Training images that the ranges were measured on.
     pub calibration_images: usize,
-    /// Other training images, by which each layer's clip was chosen.
+    /// Other training images, by which each clip was chosen.
     pub choice_images: usize,
-    /// What was tried for all layers alike.
+    /// What was tried for all operations alike.
     pub tried: Vec<Trial>,
-    /// Signal to quantization noise ratio of the logits in dB, with each layer's own clip.
+    /// Signal to quantization noise ratio of the logits in dB, with each operation's own clip.
     pub logits_sqnr_db: f64,
     /// In the order of computation.
-    pub layers: Vec<LayerReport>,
+    pub operations: Vec<OperationReport>,
 }
 
-/// A clip for all layers, and what it is worth.
+/// A clip for all operations, and what it is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// Part of each layer's outputs that is cut off at each end.
+    /// Part of each operation's outputs that is cut off at each end.
     pub clip: f64,
     /// Signal to quantization noise ratio of the logits, in dB.
     pub logits_sqnr_db: f64,
 }
 
-/// How one layer was quantized.
+/// How one operation was quantized.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LayerReport {
-    /// Operation and shapes.
-    pub layer: String,
-    /// Shape `[h, w, c]` of the output.
-    pub output_shape: [u16; 3],
-    /// Multiplications for one image.
-    pub multiply_accumulates: u64,
-    /// Size of its numbers in the blob.
-    pub bytes: u32,
-    /// Part of the outputs that was cut off at each end; `None` of the logits, which have 32 bits.
+pub struct OperationReport {
+    /// What the blob says about it.
+    #[serde(flatten)]
+    pub summary: OperationSummary,
+    /// Part of the outputs that was cut off at each end; `None` of the logits, which have 32 bits, and of a pool.
     pub clip: Option<f64>,
-    /// Real distance of two neighbouring output integers.
-    pub scale: f32,
-    /// Integer that stands for 0.
-    pub zero_point: i8,
     /// Signal to quantization noise ratio of the output against the float network in dB: of the logits by the images
-    /// that choices were made by, of others by the calibration's.
-    pub sqnr_db: f64,
+    /// that choices were made by, of others by the calibration's. `None` where the same step's pool follows.
+    pub sqnr_db: Option<f64>,
 }
 
 /// Quantizes `network`, which stands on `device` without autodiff. Ranges are measured on the first half of `images`
@@ -175,7 +168,7 @@ pub fn quantize(
         choice_images: chosen_by.len(),
         tried,
         logits_sqnr_db: best.sqnr_db,
-        layers: layer_reports(&Model::load(&blob)?, &best, measured, &calibration),
+        operations: operation_reports(&Model::load(&blob)?, &best, measured, &calibration),
     };
     Ok((best.quantization, report))
 }
@@ -198,36 +191,28 @@ fn try_uniform(search: &Search) -> Result<(Vec<Trial>, Candidate), QuantizeError
     Ok((trials, best.expect("CLIPS is not empty")))
 }
 
-fn layer_reports(
+fn operation_reports(
     model: &Model,
     candidate: &Candidate,
     images: &[Image],
     calibration: &Calibration,
-) -> Vec<LayerReport> {
-    let graph = model.graph();
-    let clips = candidate.clips.iter().map(|&clip| Some(CLIPS[clip]));
-    let ratios = sqnr::of_hidden_layers(model, images, calibration);
-    let layers = graph.layers.iter();
-    layers
-        .zip(clips.chain([None]))
-        .zip(ratios.into_iter().chain([candidate.sqnr_db]))
-        .map(|((layer, clip), sqnr_db)| {
-            let (scale, zero_point) = match layer.output {
-                Output::Int8 { scale, zero_point } => (scale, zero_point),
-                Output::Logits => (sqnr::logit_scale(graph), 0),
-            };
-            LayerReport {
-                layer: describe(&layer.kind),
-                output_shape: layer.kind.output_shape(),
-                multiply_accumulates: layer.kind.multiply_accumulates(),
-                bytes: size(layer),
-                clip,
-                scale,
-                zero_point,
-                sqnr_db,
-            }
-        })
-        .collect()
+) -> Vec<OperationReport> {
+    let mut ratios = sqnr::of_hidden_steps(model, images, calibration);
+    ratios.push(candidate.sqnr_db);
+    let summaries = summaries(model);
+    let steps: Vec<usize> = summaries.iter().map(|summary| summary.step).collect();
+    let reports = summaries.into_iter().enumerate().map(|(index, summary)| {
+        let step = summary.step;
+        let is_first = index == 0 || steps[index - 1] != step;
+        let is_last = steps.get(index + 1) != Some(&step);
+        let clip = candidate.clips.get(step).filter(|_| is_first);
+        OperationReport {
+            summary,
+            clip: clip.map(|&clip| CLIPS[clip]),
+            sqnr_db: is_last.then_some(ratios[step]),
+        }
+    });
+    reports.collect()
 }
 
 fn check_finite(layers: &[FloatLayer]) -> Result<(), QuantizeError> {
@@ -267,17 +252,17 @@ impl Quantization {
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),
-            padding: self.padding,
-            pixel_scaling: PixelScaling {
-                mean: mean.iter().map(|mean| 255.0 * mean).collect(),
-                scale: deviation
-                    .iter()
-                    .map(|deviation| 1.0 / (255.0 * deviation))
-                    .collect(),
-            },
+            input: SHAPE,
+            padding: self.padding.clone(),
+            mean: mean.iter().map(|mean| 255.0 * mean).collect(),
+            scale: deviation
+                .iter()
+                .map(|deviation| 1.0 / (255.0 * deviation))
+                .collect(),
             layers: self.layers.clone(),
             logit_fraction_bits: self.logit_fraction_bits,
-            known_answer: self.known_answer,
+            decision: Decision::default(),
+            known_picture: KnownPicture::Pixels(self.known_picture.to_vec()),
             accuracy,
             provenance: Provenance {
                 preset: &recipe.preset,
@@ -285,20 +270,8 @@ impl Quantization {
                 seed: recipe.seed,
                 trainer: env!("CARGO_PKG_VERSION"),
             },
+            extensions: Vec::new(),
         };
         Ok(encode::encode(&network)?)
     }
-}
-
-pub use integer_layers::describe;
-
-/// Bytes of a layer's numbers in the blob.
-pub fn size(layer: &shared_model::graph::Layer) -> u32 {
-    let ranges = [
-        layer.weights,
-        layer.biases,
-        layer.multipliers,
-        layer.offsets,
-    ];
-    ranges.iter().map(|range| range.len).sum()
 }

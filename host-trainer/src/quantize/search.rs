@@ -7,12 +7,14 @@
 //! down, whatever the clip, and was left out.
 
 use rayon::prelude::*;
-use shared_model::{Image, Model};
+use shared_model::ops::{MaxPool, Operation};
+use shared_model::{Model, encode};
 
 use super::calibration::{ActivationRange, Calibration};
-use super::float_layers::FloatLayer;
+use super::float_layers::{FloatLayer, LayerKind};
 use super::integer_layers::{self, InputQuantization};
 use super::{NOT_MEASURED, Quantization, QuantizeError, sqnr};
+use crate::dataset::Image;
 use crate::recipe::Recipe;
 
 /// Parts of the activations cut off at each end that are tried.
@@ -97,15 +99,19 @@ impl<'a> Search<'a> {
 
     fn quantized(&self, clips: &[usize]) -> Result<Quantization, QuantizeError> {
         let mut input = InputQuantization::of_image(self.recipe.pixel_scaling);
-        let padding = input
-            .padding()
-            .try_into()
-            .expect("an image has three channels");
+        let padding = input.padding();
         let mut layers = Vec::new();
         let (last, hidden) = self.layers.split_last().expect("a network has layers");
         for (index, layer) in hidden.iter().enumerate() {
             let range = self.ranges[index][clips[index]];
             layers.push(integer_layers::hidden_layer(index, layer, &input, range)?);
+            match layer.kind {
+                LayerKind::Convolution { pool: true } => {
+                    let pool = Operation::MaxPool(MaxPool::HALVING);
+                    layers.push(encode::Layer::without_numbers(pool));
+                }
+                LayerKind::Convolution { pool: false } | LayerKind::Dense => {}
+            }
             input = InputQuantization::of_activation(range);
         }
         let (logits, logit_fraction_bits) =
@@ -115,7 +121,7 @@ impl<'a> Search<'a> {
             layers,
             padding,
             logit_fraction_bits,
-            known_answer: self.images[0],
+            known_picture: self.images[0],
         })
     }
 }

@@ -1,11 +1,12 @@
 //! Signal to quantization noise ratio of the integer network against the float network.
 
 use rayon::prelude::*;
-use shared_model::graph::{Graph, Output};
-use shared_model::{Hook, Image, Interpreter, Model};
+use shared_model::{Hook, Interpreter, Model};
 
 use super::calibration::Calibration;
+use crate::dataset::Image;
 use crate::evaluate::classify_all;
+use crate::operations::{logit_scale, summaries};
 
 /// Sums of squares of a signal and of its error.
 #[derive(Clone, Copy, Default)]
@@ -37,7 +38,7 @@ impl Power {
 ///
 /// `float` holds the float network's logits, `[images][classes]`.
 pub fn of_logits(model: &Model, images: &[Image], float: &[f32]) -> f64 {
-    let scale = f64::from(logit_scale(model.graph()));
+    let scale = f64::from(logit_scale(model));
     let mut power = Power::default();
     let answers = classify_all(model, images);
     let classes = model.graph().labels.len();
@@ -49,29 +50,44 @@ pub fn of_logits(model: &Model, images: &[Image], float: &[f32]) -> f64 {
     power.decibels()
 }
 
-/// Of every layer but the last, which is measured by [`of_logits`]: in dB.
-pub fn of_hidden_layers(model: &Model, images: &[Image], calibration: &Calibration) -> Vec<f64> {
-    let hidden = model.graph().layers.len() - 1;
+/// Of every step but the last, which is measured by [`of_logits`]: in dB.
+pub fn of_hidden_steps(model: &Model, images: &[Image], calibration: &Calibration) -> Vec<f64> {
+    let operations = summaries(model);
+    let steps = model.steps().iter().zip(&calibration.activations);
+    let steps = steps.map(|(step, activations)| {
+        let operation = &operations[step.operation];
+        let scale = operation.scale.zip(operation.zero_point);
+        let (scale, zero_point) = scale.expect("a hidden step gives activations");
+        HiddenStep {
+            scale: scale.into(),
+            zero_point: zero_point.into(),
+            floats: activations.chunks_exact(step.output.elements()).collect(),
+        }
+    });
+    let steps: Vec<HiddenStep> = steps.collect();
     let powers = images
         .par_iter()
         .enumerate()
         .map_init(
             || vec![0; model.fast_arena_len()],
-            |arena, (index, image)| image_power(model, arena, image, index, calibration),
+            |arena, (index, image)| image_power(model, arena, image, index, &steps),
         )
         .collect::<Vec<_>>();
     let sums = powers
         .into_iter()
-        .fold(vec![Power::default(); hidden], |sums, powers| {
+        .fold(vec![Power::default(); steps.len()], |sums, powers| {
             let pairs = sums.into_iter().zip(powers);
             pairs.map(|(sum, power)| sum.plus(power)).collect()
         });
     sums.into_iter().map(Power::decibels).collect()
 }
 
-/// Real value of a logit's 1.
-pub fn logit_scale(graph: &Graph) -> f32 {
-    1.0 / (1_u32 << graph.logit_fraction_bits) as f32
+/// A step whose output is activations.
+struct HiddenStep<'a> {
+    scale: f64,
+    zero_point: f64,
+    /// What the float network has there, an image.
+    floats: Vec<&'a [f32]>,
 }
 
 fn image_power(
@@ -79,46 +95,39 @@ fn image_power(
     arena: &mut [u8],
     image: &Image,
     index: usize,
-    calibration: &Calibration,
+    steps: &[HiddenStep],
 ) -> Vec<Power> {
-    let graph = model.graph();
-    let floats = graph
-        .layers
-        .iter()
-        .zip(&calibration.activations)
-        .map(|(layer, activations)| {
-            let [height, width, channels] = layer.kind.output_shape().map(usize::from);
-            let size = height * width * channels;
-            &activations[index * size..(index + 1) * size]
-        });
     let mut comparison = Comparison {
-        graph,
-        floats: floats.collect(),
-        powers: vec![Power::default(); graph.layers.len() - 1],
+        steps,
+        floats: steps.iter().map(|step| step.floats[index]).collect(),
+        powers: vec![Power::default(); steps.len()],
     };
     Interpreter::new(model, arena)
         .expect("the arena has a length that the model asks for")
-        .classify_with(image, &mut comparison);
+        .classify_with(image, &mut comparison)
+        .expect("the model was made for such images");
     comparison.powers
 }
 
-/// Compares each row with what is left of the float network's activations of its layer.
+/// Compares each row with what is left of the float network's activations of its step.
 struct Comparison<'a> {
-    graph: &'a Graph<'a>,
+    steps: &'a [HiddenStep<'a>],
     floats: Vec<&'a [f32]>,
     powers: Vec<Power>,
 }
 
 impl Hook for Comparison<'_> {
-    fn leave(&mut self, layer: usize, row: &[i8]) {
-        let Output::Int8 { scale, zero_point } = self.graph.layers[layer].output else {
+    fn leave(&mut self, step: usize, row: &[i8]) {
+        let Some(&HiddenStep {
+            scale, zero_point, ..
+        }) = self.steps.get(step)
+        else {
             return;
         };
-        let (floats, rest) = self.floats[layer].split_at(row.len());
+        let (floats, rest) = self.floats[step].split_at(row.len());
         for (&float, &integer) in floats.iter().zip(row) {
-            let real = f64::from(scale) * (f64::from(integer) - f64::from(zero_point));
-            self.powers[layer].add(float, real);
+            self.powers[step].add(float, scale * (f64::from(integer) - zero_point));
         }
-        self.floats[layer] = rest;
+        self.floats[step] = rest;
     }
 }

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use shared_model::{IMAGE_SIDE, Image};
 
 use super::canvas::{DrawingResult, Figure, LARGE_TEXT, ReportError, centred, save_png};
-use crate::dataset::{CLASSES, LabelledImages};
+use crate::dataset::{CLASSES, IMAGE_SIDE, Image, LabelledImages};
 use crate::evaluate::Mistake;
 
 /// Between two images, and around them, in pixels.

@@ -6,12 +6,11 @@ use std::path::Path;
 use image::{Rgb, RgbImage};
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use shared_model::Image;
 use tempfile::TempDir;
 
 use super::history::{Epoch, History, Validation};
 use super::*;
-use crate::dataset::{CLASSES, LabelledImages};
+use crate::dataset::{CLASSES, Image, LabelledImages};
 
 const BLUE: Rgb<u8> = Rgb([31, 119, 180]);
 const ORANGE: Rgb<u8> = Rgb([255, 127, 14]);

@@ -11,9 +11,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use shared_model::{IMAGE_CHANNELS, IMAGE_SIDE, Image};
 
-use crate::dataset::LabelledImages;
+use crate::dataset::{IMAGE_CHANNELS, IMAGE_SIDE, Image, LabelledImages};
 use crate::network::{DropoutMasks, HIDDEN};
 use crate::recipe::{Augmentation, Border, PixelScaling, Recipe};
 

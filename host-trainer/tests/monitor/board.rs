@@ -7,12 +7,13 @@ use std::sync::OnceLock;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use host_trainer::dataset::Image;
 use protocol::{
     BootFailure, Candidate, ChunkKind, Decoder, DeviceInfo, FRAME_LEN, FaultClass, FaultCounters,
     FaultReport, FrameReport, Label, Message, PictureMode, Received, Recovery, Request, Shape,
     StageTimes, TimeUnit, VERSION, Verdict, chunks, encode,
 };
-use shared_model::{AlignedBytes, IMAGE_LEN, Image, Interpreter, Model};
+use shared_model::{AlignedBytes, Interpreter, Model};
 
 /// No test waits longer for the other side.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,7 +26,7 @@ fn repository_file(path: &str) -> PathBuf {
 pub fn sample(class: &str) -> Image {
     let path = repository_file(&format!("data/samples/{class}.png"));
     let picture = image::open(path).unwrap().to_rgb8();
-    <[u8; IMAGE_LEN]>::try_from(picture.into_raw()).expect("samples have 32×32 pixels")
+    Image::try_from(picture.into_raw()).expect("samples have 32×32 pixels")
 }
 
 fn model() -> &'static Model<'static> {
@@ -45,7 +46,8 @@ pub fn report(counter: u32, image: &Image, faults: FaultCounters) -> FrameReport
     let mut arena = vec![0; model().arena_len()];
     let classification = Interpreter::new(model(), &mut arena)
         .unwrap()
-        .classify(image);
+        .classify(image)
+        .unwrap();
     let top = Candidate::top(&classification.probabilities());
     let Candidate { class, probability } = top[0];
     FrameReport {
@@ -76,7 +78,7 @@ fn introduction() -> Vec<Message<'static>> {
         camera: "OV2640",
         model: graph.name,
         crc32: model().crc32(),
-        blob_len: 562_896,
+        blob_len: 562_944,
         arena_len: model().arena_len() as u32,
         plan: "streaming",
         input: Shape {
@@ -88,7 +90,7 @@ fn introduction() -> Vec<Message<'static>> {
         logit_fraction_bits: graph.logit_fraction_bits,
         time_unit: TimeUnit::Microseconds,
     };
-    let labels = (0..).zip(&graph.labels);
+    let labels = (0..).zip(graph.labels.iter());
     let labels = labels.map(|(index, text)| Message::Label(Label { index, text }));
     std::iter::once(Message::DeviceInfo(info))
         .chain(labels)

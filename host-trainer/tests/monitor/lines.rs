@@ -6,8 +6,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
 
+use host_trainer::dataset::Image;
 use protocol::{BootFailure, FaultClass, FaultCounters, Message, PictureMode, Request};
-use shared_model::Image;
 
 use super::board::{Board, hang_up, listen, report, sample, tcp_board, wire};
 use super::{fail, succeed};

@@ -7,8 +7,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use host_trainer::dataset::Image;
 use protocol::{PictureMode, Request};
-use shared_model::Image;
 use vt100::{Color, Parser};
 
 use super::board::{PATIENCE, listen, sample};

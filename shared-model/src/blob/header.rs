@@ -1,14 +1,13 @@
 //! The fixed part of a blob.
 
-use super::LoadError;
-use crate::BLOB_ALIGNMENT;
+use crate::{BLOB_ALIGNMENT, error::LoadError};
 use crc::{CRC_32_ISO_HDLC, Crc};
 
 /// The first bytes of every blob.
 pub(crate) const MAGIC: [u8; 8] = *b"INT8NET\0";
 
 /// The version of the format that this crate reads and writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Magic, version, total length, CRC, length of the graph.
 pub(crate) const HEADER_LEN: usize = 24;

@@ -4,34 +4,49 @@
 mod tests;
 
 use crate::{
-    AlignedBytes, BLOB_ALIGNMENT, FORMAT_VERSION, IMAGE_CHANNELS, IMAGE_SIDE, Image, Interpreter,
-    LoadError, Model,
+    AlignedBytes, BLOB_ALIGNMENT, FORMAT_VERSION, Interpreter, LoadError, Model, Range, Shape,
     blob::header::{CRC_START, HEADER_LEN, MAGIC, checksum},
-    graph::{
-        self, Accuracy, Graph, Input, KnownAnswer, LayerKind, MAX_LABELS, MAX_LAYERS, Output,
-        PixelScaling, Provenance, Range,
-    },
+    graph::{Accuracy, Decision, Extension, KnownImage, Message, Provenance},
+    ops::{Operation, Parameters},
 };
 use alloc::{string::String, vec, vec::Vec};
 use core::iter;
 
-/// A layer with its numbers; see [`graph::Layer`].
+/// An operation with its numbers; those that it does not have are empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// What it computes, with its shapes.
-    pub kind: LayerKind,
-    /// Whether the accumulator is cut off below at zero.
-    pub relu: bool,
-    /// What comes out.
-    pub output: Output,
+    /// What it computes. Its ranges are set by [`encode`].
+    pub operation: Operation,
     /// `[out][ky][kx][in]` of a convolution, `[out][in]` of a dense layer; -127 … 127.
     pub weights: Vec<i8>,
     /// One an output channel.
     pub biases: Vec<i32>,
-    /// One an output channel.
+    /// One an output channel, or a single one.
     pub multipliers: Vec<i32>,
-    /// One an output channel.
+    /// As many as multipliers.
     pub offsets: Vec<i64>,
+}
+
+impl Layer {
+    /// An operation without numbers.
+    pub const fn without_numbers(operation: Operation) -> Self {
+        Self {
+            operation,
+            weights: Vec::new(),
+            biases: Vec::new(),
+            multipliers: Vec::new(),
+            offsets: Vec::new(),
+        }
+    }
+}
+
+/// The image of the known answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnownPicture {
+    /// That of [`pattern`](crate::graph::pattern), which takes no room.
+    Pattern,
+    /// A real one, `[h, w, c]`.
+    Pixels(Vec<u8>),
 }
 
 /// Everything that goes into a blob; ranges, known-answer logits and CRC are computed.
@@ -41,36 +56,34 @@ pub struct Network<'a> {
     pub name: &'a str,
     /// Class names.
     pub labels: Vec<String>,
-    /// For each channel, a pixel outside of the image, with 128 subtracted.
-    pub padding: [i8; IMAGE_CHANNELS],
-    /// How the float network saw a pixel.
-    pub pixel_scaling: PixelScaling,
+    /// Shape of the picture.
+    pub input: Shape,
+    /// For each channel, a pixel outside of the picture, with 128 subtracted.
+    pub padding: Vec<i8>,
+    /// The float network saw `(pixel - mean[c]) * scale[c]`, pixel 0 … 255; informative.
+    pub mean: Vec<f32>,
+    /// See [`Self::mean`].
+    pub scale: Vec<f32>,
     /// In the order of computation.
     pub layers: Vec<Layer>,
     /// F, 0 … 16.
     pub logit_fraction_bits: u8,
-    /// A real image; its logits are computed with the network itself.
-    pub known_answer: Image,
+    /// When a classification is to be believed.
+    pub decision: Decision,
+    /// What the known answer is computed for, with the network itself.
+    pub known_picture: KnownPicture,
     /// Measured on the test set.
     pub accuracy: Accuracy,
     /// The training run.
     pub provenance: Provenance<'a>,
+    /// Kind and content of each.
+    pub extensions: Vec<(u16, Vec<u8>)>,
 }
 
 /// Why a network cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// More labels or layers than the format has room for.
-    #[error("the network has {found} {what}, but the format has room for {limit}")]
-    TooMany {
-        /// Labels or layers.
-        what: &'static str,
-        /// How many the network has.
-        found: usize,
-        /// How many there may be.
-        limit: usize,
-    },
     /// Longer than 4 GiB.
     #[error("the blob would have {len} bytes, but its length is a number of 32 bits")]
     TooLong {
@@ -91,105 +104,85 @@ pub enum EncodeError {
 ///
 /// If the network breaks a rule of `FORMAT.md`.
 pub fn encode(network: &Network) -> Result<AlignedBytes, EncodeError> {
-    let (mut graph, section) = unanswered(network)?;
-    let blob = write(&graph, &section)?;
-    graph.known_answer.logits = logits(&blob, &network.known_answer)?;
-    write(&graph, &section)
+    let (mut message, section) = unanswered(network)?;
+    let blob = write(&message, &section)?;
+    message.known_logits = known_logits(&blob)?;
+    write(&message, &section)
 }
 
-/// The graph with zeros for the logits of the known answer, and the section.
-pub(crate) fn unanswered<'a>(network: &'a Network) -> Result<(Graph<'a>, Vec<u8>), EncodeError> {
-    let (layers, image, section) = lay_out(network)?;
-    let labels = bounded("labels", network.labels.iter().map(String::as_str))?;
-    let logits = labels.iter().map(|_| 0).collect();
-    let graph = Graph {
+/// The message with zeros for the logits of the known answer, and the section.
+pub(crate) fn unanswered<'a>(network: &'a Network) -> Result<(Message<'a>, Vec<u8>), EncodeError> {
+    let mut section = Vec::new();
+    let operations = network.layers.iter();
+    let operations = operations.map(|layer| append_layer(&mut section, layer));
+    let operations = operations.collect::<Result<_, _>>()?;
+    let known_image = match &network.known_picture {
+        KnownPicture::Pattern => KnownImage::Pattern,
+        KnownPicture::Pixels(pixels) => {
+            KnownImage::Pixels(append(&mut section, pixels.iter().map(|&pixel| [pixel]))?)
+        }
+    };
+    let extensions = network.extensions.iter().map(|(kind, content)| {
+        Ok(Extension {
+            kind: *kind,
+            range: append(&mut section, content.iter().map(|&byte| [byte]))?,
+        })
+    });
+    let extensions = extensions.collect::<Result<_, EncodeError>>()?;
+    let labels: Vec<&str> = network.labels.iter().map(String::as_str).collect();
+    let message = Message {
         name: network.name,
+        known_logits: vec![0; labels.len()],
         labels,
-        input: input(network),
-        layers,
+        input: network.input,
+        padding: network.padding.clone(),
+        mean: network.mean.clone(),
+        scale: network.scale.clone(),
+        operations,
         logit_fraction_bits: network.logit_fraction_bits,
-        known_answer: KnownAnswer { image, logits },
+        decision: network.decision,
+        known_image,
         accuracy: network.accuracy,
         provenance: network.provenance,
+        extensions,
     };
-    Ok((graph, section))
+    Ok((message, section))
 }
 
-fn input(network: &Network) -> Input {
-    Input {
-        height: IMAGE_SIDE as u16,
-        width: IMAGE_SIDE as u16,
-        channels: IMAGE_CHANNELS as u16,
-        padding: network.padding.into_iter().collect(),
-        pixel_scaling: network.pixel_scaling.clone(),
-    }
-}
-
-/// What the network in `blob` gives for `image`.
-fn logits(blob: &[u8], image: &Image) -> Result<heapless::Vec<i32, MAX_LABELS>, LoadError> {
+/// What the network in `blob` gives for its known image.
+fn known_logits(blob: &[u8]) -> Result<Vec<i32>, LoadError> {
     let model = Model::load(blob)?;
     let mut arena = vec![0; model.arena_len()];
     let mut interpreter = Interpreter::new(&model, &mut arena)
         .expect("the arena has the length that the model asks for");
-    Ok(interpreter.classify(image).logits)
+    let picture: Vec<u8> = model.known_pixels().collect();
+    let classification = interpreter.classify(&picture);
+    let classification = classification.expect("the picture has the network's shape");
+    Ok(classification.logits.to_vec())
 }
 
-fn bounded<T, const N: usize>(
-    what: &'static str,
-    items: impl ExactSizeIterator<Item = T>,
-) -> Result<heapless::Vec<T, N>, EncodeError> {
-    let found = items.len();
-    if found > N {
-        return Err(EncodeError::TooMany {
-            what,
-            found,
-            limit: N,
-        });
-    }
-    Ok(items.collect())
+/// Writes the numbers of a layer to the section.
+fn append_layer(section: &mut Vec<u8>, layer: &Layer) -> Result<Operation, EncodeError> {
+    let parameters = Parameters {
+        weights: append(section, layer.weights.iter().map(|w| w.to_le_bytes()))?,
+        biases: append(section, layer.biases.iter().map(|b| b.to_le_bytes()))?,
+        multipliers: append(section, layer.multipliers.iter().map(|m| m.to_le_bytes()))?,
+        offsets: append(section, layer.offsets.iter().map(|o| o.to_le_bytes()))?,
+    };
+    let mut operation = layer.operation;
+    operation.set_parameters(parameters);
+    Ok(operation)
 }
 
-type Layout = (heapless::Vec<graph::Layer, MAX_LAYERS>, Range, Vec<u8>);
-
-/// Layers with their ranges, the range of the known-answer image, and the section.
-fn lay_out(network: &Network) -> Result<Layout, EncodeError> {
-    let mut section = Vec::new();
-    let mut layers = Vec::new();
-    for layer in &network.layers {
-        layers.push(graph::Layer {
-            kind: layer.kind,
-            relu: layer.relu,
-            output: layer.output,
-            weights: append(
-                &mut section,
-                layer.weights.iter().map(|weight| weight.to_le_bytes()),
-            )?,
-            biases: append(
-                &mut section,
-                layer.biases.iter().map(|bias| bias.to_le_bytes()),
-            )?,
-            multipliers: append(
-                &mut section,
-                layer.multipliers.iter().map(|value| value.to_le_bytes()),
-            )?,
-            offsets: append(
-                &mut section,
-                layer.offsets.iter().map(|value| value.to_le_bytes()),
-            )?,
-        });
-    }
-    let image = append(
-        &mut section,
-        network.known_answer.iter().map(|pixel| [*pixel]),
-    )?;
-    Ok((bounded("layers", layers.into_iter())?, image, section))
-}
-
-/// Writes numbers at the next aligned position of the section.
+/// Writes numbers at the next aligned position of the section; none have the empty range.
 fn append<const N: usize>(
     section: &mut Vec<u8>,
     numbers: impl Iterator<Item = [u8; N]>,
 ) -> Result<Range, EncodeError> {
+    let mut numbers = numbers.peekable();
+    if numbers.peek().is_none() {
+        return Ok(Range::EMPTY);
+    }
     align(section);
     let offset = section.len();
     section.extend(numbers.flatten());
@@ -200,8 +193,8 @@ fn append<const N: usize>(
 }
 
 /// A blob without regard to the rules for its graph.
-pub(crate) fn write(graph: &Graph, section: &[u8]) -> Result<AlignedBytes, EncodeError> {
-    let message = postcard::to_allocvec(graph).map_err(EncodeError::Graph)?;
+pub(crate) fn write(message: &Message, section: &[u8]) -> Result<AlignedBytes, EncodeError> {
+    let message = postcard::to_allocvec(message).map_err(EncodeError::Graph)?;
     assemble(&message, section)
 }
 
@@ -229,7 +222,7 @@ pub(crate) fn assemble(message: &[u8], section: &[u8]) -> Result<AlignedBytes, E
 }
 
 /// Writes the CRC that belongs to the rest of the blob.
-pub(crate) fn repair_crc(blob: &mut [u8]) {
+pub fn repair_crc(blob: &mut [u8]) {
     let crc32 = checksum(&blob[CRC_START..]);
     blob[CRC_START - 4..CRC_START].copy_from_slice(&crc32.to_le_bytes());
 }

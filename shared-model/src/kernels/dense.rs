@@ -1,42 +1,90 @@
 //! Dense layers.
 
-use super::{Finish, dot, native};
-use crate::{LayerView, arithmetic::rescale};
+use super::{Cost, Job, Kernel, Need, Place, Turn, Words, dot, parts};
+use crate::{ops::OperationKind, step::Step};
 
-/// Accumulators without bias of four outputs, fewer at the end. `input` is flattened from `[h, w, c]`.
-fn four(view: &LayerView, input: &[i8], first: usize) -> [i32; 4] {
-    let weights = &view.weights[first * input.len()..];
-    if input.len().is_multiple_of(4) && weights.len() >= 4 * input.len() {
-        return native::dot_products(weights, input);
-    }
-    let mut sums = [0; 4];
-    for (sum, weights) in sums.iter_mut().zip(weights.chunks_exact(input.len())) {
-        *sum = dot(weights, input);
-    }
-    sums
+/// Every output from every input, four outputs at a time.
+pub(crate) struct Dense {
+    /// Four dot products of an input, whose length is a multiple of four, with rows of weights.
+    pub dot_products: fn(&[i8], &[i8]) -> [i32; 4],
+    /// Instructions for four multiplications.
+    pub instructions_for_four: u64,
 }
 
-/// Accumulators without bias, in the order of the outputs.
-fn accumulators(view: &LayerView, input: &[i8]) -> impl Iterator<Item = (Finish, i32)> {
-    let outputs = view.biases.len();
-    let sums = (0..outputs)
-        .step_by(4)
-        .flat_map(move |first| four(view, input, first));
-    (0..outputs)
-        .map(|output| Finish::of(view, output))
-        .zip(sums)
+/// [`Dense::dot_products`] in portable Rust.
+pub(crate) fn dot_products(weights: &[i8], input: &[i8]) -> [i32; 4] {
+    let row = |index: usize| &weights[index * input.len()..][..input.len()];
+    [0, 1, 2, 3].map(|index| dot(row(index), input))
 }
 
-/// `[in] → [out]` of a layer that gives activations.
-pub(crate) fn activations(view: &LayerView, input: &[i8], output: &mut [i8]) {
-    for (output, (finish, accumulator)) in output.iter_mut().zip(accumulators(view, input)) {
-        *output = finish.activation(accumulator);
+impl Kernel for Dense {
+    fn name(&self) -> &'static str {
+        "dense"
+    }
+
+    fn fits(&self, step: &Step) -> bool {
+        step.kind == OperationKind::Dense
+    }
+
+    fn need(&self, step: &Step, _: bool) -> Need {
+        Need {
+            rows_in: step.input.height.into(),
+            rows_out: 1,
+            streams: false,
+            kept: 0,
+            sizes: 1,
+            scratch: Words::default(),
+            overlay: Words::default(),
+        }
+    }
+
+    fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {
+        Cost {
+            instructions: step.multiply_accumulates() * self.instructions_for_four / 4,
+            weight_fetches: 1,
+        }
+    }
+
+    fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
+        (turn == 0).then(|| Turn {
+            input_rows: step.input.height.into(),
+            output: 0..1,
+        })
+    }
+
+    fn run(&self, job: Job<'_, '_>) {
+        let (step, input_len) = (job.step, job.input_rows.size());
+        let places = [job.places.input, job.output, Place::EMPTY, Place::EMPTY];
+        let [input, output, ..] = parts(job.arena, places);
+        let input: &[i8] = &bytemuck::cast_slice(input)[..input_len];
+        let output: &mut [i8] = bytemuck::cast_slice_mut(output);
+        for first in (0..step.biases.len()).step_by(4) {
+            for (channel, accumulator) in
+                (first..step.biases.len()).zip(self.four(step, input, first))
+            {
+                let epilogue = step.epilogue(channel);
+                if step.logits {
+                    // There is room for as many as there are labels.
+                    let _ = job.logits.push(epilogue.logit(accumulator));
+                } else {
+                    output[channel] = epilogue.activation(accumulator);
+                }
+            }
+        }
     }
 }
 
-/// `[in] → [out]` of a layer that gives logits.
-pub(crate) fn logits(view: &LayerView, input: &[i8]) -> impl Iterator<Item = i32> {
-    accumulators(view, input).map(|(finish, accumulator)| {
-        rescale(finish.cut(accumulator), finish.multiplier, finish.offset)
-    })
+impl Dense {
+    /// Accumulators without bias of four outputs, fewer at the end. `input` is flattened from `[h, w, c]`.
+    fn four(&self, step: &Step, input: &[i8], first: usize) -> [i32; 4] {
+        let weights = &step.weights[first * input.len()..];
+        if input.len().is_multiple_of(4) && weights.len() >= 4 * input.len() {
+            return (self.dot_products)(weights, input);
+        }
+        let mut sums = [0; 4];
+        for (sum, weights) in sums.iter_mut().zip(weights.chunks_exact(input.len())) {
+            *sum = dot(weights, input);
+        }
+        sums
+    }
 }

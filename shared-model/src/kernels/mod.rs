@@ -1,76 +1,155 @@
-//! The kernels: `arm` and `portable` are the inner loops, twice; the other modules are built from them. See the crate's documentation.
+//! What a kernel is, and the kernels in portable Rust that serve every backend.
+//!
+//! A kernel computes steps of some kind, a few rows at a time. What it needs for a step is a pure function of the step's shapes, so
+//! that plans for any core can be made on any host; all kernels give the same bits.
 
-#[cfg(arm_dsp)]
-mod arm;
+pub(crate) mod average_pool;
 pub(crate) mod dense;
 pub(crate) mod direct;
-pub(crate) mod patches;
-#[cfg_attr(
-    all(arm_dsp, not(feature = "self-test")),
-    allow(dead_code, reason = "the twins of the assembly")
-)]
-mod portable;
-#[cfg(feature = "self-test")]
-pub(crate) mod self_test;
-pub(crate) mod strips;
-pub(crate) mod winograd;
+pub(crate) mod max_pool;
 
-/// The one place where a target chooses its kernels.
-#[cfg(arm_dsp)]
-use arm as native;
-#[cfg(not(arm_dsp))]
-use portable as native;
+use crate::{graph::MAX_LABELS, rows::Rows, step::Step};
+use core::ops::Range;
+use heapless::Vec;
 
-use crate::{LayerView, arithmetic::requantize};
+/// One way to compute steps. Turns are counted from zero; sizes, of which a kernel may have several, from one.
+///
+/// `whole` says that the step's input is there before its first turn, and that the whole output may be computed in one.
+pub(crate) trait Kernel: Sync {
+    /// For a person.
+    fn name(&self) -> &'static str;
 
-/// Pairs of channels that are transformed and multiplied at once.
-const CHUNK_PAIRS: usize = 16;
+    /// Whether it can compute the step at all.
+    fn fits(&self, step: &Step) -> bool;
 
-/// Positions of a transformed tile, 6×6.
-const POSITIONS: usize = 36;
+    /// Memory and rows that it needs.
+    fn need(&self, step: &Step, whole: bool) -> Need;
 
-/// What turns an accumulator of one output channel into its activation.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Finish {
-    pub bias: i32,
-    pub multiplier: i32,
-    pub offset: i64,
-    pub relu: bool,
+    /// What an inference costs.
+    fn cost(&self, step: &Step, size: usize, whole: bool) -> Cost;
+
+    /// A turn; `None` after the last one.
+    fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn>;
+
+    /// Computes a turn whose rows of input are there.
+    fn run(&self, job: Job<'_, '_>);
 }
 
-impl Finish {
-    /// Of an output channel.
-    pub fn of(view: &LayerView, channel: usize) -> Self {
-        Self {
-            bias: view.biases[channel],
-            multiplier: view.multipliers[channel],
-            offset: view.offsets[channel],
-            relu: view.layer.relu,
+/// What a kernel needs for a step besides the step's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// Rows of input that a turn reads, those of the border included.
+    pub rows_in: usize,
+    /// Rows of output that a turn gives at most.
+    pub rows_out: usize,
+    /// Whether it takes rows from the step before and gives rows to the one behind while these are at work; if not, its input and
+    /// its output are whole.
+    pub streams: bool,
+    /// Words that keep their content from the first turn to the last.
+    pub kept: usize,
+    /// The largest size.
+    pub sizes: usize,
+    /// Words of scratch memory.
+    pub scratch: Words,
+    /// Further scratch memory. Where a step is whole and the size the largest, the input is no longer read when this is written, and
+    /// it may lie there.
+    pub overlay: Words,
+}
+
+/// Words of memory as a function of the size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Words {
+    pub fixed: usize,
+    /// For each unit of the size.
+    pub each: usize,
+}
+
+impl Words {
+    pub fn at(self, size: usize) -> usize {
+        self.fixed + self.each * size
+    }
+}
+
+/// What a kernel costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cost {
+    /// An estimate, to compare plans on one backend.
+    pub instructions: u64,
+    /// How often each weight is fetched from the blob.
+    pub weight_fetches: usize,
+}
+
+/// A turn of a kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Turn {
+    /// Rows of input that must be there, counted from the top.
+    pub input_rows: usize,
+    /// Rows of output that it gives; none where it only takes in rows.
+    pub output: Range<usize>,
+}
+
+/// Where the memory of a step is, in words of the arena. Only input and overlay may overlap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    pub input: Place,
+    pub kept: Place,
+    pub scratch: Place,
+    pub overlay: Place,
+}
+
+/// A range of words; smaller than `core::ops::Range`, and can be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub start: u32,
+    pub len: u32,
+}
+
+impl Place {
+    pub const EMPTY: Self = Self { start: 0, len: 0 };
+
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.start as usize + self.len as usize
+    }
+}
+
+/// A turn at work.
+pub(crate) struct Job<'j, 'a> {
+    pub step: &'j Step<'a>,
+    pub size: usize,
+    pub turn: usize,
+    /// Rows of output that are computed.
+    pub rows: Range<usize>,
+    pub arena: &'j mut [u32],
+    pub places: Places,
+    /// How the input is kept.
+    pub input_rows: Rows,
+    /// Where the rows of output go, and how they are kept there; nowhere if the step gives logits.
+    pub output: Place,
+    pub output_rows: Rows,
+    pub logits: &'j mut Vec<i32, MAX_LABELS>,
+}
+
+/// Regions of the arena; empty places are empty regions.
+#[inline(never)]
+pub(crate) fn parts(arena: &mut [u32], places: [Place; 4]) -> [&mut [u32]; 4] {
+    arena
+        .get_disjoint_mut(places.map(Place::range))
+        .expect("a plan keeps what is used together apart, and an arena has its plan's length")
+}
+
+/// The turns of a convolution that computes `rows` rows of accumulators at a time.
+pub(crate) fn convolution_turn(step: &Step, rows: usize, turn: usize) -> Option<Turn> {
+    let side = step.pool_side();
+    let height = usize::from(step.output.height);
+    let rows = (rows / side).max(1);
+    let start = turn * rows;
+    (start < height).then(|| {
+        let end = height.min(start + rows);
+        Turn {
+            input_rows: (end * side + 1).min(step.input.height.into()),
+            output: start..end,
         }
-    }
-
-    /// The one of four accumulators whose activation is largest.
-    #[inline]
-    pub fn pool(&self, [a, b, c, d]: [i32; 4]) -> i32 {
-        if self.multiplier >= 0 {
-            a.max(b).max(c).max(d)
-        } else {
-            a.min(b).min(c).min(d)
-        }
-    }
-
-    /// Bias, ReLU and requantization.
-    #[inline]
-    pub fn activation(&self, accumulator: i32) -> i8 {
-        requantize(self.cut(accumulator), self.multiplier, self.offset)
-    }
-
-    /// Bias and ReLU.
-    #[inline]
-    pub fn cut(&self, accumulator: i32) -> i32 {
-        let floor = if self.relu { 0 } else { i32::MIN };
-        (accumulator + self.bias).max(floor)
-    }
+    })
 }
 
 /// Dot product; the longer of the two is cut off.

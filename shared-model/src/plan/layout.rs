@@ -1,12 +1,92 @@
 //! Where everything of a segment lies.
 
-use super::{
-    Kernel, LayerPlan, Plan, cost,
-    search::{Kernels, Segment, map_words, shares_input},
+use super::{Choice, MAX_SEGMENT, Plan, SegmentPlan, StepPlan};
+use crate::{
+    kernels::{Need, Place, Places},
+    rows::Rows,
+    step::Step,
 };
-use crate::{LayerView, graph::MAX_LAYERS, rows::Rows};
 use core::ops::Range;
 use heapless::Vec;
+
+/// Steps that stream their rows to one another, with what the kernel of each needs.
+#[derive(Clone, Default)]
+pub(super) struct Segment {
+    pub first: usize,
+    pub choices: Vec<(Choice, Need), MAX_SEGMENT>,
+}
+
+impl Segment {
+    /// Whether the segment's input is a whole map before it starts; the rows of the picture come one by one.
+    pub fn is_input_whole(&self) -> bool {
+        self.first > 0
+    }
+
+    /// Whether its only step may be computed in one turn.
+    pub fn is_whole(&self) -> bool {
+        self.choices.len() == 1 && self.is_input_whole()
+    }
+}
+
+/// Rows of a step's input that are kept: all of them at the start of a segment and before a kernel that does not stream; else those
+/// that one turn needs, and room for those that come at once with the last of them.
+fn kept_rows(steps: &[Step], segment: &Segment, index: usize) -> usize {
+    let height = usize::from(steps[segment.first + index].input.height);
+    let (_, need) = &segment.choices[index];
+    let before = index.checked_sub(1).map(|before| &segment.choices[before]);
+    let arriving = before.map_or(1, |(_, need)| need.rows_out);
+    if (index == 0 && segment.is_input_whole()) || !need.streams {
+        height
+    } else {
+        height.min(need.rows_in + arriving - 1)
+    }
+}
+
+/// Words of a step's input.
+fn input_words(steps: &[Step], segment: &Segment, index: usize) -> usize {
+    let input = steps[segment.first + index].input;
+    Rows::new(input, kept_rows(steps, segment, index)).words()
+}
+
+/// Words of the segment's inputs and of what its kernels keep: where scratch memory begins.
+pub(super) fn scratch_start(steps: &[Step], segment: &Segment) -> usize {
+    let choices = segment.choices.iter().enumerate();
+    choices
+        .map(|(index, (_, need))| input_words(steps, segment, index) + need.kept)
+        .sum()
+}
+
+/// Words of the segment's output, the input of the step behind it, which is whole.
+pub(super) fn output_words(steps: &[Step], segment: &Segment) -> usize {
+    let next = steps.get(segment.first + segment.choices.len());
+    next.map_or(0, |step| {
+        Rows::new(step.input, step.input.height.into()).words()
+    })
+}
+
+/// Whether the overlay lies in the input: all of it has been read by the time that the overlay is written.
+fn is_overlaid(need: &Need, size: usize, is_whole: bool) -> bool {
+    is_whole && size == need.sizes
+}
+
+/// Where the scratch memory of a kernel ends.
+pub(super) fn scratch_end(need: &Need, size: usize, is_whole: bool, free: usize) -> usize {
+    let (scratch, overlay) = (need.scratch.at(size), need.overlay.at(size));
+    if is_overlaid(need, size, is_whole) {
+        free.max(overlay) + scratch
+    } else {
+        free + scratch + overlay
+    }
+}
+
+/// Words of the arena that a segment needs, its output included.
+pub(super) fn words(steps: &[Step], segment: &Segment) -> usize {
+    let free = scratch_start(steps, segment);
+    let ends = segment.choices.iter();
+    let ends =
+        ends.map(|(choice, need)| scratch_end(need, choice.size.into(), segment.is_whole(), free));
+    ends.max().unwrap_or(free) + output_words(steps, segment)
+}
 
 /// Hands out words from one end of the arena.
 struct Allocator {
@@ -16,116 +96,94 @@ struct Allocator {
 }
 
 impl Allocator {
-    fn take(&mut self, words: usize) -> Range<usize> {
+    fn take(&mut self, words: usize) -> Place {
         let start = self.next;
         self.next += words;
         self.place(start..self.next)
     }
 
-    fn place(&self, range: Range<usize>) -> Range<usize> {
-        match self.mirrored {
-            _ if range.is_empty() => 0..0,
-            None => range,
-            Some(end) => end - range.end..end - range.start,
+    fn place(&self, range: Range<usize>) -> Place {
+        let start = match self.mirrored {
+            _ if range.is_empty() => 0,
+            None => range.start,
+            Some(end) => end - range.end,
+        };
+        // An arena has fewer than 2^32 words.
+        Place {
+            start: start as u32,
+            len: range.len() as u32,
         }
     }
 }
 
-/// The rows of a layer's input: all of them at the start of a segment and before a dense layer; else those that one step needs, and
-/// room for those that come at once with the last of them.
-fn rows(views: &[LayerView], first: usize, kernels: &[Kernel], index: usize) -> Rows {
-    let [height, width, channels] = views[first + index].input_shape.map(usize::from);
-    let kernel = kernels[index];
-    let is_whole = (index == 0 && first > 0) || kernel == Kernel::Dense;
-    let arriving = match index.checked_sub(1) {
-        Some(before) => cost::output_rows(&views[first + before], kernels[before]),
-        None => 1,
+/// The steps of a plan from `first` on up to the next segment.
+fn chosen(plan: &Plan, first: usize) -> Segment {
+    let mut segment = Segment {
+        first,
+        choices: Vec::new(),
     };
-    let needed = cost::step_rows(&views[first + index], kernel) + 2 + (arriving - 1);
-    Rows {
-        height,
-        width,
-        channels,
-        kept: if is_whole { height } else { height.min(needed) },
+    let choices = plan.choices[first..].iter().take(MAX_SEGMENT);
+    let others = choices.clone().skip(1);
+    let len = 1 + others.take_while(|choice| !choice.begins_segment).count();
+    let is_whole = len == 1 && segment.is_input_whole();
+    for (choice, step) in choices.take(len).zip(&plan.steps[first..]) {
+        let kernel = plan.backend.kernels[usize::from(choice.kernel)];
+        // A segment has no more steps than that.
+        let _ = segment.choices.push((*choice, kernel.need(step, is_whole)));
     }
+    segment
 }
 
-/// Lays out a segment from its input on, and gives the words up to the end of its scratch memory.
-fn lay_out(
-    views: &[LayerView],
-    first: usize,
-    kernels: &Kernels,
-    allocator: &mut Allocator,
-    plans: &mut Vec<LayerPlan, MAX_LAYERS>,
-) -> usize {
-    let start = plans.len();
-    for (index, &kernel) in kernels.iter().enumerate() {
-        let view = &views[first + index];
-        let rows = rows(views, first, kernels, index);
-        let is_alone = kernels.len() == 1 && first > 0;
-        // A plan has no more layers than there is room for.
-        let _ = plans.push(LayerPlan {
+/// Words of the arena that a plan needs.
+pub(super) fn plan_words(plan: &Plan) -> usize {
+    let firsts = (0..plan.choices.len()).filter(|&first| plan.choices[first].begins_segment);
+    let words = firsts.map(|first| words(plan.steps, &chosen(plan, first)));
+    words.max().unwrap_or_default()
+}
+
+/// Lays out the segment that begins with step `first`, from its input on.
+pub(super) fn segment(plan: &Plan, first: usize, is_mirrored: bool) -> SegmentPlan {
+    let steps = plan.steps;
+    let segment = chosen(plan, first);
+    let (free, is_whole) = (scratch_start(steps, &segment), segment.is_whole());
+    let allocator = |is_mirrored: bool| Allocator {
+        next: 0,
+        mirrored: is_mirrored.then_some(plan.words),
+    };
+    let mut laid_out = SegmentPlan {
+        first,
+        steps: Vec::new(),
+        output: allocator(!is_mirrored).take(output_words(steps, &segment)),
+        is_mirrored,
+    };
+    let mut allocator = allocator(is_mirrored);
+    for (index, (choice, need)) in segment.choices.iter().enumerate() {
+        let (step, size) = (&steps[first + index], usize::from(choice.size));
+        let input = allocator.take(input_words(steps, &segment, index));
+        let kept = allocator.take(need.kept);
+        let end = scratch_end(need, size, is_whole, free);
+        let (scratch_len, overlay_len) = (need.scratch.at(size), need.overlay.at(size));
+        let (scratch, overlay) = if is_overlaid(need, size, is_whole) {
+            (end - scratch_len..end, 0..overlay_len)
+        } else {
+            (free..free + scratch_len, end - overlay_len..end)
+        };
+        let kernel = plan.backend.kernels[usize::from(choice.kernel)];
+        // As many as the segment has.
+        let _ = laid_out.steps.push(StepPlan {
             kernel,
-            is_input_whole: index == 0 && first > 0,
-            is_alone,
-            weight_fetches: cost::weight_fetches(view, kernel, is_alone),
-            input: allocator.take(rows.len().div_ceil(4)),
-            filters: allocator.take(cost::filters(view, kernel)),
-            rows,
-            scratch: 0..0,
-            products: 0..0,
+            places: Places {
+                input,
+                kept,
+                scratch: allocator.place(scratch),
+                overlay: allocator.place(overlay),
+            },
+            size,
+            weight_fetches: kernel.cost(step, size, is_whole).weight_fetches,
+            rows: Rows::new(step.input, kept_rows(steps, &segment, index)),
+            is_input_whole: index == 0 && segment.is_input_whole(),
+            is_whole,
         });
     }
-    let free = allocator.next;
-    let mut end = free;
-    for ((&kernel, view), plan) in kernels.iter().zip(&views[first..]).zip(&mut plans[start..]) {
-        let (scratch, products) = cost::scratch(view, kernel);
-        let mut scratch_start = free;
-        let mut products_start = free + scratch;
-        if shares_input(view, first, kernels) {
-            products_start = 0;
-            scratch_start = free.max(products);
-        }
-        plan.scratch = allocator.place(scratch_start..scratch_start + scratch);
-        plan.products = allocator.place(products_start..products_start + products);
-        end = end
-            .max(scratch_start + scratch)
-            .max(products_start + products);
-    }
-    end
-}
-
-/// Words of the arena that a segment needs, its output included.
-pub(super) fn segment_words(views: &[LayerView], first: usize, kernels: &Kernels) -> usize {
-    let mut allocator = Allocator {
-        next: 0,
-        mirrored: None,
-    };
-    let words = lay_out(views, first, kernels, &mut allocator, &mut Vec::new());
-    words + map_words(views, first + kernels.len())
-}
-
-/// The plan of a whole network.
-pub(super) fn plan(views: &[LayerView], segments: &[Segment], instructions: u64) -> Plan {
-    let words = segments.iter().map(|segment| segment.words).max();
-    let words = words.unwrap_or_default();
-    let mut layers = Vec::new();
-    for (index, segment) in segments.iter().enumerate() {
-        let mut allocator = Allocator {
-            next: 0,
-            mirrored: (index % 2 == 1).then_some(words),
-        };
-        lay_out(
-            views,
-            segment.first,
-            &segment.kernels,
-            &mut allocator,
-            &mut layers,
-        );
-    }
-    Plan {
-        layers,
-        words,
-        instructions,
-    }
+    laid_out
 }

@@ -1,194 +1,156 @@
 //! The search for the fastest plan: every division into segments, every kernel.
 
-use super::{Kernel, Plan, Processor, cost, layout};
-use crate::{
-    LayerView,
-    graph::{LayerKind, MAX_LAYERS},
-    kernels::{patches, strips, winograd},
+use super::{
+    Choice, MAX_SEGMENT, Plan,
+    layout::{self, Segment},
 };
+use crate::{Backend, graph::MAX_OPERATIONS, kernels::Need, step::Step};
 use heapless::Vec;
 
-/// The most layers of a segment.
-const MAX_SEGMENT: usize = 3;
-
-/// The kernels of a segment.
-pub(super) type Kernels = Vec<Kernel, MAX_SEGMENT>;
-
-/// Layers that stream their rows to one another, with their kernels.
-#[derive(Clone)]
-pub(super) struct Segment {
-    pub first: usize,
-    pub kernels: Kernels,
-    /// Words of the arena.
-    pub words: usize,
+/// The fastest way to the end of a step: instructions up to there, and the last segment.
+#[derive(Clone, Copy)]
+struct Best {
     instructions: u64,
+    first: u8,
+    choices: [Choice; MAX_SEGMENT],
 }
 
-/// The kernels that can compute a layer.
-pub(crate) fn kernels(view: &LayerView) -> Vec<Kernel, 4> {
-    let mut kernels = Vec::new();
-    let mut add = |kernel, is_possible: bool| {
-        if is_possible {
-            // There is room for every kernel of a convolution.
-            let _ = kernels.push(kernel);
-        }
-    };
-    let is_dense = matches!(view.layer.kind, LayerKind::Dense { .. });
-    add(Kernel::Dense, is_dense);
-    add(Kernel::Direct, !is_dense);
-    add(Kernel::Patches, !is_dense && patches::is_possible(view));
-    add(
-        Kernel::Strips { windows: 1 },
-        !is_dense && strips::is_possible(view),
-    );
-    let tiles = winograd::TILES_AT_ONCE;
-    add(
-        Kernel::Winograd { tiles },
-        !is_dense && winograd::is_possible(view),
-    );
-    kernels
+/// The search over one network.
+struct Search<'s, 'a> {
+    steps: &'s [Step<'a>],
+    backend: &'static Backend,
 }
 
-/// Words of the output of the layers up to `end`, the input of layer `end`, which starts a segment.
-pub(super) fn map_words(views: &[LayerView], end: usize) -> usize {
-    views.get(end).map_or(0, |view| {
-        let [height, width, channels] = view.input_shape.map(usize::from);
-        (height * width * channels + channels).div_ceil(4)
-    })
-}
-
-/// A layer that is alone in its segment, all tiles of which are transformed before the first product.
-pub(super) fn shares_input(view: &LayerView, first: usize, kernels: &[Kernel]) -> bool {
-    let [Kernel::Winograd { tiles }] = *kernels else {
-        return false;
-    };
-    let (rows, columns) = winograd::grid(view);
-    first > 0 && rows * columns <= tiles
-}
-
-/// A kernel with chunks of all sizes that make sense, in ascending order.
-fn larger(
-    view: &LayerView,
-    kernel: Kernel,
-    is_alone: bool,
-) -> impl DoubleEndedIterator<Item = Kernel> + use<> {
-    let sizes = match kernel {
-        Kernel::Strips { .. } => strips::windows_across(view),
-        Kernel::Winograd { .. } => {
-            let (rows, columns) = winograd::grid(view);
-            let tiles = if is_alone { rows * columns } else { columns };
-            tiles.div_ceil(winograd::TILES_AT_ONCE)
-        }
-        _ => 1,
-    };
-    (1..=sizes).map(move |size| match kernel {
-        Kernel::Strips { .. } => Kernel::Strips { windows: size },
-        Kernel::Winograd { .. } => Kernel::Winograd {
-            tiles: size * winograd::TILES_AT_ONCE,
-        },
-        _ => kernel,
-    })
-}
-
-impl Segment {
-    /// The layers from `first` on with the largest chunks of tiles that fit `words`.
-    fn fit(
-        views: &[LayerView],
-        first: usize,
-        mut kernels: Kernels,
-        processor: Processor,
-        words: usize,
-    ) -> Option<Self> {
-        for index in 0..kernels.len() {
-            let is_alone = kernels.len() == 1 && first > 0;
-            let candidates = larger(&views[first + index], kernels[index], is_alone);
-            candidates.rev().find(|&candidate| {
-                kernels[index] = candidate;
-                layout::segment_words(views, first, &kernels) <= words
-            })?;
-        }
-        let words_needed = layout::segment_words(views, first, &kernels);
-        let is_alone = kernels.len() == 1;
-        let layers = kernels.iter().zip(&views[first..]);
-        let instructions = layers
-            .map(|(&kernel, view)| {
-                cost::instructions(view, kernel, is_alone && first > 0, processor)
-            })
-            .sum();
-        (words_needed <= words).then_some(Self {
+impl Search<'_, '_> {
+    /// Calls `visit` with every choice of kernels for the steps `first..end`, all of size 1.
+    fn for_each_choice(&self, first: usize, end: usize, visit: &mut dyn FnMut(&Segment)) {
+        let mut segment = Segment {
             first,
-            instructions,
-            kernels,
-            words: words_needed,
-        })
+            choices: Vec::new(),
+        };
+        self.extend(&mut segment, end, visit);
+    }
+
+    fn extend(&self, segment: &mut Segment, end: usize, visit: &mut dyn FnMut(&Segment)) {
+        let is_alone = end - segment.first == 1;
+        let index = segment.first + segment.choices.len();
+        let Some(step) = self.steps[..end].get(index) else {
+            return visit(segment);
+        };
+        for (kernel, candidate) in (0..).zip(self.backend.kernels) {
+            if !candidate.fits(step) {
+                continue;
+            }
+            let need = candidate.need(step, is_alone && segment.is_input_whole());
+            if need.streams || is_alone {
+                let choice = Choice {
+                    size: 1,
+                    kernel,
+                    begins_segment: index == segment.first,
+                };
+                // A segment has no more steps than that.
+                let _ = segment.choices.push((choice, need));
+                self.extend(segment, end, visit);
+                segment.choices.pop();
+            }
+        }
+    }
+
+    /// The segment with the largest sizes that fit `words`; `before` are the instructions up to it.
+    fn fit(&self, segment: &Segment, words: usize, before: u64) -> Option<Best> {
+        let free = layout::scratch_start(self.steps, segment);
+        let available = words.checked_sub(layout::output_words(self.steps, segment))?;
+        let is_whole = segment.is_whole();
+        let mut best = Best {
+            instructions: before,
+            first: segment.first as u8,
+            choices: Default::default(),
+        };
+        let steps = &self.steps[segment.first..];
+        for (place, ((choice, need), step)) in segment.choices.iter().zip(steps).enumerate() {
+            let size = largest_size(need, is_whole, free, available)?;
+            let kernel = self.backend.kernels[usize::from(choice.kernel)];
+            best.instructions += kernel.cost(step, size, is_whole).instructions;
+            best.choices[place] = Choice {
+                // At most a quarter of the tiles of a tensor of 256×256 pixels.
+                size: size as u16,
+                ..*choice
+            };
+        }
+        Some(best)
     }
 }
 
-/// Calls `visit` with every choice of kernels for the layers `first..end`.
-fn for_each_choice(
-    views: &[LayerView],
-    chosen: &Kernels,
-    (next, end): (usize, usize),
-    visit: &mut impl FnMut(&Kernels),
-) {
-    if next == end {
-        return visit(chosen);
+/// The largest size whose scratch memory ends within `available` words, of which `free` are taken.
+fn largest_size(need: &Need, is_whole: bool, free: usize, available: usize) -> Option<usize> {
+    if layout::scratch_end(need, need.sizes, is_whole, free) <= available {
+        return Some(need.sizes);
     }
-    for kernel in kernels(&views[next]) {
-        if kernel == Kernel::Dense && (!chosen.is_empty() || next + 1 != end) {
-            continue;
-        }
-        let mut chosen = chosen.clone();
-        // A segment has no more layers than that.
-        let _ = chosen.push(kernel);
-        for_each_choice(views, &chosen, (next + 1, end), visit);
-    }
+    let fixed = free + need.scratch.fixed + need.overlay.fixed;
+    let room = available.checked_sub(fixed)?;
+    let size = room / (need.scratch.each + need.overlay.each).max(1);
+    (size > 0)
+        .then(|| size.min(need.sizes - 1))
+        .filter(|&size| size > 0)
 }
 
 /// The fastest plan within `words`.
-pub(super) fn fastest(views: &[LayerView], processor: Processor, words: usize) -> Option<Plan> {
-    // The fastest way to the input of each layer, and the segment that ends there.
-    let mut best: Vec<Option<(u64, Option<Segment>)>, { MAX_LAYERS + 1 }> = Vec::new();
-    let _ = best.push(Some((0, None)));
-    for end in 1..=views.len() {
-        let mut found: Option<(u64, Option<Segment>)> = None;
+pub(super) fn fastest<'m, 'a>(
+    steps: &'m [Step<'a>],
+    backend: &'static Backend,
+    words: usize,
+) -> Option<Plan<'m, 'a>> {
+    let search = Search { steps, backend };
+    // One for each step.
+    let mut best: Vec<Option<Best>, MAX_OPERATIONS> = Vec::new();
+    for end in 1..=steps.len() {
+        let mut found: Option<Best> = None;
         for first in end.saturating_sub(MAX_SEGMENT)..end {
-            let Some((before, _)) = best[first] else {
-                continue;
+            let before = match first.checked_sub(1) {
+                Some(last) => best[last].map(|best| best.instructions),
+                None => Some(0),
             };
-            for_each_choice(views, &Kernels::new(), (first, end), &mut |kernels| {
-                if let Some(segment) = Segment::fit(views, first, kernels.clone(), processor, words)
-                {
-                    let total = before + segment.instructions;
-                    if found.as_ref().is_none_or(|(least, _)| total < *least) {
-                        found = Some((total, Some(segment)));
-                    }
-                }
+            let Some(before) = before else { continue };
+            search.for_each_choice(first, end, &mut |segment| {
+                let fitting = search.fit(segment, words, before);
+                let is_better =
+                    |new: &Best| found.is_none_or(|found| new.instructions < found.instructions);
+                found = fitting.filter(is_better).or(found);
             });
         }
         let _ = best.push(found);
     }
-    let instructions = best.last()?.as_ref()?.0;
-    let mut segments: Vec<Segment, MAX_LAYERS> = Vec::new();
-    let mut end = views.len();
-    while let Some((_, Some(segment))) = best.get(end)?.clone() {
-        end = segment.first;
-        let _ = segments.push(segment);
+    let mut plan = Plan {
+        backend,
+        steps,
+        choices: Vec::new(),
+        words: 0,
+        instructions: best.last()?.as_ref()?.instructions,
+    };
+    plan.choices
+        .resize_default(steps.len())
+        .expect("there are at most as many steps as operations");
+    let mut end = steps.len();
+    while let Some(last) = end.checked_sub(1) {
+        let segment = best[last]?;
+        let first = usize::from(segment.first);
+        plan.choices[first..end].copy_from_slice(&segment.choices[..end - first]);
+        end = first;
     }
-    segments.reverse();
-    Some(layout::plan(views, &segments, instructions))
+    plan.words = layout::plan_words(&plan);
+    Some(plan)
 }
 
-/// Words of the smallest arena for which there is a plan.
-pub(crate) fn least_arena_len(views: &[LayerView]) -> usize {
-    let mut least: Vec<usize, { MAX_LAYERS + 1 }> = Vec::new();
+/// Bytes of the smallest arena for which there is a plan.
+pub(crate) fn least_arena_len(steps: &[Step], backend: &'static Backend) -> usize {
+    let search = Search { steps, backend };
+    let mut least: Vec<usize, { MAX_OPERATIONS + 1 }> = Vec::new();
     let _ = least.push(0);
-    for end in 1..=views.len() {
+    for end in 1..=steps.len() {
         let mut found = usize::MAX;
         for first in end.saturating_sub(MAX_SEGMENT)..end {
-            for_each_choice(views, &Kernels::new(), (first, end), &mut |kernels| {
-                let words = layout::segment_words(views, first, kernels);
-                found = found.min(words.max(least[first]));
+            search.for_each_choice(first, end, &mut |segment| {
+                found = found.min(layout::words(steps, segment).max(least[first]));
             });
         }
         let _ = least.push(found);

@@ -14,12 +14,15 @@ use firmware::report::{Log, Report, Serial};
 use firmware::watchdog::Watchdog;
 use protocol::{BootFailure, Message, TimeUnit};
 use shared_model::Model;
+use shared_model::graph::List;
 use static_cell::ConstStaticCell;
 
 pub use usb::{PACKET_LEN, UsbSerial};
 
-/// Bytes of working memory that the model which is built in needs at least: a board with less does not build.
-pub const LEAST_ARENA_LEN: usize = include!(concat!(env!("OUT_DIR"), "/arena_len.rs"));
+/// Of the model that is built in: bytes of a picture and of the smallest arena.
+const MODEL_MEMORY: (usize, usize) = include!(concat!(env!("OUT_DIR"), "/model_memory.rs"));
+/// Bytes of working memory that this model needs at least: a board with less does not build.
+pub const LEAST_MEMORY_LEN: usize = MODEL_MEMORY.0 + MODEL_MEMORY.1;
 /// A message that the USB port has not taken after so long is dropped.
 const SERIAL_LIMIT_MS: u32 = 100;
 /// Half of a probability: below it the verdict is "not sure".
@@ -41,8 +44,8 @@ pub struct Hardware<S, W> {
     pub camera: &'static str,
     /// The camera.
     pub source: S,
-    /// Working memory of an inference: the more, the faster.
-    pub arena: &'static mut [u8],
+    /// Working memory for a picture and an inference: the more, the faster.
+    pub memory: &'static mut [u8],
     /// Two buffers, each of which holds a frame.
     pub frames: [&'static mut [u8]; 2],
     /// Starts the watchdog, as soon as the board is known to compute correctly.
@@ -63,11 +66,11 @@ pub async fn run<W: Watchdog>(
 
     let serial = Serial::new(usb.writer(), Delay, SERIAL_LIMIT_MS, || usb.command());
     let blob = boot::blob_in(model::region());
-    let booted = match boot(blob, MODEL.take(), hardware.arena) {
+    let booted = match boot(blob, MODEL.take(), hardware.memory) {
         Ok(booted) => booted,
-        Err(error) => repeat_failure(&error, (Log::new(&[]), serial)).await,
+        Err(error) => repeat_failure(&error, (Log::new(List::EMPTY), serial)).await,
     };
-    let log = Log::new(&booted.model.graph().labels);
+    let log = Log::new(booted.model.graph().labels);
     let mut pipeline = Pipeline::new(
         Identity {
             board: hardware.board,

@@ -1,4 +1,4 @@
-//! Compares the kernels of this machine with the portable ones and says on standard output what it found.
+//! Compares the inner loops of this machine with their portable twins and says on standard output what it found.
 #![no_std]
 #![no_main]
 
@@ -8,15 +8,15 @@ use cortex_m as _;
 use cortex_m_rt::entry;
 use semihosting::println;
 use semihosting::process::ExitCode;
-use shared_model::KernelCheck;
+use shared_model::InnerLoopCheck;
 
 #[entry]
 fn main() -> ! {
-    static mut CHECK: KernelCheck = KernelCheck::new();
+    static mut CHECK: InnerLoopCheck = InnerLoopCheck::new();
 
     match CHECK.run() {
         Ok(comparisons) => {
-            println!("{comparisons} comparisons: every kernel equals its portable twin");
+            println!("{comparisons} comparisons: every inner loop equals its portable twin");
             ExitCode::SUCCESS.exit_process()
         }
         Err(mismatch) => {

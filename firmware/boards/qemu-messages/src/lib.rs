@@ -18,8 +18,8 @@ pub enum QemuMessage<'a> {
     /// The model was loaded and its known answer is reproduced.
     #[serde(borrow)]
     DeviceInfo(DeviceInfo<'a>),
-    /// A layer of the image whose report follows; the layers come in order.
-    Layer {
+    /// A step of the image whose report follows; the steps come in order.
+    Step {
         /// Executed instructions.
         instructions: u64,
     },

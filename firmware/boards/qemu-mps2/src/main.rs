@@ -10,15 +10,15 @@ use core::str::Utf8Error;
 use cortex_m as _;
 use cortex_m_rt::entry;
 use firmware::boot::{self, BootError, Booted, Identity};
-use firmware::profile::LayerTimes;
+use firmware::profile::StepTimes;
 use protocol::TimeUnit;
 use qemu_messages::{ImageReport, QemuMessage};
-use qemu_mps2::model::{self, ARENA_LEN};
+use qemu_mps2::model::{self, ARENA_LEN, MEMORY_LEN, PICTURE_LEN};
 use qemu_mps2::program::{self, COMMAND_LINE_LEN};
 use qemu_mps2::records::{RecordFile, RecordsError};
 use qemu_mps2::{clock, host, stack};
 use semihosting::experimental::env;
-use shared_model::{Classification, IMAGE_LEN, Image, Interpreter, Model};
+use shared_model::{Classification, Model};
 use thiserror::Error;
 
 /// Why the firmware gives up.
@@ -44,7 +44,7 @@ struct Job<'n> {
 
 #[entry]
 fn main() -> ! {
-    static mut ARENA: [u8; ARENA_LEN] = [0; ARENA_LEN];
+    static mut MEMORY: [u8; MEMORY_LEN] = [0; MEMORY_LEN];
     static mut MODEL: Option<Model<'static>> = None;
 
     program::begin();
@@ -55,7 +55,7 @@ fn main() -> ! {
         .and_then(|arguments| job(arguments.into_iter()));
     program::end(
         job.ok_or(Failure::Arguments)
-            .and_then(|job| run(&job, MODEL, &mut ARENA[..job.arena_len])),
+            .and_then(|job| run(&job, MODEL, &mut MEMORY[..PICTURE_LEN + job.arena_len])),
     )
 }
 
@@ -82,9 +82,9 @@ fn job<'n>(words: impl Iterator<Item = Result<&'n str, Utf8Error>>) -> Option<Jo
 fn run<'n>(
     job: &Job<'n>,
     slot: &mut Option<Model<'static>>,
-    arena: &mut [u8],
+    memory: &mut [u8],
 ) -> Result<(), Failure<'n>> {
-    let mut booted = boot::boot(model::blob(), slot, arena)?;
+    let mut booted = boot::boot(model::blob(), slot, memory)?;
     host::send(&QemuMessage::Stack(stack::used_after(0)));
     stack::repaint();
     introduce(&booted);
@@ -108,17 +108,14 @@ fn introduce(booted: &Booted<'_, '_>) {
 
 /// Classifies every image of the file, reports each, and counts them.
 fn classify_file(booted: &mut Booted<'_, '_>, job: &Job<'_>) -> Result<u32, RecordsError> {
-    let mut file = RecordFile::open(job.file, IMAGE_LEN)?;
-    let mut image = [0; IMAGE_LEN];
+    let mut file = RecordFile::open(job.file, booted.picture.len())?;
     let mut images = 0;
-    while let Some(index) = file.next(&mut image)? {
-        let (classification, instructions) =
-            classify(&mut booted.interpreter, &image, job.profiled);
-        let label = booted.model.graph().labels.get(classification.class);
+    while let Some(index) = file.next(booted.picture)? {
+        let (classification, instructions) = classify(booted, job.profiled);
         host::send(&QemuMessage::Image(ImageReport {
             index,
             class: classification.class as u8,
-            label: label.copied().unwrap_or_default(),
+            label: booted.model.label(classification.class),
             logits: classification.logits.iter().copied().collect(),
             instructions,
         }));
@@ -127,22 +124,23 @@ fn classify_file(booted: &mut Booted<'_, '_>, job: &Job<'_>) -> Result<u32, Reco
     Ok(images)
 }
 
-/// The classification of `image` and the instructions that it took.
-fn classify(
-    interpreter: &mut Interpreter<'_, '_>,
-    image: &Image,
-    profiled: bool,
-) -> (Classification, u64) {
+/// The classification of the picture in memory and the instructions that it took.
+fn classify(booted: &mut Booted<'_, '_>, profiled: bool) -> (Classification, u64) {
+    let (interpreter, picture) = (&mut booted.interpreter, &*booted.picture);
     let start = clock::instructions();
-    if !profiled {
-        let classification = interpreter.classify(image);
-        return (classification, clock::instructions() - start);
-    }
-    let mut times = LayerTimes::new(clock::instructions);
-    let classification = interpreter.classify_with(image, &mut times);
-    let instructions = clock::instructions() - start;
-    for &instructions in times.layers() {
-        host::send(&QemuMessage::Layer { instructions });
-    }
+    let (classification, instructions) = if profiled {
+        let mut times = StepTimes::new(clock::instructions);
+        let classification = interpreter.classify_with(picture, &mut times);
+        let instructions = clock::instructions() - start;
+        for &instructions in times.steps() {
+            host::send(&QemuMessage::Step { instructions });
+        }
+        (classification, instructions)
+    } else {
+        let classification = interpreter.classify(picture);
+        (classification, clock::instructions() - start)
+    };
+    let classification =
+        classification.expect("the boot made room for a picture of the model's shape");
     (classification, instructions)
 }

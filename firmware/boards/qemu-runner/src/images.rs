@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use serde::Serialize;
-use shared_model::IMAGE_LEN;
 
 use crate::machine::{self, LIMIT_OF_BOOT, LIMIT_PER_IMAGE, Machine, RunError};
+use crate::model;
 use crate::process;
 use crate::reports::{Calibration, Device, ImageRecord, StackUse};
 
@@ -16,7 +16,7 @@ pub struct ImagesJob<'a> {
     pub elf: &'a Path,
     /// What runs it.
     pub machine: Machine,
-    /// Whether to count the instructions of each layer, which adds a few to the total.
+    /// Whether to count the instructions of each step, which adds a few to the total.
     pub profile: bool,
     /// Bytes of arena for the interpreter; all that the firmware has unless given.
     pub arena_len: Option<usize>,
@@ -72,7 +72,9 @@ pub fn run(job: &ImagesJob<'_>) -> Result<ImagesReport, RunError> {
     if let Some(plugin) = job.plugin {
         command.args(["-plugin", plugin]);
     }
-    let count = std::fs::metadata(&images).map_or(0, |metadata| metadata.len() / IMAGE_LEN as u64);
+    // An ELF file without a model says so itself.
+    let picture_len = model::shape(&elf).map_or(1 << 10, |shape| shape.elements() as u64);
+    let count = std::fs::metadata(&images).map_or(0, |metadata| metadata.len() / picture_len);
     let limit = LIMIT_OF_BOOT + LIMIT_PER_IMAGE * u32::try_from(count).unwrap_or(u32::MAX);
     let finished = process::run(&mut command, limit).map_err(RunError::Start)?;
     let reports = machine::reports(job.machine, limit, &finished)?;

@@ -3,6 +3,7 @@
 pub mod camera;
 pub mod images;
 pub mod machine;
+pub mod model;
 pub mod picture;
 mod process;
 pub mod reports;

@@ -10,7 +10,7 @@ use clap::Parser;
 
 use qemu_runner::images::{self, ImagesJob, ImagesReport};
 use qemu_runner::machine::Machine;
-use qemu_runner::picture;
+use qemu_runner::{model, picture};
 
 /// Classifies pictures on an emulated Cortex-M.
 #[derive(Parser)]
@@ -20,7 +20,7 @@ struct Arguments {
     /// PNG or JPEG pictures of any size
     #[arg(default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../data/samples/deer.png"))]
     pictures: Vec<PathBuf>,
-    /// A file of raw images, 32 x 32 x RGB bytes each, passed on as it is instead of pictures
+    /// A file of raw images of the model's shape, bytes [h, w, c] each, passed on as it is instead of pictures
     #[arg(long, value_name = "FILE", conflicts_with = "pictures")]
     raw: Option<PathBuf>,
     /// The machine to emulate
@@ -29,7 +29,7 @@ struct Arguments {
     /// Bytes of arena for the interpreter, which takes the fastest plan that fits; all that there is unless given
     #[arg(long, value_name = "BYTES")]
     arena: Option<usize>,
-    /// Count the instructions of each layer, which adds a few to the total
+    /// Count the instructions of each step, which adds a few to the total
     #[arg(long)]
     profile: bool,
     /// Print one JSON object
@@ -45,7 +45,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let file = match &arguments.raw {
         Some(file) => file.clone(),
-        None => picture::collect(&arguments.pictures, folder.path())?,
+        None => {
+            let shape = model::shape(&arguments.elf)?;
+            picture::collect(&arguments.pictures, shape, folder.path())?
+        }
     };
     let report = images::run(&ImagesJob {
         elf: &arguments.elf,
@@ -95,8 +98,8 @@ fn print(report: &ImagesReport, machine: Machine, names: &[PathBuf]) {
             "{name}: class {}, {} ({} instructions)",
             image.class, image.label, image.instructions
         );
-        for (layer, instructions) in image.layers.iter().enumerate() {
-            println!("  layer {layer}: {instructions} instructions");
+        for (step, instructions) in image.steps.iter().enumerate() {
+            println!("  step {step}: {instructions} instructions");
         }
     }
 }

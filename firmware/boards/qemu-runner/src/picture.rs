@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageError, ImageReader, Rgb};
-use shared_model::preprocess::{FrameError, Rgb888, reduce};
-use shared_model::{IMAGE_LEN, Image};
+use shared_model::Shape;
+use shared_model::resize::{FrameError, Rgb888, resize};
 use thiserror::Error;
 
 /// Why a picture cannot be classified.
@@ -26,21 +26,21 @@ pub enum PictureError {
         height: u32,
     },
     #[error("{path}: {error}")]
-    Reduce { path: PathBuf, error: FrameError },
+    Resize { path: PathBuf, error: FrameError },
 }
 
-/// Writes the pictures, cropped and reduced with the camera's code, to one file in `folder` and gives its path.
+/// Writes the pictures, cropped and resized to `shape` with the camera's code, to one file in `folder` and gives its path.
 ///
 /// # Errors
 ///
 /// [`PictureError`] names the picture.
-pub fn collect(pictures: &[PathBuf], folder: &Path) -> Result<PathBuf, PictureError> {
+pub fn collect(pictures: &[PathBuf], shape: Shape, folder: &Path) -> Result<PathBuf, PictureError> {
     let images = pictures
         .iter()
-        .map(|path| read(path))
+        .map(|path| read(path, shape))
         .collect::<Result<Vec<_>, _>>()?;
     let path = folder.join("images.rgb");
-    match fs::write(&path, images.as_flattened()) {
+    match fs::write(&path, images.concat()) {
         Ok(()) => Ok(path),
         Err(error) => Err(PictureError::File { path, error }),
     }
@@ -94,11 +94,11 @@ fn decode(path: &Path) -> Result<DynamicImage, PictureError> {
     })
 }
 
-fn read(path: &Path) -> Result<Image, PictureError> {
+fn read(path: &Path, shape: Shape) -> Result<Vec<u8>, PictureError> {
     let owned = || path.to_owned();
     let picture = decode(path)?.into_rgb8();
     let (width, height) = picture.dimensions();
-    let mut image = [0; IMAGE_LEN];
+    let mut image = vec![0; shape.elements()];
     let sides = (u16::try_from(width), u16::try_from(height));
     let (Ok(frame_width), Ok(frame_height)) = sides else {
         return Err(PictureError::TooLarge {
@@ -107,8 +107,8 @@ fn read(path: &Path) -> Result<Image, PictureError> {
             height,
         });
     };
-    reduce::<Rgb888>(&picture, frame_width, frame_height, &mut image).map_err(|error| {
-        PictureError::Reduce {
+    resize::<Rgb888>(&picture, frame_width, frame_height, shape, &mut image).map_err(|error| {
+        PictureError::Resize {
             path: owned(),
             error,
         }

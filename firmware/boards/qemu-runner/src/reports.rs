@@ -17,7 +17,7 @@ pub struct Device {
     pub blob_len: u32,
     /// Bytes of working memory.
     pub arena_len: u32,
-    /// How each layer is computed.
+    /// How each step is computed.
     pub plan: String,
 }
 
@@ -46,8 +46,8 @@ pub struct ImageRecord {
     pub logits: Vec<i32>,
     /// Executed instructions of the inference, to a multiple of 40, or 50 on the M33.
     pub instructions: u64,
-    /// The same for each layer; empty unless profiled.
-    pub layers: Vec<u64>,
+    /// The same for each step; empty unless profiled.
+    pub steps: Vec<u64>,
 }
 
 /// Everything that a firmware has reported.
@@ -68,11 +68,11 @@ impl Reports {
     /// Decodes everything that the firmware wrote.
     pub fn decode(bytes: &[u8]) -> Self {
         let mut reports = Self::default();
-        let mut layers = Vec::new();
+        let mut steps = Vec::new();
         let mut decoder = Decoder::new();
         for byte in bytes {
             match decoder.push(*byte) {
-                Some(Received::Message(message)) => reports.add(message, &mut layers),
+                Some(Received::Message(message)) => reports.add(message, &mut steps),
                 Some(Received::UnknownKind(_) | Received::OtherVersion(_)) => reports.damaged += 1,
                 None => {}
             }
@@ -81,18 +81,18 @@ impl Reports {
         reports
     }
 
-    fn add(&mut self, message: QemuMessage<'_>, layers: &mut Vec<u64>) {
+    fn add(&mut self, message: QemuMessage<'_>, steps: &mut Vec<u64>) {
         match message {
             QemuMessage::Calibration(calibration) => self.calibration = Some(calibration),
             QemuMessage::DeviceInfo(info) => self.device = Some(Device::from(&info)),
-            QemuMessage::Layer { instructions } => layers.push(instructions),
+            QemuMessage::Step { instructions } => steps.push(instructions),
             QemuMessage::Image(image) => self.images.push(ImageRecord {
                 index: image.index,
                 class: image.class,
                 label: image.label.to_owned(),
                 logits: image.logits.to_vec(),
                 instructions: image.instructions,
-                layers: std::mem::take(layers),
+                steps: std::mem::take(steps),
             }),
             QemuMessage::Stack(stack) => self.stack.push(stack),
             QemuMessage::Totals(totals) => self.totals = Some(totals),

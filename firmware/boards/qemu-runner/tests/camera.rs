@@ -12,8 +12,8 @@ use protocol::{FaultClass, Verdict};
 use qemu_runner::camera::{self, Camera, CameraJob, CameraReport};
 use qemu_runner::machine::Machine;
 use qemu_runner::picture;
-use shared_model::preprocess::{Rgb565BigEndian, reduce};
-use shared_model::{AlignedBytes, Classification, IMAGE_LEN, Image, Interpreter, Model};
+use shared_model::resize::{Rgb565BigEndian, resize};
+use shared_model::{AlignedBytes, Classification, Interpreter, Model};
 use support::{build, root};
 
 /// Pictures of CIFAR-10's test set that go through each camera.
@@ -34,7 +34,7 @@ fn frames(camera: Camera) -> Vec<Vec<u8>> {
     let bytes = fs::read(&path)
         .unwrap_or_else(|error| panic!("{}: {error}; `tests/run data` fetches it", path.display()));
     let (width, height) = camera.size();
-    let records = bytes.chunks_exact(1 + IMAGE_LEN).take(PICTURES);
+    let records = bytes.chunks_exact(1 + 3 * 32 * 32).take(PICTURES);
     records
         .map(|record| {
             let planes = &record[1..];
@@ -48,7 +48,7 @@ fn frames(camera: Camera) -> Vec<Vec<u8>> {
 }
 
 /// What the host makes of frames: the network's input and its answer.
-fn expected(camera: Camera, frames: &[Vec<u8>]) -> Vec<(Image, Classification)> {
+fn expected(camera: Camera, frames: &[Vec<u8>]) -> Vec<(Vec<u8>, Classification)> {
     let path = root().join("data/models/vgg3-full.blob");
     let blob = AlignedBytes::from(fs::read(path).expect("the committed model").as_slice());
     let model = Model::load(&blob).expect("the committed model is good");
@@ -56,10 +56,15 @@ fn expected(camera: Camera, frames: &[Vec<u8>]) -> Vec<(Image, Classification)> 
     let mut interpreter = Interpreter::new(&model, &mut arena).expect("the arena is long enough");
     let (width, height) = camera.size();
     let classify = |frame: &Vec<u8>| {
-        let mut image = [0; IMAGE_LEN];
-        reduce::<Rgb565BigEndian>(frame, width as u16, height as u16, &mut image)
+        let shape = model.input_shape();
+        let mut image = vec![0; shape.elements()];
+        resize::<Rgb565BigEndian>(frame, width as u16, height as u16, shape, &mut image)
             .expect("a frame has the camera's size");
-        (image, interpreter.classify(&image))
+        let classification = interpreter.classify(&image);
+        (
+            image,
+            classification.expect("the picture has the model's shape"),
+        )
     };
     frames.iter().map(classify).collect()
 }
@@ -128,7 +133,11 @@ fn every_machine_gives_the_hosts_logits_through_its_camera() {
         assert!(report.inputs.len() > PICTURES / 2, "{machine:?}");
         for input in &report.inputs {
             let (image, _) = &expected[input.counter as usize];
-            assert_eq!(input.bytes, image, "{machine:?}, picture {}", input.counter);
+            assert_eq!(
+                input.bytes, *image,
+                "{machine:?}, picture {}",
+                input.counter
+            );
         }
         assert_eq!(report.totals.completed as usize, PICTURES, "{machine:?}");
         assert_eq!(report.totals.dropped, 0, "{machine:?}");

@@ -7,7 +7,7 @@ mod clocks;
 mod frames;
 mod usb;
 
-use camera_board::{Hardware, LEAST_ARENA_LEN, UsbSerial, WATCHDOG_SECONDS};
+use camera_board::{Hardware, LEAST_MEMORY_LEN, UsbSerial, WATCHDOG_SECONDS};
 use camera_port::CameraPort;
 use defmt_rtt as _;
 use embassy_embedded_hal::adapter::BlockingAsync;
@@ -31,10 +31,10 @@ const SCCB_HZ: u32 = 100_000;
 const SCCB_LIMIT: Duration = Duration::from_millis(10);
 
 /// What the DTCM has room for beside the stack: a larger one gains little, since flash is cached.
-const ARENA_LEN: usize = 64 * 1024;
+const MEMORY_LEN: usize = 67 * 1024;
 const _: () = assert!(
-    LEAST_ARENA_LEN <= ARENA_LEN,
-    "the model in MODEL_BLOB needs a larger arena: enlarge ARENA_LEN"
+    LEAST_MEMORY_LEN <= MEMORY_LEN,
+    "the model in MODEL_BLOB needs more memory: enlarge MEMORY_LEN"
 );
 
 /// The watchdog, and the LED that changes with each frame.
@@ -52,7 +52,7 @@ impl Watchdog for Heartbeat {
 
 #[embassy_executor::main]
 async fn main(_spawner: Spawner) {
-    static ARENA: ConstStaticCell<[u8; ARENA_LEN]> = ConstStaticCell::new([0; ARENA_LEN]);
+    static MEMORY: ConstStaticCell<[u8; MEMORY_LEN]> = ConstStaticCell::new([0; MEMORY_LEN]);
     static USB: UsbSerial = UsbSerial::new();
 
     let mut core = defmt::unwrap!(cortex_m::Peripherals::take());
@@ -92,7 +92,7 @@ async fn main(_spawner: Spawner) {
         board: "stm32h743",
         camera: "OV2640",
         source: Ov2640::new(sccb, camera_port, Delay, View::Scene),
-        arena: ARENA.take(),
+        memory: MEMORY.take(),
         frames,
         start_watchdog: move || {
             let mut watchdog = IndependentWatchdog::new(pins.IWDG1, WATCHDOG_SECONDS * 1_000_000);

@@ -12,10 +12,13 @@ use firmware::pipeline::{Buffers, Method, Pipeline, Smoothing};
 use firmware::report::{Command, Report};
 use firmware::watchdog::Watchdog;
 use protocol::{FaultReport, FrameReport, Message, PictureMode, TimeUnit};
-use shared_model::encode::{Layer, Network, encode};
-use shared_model::graph::{Accuracy, LayerKind, Output, PixelScaling, Provenance};
-use shared_model::preprocess::{Rgb565BigEndian, reduce};
-use shared_model::{AlignedBytes, IMAGE_LEN, Image, Interpreter, Model};
+use shared_model::encode::encode;
+use shared_model::resize::{Rgb565BigEndian, resize};
+use shared_model::testing::{Plain, network};
+use shared_model::{AlignedBytes, Interpreter, Model, Shape};
+
+/// What the network takes.
+const SHAPE: Shape = Shape::new(32, 32, 3);
 
 /// Timing of an ArduCAM Mega that is so quick that there are few polls among the transactions.
 pub const SHORT_TIMING: arducam_mega::Timing = arducam_mega::Timing {
@@ -27,50 +30,10 @@ pub const SHORT_TIMING: arducam_mega::Timing = arducam_mega::Timing {
 /// A dense layer with ten logits, in which every pixel counts.
 pub fn blob() -> &'static AlignedBytes {
     static BLOB: OnceLock<AlignedBytes> = OnceLock::new();
-    BLOB.get_or_init(|| encode(&network()).expect("the network is valid"))
-}
-
-fn network() -> Network<'static> {
-    const CLASSES: usize = 10;
-    let layer = Layer {
-        kind: LayerKind::Dense {
-            inputs: IMAGE_LEN as u16,
-            outputs: CLASSES as u16,
-        },
-        relu: false,
-        output: Output::Logits,
-        weights: (0..CLASSES * IMAGE_LEN)
-            .map(|index| (index * 7919 % 255) as i16 - 127)
-            .map(|weight| weight as i8)
-            .collect(),
-        biases: vec![0; CLASSES],
-        multipliers: vec![1 << 26; CLASSES],
-        offsets: vec![0; CLASSES],
-    };
-    Network {
-        name: "dense",
-        labels: (0..CLASSES).map(|class| format!("class {class}")).collect(),
-        padding: [0; 3],
-        pixel_scaling: PixelScaling {
-            mean: [0.0; 3].into_iter().collect(),
-            scale: [1.0; 3].into_iter().collect(),
-        },
-        layers: vec![layer],
-        logit_fraction_bits: 8,
-        known_answer: std::array::from_fn(|index| (index * 31) as u8),
-        accuracy: Accuracy {
-            images: 0,
-            float_top1: 0.0,
-            int8_top1: 0.0,
-            agreement: 0.0,
-        },
-        provenance: Provenance {
-            preset: "",
-            epochs: 0,
-            seed: 0,
-            trainer: "",
-        },
-    }
+    BLOB.get_or_init(|| {
+        let network = network(5, SHAPE, &[Plain::Dense(10, false)]);
+        encode(&network).expect("the network is valid")
+    })
 }
 
 /// What the pipeline has said.
@@ -167,7 +130,7 @@ pub fn run(
 
 /// What a scene of moving blocks gives: the network's input and logits for each exposure, from the first on.
 pub struct Expected {
-    images: Vec<Image>,
+    images: Vec<Vec<u8>>,
     logits: Vec<Vec<i32>>,
 }
 
@@ -180,7 +143,7 @@ impl Expected {
         let mut arena = vec![0; model.arena_len()];
         let mut interpreter =
             Interpreter::new(&model, &mut arena).expect("the arena is long enough");
-        let images: Vec<Image> = (0..exposures)
+        let images: Vec<Vec<u8>> = (0..exposures)
             .map(|_| {
                 scene.expose();
                 image(&scene, width, height)
@@ -188,7 +151,10 @@ impl Expected {
             .collect();
         let logits = images
             .iter()
-            .map(|image| interpreter.classify(image).logits.to_vec())
+            .map(|image| {
+                let classification = interpreter.classify(image);
+                classification.expect("the shape is right").logits.to_vec()
+            })
             .collect();
         Self { images, logits }
     }
@@ -213,12 +179,13 @@ impl Expected {
     }
 }
 
-fn image(scene: &MovingBlocks, width: u16, height: u16) -> Image {
+fn image(scene: &MovingBlocks, width: u16, height: u16) -> Vec<u8> {
     let pixels: Vec<u8> = (0..height)
         .flat_map(|y| (0..width).map(move |x| (x, y)))
         .flat_map(|(x, y)| scene.rgb565(x, y, width, height).to_be_bytes())
         .collect();
-    let mut image = [0; IMAGE_LEN];
-    reduce::<Rgb565BigEndian>(&pixels, width, height, &mut image).expect("the frame is whole");
+    let mut image = vec![0; SHAPE.elements()];
+    resize::<Rgb565BigEndian>(&pixels, width, height, SHAPE, &mut image)
+        .expect("the frame is whole");
     image
 }

@@ -2,6 +2,7 @@
 
 use super::{ModelReport, words};
 use crate::evaluate::confusion::{precision, recall};
+use crate::operations::{or_dash, shape};
 
 impl ModelReport {
     /// The model card. Its pictures are the files that [`ModelReport::save`] writes beside it.
@@ -33,7 +34,7 @@ impl ModelReport {
         text + &format!(
             "\n## Quantization\n\n{}\n\n{}",
             self.quantization_in_words(),
-            self.layers_table()
+            self.operations_table()
         )
     }
 
@@ -55,31 +56,28 @@ impl ModelReport {
         text
     }
 
-    fn layers_table(&self) -> String {
+    fn operations_table(&self) -> String {
         let mut text =
-            "| layer | output | MACs | bytes | scale | zero point | clipped, % | SQNR, dB |\n\
-             | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+            "| operation | input | output | MACs | bytes | scale | zero point | clipped, % | SQNR, dB |\n\
+             | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
                 .to_owned();
-        for layer in &self.quantization.layers {
-            let [height, width, channels] = layer.output_shape;
+        for operation in &self.quantization.operations {
+            let summary = &operation.summary;
             text += &format!(
-                "| {} | {height}×{width}×{channels} | {} | {} | {:.5} | {} | {} | {:.1} |\n",
-                layer.layer,
-                layer.multiply_accumulates,
-                layer.bytes,
-                layer.scale,
-                layer.zero_point,
-                clipped(layer.clip),
-                layer.sqnr_db
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+                summary.title(),
+                shape(summary.input_shape),
+                shape(summary.output_shape),
+                summary.multiply_accumulates,
+                summary.bytes,
+                or_dash(summary.scale.map(|scale| format!("{scale:.5}"))),
+                or_dash(summary.zero_point),
+                or_dash(operation.clip.map(|clip| 100.0 * clip)),
+                or_dash(operation.sqnr_db.map(|ratio| format!("{ratio:.1}")))
             );
         }
         text
     }
-}
-
-/// The part of a layer's outputs that is cut off, in percent.
-pub(super) fn clipped(clip: Option<f64>) -> String {
-    clip.map_or_else(|| "–".to_owned(), |clip| format!("{}", 100.0 * clip))
 }
 
 /// A table of names and values.

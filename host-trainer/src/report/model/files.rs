@@ -89,6 +89,16 @@ pub enum ModelFileError {
         /// Why.
         source: LoadError,
     },
+    /// The report beside the blob is another model's.
+    #[error(
+        "{report} is not the report of {blob}: the blob's network has other classes or an input of another shape"
+    )]
+    OtherModel {
+        /// The blob.
+        blob: PathBuf,
+        /// The report.
+        report: PathBuf,
+    },
     /// The file holds something else.
     #[error("{path} is not a report of this program's version: {source}")]
     Content {

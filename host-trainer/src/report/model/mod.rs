@@ -8,7 +8,7 @@ pub(crate) mod tests;
 mod words;
 
 use serde::{Deserialize, Serialize};
-use shared_model::{Image, Model};
+use shared_model::{Backend, Model, OperationView};
 
 use super::canvas::ReportError;
 use super::gallery;
@@ -16,6 +16,7 @@ use super::history::History;
 use super::learning_curves::LearningCurves;
 use super::reliability_diagram::ReliabilityDiagram;
 use super::{canvas, confusion_matrix};
+use crate::dataset::{Image, SHAPE};
 use crate::evaluate::{Evaluation, Temperature};
 use crate::quantize::QuantizationReport;
 use crate::recipe::Recipe;
@@ -46,31 +47,29 @@ pub struct ModelReport {
 /// How large a model is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelSize {
+    /// Shape `[h, w, c]` of a picture.
+    pub input_shape: [usize; 3],
     /// Weights and biases of convolutions and dense layers; batch normalization is part of the requantization.
     pub parameters: usize,
     /// Multiplications for one image.
     pub multiply_accumulates: u64,
     /// The blob, in flash.
     pub blob_bytes: usize,
-    /// Working memory of an inference.
+    /// Least working memory of an inference on a Cortex-M with the DSP extension.
     pub arena_bytes: usize,
 }
 
 impl ModelSize {
     /// Of a model whose blob has `blob_bytes` bytes.
     pub fn of(model: &Model, blob_bytes: usize) -> Self {
-        let layers = &model.graph().layers;
+        let parameters = |view: OperationView| view.weights.len() + view.biases.len();
+        let products = |view: OperationView| view.operation.multiply_accumulates(view.input);
         Self {
-            parameters: layers
-                .iter()
-                .map(|layer| layer.weights.len + layer.biases.len / 4)
-                .sum::<u32>() as usize,
-            multiply_accumulates: layers
-                .iter()
-                .map(|layer| layer.kind.multiply_accumulates())
-                .sum(),
+            input_shape: model.input_shape().dimensions(),
+            parameters: model.operations().map(parameters).sum(),
+            multiply_accumulates: model.operations().map(products).sum(),
             blob_bytes,
-            arena_bytes: model.arena_len(),
+            arena_bytes: model.arena_len_on(Backend::ARM_DSP),
         }
     }
 }
@@ -103,6 +102,20 @@ impl ModelReport {
         read_json(&files.report())
     }
 
+    /// Like [`ModelReport::load`], if `model`, which the blob holds, is the one that is reported on.
+    pub fn load_of(model: &Model, files: &ModelFiles) -> Result<Self, ModelFileError> {
+        let report = Self::load(files)?;
+        let labels = model.graph().labels.iter();
+        if labels.eq(report.recipe.class_names()) && model.input_shape() == SHAPE {
+            Ok(report)
+        } else {
+            Err(ModelFileError::OtherModel {
+                blob: files.blob.clone(),
+                report: files.report(),
+            })
+        }
+    }
+
     fn draw(&self, files: &ModelFiles, images: &[Image]) -> Result<(), ReportError> {
         let labels = self.recipe.class_names();
         let evaluation = &self.evaluation;
@@ -125,8 +138,9 @@ impl ModelReport {
     /// One sentence about the model.
     fn summary(&self) -> String {
         let size = &self.size;
+        let [height, width, _] = size.input_shape;
         format!(
-            "A convolutional network for pictures of 32×32 pixels in {} classes, as integers of 8 bits for \
+            "A convolutional network for pictures of {height}×{width} pixels in {} classes, as integers of 8 bits for \
              microcontrollers: {:.1} million multiplications an image, {:.0} KB of flash, {:.1} KB of working memory.",
             self.recipe.class_names().len(),
             size.multiply_accumulates as f64 / 1e6,
@@ -158,9 +172,10 @@ impl ModelReport {
             .map(|trial| trial.logits_sqnr_db)
             .fold(f64::NEG_INFINITY, f64::max);
         format!(
-            "Ranges were measured on {} training images; by {} others it was chosen how much of each layer's outputs is cut \
+            "Ranges were measured on {} training images; by {} others it was chosen how much of each operation's outputs is cut \
              off at each end. The logits' signal to quantization noise ratio (SQNR) is {:.1} dB on those, and {uniform:.1} \
-             dB with the best clip that is the same for all layers.",
+             dB with the best clip that is the same for all operations. Where a pool follows, a convolution is computed with it \
+             at once, and the SQNR is that of the pool.",
             quantization.calibration_images,
             quantization.choice_images,
             quantization.logits_sqnr_db

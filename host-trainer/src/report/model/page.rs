@@ -5,13 +5,13 @@ use base64::prelude::BASE64_STANDARD;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use shared_model::{IMAGE_SIDE, Image};
 
-use super::card::clipped;
 use super::{ModelReport, words};
+use crate::dataset::{Image, SHAPE};
 use crate::digits::grouped;
 use crate::evaluate::confusion::{precision, recall, share};
 use crate::evaluate::{ConfusionMatrix, Mistake};
+use crate::operations::{or_dash, shape};
 use crate::report::canvas::{Figure, to_svg};
 use crate::report::learning_curves::LearningCurves;
 use crate::report::reliability_diagram::ReliabilityDiagram;
@@ -61,9 +61,9 @@ impl ModelReport {
                             } }
                         }))
                     }
-                    (section("Layers", html! {
+                    (section("Operations", html! {
                         p { (self.quantization_in_words()) }
-                        (self.layers())
+                        (self.operations())
                     }))
                     (section("Training", facts(words::training(self))))
                     (section("The same again", html! { pre { (self.commands()) } }))
@@ -130,25 +130,26 @@ impl ModelReport {
         }
     }
 
-    fn layers(&self) -> Markup {
+    fn operations(&self) -> Markup {
         html! {
             div .scroll { table {
                 thead { tr {
-                    th { "layer" } th { "output" }
+                    th { "operation" } th { "input" } th { "output" }
                     th .number { "MACs" } th .number { "bytes" } th .number { "scale" } th .number { "zero point" }
                     th .number { "clipped, %" } th .number { "SQNR" }
                 } }
-                tbody { @for layer in &self.quantization.layers {
-                    @let [height, width, channels] = layer.output_shape;
+                tbody { @for operation in &self.quantization.operations {
+                    @let summary = &operation.summary;
                     tr {
-                        td { (layer.layer) }
-                        td { (height) "×" (width) "×" (channels) }
-                        td .number { (grouped(layer.multiply_accumulates, NARROW_SPACE)) }
-                        td .number { (grouped(layer.bytes.into(), NARROW_SPACE)) }
-                        td .number { (format!("{:.5}", layer.scale)) }
-                        td .number { (layer.zero_point) }
-                        td .number { (clipped(layer.clip)) }
-                        td .number { (format!("{:.1} dB", layer.sqnr_db)) }
+                        td { (summary.title()) }
+                        td { (shape(summary.input_shape)) }
+                        td { (shape(summary.output_shape)) }
+                        td .number { (grouped(summary.multiply_accumulates, NARROW_SPACE)) }
+                        td .number { (grouped(summary.bytes as u64, NARROW_SPACE)) }
+                        td .number { (or_dash(summary.scale.map(|scale| format!("{scale:.5}")))) }
+                        td .number { (or_dash(summary.zero_point)) }
+                        td .number { (or_dash(operation.clip.map(|clip| 100.0 * clip))) }
+                        td .number { (or_dash(operation.sqnr_db.map(|ratio| format!("{ratio:.1} dB")))) }
                     }
                 } }
             } }
@@ -222,9 +223,9 @@ fn picture(mistake: &Mistake, images: &[Image], labels: &[&str]) -> Markup {
 /// The image as a PNG in a URI.
 fn data_uri(image: &Image) -> String {
     let mut png = Vec::new();
-    let side = IMAGE_SIDE as u32;
+    let (width, height) = (SHAPE.width.into(), SHAPE.height.into());
     PngEncoder::new(&mut png)
-        .write_image(image, side, side, ExtendedColorType::Rgb8)
+        .write_image(image, width, height, ExtendedColorType::Rgb8)
         .expect("an image is written to memory, and it has its size");
     format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
 }

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use shared_model::{IMAGE_LEN, Image};
 use tempfile::TempDir;
 
 use super::*;
 use crate::evaluate::{ConfidenceBin, Mistake, Prediction, Reliability, Temperature};
-use crate::quantize::{LayerReport, Trial};
+use crate::operations::OperationSummary;
+use crate::quantize::{OperationReport, Trial};
 use crate::report::history::{Epoch, Validation};
 
 /// A report of a made-up model of three classes: it takes cats for dogs.
@@ -52,18 +52,24 @@ pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
                 logits_sqnr_db: 30.0,
             }],
             logits_sqnr_db: 30.5,
-            layers: vec![LayerReport {
-                layer: "conv 3×3 32×32×3 → 32".to_owned(),
-                output_shape: [32, 32, 32],
-                multiply_accumulates: 884_736,
-                bytes: 1376,
+            operations: vec![OperationReport {
+                summary: OperationSummary {
+                    operation: "convolution 3×3".to_owned(),
+                    relu: true,
+                    step: 0,
+                    input_shape: [32, 32, 3],
+                    output_shape: [32, 32, 32],
+                    multiply_accumulates: 884_736,
+                    bytes: 1376,
+                    scale: Some(0.0625),
+                    zero_point: Some(-67),
+                },
                 clip: Some(1e-4),
-                scale: 0.0625,
-                zero_point: -67,
-                sqnr_db: 33.1,
+                sqnr_db: Some(33.1),
             }],
         },
         size: ModelSize {
+            input_shape: [32, 32, 3],
             parameters: 550_570,
             multiply_accumulates: 38_896_896,
             blob_bytes: 562_896,
@@ -102,7 +108,7 @@ fn of_three_classes() -> ModelReport {
     sample("cats & dogs", recipe)
 }
 
-const IMAGES: [Image; 2] = [[7; IMAGE_LEN], [200; IMAGE_LEN]];
+const IMAGES: [Image; 2] = [[7; SHAPE.elements()], [200; SHAPE.elements()]];
 
 #[test]
 fn the_page_is_complete_and_loads_nothing() {
@@ -139,7 +145,7 @@ fn the_card_names_figures_limits_and_the_command() {
         "# cats & dogs",
         "| cat | 60.0 | 60.0 | 85.7 | 85.7 |",
         "It knows 3 classes: cat, dog, ship.",
-        "| conv 3×3 32×32×3 → 32 | 32×32×32 | 884736 | 1376 | 0.06250 | -67 |",
+        "| convolution 3×3, ReLU | 32×32×3 | 32×32×32 | 884736 | 1376 | 0.06250 | -67 | 0.01 | 33.1 |",
         "fitted on 500 validation images",
         "kept: epoch 2 with a validation accuracy of 80.00 %",
         "cargo run -p host-trainer -- train --preset vgg3-best",

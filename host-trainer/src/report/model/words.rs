@@ -169,15 +169,17 @@ fn pixel_scaling(scaling: PixelScaling) -> &'static str {
 pub fn limits(report: &ModelReport) -> Vec<String> {
     let labels = report.recipe.class_names();
     let evaluation = &report.evaluation;
+    let [height, width, _] = report.size.input_shape;
     let mut limits = vec![
         format!(
             "It knows {} classes: {}. Whatever it is shown, it names one of them; “none of these” is not among its answers.",
             labels.len(),
             labels.join(", ")
         ),
-        "It sees 32×32 pixels, and it learned from pictures that one object fills. An object that is small, at the edge, \
-         or one of several is likely to be missed."
-            .to_owned(),
+        format!(
+            "It sees {height}×{width} pixels, and it learned from pictures that one object fills. An object that is small, at \
+             the edge, or one of several is likely to be missed."
+        ),
         format!(
             "It names {:.1} % of CIFAR-10's test images rightly. Pictures from elsewhere (a camera's, at night, drawings) \
              differ more from what it learned than those do, and nothing was measured on them.",

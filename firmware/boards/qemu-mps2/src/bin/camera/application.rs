@@ -27,7 +27,7 @@ const STACK_INTERVAL: u32 = 100;
 
 /// What lies in static memory.
 pub struct Memory<'m> {
-    pub arena: &'m mut [u8],
+    pub working: &'m mut [u8],
     pub model: &'m mut Option<Model<'static>>,
     pub frames: &'m mut [[u8; FRAME_LEN]; 2],
 }
@@ -67,7 +67,7 @@ impl Application<'_> {
         let mut serial = Serial::new(transmitter, InstructionDelay, SERIAL_LIMIT_MS, || {
             receiver.command()
         });
-        let booted = boot::boot(model::blob(), memory.model, memory.arena);
+        let booted = boot::boot(model::blob(), memory.model, memory.working);
         let booted = booted.inspect_err(|error| {
             let (code, text) = (error.code(), &*error.text());
             let failure = BootFailure { code, text };

@@ -21,7 +21,7 @@ use disturbance::Disturbance;
 use firmware::boot::BootError;
 use firmware::camera::arducam_mega::ArducamMega;
 use firmware::camera::ov2640::{Ov2640, View};
-use qemu_mps2::model::ARENA_LEN;
+use qemu_mps2::model::MEMORY_LEN;
 use qemu_mps2::program::{self, COMMAND_LINE_LEN};
 use qemu_mps2::records::{RecordFile, RecordsError};
 use scene::HostFrames;
@@ -56,7 +56,7 @@ enum Failure<'n> {
 
 #[entry]
 fn main() -> ! {
-    static mut ARENA: [u8; ARENA_LEN] = [0; ARENA_LEN];
+    static mut WORKING: [u8; MEMORY_LEN] = [0; MEMORY_LEN];
     static mut MODEL: Option<Model<'static>> = None;
     static mut FRAMES: [[u8; FRAME_LEN]; 2] = [[0; FRAME_LEN]; 2];
     static mut SCENE: [u8; FRAME_LEN] = [0; FRAME_LEN];
@@ -68,7 +68,7 @@ fn main() -> ! {
         .ok()
         .and_then(|words| Arguments::parse(words.into_iter()));
     let memory = Memory {
-        arena: ARENA,
+        working: WORKING,
         model: MODEL,
         frames: FRAMES,
     };

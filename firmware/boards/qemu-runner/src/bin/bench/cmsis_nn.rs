@@ -7,8 +7,8 @@ use qemu_runner::machine::Machine;
 
 /// Executed instructions of one step.
 pub struct Step {
-    /// The layer of ours that does the same work; a pool belongs to the convolution before it.
-    pub layer: usize,
+    /// The step of ours that does the same work; a pool belongs to the convolution before it.
+    pub step: usize,
     instructions: [u64; 3],
 }
 
@@ -27,11 +27,8 @@ const fn column(machine: Machine) -> usize {
     }
 }
 
-const fn step(layer: usize, instructions: [u64; 3]) -> Step {
-    Step {
-        layer,
-        instructions,
-    }
+const fn step(step: usize, instructions: [u64; 3]) -> Step {
+    Step { step, instructions }
 }
 
 /// The network's steps, on Cortex-M4, -M7 and -M33.

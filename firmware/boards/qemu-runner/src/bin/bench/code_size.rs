@@ -14,17 +14,30 @@ use crate::symbols::{Functions, demangle};
 /// Every instruction of Thumb begins at a multiple of it.
 const GRAIN: usize = 2;
 /// Modules of shared-model that only load a blob.
-const LOADING: [&str; 3] = ["blob::", "graph::", "image::"];
-/// Modules that choose the kernels, once.
-const PLANNING: [&str; 3] = ["plan::search", "plan::layout", "plan::cost"];
+const LOADING: [&str; 7] = [
+    "blob::",
+    "error::",
+    "graph::",
+    "ops::",
+    "resize::",
+    "section::",
+    "shape::",
+];
+/// What chooses the kernels, once: the search, and what a kernel says of itself beforehand.
+const PLANNING: [&str; 5] = [
+    "::plan::search",
+    "::plan::layout::words",
+    "Kernel>::fits",
+    "Kernel>::need",
+    "Kernel>::cost",
+];
 
 /// Bytes of shared-model in an ELF file, literal pools included, but without the texts of errors.
 ///
-/// Generic code of other crates counts where it is inlined into shared-model's or made for its types; the core library's
-/// memory functions do not, nor does the second copy of the loop over the layers, which tells the profiler.
+/// Generic code of other crates counts where it is inlined into shared-model's; the core library's memory functions do not.
 #[derive(Clone, Copy, Default)]
 pub struct CodeSize {
-    /// Code that is executed for every image: kernels, and what calls them.
+    /// Code that is executed for every picture: kernels, what calls them, and what lays out a segment for them.
     pub inference: u64,
     /// Code that chooses the kernels for an arena. The loading of the blob is counted nowhere.
     pub planning: u64,
@@ -50,13 +63,15 @@ impl CodeSize {
             .ok_or("the ELF file has no section .text")?;
         for address in (text.begin..text.end).step_by(GRAIN) {
             let functions = functions_at(&loader, &symbols, address)?;
-            let any = |is: fn(&str) -> bool| functions.iter().any(|function| is(function));
-            if any(|function| function.contains("LayerTimes")) {
-                continue;
-            } else if any(is_planning) {
-                size.planning += GRAIN as u64;
-            } else if any(is_inference) {
-                size.inference += GRAIN as u64;
+            // What is inlined belongs to what it is inlined into, but for the search.
+            let outermost = functions.iter().rev().find(|name| is_ours(name));
+            match outermost {
+                Some(name) if is_loading(name) => {}
+                Some(_) if functions.iter().any(|name| is_planning(name)) => {
+                    size.planning += GRAIN as u64;
+                }
+                Some(_) => size.inference += GRAIN as u64,
+                None => {}
             }
         }
         Ok(size)
@@ -93,21 +108,24 @@ fn constants(elf: &Path) -> Result<u64, Box<dyn Error>> {
             && symbol.section_index() == rodata
             && symbol
                 .name()
-                .is_ok_and(|name| is_inference(&demangle(name)))
+                .map(demangle)
+                .is_ok_and(|name| is_ours(&name) && !is_loading(&name))
     });
     Ok(constants.map(|symbol| symbol.size()).sum())
 }
 
-fn is_planning(path: &str) -> bool {
-    !path.contains("core::fmt::")
-        && PLANNING
-            .iter()
-            .any(|module| path.contains(&format!("shared_model::{module}")))
+/// Whether a function or constant is of shared-model, and no text for people. The names of assembly begin with `shared_model_`.
+fn is_ours(path: &str) -> bool {
+    let is_ours = path.contains("shared_model::") || path.starts_with("shared_model_");
+    is_ours && !path.contains("core::fmt::")
 }
 
-/// Whether a function or constant of this path belongs to an inference. The names of assembly begin with `shared_model_`.
-fn is_inference(path: &str) -> bool {
-    let mut ours = path.split("shared_model::").skip(1);
-    let is_ours = ours.any(|module| !LOADING.iter().any(|loading| module.starts_with(loading)));
-    !path.contains("core::fmt::") && (is_ours || path.starts_with("shared_model_"))
+fn is_loading(path: &str) -> bool {
+    let mut modules = path.split("shared_model::").skip(1);
+    modules.all(|module| LOADING.iter().any(|loading| module.starts_with(loading)))
+        && !path.starts_with("shared_model_")
+}
+
+fn is_planning(path: &str) -> bool {
+    PLANNING.iter().any(|part| path.contains(part))
 }

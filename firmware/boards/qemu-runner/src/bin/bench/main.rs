@@ -19,7 +19,7 @@ use clap::Parser;
 use qemu_runner::machine::Machine;
 use qemu_runner::picture;
 use serde::Serialize;
-use shared_model::{AlignedBytes, Image, Interpreter, Model};
+use shared_model::{AlignedBytes, Interpreter, Model};
 
 use code_size::CodeSize;
 use measurement::{Expected, Measurement, measure};
@@ -107,7 +107,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let model = Model::load(&blob).map_err(|error| format!("{}: {error}", file.display()))?;
 
     let folder = tempfile::tempdir()?;
-    let image = picture::collect(std::slice::from_ref(&arguments.picture), folder.path())?;
+    let pictures = std::slice::from_ref(&arguments.picture);
+    let image = picture::collect(pictures, model.input_shape(), folder.path())?;
     let logits = host_logits(&model, &fs::read(&image)?)?;
     let expected = Expected {
         image: &image,
@@ -143,10 +144,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 fn host_logits(model: &Model<'_>, image: &[u8]) -> Result<Vec<i32>, Box<dyn Error>> {
-    let image: &Image = image.try_into()?;
     let mut arena = vec![0; model.arena_len()];
     let mut interpreter = Interpreter::new(model, &mut arena)?;
-    Ok(interpreter.classify(image).logits.to_vec())
+    Ok(interpreter.classify(image)?.logits.to_vec())
 }
 
 impl From<Bench> for Modes {

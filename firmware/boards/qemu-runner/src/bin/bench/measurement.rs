@@ -21,8 +21,8 @@ pub struct Expected<'a> {
 pub struct Measurement {
     /// Executed instructions.
     pub instructions: u64,
-    /// Executed instructions of each layer, of another run, since the profiling takes some as well.
-    pub layers: Vec<u64>,
+    /// Executed instructions of each step, of another run, since the profiling takes some as well.
+    pub steps: Vec<u64>,
     /// Bytes of activations and scratch.
     pub activation_bytes: u32,
     /// Use of the stack.
@@ -52,13 +52,13 @@ pub fn measure(
             plugin: None,
         })?;
         let record = check(&report, machine, expected)?;
-        Ok::<_, Box<dyn Error>>((record.instructions, record.layers.clone(), report))
+        Ok::<_, Box<dyn Error>>((record.instructions, record.steps.clone(), report))
     };
     let (instructions, _, report) = run(false)?;
-    let (_, layers, _) = run(true)?;
+    let (_, steps, _) = run(true)?;
     Ok(Measurement {
         instructions,
-        layers,
+        steps,
         activation_bytes: report.device.arena_len,
         stack: report.stack,
         calibration: report.calibration,

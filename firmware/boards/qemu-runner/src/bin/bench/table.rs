@@ -1,7 +1,6 @@
 //! The figures as a table for people.
 
 use shared_model::Model;
-use shared_model::graph::LayerKind;
 
 use crate::cmsis_nn;
 use crate::cycles::Cost;
@@ -26,20 +25,20 @@ pub fn print(model: &Model<'_>, bench: &Bench) {
         "", "CMSIS-NN", "fast", "times", "lean", "times"
     );
     let macs: u64 = model
-        .layers()
+        .steps()
         .iter()
-        .map(|view| view.layer.kind.multiply_accumulates())
+        .map(|step| step.multiply_accumulates())
         .sum();
     // Another network than the one that CMSIS-NN was measured with has nothing to be compared with.
     let reference = |value| (macs == cmsis_nn::MULTIPLY_ACCUMULATES).then_some(value);
-    for (index, view) in model.layers().iter().enumerate() {
-        let steps = cmsis_nn::STEPS.iter().filter(|step| step.layer == index);
-        let steps = steps.map(|step| step.instructions(*machine)).sum();
+    for (index, step) in model.steps().iter().enumerate() {
+        let others = cmsis_nn::STEPS.iter().filter(|other| other.step == index);
+        let others = others.map(|other| other.instructions(*machine)).sum();
         let instructions =
-            |measurement: &Measurement| measurement.layers.get(index).copied().unwrap_or_default();
+            |measurement: &Measurement| measurement.steps.get(index).copied().unwrap_or_default();
         row(
-            &describe(&view.layer.kind),
-            reference(steps),
+            &format!("{step:?}"),
+            reference(others),
             instructions(fast),
             instructions(lean),
         );
@@ -138,7 +137,7 @@ pub fn print_cycles(mode: &str, functions: &[(String, Cost)]) {
 
 const LEGEND: &str = "\
 CMSIS-NN: commit 99f736a6, gcc 12.2.1 -O3, the same network. Pools belong to the convolution before them.
-Layers: counted in a run with a profiler, which adds a few instructions to each row. In all: without it.
+Steps: counted in a run with a profiler, which adds a few instructions to each row. In all: without it.
 Code: of shared-model as it lies in the firmware for both modes, with literal pools; the loading of the blob is counted
 nowhere. An inference's is its kernels and what calls them; what plans it chooses the kernels for an arena, once.
 Stack: the whole program's, main included; boot loads the blob and reproduces its known answer.";
@@ -157,20 +156,6 @@ fn row(name: &str, reference: Option<u64>, fast: u64, lean: u64) {
         grouped(lean),
         times(lean)
     );
-}
-
-fn describe(kind: &LayerKind) -> String {
-    match *kind {
-        LayerKind::Convolution {
-            input: [height, width, channels],
-            output_channels,
-            pool,
-        } => {
-            let pool = if pool { ", max pool" } else { "" };
-            format!("convolution {channels} -> {output_channels}, {height} x {width}{pool}")
-        }
-        LayerKind::Dense { inputs, outputs } => format!("dense {inputs} -> {outputs}"),
-    }
 }
 
 /// The number with commas between groups of three digits.

@@ -1,10 +1,11 @@
-//! The target's kernels against the portable ones, on the target itself.
+//! The target's inner loops against their portable twins, on the target itself.
 //!
 //! Both versions work on copies of the same memory, which is full of random words before, between and behind what they may write;
 //! afterwards the copies must be equal to the last byte. So a kernel that writes a wrong value is noticed, and one that writes
 //! outside of its buffers as well.
 
-use super::{CHUNK_PAIRS, Finish, POSITIONS, native, portable};
+use super::{CHUNK_PAIRS, InnerLoops, Native, POSITIONS, twin::Twin};
+use crate::step::Epilogue;
 
 /// Words before and behind a buffer.
 const GUARD: usize = 16;
@@ -21,7 +22,7 @@ type Version<'v> = &'v mut dyn FnMut(&[u32], &mut [u32]);
 /// A kernel of the target that differs from its portable twin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kernel}: shape {shape:?} differs from the portable kernel at word {word}")]
-pub struct KernelMismatch {
+pub struct InnerLoopMismatch {
     /// Name of the kernel.
     pub kernel: &'static str,
     /// Its sizes, in the order in which the kernel's arguments name them.
@@ -31,20 +32,20 @@ pub struct KernelMismatch {
 }
 
 /// The memory of the comparison, more than some stacks have.
-pub struct KernelCheck {
+pub struct InnerLoopCheck {
     numbers: u32,
     comparisons: usize,
     input: [u32; INPUT],
     buffers: [[u32; BUFFER]; 2],
 }
 
-impl Default for KernelCheck {
+impl Default for InnerLoopCheck {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl KernelCheck {
+impl InnerLoopCheck {
     /// Nothing compared yet.
     pub const fn new() -> Self {
         Self {
@@ -61,7 +62,7 @@ impl KernelCheck {
     /// # Errors
     ///
     /// The first difference.
-    pub fn run(&mut self) -> Result<usize, KernelMismatch> {
+    pub fn run(&mut self) -> Result<usize, InnerLoopMismatch> {
         for style in 0..4 {
             self.fill_input(style);
             self.products()?;
@@ -102,7 +103,7 @@ impl KernelCheck {
         shape: [usize; 3],
         len: usize,
         versions: [Version<'_>; 2],
-    ) -> Result<(), KernelMismatch> {
+    ) -> Result<(), InnerLoopMismatch> {
         for word in 0..len + 2 * GUARD {
             let random = self.next();
             self.buffers
@@ -119,7 +120,7 @@ impl KernelCheck {
             .enumerate()
             .find(|(_, (native, portable))| native != portable)
         {
-            Some((word, _)) => Err(KernelMismatch {
+            Some((word, _)) => Err(InnerLoopMismatch {
                 kernel,
                 shape,
                 word,
@@ -128,7 +129,7 @@ impl KernelCheck {
         }
     }
 
-    fn products(&mut self) -> Result<(), KernelMismatch> {
+    fn products(&mut self) -> Result<(), InnerLoopMismatch> {
         for pairs in 1..=CHUNK_PAIRS {
             for (positions, u_step) in [(1, 64), (2, 64), (POSITIONS, 64), (8, 0)] {
                 let split = positions * pairs * 4;
@@ -139,7 +140,7 @@ impl KernelCheck {
                     }
                 };
                 let versions: [Version<'_>; 2] =
-                    [&mut run(native::products), &mut run(portable::products)];
+                    [&mut run(Native::products), &mut run(Twin::products)];
                 self.compare(
                     "products",
                     [pairs, positions, u_step],
@@ -159,15 +160,15 @@ impl KernelCheck {
                 }
             };
             let versions: [Version<'_>; 2] = [
-                &mut run(native::offset_corrections),
-                &mut run(portable::offset_corrections),
+                &mut run(Native::offset_corrections),
+                &mut run(Twin::offset_corrections),
             ];
             self.compare("offset_corrections", [pairs, 0, 0], 4 * POSITIONS, versions)?;
         }
         Ok(())
     }
 
-    fn input_and_filter(&mut self) -> Result<(), KernelMismatch> {
+    fn input_and_filter(&mut self) -> Result<(), InnerLoopMismatch> {
         for quads in 1..=CHUNK_PAIRS / 2 {
             for slot in 0..2 {
                 for stride in [4 * quads, 4 * quads + 1, 130] {
@@ -178,8 +179,8 @@ impl KernelCheck {
                         }
                     };
                     let versions: [Version<'_>; 2] = [
-                        &mut run(native::transform_filter),
-                        &mut run(portable::transform_filter),
+                        &mut run(Native::transform_filter),
+                        &mut run(Twin::transform_filter),
                     ];
                     let len = POSITIONS * CHUNK_PAIRS * 2;
                     self.compare("transform_filter", [stride, slot, quads], len, versions)?;
@@ -198,8 +199,8 @@ impl KernelCheck {
                     }
                 };
                 let versions: [Version<'_>; 2] = [
-                    &mut run(native::transform_input),
-                    &mut run(portable::transform_input),
+                    &mut run(Native::transform_input),
+                    &mut run(Twin::transform_input),
                 ];
                 let len = POSITIONS * quads * 8;
                 self.compare("transform_input", [slot, quads, 0], len, versions)?;
@@ -209,10 +210,10 @@ impl KernelCheck {
     }
 
     /// Outputs of true products: the transforms are exact for those only.
-    fn outputs(&mut self) -> Result<(), KernelMismatch> {
+    fn outputs(&mut self) -> Result<(), InnerLoopMismatch> {
         for case in 0..32 {
             let m = self.true_products();
-            let finish = Finish {
+            let epilogue = Epilogue {
                 bias: self.next() as i32 >> 12,
                 multiplier: self.next() as i32 >> (case % 8),
                 offset: i64::from(self.next() as i32) << (case % 4 * 8),
@@ -221,23 +222,23 @@ impl KernelCheck {
             let pixel_step = [1, 2, 7, 64][case % 4];
             let row_step = [4 * pixel_step, 33 * pixel_step][case / 4 % 2];
             let shape = [row_step, pixel_step, case];
-            type Output = fn(&[i32], &mut [i8], usize, usize, &Finish);
+            type Output = fn(&[i32], &mut [i8], usize, usize, &Epilogue);
             let run = |kernel: Output, side: usize| {
                 move |_: &[u32], output: &mut [u32]| {
                     let len = (side - 1) * (row_step + pixel_step) + 1;
                     let output = &mut bytemuck::cast_slice_mut(output)[1..1 + len];
-                    kernel(&m, output, row_step, pixel_step, &finish);
+                    kernel(&m, output, row_step, pixel_step, &epilogue);
                 }
             };
             let versions: [Version<'_>; 2] = [
-                &mut run(native::transform_output, 4),
-                &mut run(portable::transform_output, 4),
+                &mut run(Native::transform_output, 4),
+                &mut run(Twin::transform_output, 4),
             ];
             let len = (3 * (row_step + pixel_step) + 2).div_ceil(4);
             self.compare("transform_output", shape, len, versions)?;
             let versions: [Version<'_>; 2] = [
-                &mut run(native::transform_pooled_output, 2),
-                &mut run(portable::transform_pooled_output, 2),
+                &mut run(Native::transform_pooled_output, 2),
+                &mut run(Twin::transform_pooled_output, 2),
             ];
             let len = (row_step + pixel_step + 2).div_ceil(4);
             self.compare("transform_pooled_output", shape, len, versions)?;
@@ -258,18 +259,18 @@ impl KernelCheck {
         let mut v = [0; 16 * POSITIONS];
         let mut u = [0; 4 * CHUNK_PAIRS * POSITIONS];
         let mut m = [0; 8 * POSITIONS];
-        portable::transform_input(map, &offsets, &mut v, 0, 1);
-        portable::transform_filter(&filter, 4, &mut u, 0, 1);
+        Twin::transform_input(map, &offsets, &mut v, 0, 1);
+        Twin::transform_filter(&filter, 4, &mut u, 0, 1);
         let mut corrections = [[0; 4]; POSITIONS];
-        portable::offset_corrections(&v, &mut corrections, 2);
+        Twin::offset_corrections(&v, &mut corrections, 2);
         for (tile, [correction, ..]) in m.as_chunks_mut::<8>().0.iter_mut().zip(corrections) {
             tile[0] = correction;
         }
-        portable::products(&u, &v, &mut m, 2, 4 * CHUNK_PAIRS);
+        Twin::products(&u, &v, &mut m, 2, 4 * CHUNK_PAIRS);
         m
     }
 
-    fn strips(&mut self) -> Result<(), KernelMismatch> {
+    fn strips(&mut self) -> Result<(), InnerLoopMismatch> {
         for quads in [1, 2, 3, 8, 32] {
             let offsets: [u32; 6] = core::array::from_fn(|index| match index {
                 5 => 4096 - 4 * quads as u32,
@@ -281,10 +282,8 @@ impl KernelCheck {
                     kernel(map, &offsets, bytemuck::cast_slice_mut(window), quads);
                 }
             };
-            let versions: [Version<'_>; 2] = [
-                &mut run(native::widen_pixels),
-                &mut run(portable::widen_pixels),
-            ];
+            let versions: [Version<'_>; 2] =
+                [&mut run(Native::widen_pixels), &mut run(Twin::widen_pixels)];
             self.compare("widen_pixels", [quads, 0, 0], 12 * quads, versions)?;
 
             for stride in [4 * quads, 4 * quads + 3] {
@@ -295,8 +294,8 @@ impl KernelCheck {
                     }
                 };
                 let versions: [Version<'_>; 2] = [
-                    &mut run(native::widen_filter_row),
-                    &mut run(portable::widen_filter_row),
+                    &mut run(Native::widen_filter_row),
+                    &mut run(Twin::widen_filter_row),
                 ];
                 self.compare("widen_filter_row", [stride, quads, 0], 6 * quads, versions)?;
             }
@@ -309,17 +308,15 @@ impl KernelCheck {
                         kernel(filter, windows, m.as_chunks_mut().0, 2 * quads);
                     }
                 };
-                let versions: [Version<'_>; 2] = [
-                    &mut run(native::row_products),
-                    &mut run(portable::row_products),
-                ];
+                let versions: [Version<'_>; 2] =
+                    [&mut run(Native::row_products), &mut run(Twin::row_products)];
                 self.compare("row_products", [quads, windows, 0], 4 * windows, versions)?;
             }
         }
         Ok(())
     }
 
-    fn rest(&mut self) -> Result<(), KernelMismatch> {
+    fn rest(&mut self) -> Result<(), InnerLoopMismatch> {
         for quads in [1, 2, 36] {
             type Spread = fn(&[[i32; 4]], &mut [[[i32; 4]; 2]]);
             let run = |kernel: Spread| {
@@ -330,7 +327,7 @@ impl KernelCheck {
                     kernel(fours.as_chunks().0, tiles);
                 }
             };
-            let versions: [Version<'_>; 2] = [&mut run(native::spread), &mut run(portable::spread)];
+            let versions: [Version<'_>; 2] = [&mut run(Native::spread), &mut run(Twin::spread)];
             self.compare("spread", [quads, 0, 0], 8 * quads, versions)?;
         }
         for (channels, relu) in [(4, true), (8, false), (32, true), (132, false)] {
@@ -346,8 +343,8 @@ impl KernelCheck {
                 }
             };
             let versions: [Version<'_>; 2] = [
-                &mut run(native::requantize_pairs),
-                &mut run(portable::requantize_pairs),
+                &mut run(Native::requantize_pairs),
+                &mut run(Twin::requantize_pairs),
             ];
             self.compare("requantize_pairs", [channels, 0, 0], channels / 2, versions)?;
         }
@@ -358,10 +355,8 @@ impl KernelCheck {
                     sums.copy_from_slice(bytemuck::cast_slice(&kernel(weights, values)));
                 }
             };
-            let versions: [Version<'_>; 2] = [
-                &mut run(native::dot_products),
-                &mut run(portable::dot_products),
-            ];
+            let versions: [Version<'_>; 2] =
+                [&mut run(Native::dot_products), &mut run(Twin::dot_products)];
             self.compare("dot_products", [len, 0, 0], 4, versions)?;
         }
         Ok(())
@@ -379,7 +374,7 @@ fn bytes(words: &[u32]) -> &[i8] {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn kernels_of_this_target_equal_the_portable_ones() {
-        assert!(super::KernelCheck::new().run().unwrap() > 500);
+    fn inner_loops_of_this_target_equal_their_twins() {
+        assert!(super::InnerLoopCheck::new().run().unwrap() > 500);
     }
 }

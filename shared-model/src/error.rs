@@ -1,8 +1,9 @@
 //! Everything that can be wrong with a blob.
 
+use crate::Shape;
 use core::fmt;
 
-/// Why a blob was refused. Layers and channels are counted from zero.
+/// Why a blob was refused. Operations and channels are counted from zero.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -22,7 +23,8 @@ pub enum LoadError {
     },
     /// Made for another version of this crate.
     #[error(
-        "blob of format version {found}, but this reader knows only version {supported}: export the model again"
+        "blob of format version {found}, but this program reads version {supported} only: make the blob again with \
+         `cargo run -p host-trainer -- quantize --run RUN`, or use the program that belongs to the blob"
     )]
     UnsupportedVersion {
         /// In the header.
@@ -82,11 +84,23 @@ pub enum LoadError {
         /// Bytes after the message.
         unused: usize,
     },
-    /// The network reads something else than 32×32 RGB.
-    #[error("the network's input is {found:?}, not [32, 32, 3]")]
+    /// A list of the graph has more elements than there may be.
+    #[error("{found} {what}, at most {limit} are allowed")]
+    TooMany {
+        /// What the list holds.
+        what: &'static str,
+        /// Elements.
+        found: u32,
+        /// The most that are allowed.
+        limit: usize,
+    },
+    /// The input has another shape than networks of this kind may have.
+    #[error(
+        "the network's input is {found}: its sides must be 8 to 256 pixels, its channels 1 or 3"
+    )]
     InputShape {
-        /// `[h, w, c]`.
-        found: [u16; 3],
+        /// In the graph.
+        found: Shape,
     },
     /// Padding or pixel scaling have not one value a channel.
     #[error("the input has {channels} channels, but {found} values of {field}")]
@@ -98,69 +112,81 @@ pub enum LoadError {
         /// Values.
         found: usize,
     },
-    /// No layers.
-    #[error("the network has no layers")]
-    NoLayers,
-    /// A convolution does not read what the layer before it gives.
-    #[error("layer {layer} reads {found:?}, but is given {expected:?}")]
-    InputMismatch {
-        /// Which layer.
-        layer: usize,
-        /// `[h, w, c]` of what comes.
-        expected: [u16; 3],
-        /// `[h, w, c]` of what it reads.
-        found: [u16; 3],
+    /// No operations.
+    #[error("the network has no operations")]
+    NoOperations,
+    /// The format can express it, but this version cannot compute it.
+    #[error("operation {operation} is {what}, which this version does not support")]
+    NotSupported {
+        /// Which operation.
+        operation: usize,
+        /// What it would have to compute.
+        what: &'static str,
     },
-    /// A dense layer does not read what the layer before it gives.
-    #[error("dense layer {layer} has {found} inputs, but is given {expected}")]
-    DenseInputMismatch {
-        /// Which layer.
-        layer: usize,
-        /// Values that come.
-        expected: u64,
-        /// Inputs.
-        found: u16,
+    /// An operation whose output has no elements.
+    #[error("operation {operation} makes nothing of {input}")]
+    NoOutput {
+        /// Which operation.
+        operation: usize,
+        /// Shape of its input.
+        input: Shape,
     },
-    /// A pool of an odd side.
-    #[error("layer {layer} pools {height}x{width}: both must be even")]
-    OddPool {
-        /// Which layer.
-        layer: usize,
-        /// Before the pool.
-        height: u16,
-        /// Before the pool.
-        width: u16,
-    },
-    /// A layer without output channels.
-    #[error("layer {layer} has no outputs")]
-    NoOutputs {
-        /// Which layer.
-        layer: usize,
+    /// A tensor beyond the limits.
+    #[error(
+        "operation {operation} gives {shape}: at most 1024 channels and 2^20 elements are allowed"
+    )]
+    TensorTooLarge {
+        /// Which operation.
+        operation: usize,
+        /// Shape of its output.
+        shape: Shape,
     },
     /// Logits before the end.
-    #[error("layer {layer} gives logits, but is not the last one")]
+    #[error("operation {operation} gives logits, but is not the last one")]
     EarlyLogits {
-        /// Which layer.
-        layer: usize,
+        /// Which operation.
+        operation: usize,
     },
     /// No logits at the end.
-    #[error("the last layer {layer} does not give logits")]
+    #[error("the last operation, {operation}, does not give logits")]
     NoLogits {
-        /// Which layer.
-        layer: usize,
+        /// Which operation.
+        operation: usize,
     },
     /// Logits from a convolution.
-    #[error("layer {layer} gives logits, but is not dense")]
+    #[error("operation {operation} gives logits, but is not dense")]
     LogitsNotDense {
-        /// Which layer.
-        layer: usize,
+        /// Which operation.
+        operation: usize,
+    },
+    /// One class at most.
+    #[error("{found} labels: a network tells at least two classes apart")]
+    TooFewLabels {
+        /// Labels.
+        found: usize,
+    },
+    /// A label of no or of too many bytes.
+    #[error("label {index} has {found} bytes: it must have 1 to 48")]
+    LabelLength {
+        /// Which label.
+        index: usize,
+        /// Its length.
+        found: usize,
+    },
+    /// The class that stands for none of the others is none of the network's.
+    #[error("class {class} stands for none of the others, but there are only {labels} classes")]
+    NoneClass {
+        /// In the graph.
+        class: u8,
+        /// Class names.
+        labels: usize,
     },
     /// Labels do not fit the logits.
     #[error("{labels} labels for {logits} logits")]
     LabelCount {
         /// Class names.
         labels: usize,
-        /// Outputs of the last layer.
+        /// Outputs of the last operation.
         logits: usize,
     },
     /// The known answer does not fit the labels.
@@ -185,7 +211,7 @@ pub enum LoadError {
         /// Whose range.
         part: SectionPart,
         /// From the shape.
-        expected: u64,
+        expected: u32,
         /// In the graph.
         found: u32,
     },
@@ -216,10 +242,12 @@ pub enum LoadError {
         second: SectionPart,
     },
     /// A weight of -128.
-    #[error("layer {layer}, channel {channel}: weight {index} is -128, below the range -127 … 127")]
+    #[error(
+        "operation {operation}, channel {channel}: weight {index} is -128, below the range -127 … 127"
+    )]
     WeightOutOfRange {
-        /// Which layer.
-        layer: usize,
+        /// Which operation.
+        operation: usize,
         /// Which output channel.
         channel: usize,
         /// Which weight of the channel.
@@ -227,11 +255,11 @@ pub enum LoadError {
     },
     /// An accumulator could overflow 32 bits.
     #[error(
-        "layer {layer}, channel {channel}: the accumulator could reach {bound}, beyond 32 bits"
+        "operation {operation}, channel {channel}: the accumulator could reach {bound}, beyond 32 bits"
     )]
     AccumulatorOverflow {
-        /// Which layer.
-        layer: usize,
+        /// Which operation.
+        operation: usize,
         /// Which output channel.
         channel: usize,
         /// Largest magnitude.
@@ -239,11 +267,11 @@ pub enum LoadError {
     },
     /// A requantization could overflow 64 bits.
     #[error(
-        "layer {layer}, channel {channel}: the requantization could reach {bound}, beyond 64 bits"
+        "operation {operation}, channel {channel}: the requantization could reach {bound}, beyond 64 bits"
     )]
     RequantizationOverflow {
-        /// Which layer.
-        layer: usize,
+        /// Which operation.
+        operation: usize,
         /// Which output channel.
         channel: usize,
         /// Largest magnitude, or `u64::MAX` if it is larger than that.
@@ -251,29 +279,32 @@ pub enum LoadError {
     },
 }
 
-/// An array of the section; a layer's number where it belongs to one.
+/// An array of the section; an operation's number where it belongs to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SectionPart {
-    /// Of a layer.
+    /// Of an operation.
     Weights(usize),
-    /// Of a layer.
+    /// Of an operation.
     Biases(usize),
-    /// Of a layer.
+    /// Of an operation.
     Multipliers(usize),
-    /// Of a layer.
+    /// Of an operation.
     Offsets(usize),
     /// The image of the known answer.
     KnownAnswerImage,
+    /// An extension, counted from zero.
+    Extension(usize),
 }
 
 impl fmt::Display for SectionPart {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Weights(layer) => write!(formatter, "the weights of layer {layer}"),
-            Self::Biases(layer) => write!(formatter, "the biases of layer {layer}"),
-            Self::Multipliers(layer) => write!(formatter, "the multipliers of layer {layer}"),
-            Self::Offsets(layer) => write!(formatter, "the offsets of layer {layer}"),
+            Self::Weights(index) => write!(formatter, "the weights of operation {index}"),
+            Self::Biases(index) => write!(formatter, "the biases of operation {index}"),
+            Self::Multipliers(index) => write!(formatter, "the multipliers of operation {index}"),
+            Self::Offsets(index) => write!(formatter, "the offsets of operation {index}"),
             Self::KnownAnswerImage => formatter.write_str("the pixels of the known answer"),
+            Self::Extension(index) => write!(formatter, "the bytes of extension {index}"),
         }
     }
 }

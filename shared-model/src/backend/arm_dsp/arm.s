@@ -1,5 +1,5 @@
-@ Kernels for Arm's DSP extension (Armv7E-M, Armv8-M Mainline). Their contracts are those of their portable twins in
-@ portable.rs; arm.rs declares them to Rust and checks the lengths of the slices.
+@ Inner loops for Arm's DSP extension (Armv7E-M, Armv8-M Mainline). Their contracts are those of InnerLoops in mod.rs;
+@ assembly.rs declares them to Rust and checks the lengths of the slices.
 @
 @ A word holds two int16 lanes, of two channels. Lanes that are proved not to overflow (NUMERICS.md) are added with SADD16, or
 @ as one 32-bit integer where the lower lane is proved not to borrow from the upper one.

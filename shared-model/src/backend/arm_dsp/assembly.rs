@@ -1,0 +1,342 @@
+//! The inner loops in the assembly of `arm.s`, behind safe functions with the contracts of [`InnerLoops`].
+//!
+//! This is the crate's only file with `unsafe`. Every call of assembly is preceded by the checks of all lengths from which its
+//! argument follows; the assembly reads and writes nothing but what its arguments span, leaves the stack and the callee-saved
+//! registers as it found them, and sets no state but the flags (Q included, which nothing reads).
+#![allow(unsafe_code)]
+
+use super::{CHUNK_PAIRS, InnerLoops, POSITIONS, twin::OFFSET_FACTORS};
+use crate::step::Epilogue;
+use core::arch::global_asm;
+
+// Without it the assembler refuses the DSP extension, which Armv8-M leaves to the chip.
+#[cfg(arm_v8m)]
+global_asm!(".cpu cortex-m33");
+global_asm!(include_str!("arm.s"), options(raw));
+
+/// What the output transforms read, at the offsets that `arm.s` knows.
+#[repr(C)]
+struct OutputChannel {
+    /// Of 9 modulo 2^32, negated to pool minima.
+    inverse: i32,
+    bias: i32,
+    multiplier: i32,
+    offset_low: u32,
+    offset_high: i32,
+    /// All ones with a ReLU.
+    relu_mask: u32,
+    pixel_step: usize,
+    /// Of the pool.
+    sign: i32,
+}
+
+impl OutputChannel {
+    fn new(epilogue: &Epilogue, pixel_step: usize, pooled: bool) -> Self {
+        const INVERSE_OF_9: i32 = 0x38E3_8E39;
+        let sign = if pooled && epilogue.multiplier < 0 {
+            -1
+        } else {
+            1
+        };
+        Self {
+            inverse: sign * INVERSE_OF_9,
+            bias: epilogue.bias,
+            multiplier: epilogue.multiplier,
+            offset_low: epilogue.offset as u32,
+            offset_high: (epilogue.offset >> 32) as i32,
+            relu_mask: relu_mask(epilogue.relu),
+            pixel_step,
+            sign,
+        }
+    }
+}
+
+fn relu_mask(relu: bool) -> u32 {
+    if relu { u32::MAX } else { 0 }
+}
+
+unsafe extern "C" {
+    fn shared_model_products(
+        u: *const i16,
+        v: *const i16,
+        m: *mut i32,
+        m_end: *mut i32,
+        pairs: usize,
+        u_skip: isize,
+    );
+    fn shared_model_offset_corrections(
+        v: *const i16,
+        corrections: *mut i32,
+        pairs: usize,
+        factors: *const [i16; 2],
+    );
+    fn shared_model_transform_filter(weights: *const i8, stride: usize, u: *mut i16, quads: usize);
+    fn shared_model_transform_input(
+        map: *const i8,
+        offsets: *const u32,
+        v: *mut i16,
+        position_len: usize,
+        quads: usize,
+    );
+    fn shared_model_transform_output(
+        m: *const i32,
+        output: *mut i8,
+        channel: *const OutputChannel,
+        row_step: isize,
+    );
+    fn shared_model_transform_pooled_output(
+        m: *const i32,
+        output: *mut i8,
+        channel: *const OutputChannel,
+        row_step: isize,
+    );
+    fn shared_model_requantize_pairs(
+        accumulators: *const i32,
+        output: *mut i8,
+        multipliers: *const i32,
+        offsets: *const i64,
+        accumulators_end: *const i32,
+        channels: usize,
+        relu_mask: u32,
+    );
+    fn shared_model_spread(quads: *const i32, tiles: *mut i32, quads_end: *const i32);
+    fn shared_model_widen_pixels(
+        map: *const i8,
+        offsets: *const u32,
+        window: *mut i16,
+        quads: usize,
+    );
+    fn shared_model_widen_filter_row(
+        weights: *const i8,
+        stride: usize,
+        filter: *mut i16,
+        quads: usize,
+    );
+    fn shared_model_row_products(
+        filter: *const i16,
+        windows: *const i16,
+        accumulators: *mut i32,
+        pairs: usize,
+        accumulators_end: *mut i32,
+    );
+    fn shared_model_dot_products(
+        weights: *const i8,
+        stride: usize,
+        input: *const i8,
+        sums: *mut i32,
+        input_end: *const i8,
+    );
+}
+
+/// LDM and STM want words.
+fn assert_words(lanes: &[i16]) {
+    assert!(lanes.as_ptr().addr().is_multiple_of(4));
+}
+
+/// The inner loops in assembly.
+pub(crate) struct Assembly;
+
+impl InnerLoops for Assembly {
+    fn products(u: &[i16], v: &[i16], accumulators: &mut [i32], pairs: usize, u_step: usize) {
+        let positions = accumulators.len() / 8;
+        assert!((1..=CHUNK_PAIRS).contains(&pairs) && positions > 0 && u_step.is_multiple_of(2));
+        assert!(v.len() >= positions * pairs * 8);
+        assert!(u.len() >= (positions - 1) * u_step + pairs * 4);
+        assert_words(u);
+        assert_words(v);
+        let accumulators = &mut accumulators[..8 * positions].as_mut_ptr_range();
+        let u_skip = 2 * (u_step as isize - 4 * pairs as isize);
+        // SAFETY: it reads 16 · pairs bytes of `v` and 8 · pairs bytes of `u` at each position and reads and writes 32 bytes of the
+        // accumulators up to their end, all of them words and all inside the slices by the assertions.
+        unsafe {
+            shared_model_products(
+                u.as_ptr(),
+                v.as_ptr(),
+                accumulators.start,
+                accumulators.end,
+                pairs,
+                u_skip,
+            );
+        }
+    }
+
+    fn offset_corrections(v: &[i16], corrections: &mut [[i32; 4]; POSITIONS], pairs: usize) {
+        assert!(pairs > 0 && pairs.is_multiple_of(2) && v.len() >= POSITIONS * pairs * 8);
+        assert_words(v);
+        let corrections = corrections.as_flattened_mut().as_mut_ptr();
+        // SAFETY: it reads 36 · 16 · pairs bytes of `v`, which are words and in the slice by the assertions, 36 factors, and reads and
+        // writes 36 · 4 corrections.
+        unsafe {
+            shared_model_offset_corrections(
+                v.as_ptr(),
+                corrections,
+                pairs,
+                OFFSET_FACTORS.as_ptr(),
+            );
+        }
+    }
+
+    fn transform_filter(weights: &[i8], stride: usize, u: &mut [i16], slot: usize, quads: usize) {
+        assert!((1..=CHUNK_PAIRS / 2).contains(&quads) && slot < 2);
+        assert!(weights.len() >= 8 * stride + 4 * quads);
+        assert!(u.len() >= POSITIONS * CHUNK_PAIRS * 4);
+        assert_words(u);
+        let u = &mut u[2 * slot..];
+        // SAFETY: it reads words, for which LDR needs no alignment, at 0, stride, … 8 · stride bytes from each of `quads` words on,
+        // the last of which ends 8 · stride + 4 · quads bytes behind the start; it writes the word `slot` of the first 2 · quads of the
+        // 16 pairs at each of 36 positions.
+        unsafe { shared_model_transform_filter(weights.as_ptr(), stride, u.as_mut_ptr(), quads) }
+    }
+
+    fn transform_input(
+        map: &[i8],
+        offsets: &[u32; POSITIONS],
+        v: &mut [i16],
+        slot: usize,
+        quads: usize,
+    ) {
+        assert!(quads > 0 && slot < 4 && v.len() >= POSITIONS * quads * 16);
+        assert!(
+            offsets
+                .iter()
+                .all(|&offset| offset as usize + 4 * quads <= map.len())
+        );
+        assert_words(v);
+        let v = &mut v[2 * slot..];
+        // SAFETY: it reads 4 · quads bytes at each of the 36 offsets, as words for which LDR needs no alignment, and writes the word
+        // `slot` of each of 36 · 2 · quads times 16 bytes: all inside the slices by the assertions.
+        unsafe {
+            shared_model_transform_input(
+                map.as_ptr(),
+                offsets.as_ptr(),
+                v.as_mut_ptr(),
+                32 * quads,
+                quads,
+            );
+        }
+    }
+
+    fn transform_output(
+        m: &[i32],
+        output: &mut [i8],
+        row_step: usize,
+        pixel_step: usize,
+        epilogue: &Epilogue,
+    ) {
+        assert!(m.len() > 8 * (POSITIONS - 1) && output.len() > 3 * row_step + 3 * pixel_step);
+        let channel = OutputChannel::new(epilogue, pixel_step, false);
+        let row_step = row_step as isize - pixel_step as isize;
+        // SAFETY: it reads the words 0, 8, … 280 of `m` and writes four times four bytes, the last of which is 3 rows and 3 pixels
+        // behind the first: inside the slices by the assertion.
+        unsafe {
+            shared_model_transform_output(m.as_ptr(), output.as_mut_ptr(), &channel, row_step)
+        }
+    }
+
+    fn transform_pooled_output(
+        m: &[i32],
+        output: &mut [i8],
+        row_step: usize,
+        pixel_step: usize,
+        epilogue: &Epilogue,
+    ) {
+        assert!(m.len() > 8 * (POSITIONS - 1) && output.len() > row_step + pixel_step);
+        let channel = OutputChannel::new(epilogue, pixel_step, true);
+        let (m, output, row_step) = (m.as_ptr(), output.as_mut_ptr(), row_step as isize);
+        // SAFETY: as above, with two times two bytes.
+        unsafe { shared_model_transform_pooled_output(m, output, &channel, row_step) }
+    }
+
+    fn requantize_pairs(
+        accumulators: &[i32],
+        output: &mut [i8],
+        multipliers: &[i32],
+        offsets: &[i64],
+        relu: bool,
+    ) {
+        let channels = multipliers.len();
+        assert!(channels > 0 && channels.is_multiple_of(4) && offsets.len() == channels);
+        assert!(output.len() >= 2 * channels && accumulators.len() >= 2 * channels);
+        let accumulators = accumulators[..2 * channels].as_ptr_range();
+        // SAFETY: for each four channels up to the accumulators' end it reads 8 accumulators, 4 multipliers and 4 offsets and writes 4
+        // bytes and another 4 `channels` bytes further on: inside the slices by the assertions.
+        unsafe {
+            shared_model_requantize_pairs(
+                accumulators.start,
+                output.as_mut_ptr(),
+                multipliers.as_ptr(),
+                offsets.as_ptr(),
+                accumulators.end,
+                channels,
+                relu_mask(relu),
+            );
+        }
+    }
+
+    fn spread(quads: &[[i32; 4]], tiles: &mut [[[i32; 4]; 2]]) {
+        assert!(!quads.is_empty() && tiles.len() >= quads.len());
+        let quads = quads.as_flattened().as_ptr_range();
+        let tiles = tiles.as_flattened_mut().as_flattened_mut().as_mut_ptr();
+        // SAFETY: it reads up to the end of `quads` and writes twice as much, for which `tiles` has room by the assertion.
+        unsafe { shared_model_spread(quads.start, tiles, quads.end) }
+    }
+
+    fn widen_pixels(map: &[i8], offsets: &[u32; 6], window: &mut [i16], quads: usize) {
+        assert!(quads > 0 && window.len() >= 24 * quads);
+        assert!(
+            offsets
+                .iter()
+                .all(|&offset| offset as usize + 4 * quads <= map.len())
+        );
+        assert_words(window);
+        // SAFETY: it reads 4 · quads bytes at each of the 6 offsets, as words for which LDR needs no alignment, and writes 48 · quads
+        // bytes: inside the slices by the assertions.
+        unsafe {
+            shared_model_widen_pixels(map.as_ptr(), offsets.as_ptr(), window.as_mut_ptr(), quads);
+        }
+    }
+
+    fn widen_filter_row(weights: &[i8], stride: usize, filter: &mut [i16], quads: usize) {
+        assert!(quads > 0 && weights.len() >= 2 * stride + 4 * quads && filter.len() >= 12 * quads);
+        assert_words(filter);
+        // SAFETY: it reads 4 · quads bytes at 0, stride and 2 · stride, as words for which LDR needs no alignment, and writes 24 · quads
+        // bytes: inside the slices by the assertions.
+        unsafe {
+            shared_model_widen_filter_row(weights.as_ptr(), stride, filter.as_mut_ptr(), quads);
+        }
+    }
+
+    fn row_products(filter: &[i16], windows: &[i16], accumulators: &mut [[i32; 4]], pairs: usize) {
+        assert!(pairs > 0 && pairs.is_multiple_of(2) && !accumulators.is_empty());
+        assert!(filter.len() >= 6 * pairs && windows.len() >= 12 * pairs * accumulators.len());
+        assert_words(filter);
+        assert_words(windows);
+        let accumulators = accumulators.as_flattened_mut().as_mut_ptr_range();
+        // SAFETY: for each four accumulators up to their end it reads 12 · pairs bytes of the filter and another 24 · pairs bytes of the
+        // windows, all of them words and all inside the slices by the assertions.
+        unsafe {
+            shared_model_row_products(
+                filter.as_ptr(),
+                windows.as_ptr(),
+                accumulators.start,
+                pairs,
+                accumulators.end,
+            );
+        }
+    }
+
+    fn dot_products(weights: &[i8], input: &[i8]) -> [i32; 4] {
+        assert!(
+            !input.is_empty() && input.len().is_multiple_of(4) && weights.len() >= 4 * input.len()
+        );
+        let mut sums = [0; 4];
+        let (weights, stride) = (weights.as_ptr(), input.len());
+        let input = input.as_ptr_range();
+        // SAFETY: it reads the input up to its end, the same of four rows of weights, as words for which LDR needs no alignment, and
+        // writes four sums: inside the slices by the assertions.
+        unsafe {
+            shared_model_dot_products(weights, stride, input.start, sums.as_mut_ptr(), input.end);
+        }
+        sums
+    }
+}

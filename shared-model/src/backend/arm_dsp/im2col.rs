@@ -1,0 +1,141 @@
+//! 3×3 convolutions with few input channels: the nine pixels under the kernel become one row of a matrix (im2col), two pixels at a
+//! time, and the filters are kept in memory as int16.
+
+use super::{CHUNK_PAIRS, InnerLoops};
+use crate::{
+    kernels::{Cost, Job, Kernel, Need, Turn, Words, convolution_turn, direct, parts},
+    ops::OperationKind,
+    step::Step,
+};
+use core::marker::PhantomData;
+
+/// int16 lanes of a row of two patches.
+const PATCH_LANES: usize = CHUNK_PAIRS * 2 * 2;
+
+/// Two pixels at a time.
+pub(super) struct Im2col<L>(PhantomData<L>);
+
+impl<L> Im2col<L> {
+    pub const NEW: Self = Self(PhantomData);
+}
+
+impl<L: InnerLoops> Kernel for Im2col<L> {
+    fn name(&self) -> &'static str {
+        "im2col"
+    }
+
+    fn fits(&self, step: &Step) -> bool {
+        // A patch must fit a chunk, output channels come in fours and pixels in twos.
+        step.kind == OperationKind::Convolution
+            && !step.pool
+            && pairs(step) <= CHUNK_PAIRS
+            && step.input.width.is_multiple_of(2)
+            && step.biases.len().is_multiple_of(4)
+    }
+
+    fn need(&self, step: &Step, _: bool) -> Need {
+        let patches_and_accumulators = PATCH_LANES / 2 + 2 * step.biases.len();
+        Need {
+            rows_in: 3,
+            rows_out: 1,
+            streams: true,
+            kept: pairs(step) * step.biases.len(),
+            sizes: 1,
+            scratch: Words {
+                fixed: direct::lines_len(step).div_ceil(4) + patches_and_accumulators,
+                each: 0,
+            },
+            overlay: Words::default(),
+        }
+    }
+
+    fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {
+        Cost {
+            instructions: 5 * step.multiply_accumulates() / 4,
+            weight_fetches: 1,
+        }
+    }
+
+    fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
+        convolution_turn(step, 1, turn)
+    }
+
+    fn run(&self, job: Job<'_, '_>) {
+        let (step, turn, rows) = (job.step, job.turn, job.input_rows);
+        let (places, row) = (job.places, job.output_rows.row(turn));
+        let places = [places.input, places.kept, places.scratch, job.output];
+        let [input, filters, scratch, output] = parts(job.arena, places);
+        let filters: &mut [i16] = bytemuck::cast_slice_mut(filters);
+        if turn == 0 {
+            widen_filters(step, filters);
+        }
+        let lines_len = direct::lines_len(step);
+        let (lines, scratch) = scratch.split_at_mut(lines_len.div_ceil(4));
+        let lines = &mut bytemuck::cast_slice_mut(lines)[..lines_len];
+        direct::gather_lines((&rows, bytemuck::cast_slice(input)), turn, lines);
+        let output = &mut bytemuck::cast_slice_mut(output)[row];
+        compute_row::<L>(step, lines, filters, scratch, output);
+    }
+}
+
+/// Pairs of taps: each kernel row begins with a new one.
+fn pairs(step: &Step) -> usize {
+    3 * row_pairs(step)
+}
+
+/// Pairs of taps of a kernel row.
+fn row_pairs(step: &Step) -> usize {
+    (3 * usize::from(step.input.channels)).div_ceil(2)
+}
+
+/// Widens the filters to `[out / 4][pair][4]` pairs of lanes.
+fn widen_filters(step: &Step, filters: &mut [i16]) {
+    let taps = 9 * usize::from(step.input.channels);
+    let quads = filters.chunks_exact_mut(8 * pairs(step));
+    for (quad, weights) in quads.zip(step.weights.chunks_exact(4 * taps)) {
+        quad.fill(0);
+        for (output, weights) in weights.chunks_exact(taps).enumerate() {
+            let rows = quad.chunks_exact_mut(8 * row_pairs(step));
+            for (row, weights) in rows.zip(weights.chunks_exact(taps / 3)) {
+                for (tap, &weight) in weights.iter().enumerate() {
+                    row[tap / 2 * 8 + 2 * output + tap % 2] = weight.into();
+                }
+            }
+        }
+    }
+}
+
+/// One row of outputs, `[w, out]`, from its three lines.
+fn compute_row<L: InnerLoops>(
+    step: &Step,
+    lines: &[i8],
+    filters: &[i16],
+    scratch: &mut [u32],
+    output: &mut [i8],
+) {
+    let [_, width, channels] = step.input.dimensions();
+    let line = (width + 2) * channels;
+    let outputs = step.biases.len();
+    let (patches, accumulators) = scratch.split_at_mut(PATCH_LANES / 2);
+    let patches: &mut [i16] = bytemuck::cast_slice_mut(patches);
+    let accumulators: &mut [i32] = bytemuck::cast_slice_mut(accumulators);
+    for (pair, output) in output.chunks_exact_mut(2 * outputs).enumerate() {
+        let rows = patches.chunks_exact_mut(4 * row_pairs(step));
+        for (line, patches) in lines.chunks_exact(line).zip(rows) {
+            for pixel in 0..2 {
+                let taps = &line[(2 * pair + pixel) * channels..][..3 * channels];
+                for (taps, lanes) in taps.chunks(2).zip(patches.as_chunks_mut::<4>().0) {
+                    lanes[2 * pixel] = taps[0].into();
+                    lanes[2 * pixel + 1] = taps.get(1).copied().unwrap_or_default().into();
+                }
+            }
+        }
+        let biases = step.biases.as_chunks().0;
+        let tiles = accumulators.as_chunks_mut().0.as_chunks_mut().0;
+        L::spread(biases, tiles);
+        let accumulators = &mut accumulators[..2 * outputs];
+        L::products(patches, filters, accumulators, pairs(step), 0);
+        let (multipliers, offsets) = (step.multipliers, step.offsets);
+        L::requantize_pairs(accumulators, output, multipliers, offsets, step.relu);
+    }
+}

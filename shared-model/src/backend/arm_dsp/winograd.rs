@@ -1,0 +1,323 @@
+//! 3×3 convolutions with Winograd's F(4×4, 3×3) in integers: 36 products for 16 outputs instead of 144.
+
+use super::{CHUNK_PAIRS, InnerLoops, POSITIONS};
+use crate::{
+    kernels::{Cost, Job, Kernel, Need, Place, Turn, Words, convolution_turn, parts},
+    ops::OperationKind,
+    rows::Rows,
+    step::{Epilogue, Step},
+};
+use core::{marker::PhantomData, ops::Range};
+
+/// Height and width of a tile of accumulators.
+const TILE: usize = 4;
+
+/// Tiles that are multiplied at once; the unit of the kernel's size.
+const TILES_AT_ONCE: usize = 4;
+
+/// Channels of a chunk.
+const CHUNK: usize = 2 * CHUNK_PAIRS;
+
+/// int16 lanes of two transformed filters: one chunk.
+const FILTER_LANES: usize = POSITIONS * CHUNK_PAIRS * 2 * 2;
+
+/// Accumulators of four tiles and two output channels.
+const ACCUMULATORS: usize = POSITIONS * 2 * TILES_AT_ONCE;
+
+/// Sums of weights' magnitudes below this keep 64 times an accumulator without its bias in an int32 (see `NUMERICS.md`).
+const WEIGHT_SUM_LIMIT: u32 = 1 << 18;
+
+/// Of size n: filters are transformed again for every `4 * n` tiles.
+pub(super) struct Winograd<L>(PhantomData<L>);
+
+impl<L> Winograd<L> {
+    pub const NEW: Self = Self(PhantomData);
+}
+
+impl<L: InnerLoops> Kernel for Winograd<L> {
+    fn name(&self) -> &'static str {
+        "winograd"
+    }
+
+    fn fits(&self, step: &Step) -> bool {
+        // Transforms take four channels at a time.
+        step.kind == OperationKind::Convolution
+            && step.input.channels.is_multiple_of(4)
+            && step.weight_sum < WEIGHT_SUM_LIMIT
+    }
+
+    fn need(&self, step: &Step, whole: bool) -> Need {
+        let tiling = Tiling::of(step);
+        let tiles = if whole {
+            tiling.rows * tiling.columns
+        } else {
+            tiling.columns
+        };
+        Need {
+            rows_in: TILE + 2,
+            rows_out: TILE / step.pool_side(),
+            streams: true,
+            kept: 0,
+            sizes: tiles.div_ceil(TILES_AT_ONCE),
+            scratch: Words {
+                fixed: 0,
+                each: POSITIONS * tiling.channels * TILES_AT_ONCE / 2,
+            },
+            overlay: Words {
+                fixed: FILTER_LANES / 2,
+                each: ACCUMULATORS + POSITIONS * TILES_AT_ONCE,
+            },
+        }
+    }
+
+    fn cost(&self, step: &Step, size: usize, whole: bool) -> Cost {
+        let tiling = Tiling::of(step);
+        let (tiles, size) = (tiling.rows * tiling.columns, size * TILES_AT_ONCE);
+        let weight_fetches = if whole {
+            tiles.div_ceil(size)
+        } else {
+            tiling.rows * tiling.columns.div_ceil(size)
+        };
+        let (inputs, outputs) = (tiling.channels as u64, step.biases.len() as u64);
+        let multiplied = tiles.next_multiple_of(TILES_AT_ONCE) as u64;
+        let products = multiplied * outputs.next_multiple_of(2) * inputs * 27;
+        let filters = weight_fetches as u64 * inputs * outputs * 62;
+        Cost {
+            instructions: filters + products + tiles as u64 * (inputs * 225 + outputs * 340),
+            weight_fetches,
+        }
+    }
+
+    fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn> {
+        let [height, _] = step.computed_size();
+        convolution_turn(step, if whole { height } else { TILE }, turn)
+    }
+
+    fn run(&self, job: Job<'_, '_>) {
+        let tiling = Tiling::of(job.step);
+        let side = job.step.pool_side();
+        let [first, end] = [
+            job.rows.start * side / TILE,
+            (job.rows.end * side).div_ceil(TILE),
+        ]
+        .map(|row| row * tiling.columns);
+        let size = job.size * TILES_AT_ONCE;
+        let (places, step) = (job.places, job.step);
+        let (input_rows, output_rows) = (job.input_rows, job.output_rows);
+        for start in (first..end).step_by(size) {
+            let tiles = start..end.min(start + size);
+            let regions = [places.input, places.scratch, Place::EMPTY, Place::EMPTY];
+            let [input, v, ..] = parts(job.arena, regions);
+            let input = (&input_rows, bytemuck::cast_slice(input));
+            let v = bytemuck::cast_slice_mut(v);
+            transform_tiles::<L>(&tiling, tiles.clone(), input, v);
+            let regions = [places.scratch, places.overlay, job.output, Place::EMPTY];
+            let [v, scratch, output, _] = parts(job.arena, regions);
+            let mut output = Output {
+                rows: output_rows,
+                map: bytemuck::cast_slice_mut(output),
+            };
+            let v = bytemuck::cast_slice(v);
+            multiply_tiles::<L>(step, &tiling, tiles, v, scratch, &mut output);
+        }
+    }
+}
+
+/// The geometry of a step.
+#[derive(Clone, Copy)]
+struct Tiling {
+    /// Rows and columns of tiles.
+    rows: usize,
+    columns: usize,
+    /// Of the input.
+    channels: usize,
+    pool: bool,
+}
+
+impl Tiling {
+    fn of(step: &Step) -> Self {
+        let [rows, columns] = step.computed_size().map(|side| side.div_ceil(TILE));
+        Self {
+            rows,
+            columns,
+            channels: step.input.channels.into(),
+            pool: step.pool,
+        }
+    }
+
+    /// Outputs of a tile, in each direction.
+    fn outputs(&self) -> usize {
+        if self.pool { TILE / 2 } else { TILE }
+    }
+
+    /// Chunks of channels: the first one, and how many there are.
+    fn chunks(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let channels = self.channels;
+        (0..channels)
+            .step_by(CHUNK)
+            .map(move |first| (first, CHUNK.min(channels - first)))
+    }
+
+    /// Where the 6×6 pixels of a tile's patch are, `[column][row]`.
+    fn patch(&self, tile: usize, input: &Rows) -> [u32; POSITIONS] {
+        let top = tile / self.columns * TILE;
+        let left = tile % self.columns * TILE;
+        let mut offsets = [0; POSITIONS];
+        for (column, offsets) in offsets.as_chunks_mut::<6>().0.iter_mut().enumerate() {
+            for (row, offset) in offsets.iter_mut().enumerate() {
+                *offset = input.bordered_pixel(top + row, left + column) as u32;
+            }
+        }
+        offsets
+    }
+}
+
+/// Transforms some tiles. `v` is `[chunk][tile / 4][position][pair][tile % 4]` pairs of lanes.
+fn transform_tiles<L: InnerLoops>(
+    tiling: &Tiling,
+    tiles: Range<usize>,
+    (input, map): (&Rows, &[i8]),
+    v: &mut [i16],
+) {
+    let quads = tiles.len().div_ceil(TILES_AT_ONCE);
+    for (tile, place) in tiles.enumerate() {
+        let offsets = tiling.patch(place, input);
+        for (start, channels) in tiling.chunks() {
+            let block = POSITIONS * channels * TILES_AT_ONCE;
+            let chunk = POSITIONS * start * TILES_AT_ONCE * quads;
+            let v = &mut v[chunk + tile / TILES_AT_ONCE * block..][..block];
+            let slot = tile % TILES_AT_ONCE;
+            L::transform_input(&map[start..], &offsets, v, slot, channels / 4);
+        }
+    }
+}
+
+/// What the products need: see the overlay of [`Winograd::need`].
+struct Scratch<'s> {
+    u: &'s mut [i16],
+    /// `[tile / 4][position][2][4]`.
+    m: &'s mut [i32],
+    /// `[tile / 4][position][4]`.
+    corrections: &'s mut [i32],
+}
+
+impl<'s> Scratch<'s> {
+    fn new(scratch: &'s mut [u32], quads: usize) -> Self {
+        let (u, rest) = scratch.split_at_mut(FILTER_LANES / 2);
+        let (m, rest) = rest.split_at_mut(quads * ACCUMULATORS);
+        Self {
+            u: bytemuck::cast_slice_mut(u),
+            m: bytemuck::cast_slice_mut(m),
+            corrections: bytemuck::cast_slice_mut(&mut rest[..quads * POSITIONS * TILES_AT_ONCE]),
+        }
+    }
+
+    /// Accumulators that start with what takes the filters' offset away.
+    fn clear<L: InnerLoops>(&mut self) {
+        let corrections = self.corrections.as_chunks().0;
+        L::spread(corrections, self.m.as_chunks_mut().0.as_chunks_mut().0);
+    }
+}
+
+/// Computes the outputs of transformed tiles.
+fn multiply_tiles<L: InnerLoops>(
+    step: &Step,
+    tiling: &Tiling,
+    tiles: Range<usize>,
+    v: &[i16],
+    scratch: &mut [u32],
+    output: &mut Output<'_>,
+) {
+    let quads = tiles.len().div_ceil(TILES_AT_ONCE);
+    let mut scratch = Scratch::new(scratch, quads);
+    correct_offsets::<L>(tiling, v, scratch.corrections);
+    for channel in (0..step.biases.len()).step_by(2) {
+        scratch.clear::<L>();
+        let channels = channel..step.biases.len().min(channel + 2);
+        let mut rest = v;
+        for (start, chunk) in tiling.chunks() {
+            for (slot, channel) in channels.clone().enumerate() {
+                let weights = &step.weights[9 * tiling.channels * channel + start..];
+                L::transform_filter(weights, tiling.channels, scratch.u, slot, chunk / 4);
+            }
+            let block = POSITIONS * chunk * TILES_AT_ONCE;
+            let (blocks, behind) = rest.split_at(block * quads);
+            rest = behind;
+            for (v, m) in blocks
+                .chunks_exact(block)
+                .zip(scratch.m.chunks_exact_mut(ACCUMULATORS))
+            {
+                L::products(scratch.u, v, m, chunk / 2, 4 * CHUNK_PAIRS);
+            }
+        }
+        for (slot, channel) in channels.enumerate() {
+            let epilogue = step.epilogue(channel);
+            for (tile, place) in tiles.clone().enumerate() {
+                let quad = tile / TILES_AT_ONCE * ACCUMULATORS;
+                let m = &scratch.m[quad + slot * TILES_AT_ONCE + tile % TILES_AT_ONCE..];
+                output.write::<L>(tiling, place, channel, m, &epilogue);
+            }
+        }
+    }
+}
+
+/// Sums up what the filters' offset adds to each accumulator, negated.
+fn correct_offsets<L: InnerLoops>(tiling: &Tiling, v: &[i16], corrections: &mut [i32]) {
+    corrections.fill(0);
+    let mut rest = v;
+    for (_, chunk) in tiling.chunks() {
+        let block = POSITIONS * chunk * TILES_AT_ONCE;
+        let tiles = corrections.as_chunks_mut::<TILES_AT_ONCE>().0;
+        for correction in tiles.as_chunks_mut::<POSITIONS>().0 {
+            L::offset_corrections(rest, correction, chunk / 2);
+            rest = &rest[block..];
+        }
+    }
+}
+
+/// The map that takes the outputs.
+struct Output<'o> {
+    rows: Rows,
+    map: &'o mut [i8],
+}
+
+impl Output<'_> {
+    /// Transforms and writes one channel of a tile; a tile may hang over the right and the lower edge.
+    fn write<L: InnerLoops>(
+        &mut self,
+        tiling: &Tiling,
+        tile: usize,
+        channel: usize,
+        m: &[i32],
+        epilogue: &Epilogue,
+    ) {
+        let side = tiling.outputs();
+        let (row, column) = (tile / tiling.columns * side, tile % tiling.columns * side);
+        let Rows {
+            height,
+            width,
+            channels,
+            kept,
+        } = self.rows;
+        let transform = if tiling.pool {
+            L::transform_pooled_output
+        } else {
+            L::transform_output
+        };
+        let is_whole = row + side <= height && column + side <= width && row % kept + side <= kept;
+        if is_whole {
+            let start = self.rows.row(row).start + column * channels + channel;
+            let line = self.rows.line();
+            transform(m, &mut self.map[start..], line, channels, epilogue);
+            return;
+        }
+        let mut outputs = [0; TILE * TILE];
+        transform(m, &mut outputs, TILE, 1, epilogue);
+        for (row, outputs) in (row..height).zip(outputs.chunks_exact(TILE).take(side)) {
+            let line = &mut self.map[self.rows.row(row)];
+            for (column, &output) in (column..width).zip(&outputs[..side]) {
+                line[column * channels + channel] = output;
+            }
+        }
+    }
+}

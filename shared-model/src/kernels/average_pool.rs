@@ -1,0 +1,72 @@
+//! Global average pools.
+
+use super::{Cost, Job, Kernel, Need, Place, Places, Turn, Words, parts};
+use crate::{ops::OperationKind, step::Step};
+
+/// Sums up the rows as they come, and makes means of the sums after the last one.
+pub(crate) struct AveragePool;
+
+/// Instructions for one input, about.
+const INSTRUCTIONS: u64 = 5;
+
+impl Kernel for AveragePool {
+    fn name(&self) -> &'static str {
+        "average pool"
+    }
+
+    fn fits(&self, step: &Step) -> bool {
+        step.kind == OperationKind::AveragePool
+    }
+
+    fn need(&self, step: &Step, _: bool) -> Need {
+        Need {
+            rows_in: 1,
+            rows_out: 1,
+            streams: true,
+            kept: step.input.channels.into(),
+            sizes: 1,
+            scratch: Words::default(),
+            overlay: Words::default(),
+        }
+    }
+
+    fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {
+        Cost {
+            instructions: INSTRUCTIONS * step.input.elements() as u64,
+            weight_fetches: 0,
+        }
+    }
+
+    fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
+        let height = usize::from(step.input.height);
+        (turn < height).then(|| Turn {
+            input_rows: turn + 1,
+            output: 0..usize::from(turn + 1 == height),
+        })
+    }
+
+    fn run(&self, job: Job<'_, '_>) {
+        let (step, turn) = (job.step, job.turn);
+        let row = job.input_rows.row(turn);
+        let is_last = !job.rows.is_empty();
+        let mean = job.output_rows.row(0);
+        let Places { input, kept, .. } = job.places;
+        let [input, sums, output, _] = parts(job.arena, [input, kept, job.output, Place::EMPTY]);
+        let input: &[i8] = bytemuck::cast_slice(input);
+        let sums: &mut [i32] = bytemuck::cast_slice_mut(sums);
+        if turn == 0 {
+            sums.fill(0);
+        }
+        for pixel in input[row].chunks_exact(sums.len()) {
+            for (sum, &value) in sums.iter_mut().zip(pixel) {
+                *sum += i32::from(value);
+            }
+        }
+        if is_last {
+            let output: &mut [i8] = &mut bytemuck::cast_slice_mut(output)[mean];
+            for (channel, (value, &sum)) in output.iter_mut().zip(&*sums).enumerate() {
+                *value = step.epilogue(channel).activation(sum);
+            }
+        }
+    }
+}

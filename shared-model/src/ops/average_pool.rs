@@ -1,0 +1,60 @@
+//! Average pool: the mean of each window.
+
+use super::{Counts, Epilogue, Rules, ShapeError};
+use crate::{Shape, arithmetic::LARGEST_ACTIVATION};
+use serde::{Deserialize, Serialize};
+
+/// A global average pool, `[h, w, c] → [1, 1, c]`: the int8 values of a channel are summed up, and the epilogue, whose multiplier
+/// and offset are the same for all channels, makes the mean of the sum.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AveragePool {
+    /// Height and width of a window: those of the input.
+    pub window: [u16; 2],
+    /// What becomes of the sums.
+    pub epilogue: Epilogue,
+}
+
+impl Rules for AveragePool {
+    fn output_shape(&self, input: Shape) -> Result<Shape, ShapeError> {
+        if self.window != [input.height, input.width] {
+            let what = "an average pool whose window is not its whole input";
+            return Err(ShapeError::NotSupported(what));
+        }
+        Ok(Shape::new(1, 1, input.channels))
+    }
+
+    fn counts(&self, _: Shape) -> Counts {
+        Counts {
+            weights_per_channel: 0,
+            biases: 0,
+            multipliers: 1,
+        }
+    }
+
+    fn epilogue(&self) -> Option<&Epilogue> {
+        Some(&self.epilogue)
+    }
+
+    #[cfg(feature = "encode")]
+    fn places_mut(&mut self) -> (Option<&mut super::Weights>, Option<&mut Epilogue>) {
+        (None, Some(&mut self.epilogue))
+    }
+
+    fn accumulator_bound(&self, input: Shape, _: u32, _: i32) -> u64 {
+        LARGEST_ACTIVATION * u64::from(input.height) * u64::from(input.width)
+    }
+
+    fn multiply_accumulates(&self, _: Shape) -> u64 {
+        0
+    }
+
+    #[cfg(feature = "testing")]
+    fn reference(&self, view: &super::OperationView, input: &[i8]) -> alloc::vec::Vec<i64> {
+        let channels = usize::from(view.input.channels);
+        let sum = |channel: usize| {
+            let values = input.iter().skip(channel).step_by(channels);
+            values.map(|&value| i64::from(value)).sum()
+        };
+        (0..channels).map(sum).collect()
+    }
+}

@@ -1,0 +1,259 @@
+//! The operations of a network. Each has a file with its shape rule, the limits of what is supported, its bound on accumulators
+//! and a naive reference; `Operation::rules` is the one place that tells them apart.
+
+mod average_pool;
+mod convolution;
+mod dense;
+mod max_pool;
+
+pub use average_pool::AveragePool;
+pub use convolution::Convolution;
+pub use dense::Dense;
+pub use max_pool::MaxPool;
+
+use crate::{Shape, arithmetic, section::Range};
+use serde::{Deserialize, Serialize};
+
+/// One operation of a network and where its numbers are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Operation {
+    /// A 3×3 convolution.
+    Convolution(Convolution),
+    /// The largest value of each window.
+    MaxPool(MaxPool),
+    /// The mean of each window.
+    AveragePool(AveragePool),
+    /// Every output from every input.
+    Dense(Dense),
+}
+
+/// What an [`Operation`] is, without its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationKind {
+    /// See [`Operation::Convolution`].
+    Convolution,
+    /// See [`Operation::MaxPool`].
+    MaxPool,
+    /// See [`Operation::AveragePool`].
+    AveragePool,
+    /// See [`Operation::Dense`].
+    Dense,
+}
+
+impl OperationKind {
+    /// For a person.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Convolution => "convolution",
+            Self::MaxPool => "max pool",
+            Self::AveragePool => "average pool",
+            Self::Dense => "dense",
+        }
+    }
+}
+
+/// How an operation that accumulates turns its int32 accumulators into its output: ReLU, then multiplier and offset, then the range
+/// of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epilogue {
+    /// Whether a negative accumulator becomes zero.
+    pub relu: bool,
+    /// What comes out.
+    pub output: Output,
+    /// `i32`, one an output channel; a single one for an average pool.
+    pub multipliers: Range,
+    /// `i64`, as many as there are multipliers.
+    pub offsets: Range,
+}
+
+/// Where the weights and biases of an operation are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weights {
+    /// `i8`, -127 … 127.
+    pub weights: Range,
+    /// `i32`, one for each output channel.
+    pub biases: Range,
+}
+
+impl Weights {
+    const NOWHERE: Self = Self {
+        weights: Range::EMPTY,
+        biases: Range::EMPTY,
+    };
+}
+
+/// What an epilogue gives.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Output {
+    /// Activations: `q` stands for the real number `scale * (q - zero_point)`.
+    Int8 {
+        /// Informative.
+        scale: f32,
+        /// Also the padding of a convolution that follows.
+        zero_point: i8,
+    },
+    /// `i32` logits; of the last operation only.
+    Logits,
+}
+
+/// Where the numbers of an operation are; empty ranges for those that it does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// `i8`.
+    pub weights: Range,
+    /// `i32`, one an output channel.
+    pub biases: Range,
+    /// See [`Epilogue::multipliers`].
+    pub multipliers: Range,
+    /// See [`Epilogue::offsets`].
+    pub offsets: Range,
+}
+
+/// An operation with its shapes and numbers, in place in the blob.
+#[derive(Clone, Copy, Debug)]
+pub struct OperationView<'a> {
+    /// What the graph says about it.
+    pub operation: Operation,
+    /// Shape of its input.
+    pub input: Shape,
+    /// Shape of its output.
+    pub output: Shape,
+    /// What stands beyond the border of its input, a channel; all three are the same behind the first operation.
+    pub padding: [i8; 3],
+    /// `[out][ky][kx][in]` or `[out][in]`, -127 … 127.
+    pub weights: &'a [i8],
+    /// One an output channel.
+    pub biases: &'a [i32],
+    /// One an output channel, or a single one.
+    pub multipliers: &'a [i32],
+    /// As many as multipliers.
+    pub offsets: &'a [i64],
+}
+
+/// How many numbers an operation has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Weights of one output channel.
+    pub weights_per_channel: usize,
+    /// Biases, one an output channel.
+    pub biases: usize,
+    /// Multipliers, and offsets.
+    pub multipliers: usize,
+}
+
+/// Why an operation has no output shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ShapeError {
+    /// The format can express it, this version cannot compute it.
+    NotSupported(&'static str),
+    /// A dimension of the output would be zero.
+    NoOutput,
+}
+
+/// What the engine asks of every operation.
+pub(crate) trait Rules {
+    /// Shape of the output.
+    fn output_shape(&self, input: Shape) -> Result<Shape, ShapeError>;
+
+    /// How many numbers it has.
+    fn counts(&self, input: Shape) -> Counts;
+
+    /// Where weights and biases are, if there are any.
+    fn weights(&self) -> Option<&Weights> {
+        None
+    }
+
+    /// What becomes of its accumulators; `None` where int8 values pass through unchanged.
+    fn epilogue(&self) -> Option<&Epilogue>;
+
+    /// Both of these, for a writer.
+    #[cfg(feature = "encode")]
+    fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>);
+
+    /// Largest magnitude of any partial sum of an accumulator of one output channel, whose magnitudes of weights sum to
+    /// `weight_sum`; it must not exceed `i32::MAX`.
+    fn accumulator_bound(&self, input: Shape, weight_sum: u32, bias: i32) -> u64 {
+        let _ = input;
+        arithmetic::weighted_bound(weight_sum, bias)
+    }
+
+    /// Multiplications for one picture.
+    fn multiply_accumulates(&self, input: Shape) -> u64;
+
+    /// Accumulators `[h, w, c]`, bias included; int8 values where there is no epilogue. Plain loops, wide integers.
+    #[cfg(feature = "testing")]
+    fn reference(&self, view: &OperationView, input: &[i8]) -> alloc::vec::Vec<i64>;
+}
+
+impl Operation {
+    /// The one place that tells operations apart.
+    pub(crate) fn rules(&self) -> &dyn Rules {
+        match self {
+            Self::Convolution(operation) => operation,
+            Self::MaxPool(operation) => operation,
+            Self::AveragePool(operation) => operation,
+            Self::Dense(operation) => operation,
+        }
+    }
+
+    #[cfg(feature = "encode")]
+    pub(crate) fn rules_mut(&mut self) -> &mut dyn Rules {
+        match self {
+            Self::Convolution(operation) => operation,
+            Self::MaxPool(operation) => operation,
+            Self::AveragePool(operation) => operation,
+            Self::Dense(operation) => operation,
+        }
+    }
+
+    /// Where its numbers are; empty ranges for those that it does not have.
+    pub(crate) fn parameters(&self) -> Parameters {
+        let rules = self.rules();
+        let weights = rules.weights().copied().unwrap_or(Weights::NOWHERE);
+        let epilogue = rules.epilogue();
+        Parameters {
+            weights: weights.weights,
+            biases: weights.biases,
+            multipliers: epilogue.map_or(Range::EMPTY, |epilogue| epilogue.multipliers),
+            offsets: epilogue.map_or(Range::EMPTY, |epilogue| epilogue.offsets),
+        }
+    }
+
+    /// Says where they are.
+    #[cfg(feature = "encode")]
+    pub(crate) fn set_parameters(&mut self, parameters: Parameters) {
+        let (weights, epilogue) = self.rules_mut().places_mut();
+        if let Some(weights) = weights {
+            (weights.weights, weights.biases) = (parameters.weights, parameters.biases);
+        }
+        if let Some(epilogue) = epilogue {
+            epilogue.multipliers = parameters.multipliers;
+            epilogue.offsets = parameters.offsets;
+        }
+    }
+
+    /// What it is, without its parameters.
+    pub const fn kind(&self) -> OperationKind {
+        match self {
+            Self::Convolution(_) => OperationKind::Convolution,
+            Self::MaxPool(_) => OperationKind::MaxPool,
+            Self::AveragePool(_) => OperationKind::AveragePool,
+            Self::Dense(_) => OperationKind::Dense,
+        }
+    }
+
+    /// What becomes of its accumulators; `None` for a maximum pool, whose values pass through unchanged.
+    pub fn epilogue(&self) -> Option<&Epilogue> {
+        self.rules().epilogue()
+    }
+
+    /// Multiplications for one picture.
+    pub fn multiply_accumulates(&self, input: Shape) -> u64 {
+        self.rules().multiply_accumulates(input)
+    }
+
+    /// How many numbers it has.
+    pub fn counts(&self, input: Shape) -> Counts {
+        self.rules().counts(input)
+    }
+}
