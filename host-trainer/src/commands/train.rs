@@ -339,6 +339,7 @@ mod tests {
         let presets = PRESETS.map(|(name, _)| Recipe::preset(name).unwrap());
         let mut recipes = presets.to_vec();
         recipes.extend(presets.map(Recipe::compressed));
+        recipes.push(Recipe::preset("vgg3-best").unwrap().shortened());
         let other = Recipe {
             batch_size: 32,
             seed: 7,

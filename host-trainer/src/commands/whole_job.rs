@@ -18,6 +18,9 @@ pub struct Arguments {
     /// Train in full also on a CPU (hours).
     #[arg(long)]
     full: bool,
+    /// Start of every random number; a run with another than 1 has a folder of its own.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -28,7 +31,10 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
     println!("{}", selected.explanation);
-    let full = Recipe::preset("vgg3-best").expect("it is in the list of presets");
+    let full = Recipe {
+        seed: arguments.seed,
+        ..Recipe::preset("vgg3-best").expect("it is in the list of presets")
+    };
     let in_full = arguments.full || selected.is_gpu;
     let recipe = if in_full {
         full.clone()
@@ -50,10 +56,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
             duration(&recipe, &training_data, seconds)
         );
     }
-    let run = arguments
-        .place
-        .runs
-        .join(if in_full { "vgg3-best" } else { "vgg3-short" });
+    let run = arguments.place.runs.join(folder(in_full, arguments.seed));
     let progress = &mut arguments.place.progress();
     // An interrupted training goes on; a complete one is taken as it is.
     let trained = training::train(
@@ -82,6 +85,15 @@ pub fn run(arguments: Arguments) -> CommandResult {
         files.blob.display()
     );
     Ok(())
+}
+
+/// Name of the run's folder.
+fn folder(in_full: bool, seed: u64) -> String {
+    let name = if in_full { "vgg3-best" } else { "vgg3-short" };
+    match seed {
+        1 => name.to_owned(),
+        _ => format!("{name}-{seed}"),
+    }
 }
 
 /// The time that a recipe's training takes, validation included, for people.
