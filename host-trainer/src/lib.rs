@@ -10,7 +10,6 @@ pub mod device;
 mod digits;
 pub mod evaluate;
 mod flex_tensor;
-pub mod monitor;
 pub mod network;
 pub mod normalization;
 pub mod operations;

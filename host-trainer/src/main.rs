@@ -39,7 +39,8 @@ enum Command {
     /// Show what is in a blob: operations, shapes, sizes, scales, memory; and check its known answer.
     Inspect(commands::inspect::Arguments),
     /// Watch a board: its pictures, classes, times and faults, live.
-    Monitor(commands::monitor::Arguments),
+    #[command(after_help = monitor::examples("host-trainer monitor"))]
+    Monitor(monitor::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
         Some(Command::Compare(arguments)) => commands::compare::run(arguments),
         Some(Command::Predict(arguments)) => commands::predict::run(arguments),
         Some(Command::Inspect(arguments)) => commands::inspect::run(arguments),
-        Some(Command::Monitor(arguments)) => commands::monitor::run(arguments),
+        Some(Command::Monitor(arguments)) => monitor::run(&arguments.into()).map_err(Box::from),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,6 @@ pub mod compare;
 pub mod data;
 pub mod evaluate;
 pub mod inspect;
-pub mod monitor;
 pub mod predict;
 pub mod quantize;
 pub mod report;

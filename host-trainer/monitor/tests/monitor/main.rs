@@ -1,4 +1,4 @@
-//! `host-trainer monitor` as a person or a script runs it, against a board that speaks the firmware's protocol.
+//! The program as a person or a script runs it, against a board that speaks the firmware's protocol.
 
 mod board;
 mod lines;
@@ -8,8 +8,8 @@ mod terminal;
 use std::process::{Command, Output};
 
 fn monitor(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
-    command.arg("monitor").args(arguments);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_monitor"));
+    command.args(arguments);
     command
 }
 

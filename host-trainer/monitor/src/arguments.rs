@@ -1,22 +1,14 @@
-//! `monitor`: what a board sees and says, live.
+//! The command line, which the trainer's has as well.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use host_trainer::monitor::{self, Options, Port};
 
-use super::CommandResult;
+use crate::{Options, Port};
 
-/// Flags of `monitor`.
+/// Flags of the monitor.
 #[derive(Args)]
-#[command(after_help = "Keys: q quits, r starts or stops recording.
-
-Examples:
-  host-trainer monitor /dev/ttyACM0                        a board on USB
-  host-trainer monitor /dev/ttyACM0 --record runs/desk     the same, recording what it sees
-  host-trainer monitor tcp:127.0.0.1:5555                  QEMU with -serial tcp:127.0.0.1:5555,server
-  host-trainer monitor tcp:127.0.0.1:5555 --plain --frames 5 --timeout 60 --record pictures")]
 pub struct Arguments {
     /// Serial port (/dev/ttyACM0, COM3), pseudo-terminal (/dev/pts/3), or address of an emulator (tcp:HOST:PORT).
     port: Port,
@@ -37,15 +29,28 @@ pub struct Arguments {
     timeout: Option<u64>,
 }
 
-/// Runs `monitor`.
-pub fn run(arguments: Arguments) -> CommandResult {
-    let options = Options {
-        port: arguments.port,
-        baud_rate: arguments.baud_rate,
-        record: arguments.record,
-        plain: arguments.plain,
-        frames: arguments.frames,
-        timeout: arguments.timeout.map(Duration::from_secs),
-    };
-    Ok(monitor::run(&options)?)
+impl From<Arguments> for Options {
+    fn from(arguments: Arguments) -> Self {
+        Self {
+            port: arguments.port,
+            baud_rate: arguments.baud_rate,
+            record: arguments.record,
+            plain: arguments.plain,
+            frames: arguments.frames,
+            timeout: arguments.timeout.map(Duration::from_secs),
+        }
+    }
+}
+
+/// What stands below the list of flags, for a program of that name.
+pub fn examples(program: &str) -> String {
+    format!(
+        "Keys: q quits, r starts or stops recording.
+
+Examples:
+  {program} /dev/ttyACM0                        a board on USB
+  {program} /dev/ttyACM0 --record runs/desk     the same, recording what it sees
+  {program} tcp:127.0.0.1:5555                  QEMU with -serial tcp:127.0.0.1:5555,server
+  {program} tcp:127.0.0.1:5555 --plain --frames 5 --timeout 60 --record pictures"
+    )
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use protocol::{Decoder, END, FRAME_LEN, Message, Received, Request, Statistics, encode};
 
-use super::port::{Port, PortError, READ_TIMEOUT, Stream};
+use crate::port::{Port, PortError, READ_TIMEOUT, Stream};
 
 /// The first wait before a lost port is opened anew; each further one is twice as long …
 const FIRST_WAIT: Duration = Duration::from_millis(250);

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use protocol::{Message, PictureMode, Request};
 
-use super::link::{Event, Link};
-use super::recording::{Recording, RecordingError};
-use super::state::State;
-use super::{DEFAULT_RECORDING, MonitorError, Options};
+use crate::link::{Event, Link};
+use crate::recording::{Recording, RecordingError};
+use crate::state::State;
+use crate::{DEFAULT_RECORDING, MonitorError, Options};
 
 /// How often a board is asked again for what it does not send.
 const ASK_EVERY: Duration = Duration::from_secs(1);

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use protocol::{FrameReport, Message, Verdict};
 
-use super::MonitorError;
-use super::link::Event;
-use super::session::Session;
-use super::state::{Device, State};
-use super::text::{faults, percent, printable, recovery, thousands, time};
+use crate::MonitorError;
+use crate::link::Event;
+use crate::session::Session;
+use crate::state::{Device, State};
+use crate::text::{faults, percent, printable, recovery, thousands, time};
 
 /// Prints lines until the session is complete, or until nobody reads them any more.
 pub fn run(mut session: Session) -> Result<(), MonitorError> {

@@ -1,6 +1,6 @@
-use super::super::fixtures::{apply, device_info, fault, frame, image, introduction, picture};
-use super::super::link::{Event, Traffic};
 use super::*;
+use crate::fixtures::{apply, device_info, fault, frame, image, introduction, picture};
+use crate::link::{Event, Traffic};
 use protocol::{FaultClass, Message, Statistics};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;

@@ -1,5 +1,5 @@
-use super::super::fixtures::{apply, device_info, fault, frame, image, introduction, picture};
 use super::*;
+use crate::fixtures::{apply, device_info, fault, frame, image, introduction, picture};
 use protocol::{BootFailure, FaultClass, Statistics};
 
 const EVERY: Request<'static> = Request::Pictures(PictureMode::Every);

@@ -7,7 +7,6 @@ use std::sync::OnceLock;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use host_trainer::dataset::Image;
 use protocol::{
     BootFailure, Candidate, ChunkKind, Decoder, DeviceInfo, FRAME_LEN, FaultClass, FaultCounters,
     FaultReport, FrameReport, Label, Message, PictureMode, Received, Recovery, Request, Shape,
@@ -15,11 +14,14 @@ use protocol::{
 };
 use shared_model::{AlignedBytes, Interpreter, Model};
 
+/// A picture of the committed model: 32×32 pixels, red, green, blue.
+pub type Image = [u8; 32 * 32 * 3];
+
 /// No test waits longer for the other side.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 fn repository_file(path: &str) -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(path)
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)
 }
 
 /// A sample picture of the repository.

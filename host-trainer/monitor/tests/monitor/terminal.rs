@@ -7,11 +7,10 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use host_trainer::dataset::Image;
 use protocol::{PictureMode, Request};
 use vt100::{Color, Parser};
 
-use super::board::{PATIENCE, listen, sample};
+use super::board::{Image, PATIENCE, listen, sample};
 
 /// Pixels of a sample picture in each direction.
 const SIDE: usize = 32;
@@ -29,9 +28,8 @@ struct Terminal {
 impl Terminal {
     /// `script` makes the pseudo-terminal and passes everything through.
     fn start(arguments: &str, colorterm: &str) -> Self {
-        let program = env!("CARGO_BIN_EXE_host-trainer");
-        let command =
-            format!("stty rows {ROWS} cols {COLUMNS}; exec '{program}' monitor {arguments}");
+        let program = env!("CARGO_BIN_EXE_monitor");
+        let command = format!("stty rows {ROWS} cols {COLUMNS}; exec '{program}' {arguments}");
         let mut child = Command::new("script")
             .args([
                 "--quiet",

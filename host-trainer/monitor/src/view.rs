@@ -9,11 +9,11 @@ use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 
-use super::colour::Colours;
-use super::plain::link_statistics;
-use super::recording::Recording;
-use super::state::{Connection, Entry, State};
-use super::text::{faults, fraction, percent, printable, recovery, thousands, time};
+use crate::colour::Colours;
+use crate::plain::link_statistics;
+use crate::recording::Recording;
+use crate::state::{Connection, Entry, State};
+use crate::text::{faults, fraction, percent, printable, recovery, thousands, time};
 
 /// Columns for what stands beside the picture.
 const TEXT_WIDTH: u16 = 46;

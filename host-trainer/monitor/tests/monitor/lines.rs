@@ -6,10 +6,9 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
 
-use host_trainer::dataset::Image;
 use protocol::{BootFailure, FaultClass, FaultCounters, Message, PictureMode, Request};
 
-use super::board::{Board, hang_up, listen, report, sample, tcp_board, wire};
+use super::board::{Board, Image, hang_up, listen, report, sample, tcp_board, wire};
 use super::{fail, succeed};
 
 const EVERY: Request<'static> = Request::Pictures(PictureMode::Every);

@@ -2,11 +2,17 @@
 
 use protocol::{FaultCounters, Recovery, TimeUnit};
 
-use crate::digits::grouped;
-
 /// `562896` as `562,896`.
 pub fn thousands(number: u64) -> String {
-    grouped(number, ',')
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// A probability as a part of one.

@@ -12,8 +12,8 @@ use image::{ExtendedColorType, ImageFormat};
 use protocol::{Candidate, StageTimes, TimeUnit};
 use serde::Serialize;
 
-use super::state::{Picture, PicturedFrame, State};
-use super::text::fraction;
+use crate::state::{Picture, PicturedFrame, State};
+use crate::text::fraction;
 
 /// The list of pictures.
 pub const LIST: &str = "recording.jsonl";

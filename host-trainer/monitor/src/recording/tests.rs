@@ -1,5 +1,5 @@
-use super::super::fixtures::{apply, frame, image, introduction, picture};
 use super::*;
+use crate::fixtures::{apply, frame, image, introduction, picture};
 use protocol::{Label, Message};
 use std::time::Instant;
 

@@ -3,6 +3,7 @@
 //! Bytes flow one way: `link` (a port, connected anew when it is lost) → messages of [`protocol`] → `state` (a
 //! fold over them) → `view` or `plain` (functions of the state) and `recording`. `session` joins them.
 
+mod arguments;
 mod colour;
 #[cfg(test)]
 mod fixtures;
@@ -20,6 +21,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use arguments::{Arguments, examples};
 pub use port::{Port, PortError};
 pub use recording::RecordingError;
 use session::Session;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serial2::SerialPort;
 
 /// How long a read waits for bytes, and with it everything else that a person does meanwhile.
-pub(super) const READ_TIMEOUT: Duration = Duration::from_millis(20);
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_millis(20);
 const WRITE_TIMEOUT: Duration = Duration::from_millis(200);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -119,13 +119,13 @@ pub enum PortError {
 }
 
 /// A connection in both directions, whose reads end after [`READ_TIMEOUT`].
-pub(super) trait Stream: Read + Write {}
+pub(crate) trait Stream: Read + Write {}
 
 impl<S: Read + Write> Stream for S {}
 
 impl Port {
     /// Connects.
-    pub(super) fn open(&self, baud_rate: u32) -> Result<Box<dyn Stream>, PortError> {
+    pub(crate) fn open(&self, baud_rate: u32) -> Result<Box<dyn Stream>, PortError> {
         match self {
             Self::Serial(path) => match open_serial(path, baud_rate) {
                 Ok(port) => Ok(Box::new(port)),

@@ -8,8 +8,8 @@ use protocol::{
     Message, PictureMode, Progress, Request, Shape, TimeUnit, VERSION,
 };
 
-use super::link::{Event, Traffic};
-use super::text::printable;
+use crate::link::{Event, Traffic};
+use crate::text::printable;
 
 /// Arrivals that the frame rate is taken over.
 const RATE_WINDOW: usize = 16;

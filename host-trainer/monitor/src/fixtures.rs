@@ -5,8 +5,8 @@ use protocol::{
     Message, Recovery, Shape, StageTimes, TimeUnit, VERSION, Verdict, chunks,
 };
 
-use super::link::Event;
-use super::state::State;
+use crate::link::Event;
+use crate::state::State;
 use std::time::Instant;
 
 const SHAPE: Shape = Shape {

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, KeyCode, KeyEventKind, KeyModifiers};
 
-use super::MonitorError;
-use super::colour::Colours;
-use super::plain::summary;
-use super::session::Session;
-use super::view::{View, draw};
+use crate::MonitorError;
+use crate::colour::Colours;
+use crate::plain::summary;
+use crate::session::Session;
+use crate::view::{View, draw};
 
 /// How often the screen is drawn, at most.
 const REDRAW_EVERY: Duration = Duration::from_millis(40);

@@ -1,0 +1,24 @@
+//! The command line: parsing only, the work is done in the library.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Watches a board: its pictures, classes, times and faults, live.
+#[derive(Parser)]
+#[command(version, after_help = monitor::examples("monitor"))]
+struct Program {
+    #[command(flatten)]
+    arguments: monitor::Arguments,
+}
+
+fn main() -> ExitCode {
+    let options = Program::parse().arguments.into();
+    match monitor::run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
