@@ -4,11 +4,11 @@
 //! frame alone, before smoothing. `FOLDER/recording.jsonl` has a line of JSON for each picture, and is only ever appended to.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use image::{ExtendedColorType, ImageFormat};
+use png::{BitDepth, ColorType, Encoder};
 use protocol::{Candidate, StageTimes, TimeUnit};
 use serde::Serialize;
 
@@ -180,20 +180,16 @@ fn file_name(label: &str) -> String {
 
 fn encode(picture: &Picture) -> io::Result<Vec<u8>> {
     let colour = match picture.shape.channels {
-        1 => ExtendedColorType::L8,
-        _ => ExtendedColorType::Rgb8,
+        1 => ColorType::Grayscale,
+        _ => ColorType::Rgb,
     };
-    let mut png = Cursor::new(Vec::new());
-    image::write_buffer_with_format(
-        &mut png,
-        &picture.bytes,
-        picture.shape.width.into(),
-        picture.shape.height.into(),
-        colour,
-        ImageFormat::Png,
-    )
-    .map_err(io::Error::other)?;
-    Ok(png.into_inner())
+    let mut png = Vec::new();
+    let (width, height) = (picture.shape.width.into(), picture.shape.height.into());
+    let mut encoder = Encoder::new(&mut png, width, height);
+    encoder.set_color(colour);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.write_header()?.write_image_data(&picture.bytes)?;
+    Ok(png)
 }
 
 /// Writes a file that was not there before, and gives its name: a board's counter starts anew at each boot, so that the plain name may
