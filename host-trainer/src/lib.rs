@@ -4,16 +4,12 @@
 //! [`evaluate`] → [`report`]; [`comparison`] puts the reports of many runs into one table.
 
 pub mod comparison;
-pub mod convolution;
 pub mod dataset;
 pub mod device;
 mod digits;
 pub mod evaluate;
-mod flex_tensor;
 pub mod network;
-pub mod normalization;
 pub mod operations;
-pub mod pooling;
 pub mod quantize;
 pub mod recipe;
 pub mod report;

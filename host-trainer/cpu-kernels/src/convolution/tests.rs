@@ -1,9 +1,7 @@
 //! burn's own `conv2d` is the oracle.
 
 use super::{convolution_3x3, same_padding};
-use crate::device::ndarray;
-use crate::network::{Architecture, DropoutMasks};
-use burn::module::Module;
+use crate::ndarray;
 use burn::tensor::module::conv2d;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 
@@ -174,18 +172,6 @@ fn an_input_without_gradient_leaves_the_others_as_they_are() {
         bias.grad(&gradients).unwrap().into_data().bytes(),
         all[3].bytes()
     );
-}
-
-#[test]
-fn a_network_on_ndarray_equals_it_on_flex() {
-    let flex = Device::flex();
-    let network = Architecture::new(vec![4, 8, 8], true).init(&flex);
-    let images = normal([2, 3, 32, 32], &flex);
-    let logits = network.forward(images.clone(), &DropoutMasks::default());
-    let reference = network
-        .to_device(&ndarray())
-        .forward(images.to_device(&ndarray()), &DropoutMasks::default());
-    assert_close(&logits.into_data(), &reference.into_data(), "logits");
 }
 
 #[test]

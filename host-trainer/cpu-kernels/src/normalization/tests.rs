@@ -1,7 +1,7 @@
 //! burn's own ReLU and batch normalization are the oracle.
 
 use super::relu_batch_norm;
-use crate::device::ndarray;
+use crate::ndarray;
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};

@@ -1,7 +1,7 @@
 //! burn's own max pool is the oracle.
 
 use super::max_pool_2x2;
-use crate::device::ndarray;
+use crate::ndarray;
 use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};

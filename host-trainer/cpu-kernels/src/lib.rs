@@ -1,0 +1,23 @@
+//! Kernels that make training on burn's CPU backend, flex, fast.
+//!
+//! Each function is an extension of burn's backends: flex gets kernels of its own, every other backend uses its own operations. All are
+//! differentiable on an autodiff device.
+
+mod convolution;
+mod flex_tensor;
+mod normalization;
+mod pooling;
+
+pub use convolution::convolution_3x3;
+pub use normalization::relu_batch_norm;
+pub use pooling::max_pool_2x2;
+
+/// The backend that the tests compare with.
+#[cfg(test)]
+#[expect(
+    deprecated,
+    reason = "upstream deprecates ndarray, which stays as a second opinion"
+)]
+fn ndarray() -> burn::tensor::Device {
+    burn::tensor::Device::ndarray()
+}
