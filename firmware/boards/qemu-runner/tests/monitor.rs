@@ -1,4 +1,4 @@
-//! `host-trainer monitor`, connected to the emulated serial port, records exactly what was before the modelled camera.
+//! The monitor, connected to the emulated serial port, records exactly what was before the modelled camera.
 
 mod support;
 
@@ -116,14 +116,7 @@ fn the_monitor_records_what_the_camera_sees() {
 
     let recording = folder.path().join("recording");
     let output = Command::new("cargo")
-        .args([
-            "run",
-            "--quiet",
-            "--package",
-            "host-trainer",
-            "--",
-            "monitor",
-        ])
+        .args(["run", "--quiet", "--package", "monitor", "--"])
         .args([
             &format!("tcp:127.0.0.1:{port}"),
             "--plain",

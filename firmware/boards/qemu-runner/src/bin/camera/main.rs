@@ -24,7 +24,7 @@ use qemu_runner::picture;
   cargo run --release --bin camera                                     the sample pictures, once
   cargo run --release --bin camera -- cat.jpg --camera ov2640          any picture, another camera
   cargo run --release --bin camera -- --frames 500 --faults 1          with random faults of the camera
-  cargo run --release --bin camera -- --frames 0 --port 5555           for `host-trainer monitor tcp:127.0.0.1:5555`")]
+  cargo run --release --bin camera -- --frames 0 --port 5555           for `cargo run -p monitor -- tcp:127.0.0.1:5555`")]
 struct Arguments {
     /// The firmware's ELF file; `cargo run` passes it
     elf: PathBuf,
@@ -80,7 +80,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         seed: arguments.faults,
     };
     if let Some(port) = arguments.port {
-        eprintln!("waiting for `host-trainer monitor tcp:127.0.0.1:{port}`");
+        eprintln!("waiting for `cargo run -p monitor -- tcp:127.0.0.1:{port}`");
         camera::serve(&job, port)?;
     } else {
         let mut labels = Vec::new();
