@@ -392,3 +392,22 @@ fn weights(run: &Path) -> Vec<u32> {
     network.visit(&mut bits);
     bits.0
 }
+
+#[test]
+fn the_monitor_is_a_command_too() {
+    let output = host_trainer(&["monitor", "/dev/ttyNOSUCH7", "--plain"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.starts_with("error: /dev/ttyNOSUCH7: there is no such port"),
+        "{error}"
+    );
+    let help = run(&["monitor", "--help"]);
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(
+        help.contains("  host-trainer monitor /dev/ttyACM0 "),
+        "{help}"
+    );
+}
