@@ -358,7 +358,7 @@ impl State {
         }
         if let Some(version) = self.other_version {
             return Some(format!(
-                "the board speaks version {version} of the protocol and this program version {VERSION}; build host-trainer and the \
+                "the board speaks version {version} of the protocol and this program version {VERSION}; build the monitor and the \
                  firmware from the same sources"
             ));
         }
