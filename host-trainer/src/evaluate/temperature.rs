@@ -83,6 +83,9 @@ pub fn calibration_error(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Image;
+    use crate::evaluate::largest;
+    use crate::network::Architecture;
 
     #[test]
     fn the_temperature_undoes_a_factor_of_the_logits() {
@@ -97,6 +100,26 @@ mod tests {
                 "{temperature} for {factor}"
             );
         }
+    }
+
+    #[test]
+    fn a_network_with_its_temperature_needs_no_other() {
+        let device = Device::flex();
+        let scaling = PixelScaling::Standardized;
+        device.seed(3);
+        let network = Architecture::new(vec![4], false).init(&device);
+        let image = |seed: usize| std::array::from_fn(|byte| (byte * (seed + 3) % 251) as u8);
+        let images: Vec<Image> = (0..20).map(image).collect();
+        let logits = float_logits(&network, scaling, &images, &device);
+        // Right in 16 of 20 cases.
+        let label = |(index, logits): (usize, &Vec<f32>)| (largest(logits) + index / 16) as u8 % 10;
+        let labels = logits.iter().enumerate().map(label).collect();
+        let data = LabelledImages { images, labels };
+        let temperature = fit_network(&network, scaling, &data, &device);
+        assert!((0.06..15.0).contains(&temperature), "{temperature}");
+        let network = network.with_temperature(temperature);
+        let again = fit_network(&network, scaling, &data, &device);
+        assert!((again - 1.0).abs() < 1e-3, "{again}");
     }
 
     #[test]
