@@ -174,9 +174,6 @@ impl<'m, 'a> Interpreter<'m, 'a> {
 
     /// Forgets the rows of a picture that was not finished.
     pub fn restart(&mut self) {
-        self.segment = self.plan.first_segment();
-        self.progress = Default::default();
-        self.logits.clear();
         self.pushed = 0;
     }
 
@@ -204,7 +201,9 @@ impl<'m, 'a> Interpreter<'m, 'a> {
     fn push(&mut self, row: &[u8], hook: &mut dyn Hook) -> Option<Classification> {
         let input = self.model.input_shape();
         if self.pushed == 0 {
-            self.restart();
+            self.segment = self.plan.first_segment();
+            self.progress = Default::default();
+            self.logits.clear();
             let (plan, first) = (&self.segment.steps[0], &self.model.steps()[0]);
             pad(self.arena, plan.places.input, plan.rows, &first.padding);
         }
@@ -458,9 +457,9 @@ mod tests {
         let model = Model::load(&blob).unwrap();
         let plan = |arena_len| {
             let plan = model.plan_on(Backend::ARM_DSP, arena_len).unwrap();
-            let steps = plan.steps();
-            let choices =
-                steps.map(|step| (step.kernel_name(), step.size(), step.weight_fetches()));
+            let steps = plan.steps().zip(model.steps());
+            let choices = steps
+                .map(|(plan, step)| (plan.kernel_name(), plan.size(), plan.weight_fetches(step)));
             (plan.arena_len(), choices.collect::<List<_>>())
         };
         let dense = ("dense", 1, 1);

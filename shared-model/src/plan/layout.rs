@@ -10,7 +10,6 @@ use core::ops::Range;
 use heapless::Vec;
 
 /// Steps that stream their rows to one another, with what the kernel of each needs.
-#[derive(Clone, Default)]
 pub(super) struct Segment {
     pub first: usize,
     pub choices: Vec<(Choice, Need), MAX_SEGMENT>,
@@ -179,9 +178,7 @@ pub(super) fn segment(plan: &Plan, first: usize, is_mirrored: bool) -> SegmentPl
                 overlay: allocator.place(overlay),
             },
             size,
-            weight_fetches: kernel.cost(step, size, is_whole).weight_fetches,
             rows: Rows::new(step.input, kept_rows(steps, &segment, index)),
-            is_input_whole: index == 0 && segment.is_input_whole(),
             is_whole,
         });
     }

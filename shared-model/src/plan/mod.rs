@@ -51,10 +51,8 @@ pub struct StepPlan {
     pub(crate) kernel: &'static dyn Kernel,
     pub(crate) places: Places,
     size: usize,
-    weight_fetches: usize,
     pub(crate) rows: Rows,
-    pub(crate) is_input_whole: bool,
-    /// Whether its whole output may be computed in one turn as well.
+    /// Whether its whole input is there before its first turn, and its whole output may be computed in one.
     pub(crate) is_whole: bool,
 }
 
@@ -70,14 +68,10 @@ impl StepPlan {
         self.size
     }
 
-    /// Whether its whole input is there before it starts.
-    pub fn is_input_whole(&self) -> bool {
-        self.is_input_whole
-    }
-
-    /// How often an inference fetches each of its weights from the blob.
-    pub fn weight_fetches(&self) -> usize {
-        self.weight_fetches
+    /// How often an inference fetches each of the weights of `step`, which this is the plan of, from the blob.
+    pub fn weight_fetches(&self, step: &Step) -> usize {
+        let cost = self.kernel.cost(step, self.size, self.is_whole);
+        cost.weight_fetches
     }
 }
 
@@ -144,7 +138,7 @@ impl fmt::Display for Plan<'_, '_> {
             f,
             "step  kernel         size  input rows  input bytes  kept bytes  scratch  weight fetches"
         )?;
-        for (index, step) in self.steps().enumerate() {
+        for (index, (step, of)) in self.steps().zip(self.steps).enumerate() {
             let [input, kept, scratch, overlay] = [
                 step.places.input,
                 step.places.kept,
@@ -160,7 +154,7 @@ impl fmt::Display for Plan<'_, '_> {
                 step.rows.kept,
                 step.rows.height,
                 scratch + overlay,
-                step.weight_fetches,
+                step.weight_fetches(of),
             )?;
         }
         let len = self.arena_len();
