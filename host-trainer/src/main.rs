@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 /// Trains an image classifier on CIFAR-10, quantizes it to int8 and writes one blob for a microcontroller.
 ///
-/// Without a command it does the whole job: fetch the data set, train, quantize, evaluate on the test set, write
+/// Without a command it goes the whole way: fetch the data set, train, quantize, evaluate on the test set, write
 /// blob and report. On a CPU that is a short schedule of the same network; --full trains it in full.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
@@ -16,7 +16,7 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    whole_job: commands::whole_job::Arguments,
+    pipeline: commands::pipeline::Arguments,
 }
 
 #[derive(Subcommand)]
@@ -46,7 +46,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
-        None => commands::whole_job::run(arguments.whole_job),
+        None => commands::pipeline::run(arguments.pipeline),
         Some(Command::Data(command)) => commands::data::run(command),
         Some(Command::Train(arguments)) => commands::train::run(*arguments),
         Some(Command::Quantize(arguments)) => commands::quantize::run(arguments),

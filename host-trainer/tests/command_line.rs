@@ -6,9 +6,9 @@ use std::process::{Command, Output, Stdio};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use host_trainer::network::numbers;
-use host_trainer::recipe::{PRESETS, Recipe};
-use host_trainer::training::load_weights;
+use host_trainer::network::{Network, load_weights, to_vec};
+use host_trainer::recipe::PRESETS;
+use host_trainer::run::Run;
 use shared_model::Shape;
 use shared_model::encode::{KnownPicture, Layer, Network, encode, repair_crc};
 use shared_model::graph::{Accuracy, Decision, Provenance};
@@ -155,13 +155,7 @@ fn convolutions_are_transferred_to_other_classes() {
         folder,
         &[&vehicles[..], &onwards, &slow].concat(),
     ));
-    let first_weights = |run: &str| {
-        let run = runs.path().join(run);
-        let text = std::fs::read(run.join("recipe.json")).unwrap();
-        let recipe: Recipe = serde_json::from_slice(&text).unwrap();
-        let network = load_weights(&recipe, &run.join("weights.bpk"), &Device::flex()).unwrap();
-        numbers(network.blocks[0].convolutions[0].convolution.weight.val())
-    };
+    let first_weights = |name: &str| network(&runs.path().join(name)).float_layers().swap_remove(0).weights;
     for (source, other) in first_weights("source").iter().zip(first_weights("other")) {
         assert!((source - other).abs() < 1e-6, "{source} became {other}");
     }
@@ -305,7 +299,7 @@ fn a_model_of_any_shape_is_inspected_and_asked() {
         .output()
         .unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(error.contains("wide.json is not the report of"), "{error}");
+    assert!(error.contains("wide.json reports on the blob with CRC-32"), "{error}");
 
     // The last pixels of the known answer's picture lie in front of the extension.
     let end = content.len() - 3;
@@ -325,7 +319,7 @@ fn wide_grey_blob() -> Vec<u8> {
         biases: vec![100, -100],
         multipliers: vec![1 << 24; 2],
         offsets: vec![1 << 31; 2],
-        ..Layer::without_numbers(operation)
+        ..Layer::without_to_vec(operation)
     };
     let epilogue = |relu, output| Epilogue {
         relu,
@@ -347,7 +341,7 @@ fn wide_grey_blob() -> Vec<u8> {
         scale: vec![0.01],
         layers: vec![
             layer(Operation::Convolution(convolution), 9),
-            Layer::without_numbers(Operation::MaxPool(MaxPool::HALVING)),
+            Layer::without_to_vec(Operation::MaxPool(MaxPool::HALVING)),
             layer(
                 Operation::Dense(Dense::new(2, epilogue(false, ops::Output::Logits))),
                 8 * 12 * 2,
@@ -382,15 +376,20 @@ fn weights(run: &Path) -> Vec<u32> {
     impl ModuleVisitor for Bits {
         fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
             self.0
-                .extend(numbers(parameter.val()).into_iter().map(f32::to_bits));
+                .extend(to_vec(parameter.val()).into_iter().map(f32::to_bits));
         }
     }
-    let text = std::fs::read(run.join("recipe.json")).unwrap();
-    let recipe: Recipe = serde_json::from_slice(&text).unwrap();
-    let network = load_weights(&recipe, &run.join("weights.bpk"), &Device::flex()).unwrap();
     let mut bits = Bits(Vec::new());
-    network.visit(&mut bits);
+    network(run).visit(&mut bits);
     bits.0
+}
+
+/// A run's network with its best weights.
+fn network(run: &Path) -> Network {
+    let run = Run::at(run);
+    let recipe = run.recipe().unwrap();
+    let dataset = run.dataset(&recipe).unwrap();
+    load_weights(&recipe, &dataset, None, &run.weights_file(), &Device::flex()).unwrap()
 }
 
 #[test]

@@ -4,9 +4,9 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use host_trainer::dataset::LabelledImages;
+use host_trainer::dataset::{Dataset, Description, LabelledImages};
 use host_trainer::device::{self, DeviceChoice};
-use host_trainer::network::{Network, numbers};
+use host_trainer::network::{Network, to_vec};
 use host_trainer::recipe::Recipe;
 use host_trainer::training::batch::EpochBatches;
 use host_trainer::training::{optimizer::optimizer, step};
@@ -25,7 +25,7 @@ fn a_training_step_on_wgpu_equals_the_step_on_flex() {
         ..Recipe::preset("vgg3-best").unwrap()
     };
     let data = stripes(8);
-    let network = recipe.network(&Device::flex());
+    let network = Network::new(&recipe, &data.description, &Device::flex());
     let (flex_loss, flex) = train_one_step(&recipe, &network, &data, &Device::flex());
     let (wgpu_loss, wgpu) = train_one_step(&recipe, &network, &data, &adapter());
 
@@ -47,13 +47,13 @@ fn a_training_step_on_wgpu_equals_the_step_on_flex() {
 fn train_one_step(
     recipe: &Recipe,
     network: &Network,
-    data: &LabelledImages,
+    data: &Dataset,
     device: &Device,
 ) -> (f64, Vec<Vec<f32>>) {
     let batch = EpochBatches::new(recipe, data, 1, device).next().unwrap();
     let network = network.clone().to_device(device).train();
     let (gradients, statistics) = step::gradients(&network, batch, recipe.label_smoothing, 1);
-    let network = optimizer(recipe).step(0.1, network, gradients);
+    let network = optimizer(recipe, &network).step(0.1, network, gradients);
     (statistics.loss(), tensors(&network.valid()))
 }
 
@@ -70,7 +70,7 @@ fn tensors(network: &Network) -> Vec<Vec<f32>> {
     struct Tensors(Vec<Vec<f32>>);
     impl ModuleVisitor for Tensors {
         fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            self.0.push(numbers(parameter.val()));
+            self.0.push(to_vec(parameter.val()));
         }
     }
     let mut tensors = Tensors(Vec::new());
@@ -88,10 +88,12 @@ fn distance(left: &[f32], right: &[f32]) -> f64 {
 }
 
 /// Images that differ, one of each class.
-fn stripes(count: usize) -> LabelledImages {
-    let image = |seed: usize| std::array::from_fn(|byte| ((byte * (seed + 3) * 37) % 251) as u8);
-    LabelledImages {
+fn stripes(count: usize) -> Dataset {
+    let image = |seed: usize| (0..3072).map(|byte| (byte * (seed + 3) * 37 % 251) as u8).collect();
+    let train = LabelledImages {
         images: (0..count).map(image).collect(),
         labels: (0..count).map(|index| (index % 10) as u8).collect(),
-    }
+    };
+    let test = LabelledImages::default();
+    Dataset { description: Description::cifar10(), train, validation: None, test }
 }

@@ -1,20 +1,18 @@
 //! `compare`: many runs in one table.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use host_trainer::comparison::{self, Entry, Plan, Records, Source};
-use host_trainer::dataset::Cifar10;
-use host_trainer::device;
+use host_trainer::dataset::Dataset;
 use host_trainer::recipe::Recipe;
-use host_trainer::report::model;
-use host_trainer::training::{self, HISTORY_FILE, RECIPE_FILE, TrainingData};
+use host_trainer::run::Run;
+use host_trainer::{device, files, training};
 
 use super::CommandResult;
 use super::data::Directory;
 use super::quantize::quantize_run;
-use super::train::{CURVES, Place, draw_curves, summary};
+use super::train::{Place, draw_curves, summary};
 
 /// Flags of `compare`.
 #[derive(Args)]
@@ -195,9 +193,10 @@ fn make(
             continue;
         }
         println!("{}: {}", entry.name, entry.about);
-        train(recipe, &runs.join(run), &data, &selected.device, arguments)?;
+        let run = Run::at(runs.join(run));
+        train(recipe, &run, &data, &selected.device, arguments)?;
         let report = quantize_run(
-            &runs.join(run),
+            &run,
             &entry.files(runs),
             &data,
             None,
@@ -217,14 +216,13 @@ fn make(
 /// Trains a run, or continues it.
 fn train(
     recipe: &Recipe,
-    run: &Path,
-    data: &Cifar10,
+    run: &Run,
+    data: &Dataset,
     device: &burn::tensor::Device,
     arguments: &Arguments,
 ) -> CommandResult {
-    let images = TrainingData::of(recipe, &data.train);
     let progress = &mut arguments.place.progress();
-    let trained = training::train(recipe, &images, run, true, device, progress)?;
+    let trained = training::train(recipe, &data.for_recipe(recipe)?, run, true, device, progress)?;
     draw_curves(&trained, run)?;
     println!("{}", summary(&trained));
     Ok(())
@@ -236,13 +234,16 @@ fn keep(plan: &Plan, runs: &Path, records: &Records) -> CommandResult {
         let Source::Run { run, .. } = &entry.source else {
             continue;
         };
-        let from = runs.join(run);
+        let (from, to) = (Run::at(runs.join(run)), records.run(run));
         if entry.report(runs)?.is_none() {
             continue;
         }
-        let curves = PathBuf::from(CURVES).with_extension("svg");
-        for file in [Path::new(RECIPE_FILE), Path::new(HISTORY_FILE), &curves] {
-            model::write(&records.run(run).join(file), &fs::read(from.join(file))?)?;
+        for (from, to) in [
+            (from.recipe_file(), to.recipe_file()),
+            (from.history_file(), to.history_file()),
+            (from.curves_file("svg"), to.curves_file("svg")),
+        ] {
+            files::write(&to, &files::read(&from)?)?;
         }
     }
     Ok(())

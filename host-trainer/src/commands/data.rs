@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use host_trainer::dataset::{self, Cifar10};
+use host_trainer::dataset::{self, Dataset};
+use host_trainer::recipe::Recipe;
 use host_trainer::report;
 
 use super::CommandResult;
@@ -43,8 +44,8 @@ pub struct Directory {
 
 impl Directory {
     /// Loads the data set, after fetching what is missing.
-    pub fn load(&self) -> Result<Cifar10, dataset::DatasetError> {
-        Cifar10::fetch_and_load(&self.data)
+    pub fn load(&self) -> Result<Dataset, dataset::DatasetError> {
+        Dataset::cifar10(&self.data)
     }
 }
 
@@ -55,12 +56,11 @@ pub fn run(command: Command) -> CommandResult {
             println!("{}", dataset::fetch(&directory.data)?);
         }
         Command::Summary(directory) => {
-            let data = directory.load()?;
-            let split = dataset::split(&data.train, dataset::SPLIT_SEED);
-            println!("{}", dataset::summary(&data, &split));
+            let recipe = Recipe::preset("vgg3-best").expect("it is in the list of presets");
+            println!("{}", dataset::summary(&directory.load()?.for_recipe(&recipe)?));
         }
         Command::Preview { data, output } => {
-            report::preview(&data.load()?.train, &output)?;
+            report::preview(&data.load()?, &output)?;
             println!("wrote {}", output.display());
         }
         Command::Samples { data, output } => {

@@ -8,9 +8,9 @@ use clap::Args;
 use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{self, Evaluation};
-use host_trainer::report::model::{self, ModelFiles, ModelReport};
-use host_trainer::training;
-use shared_model::AlignedBytes;
+use host_trainer::model_files::ModelFiles;
+use host_trainer::network::{FloatModel, load_weights};
+use host_trainer::report::model::ModelReport;
 
 use super::CommandResult;
 use super::data::Directory;
@@ -54,7 +54,7 @@ pub struct Measured {
 pub fn run(arguments: Arguments) -> CommandResult {
     let measured = arguments.subject.measure()?;
     let evaluation = &measured.report.evaluation;
-    print_table(evaluation, &measured.report.recipe.class_names());
+    print_table(evaluation, &measured.report.dataset.labels);
     println!(
         "{} images in {:.1} s, float and int8",
         evaluation.images, measured.seconds
@@ -71,22 +71,17 @@ impl Subject {
     /// Loads the model and measures it on the test set.
     pub fn measure(self) -> Result<Measured, Box<dyn Error>> {
         let files = ModelFiles::of_blob(self.blob);
-        let bytes = AlignedBytes::from(&*model::read(&files.blob)?);
-        let model = model::load(&bytes, &files.blob)?;
-        let mut report = ModelReport::load_of(&model, &files)?;
+        let bytes = files.read_blob()?;
+        let model = files.load(&bytes)?;
+        let mut report = ModelReport::load(&model, &files)?;
         let selected = device::select(self.device)?;
         println!("{}", selected.explanation);
-        let recipe = &report.recipe;
-        let network = training::load_weights(recipe, &files.weights(), &selected.device)?;
-        let test = recipe.select(&self.data.load()?.test);
+        let ModelReport { recipe, dataset, blob, .. } = &report;
+        let network = load_weights(recipe, dataset, Some(blob), &files.weights(), &selected.device)?;
+        let float = FloatModel::new(network, recipe, dataset, &selected.device);
+        let test = self.data.load()?.for_recipe(recipe)?.test;
         let begin = Instant::now();
-        report.evaluation = evaluate::evaluate(
-            &network,
-            recipe.pixel_scaling,
-            &model,
-            &test,
-            &selected.device,
-        );
+        report.evaluation = evaluate::evaluate(&float.logits(&test.images), &model, &test);
         Ok(Measured {
             files,
             report,
@@ -96,7 +91,7 @@ impl Subject {
     }
 }
 
-fn print_table(evaluation: &Evaluation, labels: &[&str]) {
+fn print_table(evaluation: &Evaluation, labels: &[String]) {
     println!("float     {:6.2} %", evaluation.float_top1);
     println!("int8      {:6.2} %", evaluation.int8_top1);
     println!("agreement {:6.2} %", evaluation.agreement);

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use host_trainer::model_files::ModelFiles;
 use host_trainer::operations::{or_dash, shape, summaries};
-use host_trainer::report::model;
 use shared_model::graph::KnownImage;
-use shared_model::{AlignedBytes, ArenaTooSmall, Backend, Interpreter, Model};
+use shared_model::{ArenaTooSmall, Backend, Interpreter, Model};
 
 use super::CommandResult;
 
@@ -40,8 +40,9 @@ fn core() -> impl TypedValueParser<Value = &'static Backend> {
 
 /// Runs `inspect`.
 pub fn run(arguments: Arguments) -> CommandResult {
-    let bytes = AlignedBytes::from(&*model::read(&arguments.blob)?);
-    let model = model::load(&bytes, &arguments.blob)?;
+    let files = ModelFiles::of_blob(arguments.blob);
+    let bytes = files.read_blob()?;
+    let model = files.load(&bytes)?;
     if let Some(given) = arguments.plan {
         let needed = model.arena_len_on(arguments.core);
         let plan = model.plan_on(arguments.core, given);

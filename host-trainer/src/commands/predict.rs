@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
-use host_trainer::evaluate::{classify_all, float_logits, largest, softmax};
-use host_trainer::report::model::{self, ModelFiles, ModelReport};
-use host_trainer::training;
+use host_trainer::evaluate::{classify_all, largest, softmax};
+use host_trainer::model_files::ModelFiles;
+use host_trainer::network::{FloatModel, load_weights};
+use host_trainer::report::model::ModelReport;
 use serde::Serialize;
 use shared_model::resize::{Rgb888, resize};
-use shared_model::{AlignedBytes, Classification, Model, Shape};
+use shared_model::{Classification, Model, Shape};
 
 use super::CommandResult;
 
@@ -62,8 +63,8 @@ struct FloatPrediction<'a> {
 /// Runs `predict`.
 pub fn run(arguments: Arguments) -> CommandResult {
     let files = ModelFiles::of_blob(&arguments.blob);
-    let bytes = AlignedBytes::from(&*model::read(&files.blob)?);
-    let model = model::load(&bytes, &files.blob)?;
+    let bytes = files.read_blob()?;
+    let model = files.load(&bytes)?;
     let pictures = arguments
         .images
         .iter()
@@ -90,15 +91,13 @@ pub fn run(arguments: Arguments) -> CommandResult {
 fn float_answers(
     model: &Model,
     files: &ModelFiles,
-    pictures: &[Vec<u8>],
+    pictures: &[Image],
     device: DeviceChoice,
 ) -> Result<Vec<Option<Vec<f32>>>, Box<dyn std::error::Error>> {
-    let recipe = ModelReport::load_of(model, files)?.recipe;
+    let ModelReport { recipe, dataset, blob, .. } = ModelReport::load(model, files)?;
     let device = device::select(device)?.device;
-    let network = training::load_weights(&recipe, &files.weights(), &device)?;
-    let images = pictures.iter().map(|picture| Image::try_from(&**picture));
-    let images = images.collect::<Result<Vec<_>, _>>()?;
-    let logits = float_logits(&network, recipe.pixel_scaling, &images, &device);
+    let network = load_weights(&recipe, &dataset, Some(&blob), &files.weights(), &device)?;
+    let logits = FloatModel::new(network, &recipe, &dataset, &device).logits(pictures);
     Ok(logits.into_iter().map(Some).collect())
 }
 
@@ -154,7 +153,7 @@ fn print_table(prediction: &Prediction, model: &Model) {
 }
 
 /// A picture, resized to the network's input.
-fn read_picture(path: &Path, shape: Shape) -> Result<Vec<u8>, String> {
+fn read_picture(path: &Path, shape: Shape) -> Result<Image, String> {
     let failed = |error: &dyn std::fmt::Display| {
         format!("{}: {error}; give a PNG or JPEG picture", path.display())
     };
@@ -166,5 +165,5 @@ fn read_picture(path: &Path, shape: Shape) -> Result<Vec<u8>, String> {
     let mut result = vec![0; shape.elements()];
     resize::<Rgb888>(picture.as_raw(), width, height, shape, &mut result)
         .map_err(|error| failed(&error))?;
-    Ok(result)
+    Ok(result.into())
 }

@@ -1,18 +1,17 @@
 //! `quantize`: from a run's weights to a blob, measured on the test set.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use burn::module::Module;
 use clap::Args;
-use host_trainer::dataset::{Cifar10, LabelledImages};
+use host_trainer::dataset::{Dataset, LabelledImages};
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{self, Temperature, temperature};
-use host_trainer::network::Network;
-use host_trainer::quantize::{CALIBRATION_IMAGES, NOT_MEASURED, quantize};
-use host_trainer::recipe::{PixelScaling, Recipe};
-use host_trainer::report::history::History;
-use host_trainer::report::model::{self, ModelFiles, ModelReport, ModelSize};
-use host_trainer::training::{self, HISTORY_FILE, RECIPE_FILE, TrainingData, WEIGHTS_FILE};
+use host_trainer::files;
+use host_trainer::model_files::{Identity, ModelFiles};
+use host_trainer::network::{FloatModel, load_weights, save_weights};
+use host_trainer::quantize::{CALIBRATION_IMAGES, NOT_MEASURED, Trained, quantize};
+use host_trainer::report::model::{ModelReport, ModelSize};
+use host_trainer::run::Run;
 use shared_model::Model;
 
 use super::CommandResult;
@@ -43,12 +42,10 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.device)?;
     println!("{}", selected.explanation);
     let data = arguments.data.load()?;
-    let files = arguments
-        .output
-        .map_or_else(|| ModelFiles::of_run(&arguments.run), ModelFiles::of_blob);
-    let given = arguments.temperature;
-    let report = quantize_run(&arguments.run, &files, &data, given, &selected.device)?;
-    println!("{}", report.markdown());
+    let run = Run::at(arguments.run);
+    let files = arguments.output.map_or_else(|| ModelFiles::of_run(&run), ModelFiles::of_blob);
+    let report = quantize_run(&run, &files, &data, arguments.temperature, &selected.device)?;
+    println!("{}", report.markdown(&files));
     println!("blob: {}", files.blob.display());
     println!("page: {}", files.page().display());
     println!(
@@ -69,46 +66,53 @@ fn positive(text: &str) -> Result<f64, String> {
 /// Quantizes the best weights of `run`, their probabilities calibrated by the temperature given or fitted on the
 /// validation images, evaluates float and integer network on the test set, writes blob, weights and reports.
 pub fn quantize_run(
-    run: &Path,
+    run: &Run,
     files: &ModelFiles,
-    data: &Cifar10,
+    data: &Dataset,
     temperature: Option<f64>,
     device: &burn::tensor::Device,
 ) -> Result<ModelReport, Box<dyn std::error::Error>> {
-    let recipe: Recipe = serde_json::from_slice(&model::read(&run.join(RECIPE_FILE))?)?;
-    let history = History::load(&run.join(HISTORY_FILE))?;
+    let recipe = run.recipe()?;
+    let history = run.history()?;
     if history.epochs.is_empty() {
-        return Err(format!("{} has no complete epoch yet", run.display()).into());
+        return Err(format!("{} has no complete epoch yet", run.folder.display()).into());
     }
-    let weights = run.join(WEIGHTS_FILE);
-    let network = training::load_weights(&recipe, &weights, device)?;
-    let TrainingData {
-        train: training,
-        validation,
-    } = TrainingData::of(&recipe, &data.train);
-    let calibration = &training.images[..CALIBRATION_IMAGES.min(training.len())];
-    let test = recipe.select(&data.test);
-    let (network, temperature) = calibrated(
-        network,
-        recipe.pixel_scaling,
-        temperature,
-        validation.as_ref(),
-        &test,
-        device,
-    );
+    let dataset = data.for_recipe(&recipe)?;
+    let description = run.dataset(&recipe)?;
+    if description != dataset.description {
+        return Err(format!("{} was trained on another data set than the one given", run.folder.display()).into());
+    }
+    let network = load_weights(&recipe, &description, None, &run.weights_file(), device)?;
+    let model = FloatModel::new(network, &recipe, &description, device);
+    let (float, temperature) = calibrated(model, temperature, &dataset);
 
-    let (quantization, quantization_report) = quantize(&network, &recipe, calibration, device)?;
+    let calibration = &dataset.train.images[..CALIBRATION_IMAGES.min(dataset.train.len())];
+    let (measured, chosen_by) = calibration.split_at(calibration.len() / 2);
+    let (quantization, quantization_report) = quantize(&Trained {
+        recipe: &recipe,
+        dataset: &description,
+        layers: float.network.float_layers(),
+        measured,
+        activations: float.activations(measured),
+        chosen_by,
+        logits: float.logits(chosen_by).concat(),
+    })?;
     let epochs = u16::try_from(history.epochs.len())?;
-    let unmeasured = quantization.blob(&files.name(), &recipe, epochs, NOT_MEASURED)?;
-    let model = Model::load(&unmeasured)?;
-    let evaluation = evaluate::evaluate(&network, recipe.pixel_scaling, &model, &test, device);
-    let blob = quantization.blob(&files.name(), &recipe, epochs, evaluation.accuracy())?;
+    let name = files.name();
+    let unmeasured = quantization.blob(&name, epochs, NOT_MEASURED)?;
+    let evaluation =
+        evaluate::evaluate(&float.logits(&dataset.test.images), &Model::load(&unmeasured)?, &dataset.test);
+    let blob = quantization.blob(&name, epochs, evaluation.accuracy())?;
+    let model = Model::load(&blob)?;
+    let identity = Identity::of(&model);
 
-    model::write(&files.blob, &blob)?;
-    network.save_file(files.weights())?;
+    files::write(&files.blob, &blob)?;
+    save_weights(float.network, Some(&identity), &files.weights())?;
     let report = ModelReport {
-        name: files.name(),
-        train_images: training.len(),
+        name,
+        blob: identity,
+        dataset: description,
+        train_images: dataset.train.len(),
         history,
         temperature,
         quantization: quantization_report,
@@ -116,28 +120,24 @@ pub fn quantize_run(
         evaluation,
         recipe,
     };
-    report.save(files, &test.images)?;
+    report.save(files, &dataset.test.images)?;
     Ok(report)
 }
 
 /// The network with the temperature given, or with the one that fits the validation images; as it is if there is
 /// neither.
-fn calibrated(
-    network: Network,
-    scaling: PixelScaling,
-    given: Option<f64>,
-    validation: Option<&LabelledImages>,
-    test: &LabelledImages,
-    device: &burn::tensor::Device,
-) -> (Network, Option<Temperature>) {
-    let fit = |images| temperature::fit_network(&network, scaling, images, device);
+fn calibrated(float: FloatModel, given: Option<f64>, dataset: &Dataset) -> (FloatModel, Option<Temperature>) {
+    let validation = dataset.validation.as_ref();
+    let fit = |data: &LabelledImages| temperature::fit(&float.logits(&data.images), &data.labels);
     let Some(value) = given.or_else(|| validation.map(fit)) else {
-        return (network, None);
+        return (float, None);
     };
+    let test = &dataset.test;
     let temperature = Temperature {
         value,
         images: given.map_or_else(|| validation.map(LabelledImages::len), |_| None),
-        error_before: temperature::calibration_error(&network, scaling, test, device),
+        error_before: temperature::calibration_error(&float.logits(&test.images), &test.labels),
     };
-    (network.with_temperature(value), Some(temperature))
+    let network = float.network.clone().with_temperature(value);
+    (FloatModel { network, ..float }, Some(temperature))
 }

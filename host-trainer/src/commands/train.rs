@@ -1,15 +1,15 @@
 //! `train`: one run of one recipe.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use host_trainer::dataset::CLASSES;
 use host_trainer::device::{self, DeviceChoice};
-use host_trainer::recipe::{
-    Augmentation, Border, Optimizer, PRESETS, PixelScaling, Recipe, Schedule,
-};
+use host_trainer::files;
+use host_trainer::recipe::{Augmentation, Border, Normalization, Optimizer, PRESETS, Recipe, Schedule};
 use host_trainer::report;
-use host_trainer::training::{self, Progress, TrainedRun, TrainingData};
+use host_trainer::run::Run;
+use host_trainer::training::{self, Progress, TrainedRun};
+use serde::Deserialize;
 
 use super::CommandResult;
 use super::data::Directory;
@@ -21,6 +21,9 @@ pub struct Arguments {
     /// Recipe to start from (see below).
     #[arg(long, default_value = "vgg3-best", value_parser = PRESETS.map(|(name, _)| name))]
     preset: String,
+    /// Recipe to start from instead: a run's recipe.json, or the report of a model (NAME.json), whose recipe it takes.
+    #[arg(long, value_name = "FILE", conflicts_with = "preset")]
+    recipe: Option<PathBuf>,
     /// Name of the run's folder; the preset's name if not given.
     #[arg(long)]
     name: Option<String>,
@@ -62,7 +65,7 @@ impl Place {
 
 /// Hyperparameters that replace the preset's.
 #[derive(Args)]
-#[command(next_help_heading = "Hyperparameters (default: the preset's)")]
+#[command(next_help_heading = "Hyperparameters (default: those of the preset or recipe)")]
 struct Overrides {
     /// Passes over the training images.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
@@ -120,21 +123,21 @@ struct Overrides {
     cutout: Option<usize>,
     /// How pixels become inputs.
     #[arg(long, value_enum)]
-    pixel_scaling: Option<PixelScaling>,
-    /// Decay of the weights' moving average; 0 for none.
+    normalization: Option<Normalization>,
+    /// Decay of the weights' exponential moving average; 0 for none.
     #[arg(long)]
-    weight_averaging: Option<f64>,
+    ema: Option<f64>,
     /// Stop after so many epochs without a better validation loss.
     #[arg(long)]
     patience: Option<usize>,
-    /// Train on all 50,000 images and validate on none: for final weights, when every choice is made.
+    /// Train on all training images and validate on none: for final weights, when every choice is made.
     #[arg(long, conflicts_with = "patience")]
     all_images: bool,
     /// Train and validate on the first N images only, for quick experiments.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
     images: Option<u16>,
     /// Tell only these classes apart.
-    #[arg(long, value_delimiter = ',', value_name = "CLASS,CLASS[,CLASS…]", value_parser = CLASSES)]
+    #[arg(long, value_delimiter = ',', value_name = "CLASS,CLASS[,CLASS…]")]
     classes: Option<Vec<String>>,
     /// Start with the convolutions of the run in that folder, whatever its classes.
     #[arg(long, value_name = "RUN")]
@@ -170,38 +173,22 @@ fn presets_help() -> String {
 pub fn run(arguments: Arguments) -> CommandResult {
     let recipe = arguments.recipe()?;
     let name = arguments.name.as_ref().unwrap_or(&recipe.preset);
-    let run = arguments.place.runs.join(name);
+    let run = Run::at(arguments.place.runs.join(name));
     let selected = device::select(arguments.place.device)?;
     println!("{}", selected.explanation);
-    let data = arguments.data.load()?;
-    let data = TrainingData::of(&recipe, &data.train);
+    let dataset = arguments.data.load()?.for_recipe(&recipe)?;
     let progress = &mut arguments.place.progress();
-    let trained = training::train(
-        &recipe,
-        &data,
-        &run,
-        arguments.resume,
-        &selected.device,
-        progress,
-    )?;
+    let trained = training::train(&recipe, &dataset, &run, arguments.resume, &selected.device, progress)?;
     draw_curves(&trained, &run)?;
     println!("{}", summary(&trained));
-    println!("run: {}", run.display());
-    println!(
-        "next: cargo run -p host-trainer -- quantize --run {}",
-        run.display()
-    );
+    println!("run: {}", run.folder.display());
+    println!("next: cargo run -p host-trainer -- quantize --run {}", run.folder.display());
     Ok(())
 }
 
-/// File of the learning curves in a run's folder, without its extension.
-pub const CURVES: &str = "learning-curves";
-
 /// Draws a run's learning curves into its folder.
-pub fn draw_curves(trained: &TrainedRun, run: &Path) -> Result<(), report::ReportError> {
-    let name = run.file_name().unwrap_or(run.as_os_str()).to_string_lossy();
-    let file = |extension| run.join(CURVES).with_extension(extension);
-    report::learning_curves(&trained.history, &name, &file("png"), &file("svg"))
+pub fn draw_curves(trained: &TrainedRun, run: &Run) -> Result<(), report::ReportError> {
+    report::learning_curves(&trained.history, &run.name(), &run.curves_file("png"), &run.curves_file("svg"))
 }
 
 /// One line about how a run ended.
@@ -223,10 +210,22 @@ pub fn summary(trained: &TrainedRun) -> String {
     )
 }
 
+/// A file that holds a recipe: alone, or in a model's report.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RecipeFile {
+    Report { recipe: Recipe },
+    Recipe(Recipe),
+}
+
 impl Arguments {
-    fn recipe(&self) -> Result<Recipe, String> {
-        let mut recipe =
-            Recipe::preset(&self.preset).ok_or_else(|| format!("no preset {}", self.preset))?;
+    fn recipe(&self) -> Result<Recipe, Box<dyn std::error::Error>> {
+        let mut recipe = match &self.recipe {
+            Some(file) => match files::read_json(file)? {
+                RecipeFile::Report { recipe } | RecipeFile::Recipe(recipe) => recipe,
+            },
+            None => Recipe::preset(&self.preset).ok_or_else(|| format!("no preset {}", self.preset))?,
+        };
         let overrides = &self.overrides;
         overrides.apply_training(&mut recipe);
         overrides.apply_regularization(&mut recipe)?;
@@ -241,23 +240,13 @@ fn set<T: Clone>(target: &mut T, value: &Option<T>) {
     }
 }
 
-/// The labels of classes, whose names clap has checked.
-fn labels(names: &[String]) -> Vec<u8> {
-    let label = |name: &String| CLASSES.iter().position(|class| class == name);
-    names
-        .iter()
-        .filter_map(label)
-        .map(|label| label as u8)
-        .collect()
-}
-
 impl Overrides {
     fn apply_training(&self, recipe: &mut Recipe) {
         set(&mut recipe.epochs, &self.epochs.map(usize::from));
         set(&mut recipe.batch_size, &self.batch_size.map(usize::from));
         set(&mut recipe.learning_rate, &self.learning_rate);
         set(&mut recipe.seed, &self.seed);
-        set(&mut recipe.pixel_scaling, &self.pixel_scaling);
+        set(&mut recipe.normalization, &self.normalization);
         if let Some(schedule) = self.schedule {
             recipe.schedule = match schedule {
                 ScheduleName::Constant => Schedule::Constant,
@@ -274,14 +263,14 @@ impl Overrides {
         if let Some(optimizer) = self.optimizer {
             recipe.optimizer = self.optimizer(optimizer);
         }
-        if let Some(decay) = self.weight_averaging {
-            recipe.weight_averaging = Some(decay).filter(|&decay| decay > 0.0);
+        if let Some(decay) = self.ema {
+            recipe.ema = Some(decay).filter(|&decay| decay > 0.0);
         }
         recipe.patience = self.patience.or(recipe.patience);
-        recipe.all_images = self.all_images;
-        recipe.image_limit = self.images.map(usize::from);
-        recipe.classes = self.classes.as_deref().map(labels);
-        recipe.transfer.clone_from(&self.transfer);
+        recipe.all_images |= self.all_images;
+        recipe.image_limit = self.images.map(usize::from).or(recipe.image_limit);
+        set(&mut recipe.classes, &self.classes.clone().map(Some));
+        set(&mut recipe.transfer, &self.transfer.clone().map(Some));
     }
 
     fn optimizer(&self, name: OptimizerName) -> Optimizer {
@@ -328,98 +317,55 @@ mod tests {
         train: Arguments,
     }
 
-    fn parsed(flags: &[String]) -> Recipe {
-        let words = flags.iter().flat_map(|flag| flag.split(' '));
-        let command = Command::try_parse_from(["train"].into_iter().chain(words)).unwrap();
+    fn recipe(flags: &str) -> Recipe {
+        let command = Command::try_parse_from(["train"].into_iter().chain(flags.split_whitespace())).unwrap();
         command.train.recipe().unwrap()
     }
 
-    /// Every preset, and recipes that differ from theirs in every flag.
-    fn recipes() -> Vec<Recipe> {
-        let presets = PRESETS.map(|(name, _)| Recipe::preset(name).unwrap());
-        let mut recipes = presets.to_vec();
-        recipes.extend(presets.map(Recipe::compressed));
-        recipes.push(Recipe::preset("vgg3-best").unwrap().shortened());
-        let other = Recipe {
-            batch_size: 32,
+    #[test]
+    fn flags_change_what_a_file_or_preset_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("recipe.json");
+        let saved = Recipe {
             seed: 7,
-            learning_rate: 0.0125,
-            weight_decay: 1e-4,
-            label_smoothing: 0.05,
-            block_dropout: vec![0.1, 0.25],
-            hidden_dropout: 0.0,
-            pixel_scaling: PixelScaling::Centred,
-            augmentation: Augmentation {
-                shift: 2,
-                border: Border::Reflect,
-                flip: true,
-                cutout: 6,
-            },
-            weight_averaging: Some(0.99),
             image_limit: Some(500),
-            classes: Some(vec![9, 2, 0]),
-            transfer: Some("runs/another".into()),
+            classes: Some(vec!["truck".to_owned(), "cat".to_owned()]),
+            schedule: Schedule::ReduceOnPlateau { factor: 0.3, patience: 2 },
+            patience: Some(4),
+            ema: None,
             ..Recipe::preset("vgg2").unwrap()
         };
-        let schedules = [
-            Schedule::Cosine,
-            Schedule::OneCycle { warm_up: 0.25 },
-            Schedule::ReduceOnPlateau {
-                factor: 0.3,
-                patience: 2,
-            },
-        ];
-        recipes.extend(schedules.map(|schedule| Recipe {
-            schedule,
-            patience: Some(4),
-            ..other.clone()
-        }));
-        let optimizers = [
-            Optimizer::Adam,
-            Optimizer::AdamW,
-            Optimizer::Sgd {
-                momentum: 0.8,
-                nesterov: false,
-            },
-        ];
-        recipes.extend(optimizers.map(|optimizer| Recipe {
-            optimizer,
-            all_images: true,
-            weight_averaging: None,
-            ..other.clone()
-        }));
-        recipes.push(Recipe {
-            optimizer: Optimizer::Muon {
-                momentum: 0.5,
-                rest_rate: 2.0,
-                rest_momentum: 0.7,
-            },
-            weight_decay: 0.0,
-            ..other
-        });
-        recipes
-    }
+        let from_file = format!("--recipe {}", file.display());
+        files::write_json(&file, &saved).unwrap();
+        assert_eq!(recipe(&from_file), saved);
+        files::write_json(&file, &serde_json::json!({ "name": "a model", "recipe": saved })).unwrap();
+        assert_eq!(recipe(&from_file), saved);
 
-    #[test]
-    fn the_flags_of_a_recipe_make_it_again() {
-        for recipe in recipes() {
-            assert_eq!(parsed(&recipe.flags()), recipe, "{:?}", recipe.flags());
-        }
-    }
-
-    #[test]
-    fn classes_are_taken_in_the_order_given_and_once() {
-        let recipe = parsed(&["--classes truck,cat".to_owned()]);
-        assert_eq!(recipe.classes, Some(vec![9, 3]));
-        let refused = |classes: &str| {
-            let arguments = ["train", "--classes", classes];
-            match Command::try_parse_from(arguments) {
-                Ok(command) => command.train.recipe().unwrap_err(),
-                Err(error) => error.to_string(),
-            }
+        let changed = recipe(&format!(
+            "{from_file} --optimizer muon --momentum 0.5 --rest-rate 2 --rest-momentum 0.7 --schedule cosine --ema 0.99 \
+             --dropout 0.1,0.25,0 --shift 2 --border reflect --flip true --cutout 6 --normalization centred --epochs 3 \
+             --batch-size 32 --learning-rate 0.0125 --label-smoothing 0.05 --images 600 --classes dog,ship --seed 8 --patience 9"
+        ));
+        let expected = Recipe {
+            optimizer: Optimizer::Muon { momentum: 0.5, rest_rate: 2.0, rest_momentum: 0.7 },
+            schedule: Schedule::Cosine,
+            ema: Some(0.99),
+            block_dropout: vec![0.1, 0.25],
+            hidden_dropout: 0.0,
+            augmentation: Augmentation { shift: 2, border: Border::Reflect, flip: true, cutout: 6 },
+            normalization: Normalization::Centred,
+            epochs: 3,
+            batch_size: 32,
+            learning_rate: 0.0125,
+            label_smoothing: 0.05,
+            image_limit: Some(600),
+            classes: Some(vec!["dog".to_owned(), "ship".to_owned()]),
+            seed: 8,
+            patience: Some(9),
+            ..saved
         };
-        assert!(refused("cat,cat").contains("twice"));
-        assert!(refused("cat").contains("two classes"));
-        assert!(refused("cat,tiger").contains("tiger"));
+        assert_eq!(changed, expected);
+        let all = recipe("--preset vgg1 --all-images --transfer runs/other --optimizer adamw --ema 0 --weight-decay 0.01");
+        assert!(all.all_images && all.transfer == Some("runs/other".into()) && all.optimizer == Optimizer::AdamW);
     }
 }

@@ -3,15 +3,13 @@
 use std::path::Path;
 
 use super::{Entry, Plan, Source};
-use crate::recipe::{Optimizer, PixelScaling, Recipe, Schedule};
+use crate::recipe::{Optimizer, Normalization, Recipe, Schedule};
 
 /// Training images of most rows: enough to tell good from bad in minutes.
 const IMAGES: usize = 8000;
 const EPOCHS: usize = 5;
-/// Labels of bird, cat, deer, dog, frog and horse.
-const ANIMALS: [u8; 6] = [2, 3, 4, 5, 6, 7];
-/// Labels of airplane, automobile, ship and truck.
-const VEHICLES: [u8; 4] = [0, 1, 8, 9];
+const ANIMALS: [&str; 6] = ["bird", "cat", "deer", "dog", "frog", "horse"];
+const VEHICLES: [&str; 4] = ["airplane", "automobile", "ship", "truck"];
 /// Training images of the four classes that a network is transferred to: about 100 of each.
 const FEW_IMAGES: usize = 400;
 
@@ -60,8 +58,8 @@ fn entry(name: &'static str, run: &'static str, about: &'static str, recipe: Rec
 const BASE: &str = "base";
 
 fn pixel_scalings(base: &Recipe) -> Vec<Entry> {
-    let scaled = |pixel_scaling| Recipe {
-        pixel_scaling,
+    let scaled = |normalization| Recipe {
+        normalization,
         ..base.clone()
     };
     vec![
@@ -75,13 +73,13 @@ fn pixel_scalings(base: &Recipe) -> Vec<Entry> {
             "pixels-centred",
             "pixels-centred",
             "… minus the training images' mean of the channel",
-            scaled(PixelScaling::Centred),
+            scaled(Normalization::Centred),
         ),
         entry(
             "pixels-standardized",
             "pixels-standardized",
             "… divided by the channel's standard deviation",
-            scaled(PixelScaling::Standardized),
+            scaled(Normalization::Standardized),
         ),
     ]
 }
@@ -164,7 +162,7 @@ fn optimizers(base: &Recipe) -> Vec<Entry> {
 fn transfer(base: &Recipe, runs: &Path) -> Vec<Entry> {
     const SOURCE: &str = "transfer-source";
     let few = Recipe {
-        classes: Some(VEHICLES.to_vec()),
+        classes: Some(VEHICLES.map(str::to_owned).to_vec()),
         image_limit: Some(FEW_IMAGES),
         epochs: 30,
         ..base.clone()
@@ -175,7 +173,7 @@ fn transfer(base: &Recipe, runs: &Path) -> Vec<Entry> {
             SOURCE,
             "six kinds of animals, 27,000 images, 2 epochs: whose convolutions are transferred",
             Recipe {
-                classes: Some(ANIMALS.to_vec()),
+                classes: Some(ANIMALS.map(str::to_owned).to_vec()),
                 image_limit: None,
                 epochs: 2,
                 ..base.clone()

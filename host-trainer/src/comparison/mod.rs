@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::recipe::Recipe;
 use crate::report::ReportError;
-use crate::report::model::{self, ModelFileError, ModelFiles, ModelReport};
+use crate::files::{self, FileError};
+use crate::model_files::ModelFiles;
+use crate::report::model::ModelReport;
+use crate::run::Run;
 
 pub use extensions::extensions;
 pub use records::Records;
@@ -152,14 +155,14 @@ pub enum CollectError {
     },
     /// A report is there but cannot be read.
     #[error(transparent)]
-    File(#[from] ModelFileError),
+    File(#[from] FileError),
 }
 
 impl Entry {
     /// The files of the row's model, if its run lies under `runs`.
     pub fn files(&self, runs: &Path) -> ModelFiles {
         match &self.source {
-            Source::Run { run, .. } => ModelFiles::of_run(&runs.join(run)),
+            Source::Run { run, .. } => ModelFiles::of_run(&Run::at(runs.join(run))),
             Source::Model { blob } => ModelFiles::of_blob(blob),
         }
     }
@@ -167,10 +170,9 @@ impl Entry {
     /// The report of the row's model; `None` if there is none.
     pub fn report(&self, runs: &Path) -> Result<Option<ModelReport>, CollectError> {
         let files = self.files(runs);
-        if !files.report().exists() {
+        let Some(report) = files::read_json_if_present::<ModelReport>(&files.report())? else {
             return Ok(None);
-        }
-        let report = ModelReport::load(&files)?;
+        };
         match &self.source {
             Source::Run { recipe, .. } if **recipe != report.recipe => {
                 Err(CollectError::OtherRecipe {
@@ -207,7 +209,7 @@ impl Plan {
                     Source::Run { .. } => format!("{command} --only {}", entry.name),
                     Source::Model { .. } => report
                         .as_ref()
-                        .map_or_else(String::new, ModelReport::commands),
+                        .map_or_else(String::new, |report| report.commands(&entry.files(runs))),
                 },
                 measured,
             })
@@ -230,7 +232,7 @@ impl Plan {
 pub enum WriteError {
     /// As Markdown or JSON.
     #[error(transparent)]
-    File(#[from] ModelFileError),
+    File(#[from] FileError),
     /// As a chart.
     #[error(transparent)]
     Chart(#[from] ReportError),
@@ -240,9 +242,8 @@ impl Table {
     /// Writes the table as Markdown and JSON, and the chart as PNG and SVG, to `folder/name.*`; the names written.
     pub fn write(&self, folder: &Path, name: &str) -> Result<Vec<PathBuf>, WriteError> {
         let file = |extension: &str| folder.join(name).with_added_extension(extension);
-        let json = serde_json::to_string_pretty(self).expect("a table is plain data");
-        model::write(&file("md"), self.markdown(name).as_bytes())?;
-        model::write(&file("json"), json.as_bytes())?;
+        files::write(&file("md"), self.markdown(name).as_bytes())?;
+        files::write_json(&file("json"), self)?;
         chart::chart(self, &file("png"), &file("svg"))?;
         Ok(["md", "json", "png", "svg"].map(file).to_vec())
     }

@@ -21,7 +21,7 @@ fn with_runs(plan: &Plan, names: &[&str]) -> TempDir {
         };
         let report = sample(run, (**recipe).clone());
         let text = serde_json::to_vec(&report).unwrap();
-        model::write(&entry.files(folder.path()).report(), &text).unwrap();
+        files::write(&entry.files(folder.path()).report(), &text).unwrap();
     }
     folder
 }
@@ -93,7 +93,7 @@ fn a_row_outlives_its_run_but_not_its_recipe() {
     let keep = |run: &str, recipe: &Recipe| {
         let records = Records::of(&plan, output.path()).unwrap();
         let text = serde_json::to_vec(recipe).unwrap();
-        model::write(&records.run(run).join("recipe.json"), &text).unwrap();
+        files::write(&records.run(run).recipe_file(), &text).unwrap();
     };
     let recipe = |run: &str| Recipe::preset(run).unwrap().compressed();
     let again = || {

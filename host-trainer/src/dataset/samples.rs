@@ -6,7 +6,7 @@ use std::path::Path;
 use image::{Rgb, RgbImage, imageops};
 
 use super::error::DatasetError;
-use super::{CLASSES, Image, LabelledImages, SHAPE};
+use super::{CLASSES, LabelledImages, SHAPE};
 
 /// The test image of each class, in the order of [`CLASSES`], that its sample shows.
 const TEST_INDICES: [usize; CLASSES.len()] = [10, 82, 75, 8, 159, 16, 29, 60, 73, 28];
@@ -46,7 +46,7 @@ pub fn write_samples(test: &LabelledImages, directory: &Path) -> Result<(), Data
     Ok(())
 }
 
-fn to_picture(image: &Image) -> RgbImage {
+fn to_picture(image: &[u8]) -> RgbImage {
     let (width, height) = (SHAPE.width.into(), SHAPE.height.into());
     RgbImage::from_raw(width, height, image.to_vec()).expect("an image has its shape's bytes")
 }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::error::DatasetError;
 use super::known_file::KnownFile;
-use super::{Cifar10, LabelledImages, records};
+use super::{CLASSES, Dataset, LabelledImages, SHAPE, records};
 
 /// Address, names and hashes. Only tests use another one than [`Source::official`].
 #[derive(Debug, Clone)]
@@ -86,28 +86,18 @@ impl Source {
     /// Reads and verifies the data set in `directory`.
     ///
     /// # Errors
-    /// As [`Cifar10::load`].
-    pub fn load(&self, directory: &Path) -> Result<Cifar10, DatasetError> {
-        let mut parts = self
-            .batches()
-            .collect::<Vec<_>>()
-            .into_par_iter()
-            .map(|batch| records::decode(&directory.join(&batch.name), &batch.read(directory)?))
-            .collect::<Result<Vec<LabelledImages>, DatasetError>>()?;
+    /// As [`Dataset::cifar10`].
+    pub fn load(&self, directory: &Path) -> Result<Dataset, DatasetError> {
+        let batches: Vec<_> = self.batches().collect();
+        let parts = batches.into_par_iter().map(|batch| records::decode(&directory.join(&batch.name), &batch.read(directory)?));
+        let mut parts = parts.collect::<Result<Vec<LabelledImages>, DatasetError>>()?;
         let test = parts.pop().expect("batches() ends with the test set");
-        let train = LabelledImages {
-            images: parts
-                .iter()
-                .flat_map(|part| &part.images)
-                .copied()
-                .collect(),
-            labels: parts
-                .iter()
-                .flat_map(|part| &part.labels)
-                .copied()
-                .collect(),
-        };
-        Ok(Cifar10 { train, test })
+        let mut train = LabelledImages::default();
+        for part in parts {
+            train.images.extend(part.images);
+            train.labels.extend(part.labels);
+        }
+        Ok(Dataset::new("CIFAR-10", SHAPE, CLASSES.map(str::to_owned).to_vec(), train, test))
     }
 
     /// The training batches in order, then the test batch.

@@ -3,31 +3,11 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::{CLASSES, LabelledImages};
-
 /// The seed of the split that every figure of this project was made with.
 pub const SPLIT_SEED: u64 = 2009;
 
-/// Validation images of each class.
-pub const VALIDATION_IMAGES_PER_CLASS: usize = 500;
-
-/// The training set in two parts without an image in common.
-#[derive(Debug, Clone)]
-pub struct Split {
-    /// For the weights: 45,000 images, 4,500 of each class.
-    pub training: LabelledImages,
-    /// For every choice: 5,000 images, 500 of each class.
-    pub validation: LabelledImages,
-}
-
-/// Splits the training set, stratified; see [`split_indices`]. Both parts keep the order of `train`.
-pub fn split(train: &LabelledImages, seed: u64) -> Split {
-    let indices = split_indices(&train.labels, seed);
-    Split {
-        training: train.select(&indices.training),
-        validation: train.select(&indices.validation),
-    }
-}
+/// Part of the training images of each class that validates.
+pub const VALIDATION_FRACTION: f64 = 0.1;
 
 /// Positions in the training set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +20,11 @@ pub struct SplitIndices {
 
 /// The split as positions: the same on every platform, and for every version of the libraries used here.
 ///
-/// For the classes 0 to 9 in turn, the images of the class, in order, are the candidates. Five hundred times
-/// (or until none is left) candidate number `floor(r · n / 2^64)` of `n` becomes a validation image and the last
+/// For the classes in turn, the images of the class, in order, are the candidates. As often as `fraction` of their number
+/// is, rounded, candidate number `floor(r · n / 2^64)` of `n` becomes a validation image and the last
 /// candidate takes its place; `r` is the next 64-bit output of one ChaCha8 generator for all classes, whose key is
 /// `seed` in little-endian order followed by 24 zero bytes.
-pub fn split_indices(labels: &[u8], seed: u64) -> SplitIndices {
+pub fn split_indices(labels: &[u8], fraction: f64, seed: u64) -> SplitIndices {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     let mut generator = ChaCha8Rng::from_seed(key);
@@ -52,11 +32,9 @@ pub fn split_indices(labels: &[u8], seed: u64) -> SplitIndices {
         training: Vec::new(),
         validation: Vec::new(),
     };
-    for class in 0..CLASSES.len() {
-        let mut candidates: Vec<usize> = (0..labels.len())
-            .filter(|&index| usize::from(labels[index]) == class)
-            .collect();
-        for _ in 0..VALIDATION_IMAGES_PER_CLASS.min(candidates.len()) {
+    for class in 0..=labels.iter().copied().max().unwrap_or(0) {
+        let mut candidates: Vec<usize> = (0..labels.len()).filter(|&index| labels[index] == class).collect();
+        for _ in 0..(candidates.len() as f64 * fraction).round() as usize {
             let drawn = (u128::from(generator.next_u64()) * candidates.len() as u128) >> 64;
             indices
                 .validation
@@ -81,37 +59,23 @@ mod tests {
     }
 
     #[test]
-    fn every_class_gives_five_hundred() {
+    fn every_class_gives_its_share_and_every_image_is_in_exactly_one_part() {
         let labels = labels();
-        let indices = split_indices(&labels, SPLIT_SEED);
+        let indices = split_indices(&labels, VALIDATION_FRACTION, SPLIT_SEED);
         for class in 0..10 {
-            let of_class = |indices: &[usize]| {
-                indices
-                    .iter()
-                    .filter(|&&index| labels[index] == class)
-                    .count()
-            };
-            assert_eq!(
-                (of_class(&indices.training), of_class(&indices.validation)),
-                (4500, 500),
-                "class {class}"
-            );
+            let of_class = |indices: &[usize]| indices.iter().filter(|&&index| labels[index] == class).count();
+            assert_eq!((of_class(&indices.training), of_class(&indices.validation)), (4500, 500), "class {class}");
         }
-    }
-
-    #[test]
-    fn every_image_is_in_exactly_one_part() {
-        let indices = split_indices(&labels(), SPLIT_SEED);
         let mut all = [indices.training.clone(), indices.validation.clone()].concat();
         assert!(indices.training.is_sorted() && indices.validation.is_sorted());
         all.sort_unstable();
         assert!(all.into_iter().eq(0..50_000));
+        assert_ne!(split_indices(&labels, VALIDATION_FRACTION, 1), split_indices(&labels, VALIDATION_FRACTION, 2));
     }
 
     #[test]
-    fn seeds_differ_and_one_seed_never_does() {
-        let labels = labels();
-        assert_eq!(split_indices(&labels, 1), split_indices(&labels, 1));
-        assert_ne!(split_indices(&labels, 1), split_indices(&labels, 2));
+    fn small_classes_are_split_by_the_same_share() {
+        let indices = split_indices(&[0, 1, 1, 1, 1, 1, 1], 0.25, 1);
+        assert_eq!((indices.training.len(), indices.validation.len()), (5, 2));
     }
 }

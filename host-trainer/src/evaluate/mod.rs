@@ -4,16 +4,12 @@ pub mod confusion;
 mod reliability;
 pub mod temperature;
 
-use burn::tensor::Device;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use shared_model::graph::Accuracy;
 use shared_model::{Classification, Interpreter, Model};
 
-use crate::dataset::{Image, LabelledImages};
-use crate::network::{DropoutMasks, Network, numbers};
-use crate::recipe::PixelScaling;
-use crate::training::batch::to_tensor;
+use crate::dataset::LabelledImages;
 pub use confusion::ConfusionMatrix;
 use confusion::{confusion, correct};
 pub use reliability::{ConfidenceBin, Reliability};
@@ -79,18 +75,9 @@ impl Evaluation {
     }
 }
 
-/// Runs both networks on `data`; `network` stands on `device` without autodiff.
-pub fn evaluate(
-    network: &Network,
-    scaling: PixelScaling,
-    model: &Model,
-    data: &LabelledImages,
-    device: &Device,
-) -> Evaluation {
-    let float: Vec<Prediction> = float_logits(network, scaling, &data.images, device)
-        .iter()
-        .map(|logits| float_prediction(logits))
-        .collect();
+/// Compares what the float network says of `data`, its logits for each image, with what the integer network says.
+pub fn evaluate(float_logits: &[Vec<f32>], model: &Model, data: &LabelledImages) -> Evaluation {
+    let float: Vec<Prediction> = float_logits.iter().map(|logits| float_prediction(logits)).collect();
     let integer: Vec<Prediction> = classify_all(model, &data.images)
         .iter()
         .map(|answer| Prediction {
@@ -142,23 +129,6 @@ pub fn classify_all(model: &Model, pictures: &[impl AsRef<[u8]> + Sync]) -> Vec<
             },
         )
         .collect()
-}
-
-/// The float network's logits for each image; `network` stands on `device` without autodiff.
-pub fn float_logits(
-    network: &Network,
-    scaling: PixelScaling,
-    images: &[Image],
-    device: &Device,
-) -> Vec<Vec<f32>> {
-    const IMAGES_AT_ONCE: usize = 128;
-    let mut logits = Vec::with_capacity(images.len());
-    for chunk in images.chunks(IMAGES_AT_ONCE) {
-        let output = network.forward(to_tensor(chunk, scaling, device), &DropoutMasks::default());
-        let [_, classes] = output.dims();
-        logits.extend(numbers(output).chunks_exact(classes).map(<[f32]>::to_vec));
-    }
-    logits
 }
 
 /// Softmax, for logits of the float network.

@@ -1,12 +1,8 @@
 //! Probabilities that mean what they say: logits divided by a temperature.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use super::{float_logits, float_prediction, reliability, softmax};
-use crate::dataset::LabelledImages;
-use crate::network::Network;
-use crate::recipe::PixelScaling;
+use super::{float_prediction, reliability, softmax};
 
 /// Temperatures that are considered; no trained network comes near either end.
 const RANGE: [f64; 2] = [0.05, 20.0];
@@ -54,38 +50,15 @@ fn loss_slope(logits: &[Vec<f32>], labels: &[u8], factor: f64) -> f64 {
     logits.iter().zip(labels).map(excess).sum()
 }
 
-/// The temperature that fits `network` on `data`.
-pub fn fit_network(
-    network: &Network,
-    scaling: PixelScaling,
-    data: &LabelledImages,
-    device: &Device,
-) -> f64 {
-    let logits = float_logits(network, scaling, &data.images, device);
-    fit(&logits, &data.labels)
-}
-
-/// Expected calibration error of the float network's probabilities on `data`, in percentage points.
-pub fn calibration_error(
-    network: &Network,
-    scaling: PixelScaling,
-    data: &LabelledImages,
-    device: &Device,
-) -> f64 {
-    let logits = float_logits(network, scaling, &data.images, device);
-    let predictions: Vec<_> = logits
-        .iter()
-        .map(|logits| float_prediction(logits))
-        .collect();
-    reliability(&data.labels, &predictions).error
+/// Expected calibration error of the probabilities that such logits give, in percentage points.
+pub fn calibration_error(logits: &[Vec<f32>], labels: &[u8]) -> f64 {
+    let predictions: Vec<_> = logits.iter().map(|logits| float_prediction(logits)).collect();
+    reliability(labels, &predictions).error
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Image;
-    use crate::evaluate::largest;
-    use crate::network::Architecture;
 
     #[test]
     fn the_temperature_undoes_a_factor_of_the_logits() {
@@ -100,26 +73,6 @@ mod tests {
                 "{temperature} for {factor}"
             );
         }
-    }
-
-    #[test]
-    fn a_network_with_its_temperature_needs_no_other() {
-        let device = Device::flex();
-        let scaling = PixelScaling::Standardized;
-        device.seed(3);
-        let network = Architecture::new(vec![4], false).init(&device);
-        let image = |seed: usize| std::array::from_fn(|byte| (byte * (seed + 3) % 251) as u8);
-        let images: Vec<Image> = (0..20).map(image).collect();
-        let logits = float_logits(&network, scaling, &images, &device);
-        // Right in 16 of 20 cases.
-        let label = |(index, logits): (usize, &Vec<f32>)| (largest(logits) + index / 16) as u8 % 10;
-        let labels = logits.iter().enumerate().map(label).collect();
-        let data = LabelledImages { images, labels };
-        let temperature = fit_network(&network, scaling, &data, &device);
-        assert!((0.06..15.0).contains(&temperature), "{temperature}");
-        let network = network.with_temperature(temperature);
-        let again = fit_network(&network, scaling, &data, &device);
-        assert!((again - 1.0).abs() < 1e-3, "{again}");
     }
 
     #[test]

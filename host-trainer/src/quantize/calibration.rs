@@ -1,42 +1,4 @@
-//! Which values each layer's output takes, measured on calibration images.
-
-use burn::tensor::Device;
-
-use crate::dataset::Image;
-use crate::network::{Network, numbers};
-use crate::recipe::PixelScaling;
-use crate::training::batch::to_tensor;
-
-/// What the float network computes on the calibration images.
-pub struct Calibration {
-    /// Each layer's outputs (but the last layer's), image after image, `[images][h, w, c]`.
-    pub activations: Vec<Vec<f32>>,
-}
-
-impl Calibration {
-    /// Runs the float network.
-    pub fn measure(
-        network: &Network,
-        images: &[Image],
-        scaling: PixelScaling,
-        device: &Device,
-    ) -> Self {
-        const IMAGES_AT_ONCE: usize = 128;
-        let mut activations: Vec<Vec<f32>> = Vec::new();
-        for chunk in images.chunks(IMAGES_AT_ONCE) {
-            let mut layer = 0;
-            let input = to_tensor(chunk, scaling, device);
-            network.forward_observed(input, |tensor| {
-                if activations.len() == layer {
-                    activations.push(Vec::new());
-                }
-                activations[layer].extend(numbers(tensor.permute([0, 2, 3, 1])));
-                layer += 1;
-            });
-        }
-        Self { activations }
-    }
-}
+//! The range of real numbers that an int8 activation covers.
 
 /// The range of real numbers that an int8 activation covers.
 #[derive(Clone, Copy, Debug, PartialEq)]

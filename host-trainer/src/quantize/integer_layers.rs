@@ -6,7 +6,7 @@ use shared_model::{Range, encode};
 use super::QuantizeError;
 use super::calibration::ActivationRange;
 use super::float_layers::{FloatLayer, LayerKind};
-use crate::recipe::PixelScaling;
+use crate::dataset::ChannelStatistics;
 
 /// Real 1 in the units of multipliers and offsets, which a requantization shifts down by 32.
 const ONE: f64 = 4_294_967_296.0;
@@ -29,8 +29,7 @@ pub struct InputQuantization {
 
 impl InputQuantization {
     /// Of the image: pixel − 128, whose scale and zero point differ from channel to channel.
-    pub fn of_image(scaling: PixelScaling) -> Self {
-        let (mean, deviation) = scaling.mean_and_deviation();
+    pub fn of_image(ChannelStatistics { mean, deviation }: &ChannelStatistics) -> Self {
         Self {
             scale: deviation
                 .iter()

@@ -9,19 +9,15 @@ mod integer_layers;
 mod search;
 mod sqnr;
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use shared_model::encode::{self, EncodeError, KnownPicture};
 use shared_model::graph::{Accuracy, Decision, Provenance};
 use shared_model::{AlignedBytes, LoadError, Model};
 
-use crate::dataset::{Image, SHAPE};
-use crate::evaluate::float_logits;
-use crate::network::Network;
+use crate::dataset::{Description, Image};
 use crate::operations::{OperationSummary, summaries};
 use crate::recipe::Recipe;
-use calibration::Calibration;
-use float_layers::{FloatLayer, float_layers};
+pub use float_layers::{FloatLayer, LayerKind};
 use search::{CLIPS, Candidate, Search};
 
 /// Training images that the quantizer needs, no more: half of them for ranges, half to choose by. Further ones change
@@ -96,8 +92,28 @@ pub enum QuantizeError {
     Load(#[from] LoadError),
 }
 
+/// A trained network and what it makes of training images: all that the quantizer needs to know.
+pub struct Trained<'a> {
+    /// How it was trained.
+    pub recipe: &'a Recipe,
+    /// What it was trained on.
+    pub dataset: &'a Description,
+    /// Its numbers.
+    pub layers: Vec<FloatLayer>,
+    /// Images that ranges are measured on.
+    pub measured: &'a [Image],
+    /// What every layer but the last makes of `measured`, behind the pool where there is one, `[images][h, w, c]`.
+    pub activations: Vec<Vec<f32>>,
+    /// Other images, by which choices are made.
+    pub chosen_by: &'a [Image],
+    /// The logits of `chosen_by`, `[images][classes]`.
+    pub logits: Vec<f32>,
+}
+
 /// An integer network.
 pub struct Quantization {
+    recipe: Recipe,
+    dataset: Description,
     layers: Vec<encode::Layer>,
     padding: Vec<i8>,
     logit_fraction_bits: u8,
@@ -141,34 +157,22 @@ pub struct OperationReport {
     pub sqnr_db: Option<f64>,
 }
 
-/// Quantizes `network`, which stands on `device` without autodiff. Ranges are measured on the first half of `images`
-/// (training images), choices are made by the second half.
-pub fn quantize(
-    network: &Network,
-    recipe: &Recipe,
-    images: &[Image],
-    device: &Device,
-) -> Result<(Quantization, QuantizationReport), QuantizeError> {
-    let (measured, chosen_by) = images.split_at(images.len() / 2);
-    if measured.is_empty() {
+/// Quantizes a trained network.
+pub fn quantize(trained: &Trained) -> Result<(Quantization, QuantizationReport), QuantizeError> {
+    if trained.measured.is_empty() || trained.chosen_by.is_empty() {
         return Err(QuantizeError::TooFewImages);
     }
-    let layers = float_layers(network);
-    check_finite(&layers)?;
-    let calibration = Calibration::measure(network, measured, recipe.pixel_scaling, device);
-    let logits = float_logits(network, recipe.pixel_scaling, chosen_by, device).concat();
-    let search = Search::new(&layers, recipe, &calibration, chosen_by, &logits);
+    check_finite(&trained.layers)?;
+    let search = Search::new(trained);
     let (tried, best) = try_uniform(&search)?;
     let best = search.refined(best);
-    let blob = best
-        .quantization
-        .blob(&recipe.preset, recipe, 0, NOT_MEASURED)?;
+    let blob = best.quantization.blob(&trained.recipe.preset, 0, NOT_MEASURED)?;
     let report = QuantizationReport {
-        calibration_images: measured.len(),
-        choice_images: chosen_by.len(),
+        calibration_images: trained.measured.len(),
+        choice_images: trained.chosen_by.len(),
         tried,
         logits_sqnr_db: best.sqnr_db,
-        operations: operation_reports(&Model::load(&blob)?, &best, measured, &calibration),
+        operations: operation_reports(&Model::load(&blob)?, &best, trained),
     };
     Ok((best.quantization, report))
 }
@@ -194,10 +198,9 @@ fn try_uniform(search: &Search) -> Result<(Vec<Trial>, Candidate), QuantizeError
 fn operation_reports(
     model: &Model,
     candidate: &Candidate,
-    images: &[Image],
-    calibration: &Calibration,
+    trained: &Trained,
 ) -> Vec<OperationReport> {
-    let mut ratios = sqnr::of_hidden_steps(model, images, calibration);
+    let mut ratios = sqnr::of_hidden_steps(model, trained.measured, &trained.activations);
     ratios.push(candidate.sqnr_db);
     let summaries = summaries(model);
     let steps: Vec<usize> = summaries.iter().map(|summary| summary.step).collect();
@@ -237,37 +240,24 @@ fn check_finite(layers: &[FloatLayer]) -> Result<(), QuantizeError> {
 
 impl Quantization {
     /// The blob of the model `name`, with the figures that were measured for it.
-    pub fn blob(
-        &self,
-        name: &str,
-        recipe: &Recipe,
-        epochs: u16,
-        accuracy: Accuracy,
-    ) -> Result<AlignedBytes, QuantizeError> {
-        let (mean, deviation) = recipe.pixel_scaling.mean_and_deviation();
+    pub fn blob(&self, name: &str, epochs: u16, accuracy: Accuracy) -> Result<AlignedBytes, QuantizeError> {
+        let statistics = self.recipe.normalization.statistics(&self.dataset.statistics);
         let network = encode::Network {
             name,
-            labels: recipe
-                .class_names()
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
-            input: SHAPE,
+            labels: self.dataset.labels.clone(),
+            input: self.dataset.shape(),
             padding: self.padding.clone(),
-            mean: mean.iter().map(|mean| 255.0 * mean).collect(),
-            scale: deviation
-                .iter()
-                .map(|deviation| 1.0 / (255.0 * deviation))
-                .collect(),
+            mean: statistics.mean.iter().map(|mean| 255.0 * mean).collect(),
+            scale: statistics.deviation.iter().map(|deviation| 1.0 / (255.0 * deviation)).collect(),
             layers: self.layers.clone(),
             logit_fraction_bits: self.logit_fraction_bits,
             decision: Decision::default(),
             known_picture: KnownPicture::Pixels(self.known_picture.to_vec()),
             accuracy,
             provenance: Provenance {
-                preset: &recipe.preset,
+                preset: &self.recipe.preset,
                 epochs,
-                seed: recipe.seed,
+                seed: self.recipe.seed,
                 trainer: env!("CARGO_PKG_VERSION"),
             },
             extensions: Vec::new(),

@@ -10,12 +10,9 @@ use rayon::prelude::*;
 use shared_model::ops::{MaxPool, Operation};
 use shared_model::{Model, encode};
 
-use super::calibration::{ActivationRange, Calibration};
-use super::float_layers::{FloatLayer, LayerKind};
+use super::calibration::ActivationRange;
 use super::integer_layers::{self, InputQuantization};
-use super::{NOT_MEASURED, Quantization, QuantizeError, sqnr};
-use crate::dataset::Image;
-use crate::recipe::Recipe;
+use super::{LayerKind, NOT_MEASURED, Quantization, QuantizeError, Trained, sqnr};
 
 /// Parts of the activations cut off at each end that are tried.
 pub const CLIPS: [f64; 5] = [0.0, 1e-5, 3e-5, 1e-4, 3e-4];
@@ -32,34 +29,19 @@ pub struct Candidate {
 
 /// What choices are made from.
 pub struct Search<'a> {
-    layers: &'a [FloatLayer],
-    recipe: &'a Recipe,
+    trained: &'a Trained<'a>,
     /// Of each layer but the last, for each of [`CLIPS`].
     ranges: Vec<Vec<ActivationRange>>,
-    images: &'a [Image],
-    logits: &'a [f32],
 }
 
 impl<'a> Search<'a> {
-    /// A search that judges by `images`, of which the float network's logits are `logits`, `[images][classes]`.
-    pub fn new(
-        layers: &'a [FloatLayer],
-        recipe: &'a Recipe,
-        calibration: &Calibration,
-        images: &'a [Image],
-        logits: &'a [f32],
-    ) -> Self {
-        let ranges = calibration.activations.par_iter().map(|activations| {
+    /// A search for the best integer network.
+    pub fn new(trained: &'a Trained<'a>) -> Self {
+        let ranges = trained.activations.par_iter().map(|activations| {
             let range = |&clip| ActivationRange::of(activations, clip);
             CLIPS.iter().map(range).collect()
         });
-        Self {
-            layers,
-            recipe,
-            ranges: ranges.collect(),
-            images,
-            logits,
-        }
+        Self { trained, ranges: ranges.collect() }
     }
 
     /// One clip for all layers, a position in [`CLIPS`].
@@ -88,8 +70,8 @@ impl<'a> Search<'a> {
 
     fn candidate(&self, clips: Vec<usize>) -> Result<Candidate, QuantizeError> {
         let quantization = self.quantized(&clips)?;
-        let blob = quantization.blob(&self.recipe.preset, self.recipe, 0, NOT_MEASURED)?;
-        let sqnr_db = sqnr::of_logits(&Model::load(&blob)?, self.images, self.logits);
+        let blob = quantization.blob(&self.trained.recipe.preset, 0, NOT_MEASURED)?;
+        let sqnr_db = sqnr::of_logits(&Model::load(&blob)?, self.trained.chosen_by, &self.trained.logits);
         Ok(Candidate {
             clips,
             quantization,
@@ -98,10 +80,11 @@ impl<'a> Search<'a> {
     }
 
     fn quantized(&self, clips: &[usize]) -> Result<Quantization, QuantizeError> {
-        let mut input = InputQuantization::of_image(self.recipe.pixel_scaling);
+        let Trained { recipe, dataset, layers: floats, .. } = self.trained;
+        let mut input = InputQuantization::of_image(&recipe.normalization.statistics(&dataset.statistics));
         let padding = input.padding();
         let mut layers = Vec::new();
-        let (last, hidden) = self.layers.split_last().expect("a network has layers");
+        let (last, hidden) = floats.split_last().expect("a network has layers");
         for (index, layer) in hidden.iter().enumerate() {
             let range = self.ranges[index][clips[index]];
             layers.push(integer_layers::hidden_layer(index, layer, &input, range)?);
@@ -118,10 +101,12 @@ impl<'a> Search<'a> {
             integer_layers::logits_layer(hidden.len(), last, &input)?;
         layers.push(logits);
         Ok(Quantization {
+            recipe: (*recipe).clone(),
+            dataset: (*dataset).clone(),
             layers,
             padding,
             logit_fraction_bits,
-            known_picture: self.images[0],
+            known_picture: self.trained.chosen_by[0].clone(),
         })
     }
 }

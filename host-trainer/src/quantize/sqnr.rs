@@ -3,7 +3,6 @@
 use rayon::prelude::*;
 use shared_model::{Hook, Interpreter, Model};
 
-use super::calibration::Calibration;
 use crate::dataset::Image;
 use crate::evaluate::classify_all;
 use crate::operations::{logit_scale, summaries};
@@ -51,9 +50,9 @@ pub fn of_logits(model: &Model, images: &[Image], float: &[f32]) -> f64 {
 }
 
 /// Of every step but the last, which is measured by [`of_logits`]: in dB.
-pub fn of_hidden_steps(model: &Model, images: &[Image], calibration: &Calibration) -> Vec<f64> {
+pub fn of_hidden_steps(model: &Model, images: &[Image], activations: &[Vec<f32>]) -> Vec<f64> {
     let operations = summaries(model);
-    let steps = model.steps().iter().zip(&calibration.activations);
+    let steps = model.steps().iter().zip(activations);
     let steps = steps.map(|(step, activations)| {
         let operation = &operations[step.operation];
         let scale = operation.scale.zip(operation.zero_point);

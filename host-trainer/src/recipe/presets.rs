@@ -1,6 +1,6 @@
 //! The presets: the steps of the tutorial, our own recipe, and both with shorter schedules.
 
-use super::{Augmentation, Border, Optimizer, PixelScaling, Recipe, Schedule};
+use super::{Augmentation, Border, Optimizer, Normalization, Recipe, Schedule};
 
 /// Name and one line about each preset, in the order of the tutorial.
 pub const PRESETS: [(&str, &str); 10] = [
@@ -76,7 +76,7 @@ impl Recipe {
             batch_norm: false,
             block_dropout: vec![0.0; 3],
             hidden_dropout: 0.0,
-            pixel_scaling: PixelScaling::Unit,
+            normalization: Normalization::Unit,
             augmentation: Augmentation::NONE,
             optimizer: Optimizer::Sgd {
                 momentum: 0.9,
@@ -88,7 +88,7 @@ impl Recipe {
             label_smoothing: 0.0,
             batch_size: 64,
             epochs: 100,
-            weight_averaging: None,
+            ema: None,
             patience: None,
             all_images: false,
             image_limit: None,
@@ -115,7 +115,7 @@ impl Recipe {
             batch_norm: true,
             block_dropout: vec![0.05, 0.1, 0.1],
             hidden_dropout: 0.2,
-            pixel_scaling: PixelScaling::Standardized,
+            normalization: Normalization::Standardized,
             augmentation: Augmentation {
                 shift: 4,
                 border: Border::Reflect,
@@ -132,7 +132,7 @@ impl Recipe {
             label_smoothing: 0.1,
             batch_size: 128,
             epochs: 60,
-            weight_averaging: Some(0.995),
+            ema: Some(0.995),
             ..self
         }
     }
@@ -158,7 +158,7 @@ impl Recipe {
             learning_rate: 0.06,
             schedule: Schedule::OneCycle { warm_up: 0.0 },
             weight_decay: 0.0,
-            weight_averaging: Some(0.98),
+            ema: Some(0.98),
             ..self
         }
     }

@@ -7,7 +7,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::canvas::{DrawingResult, FONT, Figure, LARGE_TEXT, ReportError, TEXT, save};
-use super::history::{Epoch, History};
+use crate::history::{Epoch, History};
 
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (960, 960);

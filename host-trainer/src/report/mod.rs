@@ -6,7 +6,6 @@
 pub(crate) mod canvas;
 mod confusion_matrix;
 mod gallery;
-pub mod history;
 mod learning_curves;
 pub mod model;
 mod reliability_diagram;

@@ -8,9 +8,9 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use tempfile::TempDir;
 
-use super::history::{Epoch, History, Validation};
+use crate::history::{Epoch, History, Validation};
 use super::*;
-use crate::dataset::{CLASSES, Image, LabelledImages};
+use crate::dataset::{Dataset, Description, Image, LabelledImages};
 
 const BLUE: Rgb<u8> = Rgb([31, 119, 180]);
 const ORANGE: Rgb<u8> = Rgb([255, 127, 14]);
@@ -136,7 +136,9 @@ fn a_confusion_matrix_is_darkest_where_the_counts_are() {
         .collect();
     (matrix[3][3], matrix[3][5]) = (750, 250);
 
-    confusion_matrix(&matrix, &CLASSES, &png, &svg).unwrap();
+    let labels = Description::cifar10().labels;
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    confusion_matrix(&matrix, &labels, &png, &svg).unwrap();
 
     let picture = image::open(png).unwrap().into_rgb8();
     // The upper left corner of a cell, where no number is.
@@ -159,13 +161,15 @@ fn a_confusion_matrix_is_darkest_where_the_counts_are() {
 fn the_preview_shows_nine_images_eight_times_as_large() {
     let directory = TempDir::new().unwrap();
     let png = directory.path().join("preview.png");
-    let image = |seed: usize| -> Image { std::array::from_fn(|i| ((i + seed) * 31 % 251) as u8) };
+    let image = |seed: usize| -> Image { (0..3072).map(|i| ((i + seed) * 31 % 251) as u8).collect() };
     let images = LabelledImages {
         images: (0..10).map(image).collect(),
         labels: (0..10).collect(),
     };
 
-    preview(&images, &png).unwrap();
+    let description = Description::cifar10();
+    let dataset = Dataset { description, train: images, validation: None, test: LabelledImages::default() };
+    preview(&dataset, &png).unwrap();
 
     let picture = image::open(png).unwrap().into_rgb8();
     for (index, image) in images.images[..9].iter().enumerate() {

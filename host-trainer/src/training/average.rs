@@ -54,23 +54,22 @@ impl ModuleMapper for Blend {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Architecture, numbers};
+    use crate::dataset::Description;
+    use crate::network::to_vec;
+    use crate::recipe::Recipe;
     use burn::tensor::Device;
 
     #[test]
     fn running_statistics_of_networks_made_apart_are_averaged_too() {
-        let device = Device::flex();
-        let architecture = Architecture::new(vec![4], true);
-        let mean = |network: &Network| {
-            let norm = network.blocks[0].convolutions[0].norm.as_ref().unwrap();
-            numbers(norm.running_mean.value())
-        };
-        let current = architecture.init(&device);
-        let norm = current.blocks[0].convolutions[0].norm.as_ref().unwrap();
-        norm.running_mean.update(Tensor::ones([4], &device) * 8.0);
+        let recipe = Recipe { filters: vec![4], block_dropout: vec![0.0], ..Recipe::preset("vgg3-best").unwrap() };
+        let network = || Network::new(&recipe, &Description::cifar10(), &Device::flex());
+        let current = network();
+        let norm = current.norms().next().unwrap();
+        norm.running_mean.update(Tensor::ones([4], &Device::flex()) * 8.0);
         norm.running_mean.value_sync();
 
-        let blended = average(architecture.init(&device), &current, 0.75);
-        assert_eq!(mean(&blended), [2.0; 4]);
+        let blended = average(network(), &current, 0.75);
+        let mean = blended.norms().next().unwrap().running_mean.value();
+        assert_eq!(to_vec(mean), [2.0; 4]);
     }
 }

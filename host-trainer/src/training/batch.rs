@@ -12,17 +12,16 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::dataset::{IMAGE_CHANNELS, IMAGE_SIDE, Image, LabelledImages};
-use crate::network::{DropoutMasks, HIDDEN};
-use crate::recipe::{Augmentation, Border, PixelScaling, Recipe};
+use shared_model::Shape;
 
-/// Pixels of one channel.
-const PLANE: usize = IMAGE_SIDE * IMAGE_SIDE;
+use crate::dataset::{ChannelStatistics, Dataset, Image};
+use crate::network::{DropoutMasks, to_tensor};
+use crate::recipe::{Augmentation, Border, LayerConfig, Recipe};
 
 /// One training step's input.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// `[batch, 3, 32, 32]`, scaled.
+    /// `[batch, channels, height, width]`, normalized.
     pub images: Tensor<4>,
     /// `[batch]`.
     pub labels: Tensor<1, Int>,
@@ -52,42 +51,27 @@ impl Batch {
 
     /// The same batch for a network on an autodiff device.
     pub fn on_autodiff(self) -> Self {
-        let blocks = self.masks.blocks.into_iter();
         Self {
             images: Tensor::from_inner(self.images),
             labels: Tensor::from_inner(self.labels),
-            masks: DropoutMasks {
-                blocks: blocks.map(|mask| mask.map(Tensor::from_inner)).collect(),
-                hidden: self.masks.hidden.map(Tensor::from_inner),
-            },
+            masks: self.masks.into_iter().map(Tensor::from_inner).collect(),
         }
     }
 
     fn slice(&self, range: Range<usize>) -> Self {
-        let masks = &self.masks;
         Self {
             images: self.images.clone().slice(range.clone()),
             labels: self.labels.clone().slice(range.clone()),
-            masks: DropoutMasks {
-                blocks: masks
-                    .blocks
-                    .iter()
-                    .map(|mask| slice_mask(mask, &range))
-                    .collect(),
-                hidden: slice_mask(&masks.hidden, &range),
-            },
+            masks: self.masks.iter().map(|mask| mask.clone().slice(range.clone())).collect(),
         }
     }
-}
-
-fn slice_mask<const D: usize>(mask: &Option<Tensor<D>>, range: &Range<usize>) -> Option<Tensor<D>> {
-    mask.as_ref().map(|mask| mask.clone().slice(range.clone()))
 }
 
 /// The training batches of one epoch. An incomplete last batch is left out: its images come up in other epochs.
 pub struct EpochBatches<'a> {
     recipe: &'a Recipe,
-    data: &'a LabelledImages,
+    dataset: &'a Dataset,
+    statistics: ChannelStatistics,
     device: &'a Device,
     order: Vec<usize>,
     random: ChaCha8Rng,
@@ -96,24 +80,13 @@ pub struct EpochBatches<'a> {
 
 impl<'a> EpochBatches<'a> {
     /// The batches of epoch `epoch`, counted from 1, on `device`, which is without autodiff.
-    pub fn new(
-        recipe: &'a Recipe,
-        data: &'a LabelledImages,
-        epoch: usize,
-        device: &'a Device,
-    ) -> Self {
+    pub fn new(recipe: &'a Recipe, dataset: &'a Dataset, epoch: usize, device: &'a Device) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(recipe.seed);
         random.set_stream(epoch as u64);
-        let mut order: Vec<usize> = (0..data.len()).collect();
+        let mut order: Vec<usize> = (0..dataset.train.len()).collect();
         order.shuffle(&mut random);
-        Self {
-            recipe,
-            data,
-            device,
-            order,
-            random,
-            next: 0,
-        }
+        let statistics = recipe.normalization.statistics(&dataset.description.statistics);
+        Self { recipe, dataset, statistics, device, order, random, next: 0 }
     }
 
     /// The same batches, each of which a thread of `scope` makes while the one before is trained on.
@@ -146,50 +119,20 @@ impl Iterator for EpochBatches<'_> {
         let size = self.recipe.batch_size.min(self.order.len());
         let indices = self.order.get(self.next..self.next + size)?;
         self.next += size;
-        let augmented: Vec<Image> = indices
-            .iter()
-            .map(|&index| {
-                augment(
-                    &self.data.images[index],
-                    self.recipe.augmentation,
-                    &mut self.random,
-                )
-            })
-            .collect();
-        let labels: Vec<u8> = indices
-            .iter()
-            .map(|&index| self.data.labels[index])
-            .collect();
+        let shape = self.dataset.description.shape();
+        let train = &self.dataset.train;
+        let augmented = indices.iter().map(|&index| {
+            augment(&train.images[index], shape, self.recipe.augmentation, &mut self.random)
+        });
+        let augmented: Vec<Image> = augmented.collect();
+        let labels: Vec<u8> = indices.iter().map(|&index| train.labels[index]).collect();
+        let classes = self.dataset.description.labels.len();
         Some(Batch {
-            images: to_tensor(&augmented, self.recipe.pixel_scaling, self.device),
+            images: to_tensor(&augmented, shape, &self.statistics, self.device),
             labels: labels_to_tensor(&labels, self.device),
-            masks: draw_masks(self.recipe, size, &mut self.random, self.device),
+            masks: draw_masks(&self.recipe.layers(classes), shape, size, &mut self.random, self.device),
         })
     }
-}
-
-/// Images as the network takes them, `[batch, 3, 32, 32]`.
-pub fn to_tensor(images: &[Image], scaling: PixelScaling, device: &Device) -> Tensor<4> {
-    let (mean, deviation) = scaling.mean_and_deviation();
-    let table: Vec<[f32; 256]> = (0..IMAGE_CHANNELS)
-        .map(|channel| {
-            std::array::from_fn(|pixel| (pixel as f32 / 255.0 - mean[channel]) / deviation[channel])
-        })
-        .collect();
-    let mut values = vec![0.0; images.len() * IMAGE_CHANNELS * PLANE];
-    for (image, planes) in images
-        .iter()
-        .zip(values.chunks_exact_mut(IMAGE_CHANNELS * PLANE))
-    {
-        for (channel, plane) in planes.chunks_exact_mut(PLANE).enumerate() {
-            let pixels = image[channel..].iter().step_by(IMAGE_CHANNELS);
-            for (value, &pixel) in plane.iter_mut().zip(pixels) {
-                *value = table[channel][usize::from(pixel)];
-            }
-        }
-    }
-    let shape = [images.len(), IMAGE_CHANNELS, IMAGE_SIDE, IMAGE_SIDE];
-    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 /// Labels as a tensor, `[batch]`.
@@ -198,47 +141,40 @@ pub fn labels_to_tensor(labels: &[u8], device: &Device) -> Tensor<1, Int> {
     Tensor::from_data(TensorData::new(values, [labels.len()]), device)
 }
 
-fn augment(image: &Image, augmentation: Augmentation, random: &mut impl Rng) -> Image {
+fn augment(image: &Image, shape: Shape, augmentation: Augmentation, random: &mut impl Rng) -> Image {
+    let [height, width, _] = shape.dimensions();
     let mut result = if augmentation.shift > 0 || augmentation.flip {
         let reach = augmentation.shift as i32;
-        let offset = [
-            random.random_range(-reach..=reach),
-            random.random_range(-reach..=reach),
-        ];
+        let offset = [random.random_range(-reach..=reach), random.random_range(-reach..=reach)];
         let flip = augmentation.flip && random.random();
-        shift_and_flip(image, offset, flip, augmentation.border)
+        shift_and_flip(image, shape, offset, flip, augmentation.border)
     } else {
-        *image
+        image.to_vec()
     };
     if augmentation.cutout > 0 {
-        let centre = [
-            random.random_range(0..IMAGE_SIDE),
-            random.random_range(0..IMAGE_SIDE),
-        ];
-        cut_out(&mut result, centre, augmentation.cutout);
+        let centre = [random.random_range(0..height), random.random_range(0..width)];
+        cut_out(&mut result, shape, centre, augmentation.cutout);
     }
-    result
+    result.into()
 }
 
-fn shift_and_flip(image: &Image, [dy, dx]: [i32; 2], flip: bool, border: Border) -> Image {
-    let mut result = [0; IMAGE_CHANNELS * PLANE];
-    for (y, row) in result
-        .chunks_exact_mut(IMAGE_SIDE * IMAGE_CHANNELS)
-        .enumerate()
-    {
-        let source_row = inside(y as i32 + dy, border) * IMAGE_SIDE;
-        for (x, pixel) in row.chunks_exact_mut(IMAGE_CHANNELS).enumerate() {
-            let x = if flip { IMAGE_SIDE - 1 - x } else { x };
-            let source = (source_row + inside(x as i32 + dx, border)) * IMAGE_CHANNELS;
-            pixel.copy_from_slice(&image[source..source + IMAGE_CHANNELS]);
+fn shift_and_flip(image: &[u8], shape: Shape, [dy, dx]: [i32; 2], flip: bool, border: Border) -> Vec<u8> {
+    let [height, width, channels] = shape.dimensions();
+    let mut result = vec![0; image.len()];
+    for (y, row) in result.chunks_exact_mut(width * channels).enumerate() {
+        let source_row = inside(y as i32 + dy, height, border) * width;
+        for (x, pixel) in row.chunks_exact_mut(channels).enumerate() {
+            let x = if flip { width - 1 - x } else { x };
+            let source = (source_row + inside(x as i32 + dx, width, border)) * channels;
+            pixel.copy_from_slice(&image[source..source + channels]);
         }
     }
     result
 }
 
-/// The coordinate inside the image that stands for one up to a side beyond it.
-fn inside(coordinate: i32, border: Border) -> usize {
-    let last = IMAGE_SIDE as i32 - 1;
+/// The coordinate inside a side of `length` that stands for one up to a side beyond it.
+fn inside(coordinate: i32, length: usize, border: Border) -> usize {
+    let last = length as i32 - 1;
     let folded = match border {
         Border::Nearest => coordinate.clamp(0, last),
         Border::Reflect if coordinate < 0 => -coordinate,
@@ -250,117 +186,94 @@ fn inside(coordinate: i32, border: Border) -> usize {
 
 /// DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout" (2017): a grey square,
 /// which may reach over the edge.
-fn cut_out(image: &mut Image, [y, x]: [usize; 2], side: usize) {
+fn cut_out(image: &mut [u8], shape: Shape, [y, x]: [usize; 2], side: usize) {
     const GREY: u8 = 120;
-    let span = |centre: usize| {
-        centre.saturating_sub(side / 2)..(centre + side.div_ceil(2)).min(IMAGE_SIDE)
-    };
-    for row in span(y) {
-        let columns = span(x);
-        let start = (row * IMAGE_SIDE + columns.start) * IMAGE_CHANNELS;
-        let end = (row * IMAGE_SIDE + columns.end) * IMAGE_CHANNELS;
-        image[start..end].fill(GREY);
+    let [height, width, channels] = shape.dimensions();
+    let span = |centre: usize, length| centre.saturating_sub(side / 2)..(centre + side.div_ceil(2)).min(length);
+    let columns = span(x, width);
+    for row in span(y, height) {
+        let start = row * width;
+        image[(start + columns.start) * channels..(start + columns.end) * channels].fill(GREY);
     }
 }
 
-fn draw_masks(
-    recipe: &Recipe,
-    batch: usize,
-    random: &mut impl Rng,
-    device: &Device,
-) -> DropoutMasks {
-    let architecture = recipe.architecture();
-    let blocks = recipe
-        .block_dropout
-        .iter()
-        .enumerate()
-        .map(|(index, &rate)| {
-            let [channels, height, width] = architecture.block_output(index + 1);
-            draw_mask([batch, channels, height, width], rate, random, device)
-        });
-    DropoutMasks {
-        blocks: blocks.collect(),
-        hidden: draw_mask([batch, HIDDEN], recipe.hidden_dropout, random, device),
+/// A mask for each dropout layer, in order.
+fn draw_masks(layers: &[LayerConfig], input: Shape, batch: usize, random: &mut impl Rng, device: &Device) -> DropoutMasks {
+    let mut shape = input;
+    let mut masks = Vec::new();
+    for layer in layers {
+        if let LayerConfig::Dropout { rate } = *layer {
+            let [height, width, channels] = shape.dimensions();
+            masks.push(draw_mask([batch, channels, height, width], rate, random, device));
+        }
+        shape = layer.output(shape);
     }
+    masks
 }
 
-fn draw_mask<const D: usize>(
-    shape: [usize; D],
-    rate: f64,
-    random: &mut impl Rng,
-    device: &Device,
-) -> Option<Tensor<D>> {
-    if rate == 0.0 {
-        return None;
-    }
+fn draw_mask(shape: [usize; 4], rate: f64, random: &mut impl Rng, device: &Device) -> Tensor<4> {
     let mut bytes = vec![0; 2 * shape.iter().product::<usize>()];
     random.fill_bytes(&mut bytes);
     let threshold = (rate * 65536.0) as u16;
     let kept = (1.0 / (1.0 - rate)) as f32;
-    let values: Vec<f32> = bytes
-        .chunks_exact(2)
-        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
-        .map(|value| if value < threshold { 0.0 } else { kept })
-        .collect();
-    Some(Tensor::from_data(TensorData::new(values, shape), device))
+    let draws = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    let values = draws.map(|draw| if draw < threshold { 0.0 } else { kept });
+    Tensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), shape), device)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SHAPE: Shape = Shape::new(24, 32, 3);
+
     /// Each pixel says where it is: red the row, green the column.
-    fn coordinates() -> Image {
-        let mut image = [0; IMAGE_CHANNELS * PLANE];
-        for (index, pixel) in image.chunks_exact_mut(IMAGE_CHANNELS).enumerate() {
-            pixel[0] = (index / IMAGE_SIDE) as u8;
-            pixel[1] = (index % IMAGE_SIDE) as u8;
-        }
-        image
+    fn coordinates() -> Vec<u8> {
+        let pixels = (0..24).flat_map(|y| (0..32).map(move |x| [y, x, 0]));
+        pixels.flatten().collect()
     }
 
-    fn pixel(image: &Image, y: usize, x: usize) -> (u8, u8) {
-        let start = (y * IMAGE_SIDE + x) * IMAGE_CHANNELS;
+    fn pixel(image: &[u8], y: usize, x: usize) -> (u8, u8) {
+        let start = (y * 32 + x) * 3;
         (image[start], image[start + 1])
     }
 
     #[test]
     fn shift_takes_the_border_that_the_recipe_names() {
-        let nearest = shift_and_flip(&coordinates(), [-2, 3], false, Border::Nearest);
+        let nearest = shift_and_flip(&coordinates(), SHAPE, [-2, 3], false, Border::Nearest);
         assert_eq!(pixel(&nearest, 0, 0), (0, 3));
         assert_eq!(pixel(&nearest, 10, 31), (8, 31));
-        let reflected = shift_and_flip(&coordinates(), [-2, 3], false, Border::Reflect);
+        let reflected = shift_and_flip(&coordinates(), SHAPE, [-2, 3], false, Border::Reflect);
         assert_eq!(pixel(&reflected, 0, 0), (2, 3));
         assert_eq!(pixel(&reflected, 10, 31), (8, 28));
     }
 
     #[test]
     fn flip_mirrors_columns_only() {
-        let flipped = shift_and_flip(&coordinates(), [0, 0], true, Border::Nearest);
+        let flip = |image: &[u8]| shift_and_flip(image, SHAPE, [0, 0], true, Border::Nearest);
+        let flipped = flip(&coordinates());
         assert_eq!(pixel(&flipped, 5, 0), (5, 31));
-        assert_eq!(
-            shift_and_flip(&flipped, [0, 0], true, Border::Nearest),
-            coordinates()
-        );
+        assert_eq!(flip(&flipped), coordinates());
     }
 
     #[test]
     fn cutout_blanks_a_square_and_stays_inside() {
-        let mut image = [0; IMAGE_CHANNELS * PLANE];
-        cut_out(&mut image, [16, 16], 8);
-        assert_eq!(
-            image.iter().filter(|&&value| value != 0).count(),
-            8 * 8 * IMAGE_CHANNELS
-        );
-        cut_out(&mut image, [0, 31], 8);
+        let mut image = vec![0; SHAPE.elements()];
+        cut_out(&mut image, SHAPE, [12, 16], 8);
+        assert_eq!(image.iter().filter(|&&value| value != 0).count(), 8 * 8 * 3);
+        cut_out(&mut image, SHAPE, [0, 31], 8);
+        cut_out(&mut image, SHAPE, [23, 0], 80);
+        assert!(image.iter().all(|&value| value != 0));
     }
 
     #[test]
     fn dropout_masks_keep_the_expected_sum() {
         let mut random = ChaCha8Rng::seed_from_u64(5);
-        let mask: Tensor<1> = draw_mask([100_000], 0.3, &mut random, &Device::flex()).unwrap();
-        let mean = mask.mean().into_scalar::<f32>();
+        let layers = [LayerConfig::MaxPool, LayerConfig::Dropout { rate: 0.3 }, LayerConfig::MaxPool];
+        let masks = draw_masks(&layers, SHAPE, 100, &mut random, &Device::flex());
+        let [mask] = &masks[..] else { panic!("one mask, not {}", masks.len()) };
+        assert_eq!(mask.dims(), [100, 3, 12, 16]);
+        let mean = mask.clone().mean().into_scalar::<f32>();
         assert!((mean - 1.0).abs() < 0.01, "mean {mean}");
-        assert!(draw_mask([8], 0.0, &mut random, &Device::flex()).is_none());
     }
 }

@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
+use burn::store::RecordError;
 use burn::tensor::Device;
 
-use super::{TrainingError, load_weights};
-use crate::network::Network;
+use super::{TrainingError, optimizer};
+use crate::dataset::Description;
+use crate::files::{self, FileError};
+use crate::history::History;
+use crate::network::{Network, load_weights, save_weights};
 use crate::recipe::Recipe;
-use crate::report::history::History;
+use crate::run::Run;
 
 /// A run's state between two epochs. What else the run needs follows from the recipe and the history.
 pub struct Checkpoint {
@@ -34,17 +38,16 @@ impl Checkpoint {
     pub fn save(&self, directory: &Path) -> Result<(), TrainingError> {
         let target = directory.join(self.history.epochs.len().to_string());
         let partial = target.with_extension("partial");
-        let failed = |source| TrainingError::write(&partial, source);
+        let failed = |source| FileError::write(&partial)(source);
         if partial.exists() {
             fs::remove_dir_all(&partial).map_err(failed)?;
         }
         fs::create_dir_all(&partial).map_err(failed)?;
-        save_network(self.network.valid(), partial.join(NETWORK))?;
+        save_weights(self.network.valid(), None, &partial.join(NETWORK))?;
         let optimizer = partial.join(OPTIMIZER);
-        let result = self.optimizer.save(&optimizer);
-        result.map_err(TrainingError::record(optimizer))?;
-        save_network(self.average.clone(), partial.join(AVERAGE))?;
-        self.history.save(&partial.join(HISTORY))?;
+        self.optimizer.save(&optimizer).map_err(state_failed(optimizer))?;
+        save_weights(self.average.clone(), None, &partial.join(AVERAGE))?;
+        files::write_json(&partial.join(HISTORY), &self.history)?;
         if target.exists() {
             fs::remove_dir_all(&target).map_err(failed)?;
         }
@@ -57,33 +60,32 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Loads the newest checkpoint under `directory`; `None` if there is none.
+    /// Loads the newest checkpoint of `run`, trained by `recipe` on such a data set; `None` if there is none.
     pub fn load(
-        directory: &Path,
+        run: &Run,
         recipe: &Recipe,
-        optimizer: ModuleOptimizer,
+        dataset: &Description,
         device: &Device,
     ) -> Result<Option<Self>, TrainingError> {
-        let Some(newest) = saved(directory).pop() else {
+        let Some(newest) = saved(&run.checkpoints()).pop() else {
             return Ok(None);
         };
         let inference = device.clone().without_autodiff();
-        let network = load_weights(recipe, &newest.join(NETWORK), &inference)?;
+        let load = |name| load_weights(recipe, dataset, None, &newest.join(name), &inference);
+        let network = load(NETWORK)?.train();
         let file = newest.join(OPTIMIZER);
-        let optimizer = optimizer.load(&file).map_err(TrainingError::record(file))?;
+        let optimizer = optimizer::optimizer(recipe, &network).load(&file).map_err(state_failed(file))?;
         Ok(Some(Self {
-            network: network.train(),
+            network,
             optimizer,
-            average: load_weights(recipe, &newest.join(AVERAGE), &inference)?,
-            history: History::load(&newest.join(HISTORY))?,
+            average: load(AVERAGE)?,
+            history: files::read_json(&newest.join(HISTORY))?,
         }))
     }
 }
 
-fn save_network(network: Network, file: PathBuf) -> Result<(), TrainingError> {
-    network
-        .save_file(&file)
-        .map_err(TrainingError::record(file))
+fn state_failed(path: PathBuf) -> impl FnOnce(RecordError) -> TrainingError {
+    |source| TrainingError::OptimizerState { path, source }
 }
 
 /// The complete checkpoints under `directory`, oldest first.

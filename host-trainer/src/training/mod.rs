@@ -13,8 +13,7 @@ mod progress;
 pub mod step;
 mod transfer;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
 
@@ -27,70 +26,59 @@ use checkpoint::Checkpoint;
 pub use progress::Progress;
 use step::Statistics;
 
-use crate::dataset::{self, LabelledImages};
-use crate::network::{DropoutMasks, Network};
-use crate::recipe::{PixelScaling, Recipe, Schedule};
-use crate::report::history::{Epoch, History, HistoryError, Validation};
-
-/// File of the recipe in a run's folder.
-pub const RECIPE_FILE: &str = "recipe.json";
-/// File of the history in a run's folder.
-pub const HISTORY_FILE: &str = "history.json";
-/// File of the best weights in a run's folder.
-pub const WEIGHTS_FILE: &str = "weights.bpk";
-/// Folder of the checkpoints in a run's folder.
-const CHECKPOINTS: &str = "checkpoints";
+use crate::dataset::{Dataset, LabelledImages};
+use crate::files::{self, FileError};
+use crate::history::{Epoch, History, Validation};
+use crate::network::{FloatModel, Network, WeightsError, load_weights, save_weights, to_tensor};
+use crate::recipe::{Recipe, Schedule};
+use crate::run::Run;
 
 /// Why a training run ended early or could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
-    /// A file of the run could not be written.
-    #[error("cannot write {path}: {source}; free some room or choose another folder with --runs")]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// Weights or the optimizer's state could not be saved or loaded.
-    #[error("{path} could not be saved or loaded: {source}")]
-    Record {
+    /// A file of the run could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Weights could not be read or written.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The optimizer's state could not be saved or loaded.
+    #[error("{} could not be saved or loaded: {source}", path.display())]
+    OptimizerState {
         /// The file.
         path: PathBuf,
         /// What burn says.
         source: RecordError,
     },
-    /// The history could not be saved or loaded.
-    #[error(transparent)]
-    History(#[from] HistoryError),
     /// The folder holds a run already.
     #[error(
-        "{path} holds a run already: continue it with --resume, name another with --name, or delete the folder"
+        "{} holds a run already: continue it with --resume, name another with --name, or delete the folder", folder.display()
     )]
     RunExists {
         /// The run's folder.
-        path: PathBuf,
+        folder: PathBuf,
     },
-    /// The folder's run was made by another recipe.
-    #[error("{path} was made by another recipe: resume with the flags it was started with")]
-    OtherRecipe {
-        /// The recipe's file.
-        path: PathBuf,
+    /// The folder's run was made by another recipe, or on another data set.
+    #[error("{} was made by another {what}: resume with the flags it was started with", folder.display())]
+    OtherRun {
+        /// The run's folder.
+        folder: PathBuf,
+        /// What differs.
+        what: &'static str,
     },
     /// The run that convolutions were to come from has none that fit.
     #[error(
-        "cannot start with the convolutions of {path}: {reason}; name the folder of a trained run of the same network"
+        "cannot start with the convolutions of {}: {reason}; name the folder of a trained run of the same network",
+        folder.display()
     )]
     TransferSource {
         /// The run's folder.
-        path: PathBuf,
+        folder: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
     /// The loss is no number any more.
-    #[error(
-        "the loss became {loss} in epoch {epoch}: lower the learning rate with --learning-rate"
-    )]
+    #[error("the loss became {loss} in epoch {epoch}: lower the learning rate with --learning-rate")]
     Diverged {
         /// The epoch that it happened in.
         epoch: usize,
@@ -105,47 +93,6 @@ pub enum TrainingError {
     },
 }
 
-impl TrainingError {
-    fn record(path: PathBuf) -> impl FnOnce(RecordError) -> Self {
-        |source| Self::Record { path, source }
-    }
-
-    fn write(path: &Path, source: std::io::Error) -> Self {
-        Self::Write {
-            path: path.to_owned(),
-            source,
-        }
-    }
-}
-
-/// What a run trains on and is judged by.
-pub struct TrainingData {
-    /// Images whose gradients are taken.
-    pub train: LabelledImages,
-    /// Images that choose the best epoch; without them the last epoch is the best.
-    pub validation: Option<LabelledImages>,
-}
-
-impl TrainingData {
-    /// What `recipe` trains on and is judged by, of the data set's training images.
-    pub fn of(recipe: &Recipe, images: &LabelledImages) -> Self {
-        let split = (!recipe.all_images).then(|| dataset::split(images, dataset::SPLIT_SEED));
-        let (train, validation) = match &split {
-            Some(split) => (&split.training, Some(&split.validation)),
-            None => (images, None),
-        };
-        let select = |images| {
-            let mut selected = recipe.select(images);
-            selected.truncate(recipe.image_limit.unwrap_or(usize::MAX));
-            selected
-        };
-        Self {
-            train: select(train),
-            validation: validation.map(select),
-        }
-    }
-}
-
 /// What a run ends with.
 pub struct TrainedRun {
     /// The best epoch's weights (averaged if the recipe averages), on the device without autodiff.
@@ -154,103 +101,81 @@ pub struct TrainedRun {
     pub history: History,
 }
 
-/// Trains by `recipe`, leaving recipe, history, checkpoints and best weights in the folder `run`.
+/// Trains by `recipe` on `dataset`, which was made for it, leaving recipe, history, checkpoints and best weights in `run`.
 ///
 /// With `resume` an interrupted run goes on and ends with the same weights as an uninterrupted one on the same
 /// machine; without, the folder must not hold a run.
 pub fn train(
     recipe: &Recipe,
-    data: &TrainingData,
-    run: &Path,
+    dataset: &Dataset,
+    run: &Run,
     resume: bool,
     device: &Device,
     progress: &mut Progress,
 ) -> Result<TrainedRun, TrainingError> {
+    let description = &dataset.description;
+    let inference = device.clone();
     let device = device.clone().autodiff();
-    let network = transfer::starting_network(recipe, &device)?;
-    prepare_folder(recipe, run, resume)?;
-    let mut state = resume_or_begin(network, recipe, run, &device)?;
-    progress.start(recipe, data.train.len(), state.history.epochs.len());
+    let network = transfer::starting_network(recipe, description, &device)?;
+    prepare_folder(recipe, dataset, run, resume)?;
+    let mut state = match Checkpoint::load(run, recipe, description, &device)? {
+        Some(saved) => saved,
+        None => Checkpoint {
+            average: network.valid(),
+            optimizer: optimizer::optimizer(recipe, &network),
+            network,
+            history: History::default(),
+        },
+    };
+    progress.start(recipe, dataset.train.len(), state.history.epochs.len());
     while state.history.epochs.len() < recipe.epochs && !out_of_patience(recipe, &state.history) {
-        state = train_epoch(state, recipe, data, &device, progress)?;
+        state = train_epoch(state, recipe, dataset, &device, progress)?;
         let epochs = &state.history.epochs;
         if state.history.best() == epochs.last() {
-            let weights = run.join(WEIGHTS_FILE);
-            let partial = run.join("weights.partial.bpk");
-            let saved = state.average.clone().save_file(&partial);
-            saved.map_err(TrainingError::record(partial.clone()))?;
-            fs::rename(&partial, &weights)
-                .map_err(|source| TrainingError::write(&weights, source))?;
+            save_weights(state.average.clone(), None, &run.weights_file())?;
         }
-        state.history.save(&run.join(HISTORY_FILE))?;
-        state.save(&run.join(CHECKPOINTS))?;
+        files::write_json(&run.history_file(), &state.history)?;
+        state.save(&run.checkpoints())?;
         progress.epoch_done(&state.history);
     }
     progress.finish();
     Ok(TrainedRun {
-        network: load_weights(recipe, &run.join(WEIGHTS_FILE), &device.without_autodiff())?,
+        network: load_weights(recipe, description, None, &run.weights_file(), &inference)?,
         history: state.history,
     })
 }
 
-/// The recipe's network with the weights of `file`, on a device without autodiff.
-pub fn load_weights(
-    recipe: &Recipe,
-    file: &Path,
-    device: &Device,
-) -> Result<Network, TrainingError> {
-    let loaded = recipe.network(device).try_load_file(file);
-    loaded.map_err(TrainingError::record(file.to_owned()))
-}
-
-fn prepare_folder(recipe: &Recipe, run: &Path, resume: bool) -> Result<(), TrainingError> {
-    let path = run.join(RECIPE_FILE);
-    let text = serde_json::to_string_pretty(recipe).expect("a recipe is plain data");
-    match fs::read_to_string(&path) {
-        Ok(_) if !resume => Err(TrainingError::RunExists {
-            path: run.to_owned(),
-        }),
-        Ok(present) if present != text => Err(TrainingError::OtherRecipe { path }),
-        Ok(_) => Ok(()),
-        Err(_) => fs::create_dir_all(run)
-            .and_then(|()| fs::write(&path, text))
-            .map_err(|source| TrainingError::write(&path, source)),
+fn prepare_folder(recipe: &Recipe, dataset: &Dataset, run: &Run, resume: bool) -> Result<(), TrainingError> {
+    let folder = || run.folder.clone();
+    let Some(present) = files::read_json_if_present::<Recipe>(&run.recipe_file())? else {
+        files::write_json(&run.recipe_file(), recipe)?;
+        return Ok(files::write_json(&run.dataset_file(), &dataset.description)?);
+    };
+    if !resume {
+        return Err(TrainingError::RunExists { folder: folder() });
     }
-}
-
-fn resume_or_begin(
-    network: Network,
-    recipe: &Recipe,
-    run: &Path,
-    device: &Device,
-) -> Result<Checkpoint, TrainingError> {
-    let optimizer = optimizer::optimizer(recipe);
-    if let Some(saved) =
-        Checkpoint::load(&run.join(CHECKPOINTS), recipe, optimizer.clone(), device)?
-    {
-        return Ok(saved);
+    if present != *recipe {
+        return Err(TrainingError::OtherRun { folder: folder(), what: "recipe" });
     }
-    Ok(Checkpoint {
-        average: network.valid(),
-        network,
-        optimizer,
-        history: History::default(),
-    })
+    if run.dataset(recipe)? != dataset.description {
+        return Err(TrainingError::OtherRun { folder: folder(), what: "data set" });
+    }
+    Ok(())
 }
 
 fn train_epoch(
     state: Checkpoint,
     recipe: &Recipe,
-    data: &TrainingData,
+    dataset: &Dataset,
     device: &Device,
     progress: &mut Progress,
 ) -> Result<Checkpoint, TrainingError> {
     let begin = Instant::now();
     let epoch = state.history.epochs.len() + 1;
     let inference = device.clone().without_autodiff();
-    let batches = EpochBatches::new(recipe, &data.train, epoch, &inference);
+    let batches = EpochBatches::new(recipe, dataset, epoch, &inference);
     let (mut state, statistics, learning_rate) = thread::scope(|scope| {
-        let steps = EpochBatches::count(data.train.len(), recipe.batch_size);
+        let steps = EpochBatches::count(dataset.train.len(), recipe.batch_size);
         train_on(batches.ahead(scope), steps, state, recipe, device, progress)
     })?;
     if !statistics.loss().is_finite() {
@@ -259,10 +184,11 @@ fn train_epoch(
             loss: statistics.loss(),
         });
     }
-    let validation = data
-        .validation
-        .as_ref()
-        .map(|images| evaluate(&state.average, images, recipe.pixel_scaling, device));
+    let measured = |images| {
+        let network = state.average.clone();
+        evaluate(&FloatModel::new(network, recipe, &dataset.description, &inference), images)
+    };
+    let validation = dataset.validation.as_ref().map(measured);
     state.history.epochs.push(Epoch {
         epoch,
         learning_rate,
@@ -297,12 +223,12 @@ fn train_on(
             &state.network,
             batch,
             recipe.label_smoothing,
-            shards(device),
+            micro_batches(device),
         );
         state.network = state.optimizer.step(rate, state.network, gradients);
         let current = state.network.valid();
-        state.average = match recipe.weight_averaging {
-            Some(decay) => average::average(state.average, &current, averaging_decay(decay, step)),
+        state.average = match recipe.ema {
+            Some(decay) => average::average(state.average, &current, ema_decay(decay, step)),
             None => current,
         };
         statistics += measured;
@@ -315,52 +241,42 @@ fn train_on(
 }
 
 /// Seconds that training by `recipe` takes for an image here, measured on two batches.
-pub fn seconds_an_image(recipe: &Recipe, data: &LabelledImages, device: &Device) -> f64 {
-    let network = recipe.network(&device.clone().autodiff());
+pub fn seconds_an_image(recipe: &Recipe, dataset: &Dataset, device: &Device) -> f64 {
+    let network = Network::new(recipe, &dataset.description, &device.clone().autodiff());
     let mut seconds = f64::INFINITY;
     // The first batch warms up what is measured with the second.
-    for batch in EpochBatches::new(recipe, data, 1, device).take(2) {
+    for batch in EpochBatches::new(recipe, dataset, 1, device).take(2) {
         let begin = Instant::now();
         let images = batch.len() as f64;
-        step::gradients(&network, batch, recipe.label_smoothing, shards(device));
+        step::gradients(&network, batch, recipe.label_smoothing, micro_batches(device));
         seconds = begin.elapsed().as_secs_f64() / images;
     }
     seconds
 }
 
-/// Loss and accuracy of `network`, which stands on a device without autodiff.
-pub fn evaluate(
-    network: &Network,
-    data: &LabelledImages,
-    scaling: PixelScaling,
-    device: &Device,
-) -> Statistics {
+/// Loss and accuracy of a float network.
+pub fn evaluate(model: &FloatModel, data: &LabelledImages) -> Statistics {
     const IMAGES_AT_ONCE: usize = 250;
-    let device = device.clone().without_autodiff();
     let mut statistics = Statistics::default();
-    for (images, labels) in data
-        .images
-        .chunks(IMAGES_AT_ONCE)
-        .zip(data.labels.chunks(IMAGES_AT_ONCE))
-    {
+    for (images, labels) in data.images.chunks(IMAGES_AT_ONCE).zip(data.labels.chunks(IMAGES_AT_ONCE)) {
         let batch = Batch {
-            images: batch::to_tensor(images, scaling, &device),
-            labels: batch::labels_to_tensor(labels, &device),
-            masks: DropoutMasks::default(),
+            images: to_tensor(images, model.shape, &model.statistics, &model.device),
+            labels: batch::labels_to_tensor(labels, &model.device),
+            masks: Vec::new(),
         };
-        statistics += step::evaluate(network, batch);
+        statistics += step::evaluate(&model.network, batch);
     }
     statistics
 }
 
 /// Threads that share a batch: see [`step::gradients`]. A GPU and the slow reference backend take batches whole.
-fn shards(device: &Device) -> usize {
+fn micro_batches(device: &Device) -> usize {
     if crate::device::is_flex(device) { 2 } else { 1 }
 }
 
 /// The average's decay at `step`: little in the beginning, when the average would otherwise still remember the random
 /// initial weights.
-fn averaging_decay(target: f64, step: usize) -> f64 {
+fn ema_decay(target: f64, step: usize) -> f64 {
     let step = step as f64;
     target.min((1.0 + step) / (10.0 + step))
 }

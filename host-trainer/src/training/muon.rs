@@ -111,7 +111,7 @@ fn norm(matrix: &Tensor<2>) -> Tensor<2> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::numbers;
+    use crate::network::to_vec;
     use burn::tensor::{Distribution, TensorData};
 
     /// A plain matrix in f64.
@@ -121,7 +121,7 @@ mod tests {
     impl Matrix {
         fn of(tensor: Tensor<2>) -> Self {
             let [_, columns] = tensor.dims();
-            let values: Vec<f64> = numbers(tensor).into_iter().map(f64::from).collect();
+            let values: Vec<f64> = to_vec(tensor).into_iter().map(f64::from).collect();
             Self(values.chunks(columns).map(<[f64]>::to_vec).collect())
         }
 
@@ -215,7 +215,7 @@ mod tests {
         let as_filters = |matrix: &Tensor<2>| matrix.clone().reshape([4, 2, 3, 3]);
         let (filters, _) = muon.step::<4>(0.1, as_filters(&weight), as_filters(&gradient), None);
         assert_eq!(filters.dims(), [4, 2, 3, 3]);
-        let pairs = numbers(dense.transpose()).into_iter().zip(numbers(filters));
+        let pairs = to_vec(dense.transpose()).into_iter().zip(to_vec(filters));
         for (dense, filter) in pairs {
             assert!((dense - filter).abs() < 1e-6, "{dense} and {filter}");
         }
@@ -228,7 +228,7 @@ mod tests {
         let (stepped, _) = Muon::new(0.6).step(0.1, weight, Tensor::zeros([2, 2], &device), None);
         let factor = 2.0_f32.sqrt() / 5.0;
         let expected = [3.0 * factor, 0.0, 0.0, 4.0 * factor];
-        for (stepped, expected) in numbers(stepped).into_iter().zip(expected) {
+        for (stepped, expected) in to_vec(stepped).into_iter().zip(expected) {
             assert!((stepped - expected).abs() < 1e-6);
         }
     }

@@ -9,52 +9,32 @@ use burn::optim::{
 use burn::tensor::{Device, Tensor};
 
 use super::muon::Muon;
+use crate::network::Network;
 use crate::recipe::{Optimizer, Recipe};
 
-/// Makes the optimizer of `recipe`.
+/// Makes the optimizer of `recipe` for `network`.
 ///
-/// Weight decay pulls on the weights of convolutions and of the hidden layer, not on biases, on batch normalization
-/// or on the output layer.
-pub fn optimizer(recipe: &Recipe) -> ModuleOptimizer {
-    let matrices = ["convolution.weight", "hidden.weight"];
-    let groups = matrices.map(ParamGroup::from_predicate);
+/// Weight decay pulls on the network's [matrices](Network::matrices) only, and only they are Muon's.
+pub fn optimizer(recipe: &Recipe, network: &Network) -> ModuleOptimizer {
+    let matrices = ParamGroup::from_ids(network.matrices());
     let decay = Some(recipe.weight_decay as f32).filter(|&decay| decay > 0.0);
+    let penalty = decay.map(WeightDecayConfig::new);
     match recipe.optimizer {
         Optimizer::Sgd { momentum, nesterov } => {
             let config = sgd(momentum, nesterov);
-            let decaying = config
-                .clone()
-                .with_weight_decay(decay.map(WeightDecayConfig::new));
-            groups.into_iter().fold(config.init(), |all, group| {
-                all.with_group(group, decaying.build(), None)
-            })
+            config.init().with_group(matrices, config.with_weight_decay(penalty).build(), None)
         }
         Optimizer::Adam => {
-            let decaying = AdamConfig::new().with_weight_decay(decay.map(WeightDecayConfig::new));
-            groups
-                .into_iter()
-                .fold(AdamConfig::new().init(), |all, group| {
-                    all.with_group(group, decaying.build(), None)
-                })
+            let config = AdamConfig::new();
+            config.init().with_group(matrices, config.with_weight_decay(penalty).build(), None)
         }
         Optimizer::AdamW => {
             let config = |decay: f32| AdamWConfig::new().with_weight_decay(decay);
-            groups.into_iter().fold(config(0.0).init(), |all, group| {
-                all.with_group(group, config(decay.unwrap_or(0.0)).build(), None)
-            })
+            config(0.0).init().with_group(matrices, config(decay.unwrap_or(0.0)).build(), None)
         }
-        Optimizer::Muon {
-            momentum,
-            rest_rate,
-            rest_momentum,
-        } => {
-            let rest = RelativeSgd {
-                sgd: sgd(rest_momentum, true).build(),
-                rate: rest_rate,
-            };
-            groups.into_iter().fold(rest.into(), |all, group| {
-                all.with_group(group, Muon::new(momentum), None)
-            })
+        Optimizer::Muon { momentum, rest_rate, rest_momentum } => {
+            let rest = RelativeSgd { sgd: sgd(rest_momentum, true).build(), rate: rest_rate };
+            ModuleOptimizer::from(rest).with_group(matrices, Muon::new(momentum), None)
         }
     }
 }

@@ -15,7 +15,7 @@ use burn::train::renderer::{MetricState, MetricsRenderer, MetricsRendererTrainin
 use super::batch::EpochBatches;
 use super::step::Statistics;
 use crate::recipe::Recipe;
-use crate::report::history::{Epoch, History, Validation};
+use crate::history::{Epoch, History, Validation};
 
 /// How often a plain line reports inside an epoch.
 const LINE_EVERY: Duration = Duration::from_secs(30);

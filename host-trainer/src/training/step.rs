@@ -6,7 +6,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Int, Tensor};
 
 use super::batch::Batch;
-use crate::network::{DropoutMasks, Network};
+use crate::network::Network;
 
 /// What a step over some images measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -39,21 +39,21 @@ impl std::ops::AddAssign for Statistics {
     }
 }
 
-/// Gradients of the mean loss over `batch`, computed by `shards` threads of equal parts; adds to the running statistics
+/// Gradients of the mean loss over `batch`, computed by so many threads of equal micro-batches; adds to the running statistics
 /// of `network`, which stands on an autodiff device, `batch` on the same one without autodiff.
 ///
-/// Much of a step on a CPU does not run in parallel inside burn; two half batches side by side do. Each shard
+/// Much of a step on a CPU does not run in parallel inside burn; two half batches side by side do. Each micro-batch
 /// normalizes by its own statistics (Hoffer, Hubara, Soudry, "Train longer, generalize better", 2017, call it ghost
-/// batch normalization), so `shards` is a part of the recipe's meaning: with the same number, the same bits.
+/// batch normalization), so `micro_batches` is a part of the recipe's meaning: with the same number, the same bits.
 pub fn gradients(
     network: &Network,
     batch: Batch,
     label_smoothing: f64,
-    shards: usize,
+    micro_batches: usize,
 ) -> (GradientsParams, Statistics) {
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = batch
-            .split(shards)
+            .split(micro_batches)
             .into_iter()
             .map(|part| {
                 // Leaves of its own: where the graphs of two threads have one in common, burn may consume both with
@@ -61,7 +61,7 @@ pub fn gradients(
                 let replica = network.valid().train();
                 let share = part.len() as f64 / batch.len() as f64;
                 scope.spawn(move || {
-                    shard_gradients(&replica, part.on_autodiff(), label_smoothing, share)
+                    micro_batch_gradients(&replica, part.on_autodiff(), label_smoothing, share)
                 })
             })
             .collect();
@@ -77,24 +77,24 @@ pub fn gradients(
     let mut accumulator = GradientsAccumulator::new();
     let mut statistics = Statistics::default();
     let mut running = Vec::new();
-    for shard in results {
-        accumulator.accumulate(network, shard.gradients);
-        statistics += shard.statistics;
-        running.push(shard.running);
+    for part in results {
+        accumulator.accumulate(network, part.gradients);
+        statistics += part.statistics;
+        running.push(part.running);
     }
     set_running_statistics(network, &running);
     (accumulator.grads(), statistics)
 }
 
 /// What one thread computed.
-struct Shard {
+struct MicroBatch {
     gradients: GradientsParams,
     statistics: Statistics,
     /// Mean and variance of each batch normalization.
     running: Vec<[Tensor<1>; 2]>,
 }
 
-fn shard_gradients(network: &Network, batch: Batch, label_smoothing: f64, share: f64) -> Shard {
+fn micro_batch_gradients(network: &Network, batch: Batch, label_smoothing: f64, share: f64) -> MicroBatch {
     let logits = network.forward(batch.images, &batch.masks);
     let loss = cross_entropy(&logits, &batch.labels, label_smoothing);
     let gradients = (loss.clone() * share).backward();
@@ -104,19 +104,19 @@ fn shard_gradients(network: &Network, batch: Batch, label_smoothing: f64, share:
             norm.running_var.value_sync(),
         ]
     });
-    Shard {
+    MicroBatch {
         gradients: GradientsParams::from_grads(gradients, network),
         running: running.collect(),
         statistics: measure(logits, batch.labels, loss),
     }
 }
 
-/// Sets the running statistics of `network` to the mean of the shards', added in order.
-fn set_running_statistics(network: &Network, shards: &[Vec<[Tensor<1>; 2]>]) {
+/// Sets the running statistics of `network` to the mean of the micro-batches', added in order.
+fn set_running_statistics(network: &Network, parts: &[Vec<[Tensor<1>; 2]>]) {
     let mean = |norm: usize, statistic: usize| {
-        let terms = shards.iter().map(|shard| shard[norm][statistic].clone());
+        let terms = parts.iter().map(|part| part[norm][statistic].clone());
         let sum = terms.reduce(|sum, term| sum + term);
-        sum.expect("a batch has at least one shard") / shards.len() as f64
+        sum.expect("a batch has at least one micro-batch") / parts.len() as f64
     };
     for (index, norm) in network.norms().enumerate() {
         for (statistic, state) in [&norm.running_mean, &norm.running_var]
@@ -131,7 +131,7 @@ fn set_running_statistics(network: &Network, shards: &[Vec<[Tensor<1>; 2]>]) {
 
 /// Loss and correct predictions of a network on a device without autodiff; no dropout, no smoothing.
 pub fn evaluate(network: &Network, batch: Batch) -> Statistics {
-    let logits = network.forward(batch.images, &DropoutMasks::default());
+    let logits = network.forward(batch.images, &[]);
     let loss = cross_entropy(&logits, &batch.labels, 0.0);
     measure(logits, batch.labels, loss)
 }
@@ -162,34 +162,32 @@ fn measure(logits: Tensor<2>, labels: Tensor<1, Int>, mean_loss: Tensor<1>) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::LabelledImages;
-    use crate::network::numbers;
+    use crate::dataset::{Dataset, Description, LabelledImages};
+    use crate::network::to_vec;
     use crate::recipe::Recipe;
     use crate::training::batch::EpochBatches;
     use crate::training::optimizer::optimizer;
     use burn::tensor::Device;
 
     /// A small network with batch normalization, and images that differ.
-    fn small() -> (Recipe, LabelledImages) {
+    fn small() -> (Recipe, Dataset) {
         let recipe = Recipe {
             filters: vec![2],
             block_dropout: vec![0.2],
             batch_size: 8,
             ..Recipe::preset("vgg3-best").unwrap()
         };
-        let image = |seed: usize| std::array::from_fn(|byte| (byte * (seed + 3) % 251) as u8);
-        let data = LabelledImages {
-            images: (0..8).map(image).collect(),
-            labels: (0..8).collect(),
-        };
-        (recipe, data)
+        let image = |seed: usize| (0..3072).map(|byte| (byte * (seed + 3) % 251) as u8).collect();
+        let train = LabelledImages { images: (0..8).map(image).collect(), labels: (0..8).collect() };
+        let test = LabelledImages::default();
+        (recipe, Dataset { description: Description::cifar10(), train, validation: None, test })
     }
 
     #[test]
-    fn shards_of_many_steps_do_not_disturb_one_another() {
+    fn micro_batches_of_many_steps_do_not_disturb_one_another() {
         let (recipe, data) = small();
-        let mut network = recipe.network(&Device::flex().autodiff());
-        let mut optimizer = optimizer(&recipe);
+        let mut network = Network::new(&recipe, &data.description, &Device::flex().autodiff());
+        let mut optimizer = optimizer(&recipe, &network);
         let batch = EpochBatches::new(&recipe, &data, 1, &Device::flex())
             .next()
             .unwrap();
@@ -200,17 +198,17 @@ mod tests {
     }
 
     #[test]
-    fn running_statistics_are_the_mean_of_the_shards() {
+    fn running_statistics_are_the_mean_of_the_micro_batches() {
         let (recipe, data) = small();
-        let network = recipe.network(&Device::flex().autodiff());
+        let network = Network::new(&recipe, &data.description, &Device::flex().autodiff());
         let batch = EpochBatches::new(&recipe, &data, 1, &Device::flex())
             .next()
             .unwrap();
-        let running_mean = |batch: &Batch, shards| {
+        let running_mean = |batch: &Batch, micro_batches| {
             let network = network.valid().train();
-            gradients(&network, batch.clone(), 0.0, shards);
+            gradients(&network, batch.clone(), 0.0, micro_batches);
             let norm = network.norms().next().unwrap();
-            numbers(norm.running_mean.value())
+            to_vec(norm.running_mean.value())
         };
         let halves = batch.split(2);
         let [left, right] = [0, 1].map(|half| running_mean(&halves[half], 1));

@@ -1,24 +1,25 @@
 //! A model's report as Markdown: the model card.
 
-use super::{ModelReport, words};
+use super::{ModelReport, describe};
 use crate::evaluate::confusion::{precision, recall};
+use crate::model_files::ModelFiles;
 use crate::operations::{or_dash, shape};
 
 impl ModelReport {
     /// The model card. Its pictures are the files that [`ModelReport::save`] writes beside it.
-    pub fn markdown(&self) -> String {
+    pub fn markdown(&self, files: &ModelFiles) -> String {
         let name = &self.name;
         let mut text = format!("# {name}\n\n{}\n", self.summary());
         text += &format!("\n{}", table(self.headlines()));
         text += &format!("\nThe same with more pictures, as a page: [{name}.html]({name}.html).\n");
         text += "\n## Limits\n\n";
-        for limit in words::limits(self) {
+        for limit in describe::limits(self) {
             text += &format!("- {limit}\n");
         }
         text += &format!(
             "\n## Training\n\n{}\n![Learning curves]({name}.curves.svg)\n\nThe same again:\n\n```sh\n{}\n```\n",
-            table(words::training(self)),
-            self.commands()
+            table(describe::training(self)),
+            self.commands(files)
         );
         text += &format!("\n## Classes\n\n{}", self.classes_table());
         text += &format!("\n![Confusion matrix of the integer network]({name}.confusion.svg)\n");
@@ -44,7 +45,7 @@ impl ModelReport {
             .to_owned();
         let evaluation = &self.evaluation;
         let (float, int8) = (&evaluation.float_confusion, &evaluation.int8_confusion);
-        for (class, label) in self.recipe.class_names().iter().enumerate() {
+        for (class, label) in self.dataset.labels.iter().enumerate() {
             text += &format!(
                 "| {label} | {:.1} | {:.1} | {:.1} | {:.1} |\n",
                 recall(float, class),

@@ -1,32 +1,36 @@
 //! A model as it is handed on: blob, float weights and report, side by side.
 
 mod card;
-mod files;
+mod describe;
 mod page;
 #[cfg(test)]
 pub(crate) mod tests;
-mod words;
 
 use serde::{Deserialize, Serialize};
 use shared_model::{Backend, Model, OperationView};
 
 use super::canvas::ReportError;
 use super::gallery;
-use super::history::History;
 use super::learning_curves::LearningCurves;
 use super::reliability_diagram::ReliabilityDiagram;
 use super::{canvas, confusion_matrix};
-use crate::dataset::{Image, SHAPE};
+use crate::dataset::{Description, Image};
 use crate::evaluate::{Evaluation, Temperature};
 use crate::quantize::QuantizationReport;
+use crate::files::{self, FileError};
+use crate::history::History;
+use crate::model_files::{Identity, ModelFileError, ModelFiles};
 use crate::recipe::Recipe;
-pub use files::{ModelFileError, ModelFiles, load, read, read_json, write};
 
 /// Everything that is known about a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelReport {
     /// Name of the model: its blob's file name without the extension.
     pub name: String,
+    /// The blob that it reports on.
+    pub blob: Identity,
+    /// What it was trained on.
+    pub dataset: Description,
     /// How it was trained.
     pub recipe: Recipe,
     /// Images that were trained on.
@@ -79,7 +83,7 @@ impl ModelSize {
 pub enum SaveError {
     /// Text.
     #[error(transparent)]
-    File(#[from] ModelFileError),
+    File(#[from] FileError),
     /// A picture.
     #[error(transparent)]
     Picture(#[from] ReportError),
@@ -89,35 +93,30 @@ impl ModelReport {
     /// Writes the report for programs, the card, the page and the card's pictures; `images` are those that the
     /// evaluation looked at.
     pub fn save(&self, files: &ModelFiles, images: &[Image]) -> Result<(), SaveError> {
-        let text = serde_json::to_string_pretty(self).expect("a report is plain data");
-        write(&files.report(), text.as_bytes())?;
-        write(&files.card(), self.markdown().as_bytes())?;
-        write(&files.page(), self.page(images).as_bytes())?;
+        files::write_json(&files.report(), self)?;
+        files::write(&files.card(), self.markdown(files).as_bytes())?;
+        files::write(&files.page(), self.page(files, images).as_bytes())?;
         self.draw(files, images)?;
         Ok(())
     }
 
-    /// Reads what [`ModelReport::save`] wrote.
-    pub fn load(files: &ModelFiles) -> Result<Self, ModelFileError> {
-        read_json(&files.report())
-    }
-
-    /// Like [`ModelReport::load`], if `model`, which the blob holds, is the one that is reported on.
-    pub fn load_of(model: &Model, files: &ModelFiles) -> Result<Self, ModelFileError> {
-        let report = Self::load(files)?;
-        let labels = model.graph().labels.iter();
-        if labels.eq(report.recipe.class_names()) && model.input_shape() == SHAPE {
-            Ok(report)
-        } else {
-            Err(ModelFileError::OtherModel {
-                blob: files.blob.clone(),
-                report: files.report(),
-            })
+    /// Reads what [`ModelReport::save`] wrote, if it is about `model`, which the blob holds.
+    pub fn load(model: &Model, files: &ModelFiles) -> Result<Self, ModelFileError> {
+        let report: Self = files::read_json(&files.report())?;
+        let blob = Identity::of(model);
+        if report.blob == blob && report.dataset.labels == blob.labels && report.dataset.shape() == model.input_shape() {
+            return Ok(report);
         }
+        Err(ModelFileError::OtherModel {
+            blob: files.blob.clone(),
+            report: files.report(),
+            found: report.blob.crc32,
+            expected: blob.crc32,
+        })
     }
 
     fn draw(&self, files: &ModelFiles, images: &[Image]) -> Result<(), ReportError> {
-        let labels = self.recipe.class_names();
+        let labels = self.labels();
         let evaluation = &self.evaluation;
         let pair = |name: &str| ["png", "svg"].map(|kind| files.picture(&format!("{name}.{kind}")));
         let [png, svg] = pair("curves");
@@ -132,7 +131,11 @@ impl ModelReport {
         };
         canvas::save(&diagram, &png, &svg)?;
         let png = files.picture("mistakes.png");
-        gallery::mistakes(&evaluation.mistakes, images, &labels, &png)
+        gallery::mistakes(&evaluation.mistakes, images, self.dataset.shape(), &labels, &png)
+    }
+
+    fn labels(&self) -> Vec<&str> {
+        self.dataset.labels.iter().map(String::as_str).collect()
     }
 
     /// One sentence about the model.
@@ -142,7 +145,7 @@ impl ModelReport {
         format!(
             "A convolutional network for pictures of {height}×{width} pixels in {} classes, as integers of 8 bits for \
              microcontrollers: {:.1} million multiplications an image, {:.0} KB of flash, {:.1} KB of working memory.",
-            self.recipe.class_names().len(),
+            self.dataset.labels.len(),
             size.multiply_accumulates as f64 / 1e6,
             size.blob_bytes as f64 / 1e3,
             size.arena_bytes as f64 / 1e3
@@ -182,19 +185,15 @@ impl ModelReport {
         )
     }
 
-    /// The commands that make the model again.
-    pub fn commands(&self) -> String {
+    /// The commands that make the model again, from its files.
+    pub fn commands(&self, files: &ModelFiles) -> String {
         let name = &self.name;
-        let given = self
-            .temperature
-            .filter(|temperature| temperature.images.is_none());
-        let temperature = given.map_or_else(String::new, |temperature| {
-            format!(" --temperature {}", temperature.value)
-        });
+        let given = self.temperature.filter(|temperature| temperature.images.is_none());
+        let temperature = given.map_or_else(String::new, |temperature| format!(" --temperature {}", temperature.value));
         format!(
-            "cargo run -p host-trainer -- train {} --name {name}\n\
+            "cargo run -p host-trainer -- train --recipe {} --name {name}\n\
              cargo run -p host-trainer -- quantize --run runs/{name}{temperature}",
-            self.recipe.flags().join(" ")
+            files.report().display()
         )
     }
 }

@@ -5,12 +5,14 @@ use base64::prelude::BASE64_STANDARD;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use shared_model::Shape;
 
-use super::{ModelReport, words};
-use crate::dataset::{Image, SHAPE};
-use crate::digits::grouped;
+use super::{ModelReport, describe};
+use crate::dataset::Image;
+use crate::format::grouped;
 use crate::evaluate::confusion::{precision, recall, share};
 use crate::evaluate::{ConfusionMatrix, Mistake};
+use crate::model_files::ModelFiles;
 use crate::operations::{or_dash, shape};
 use crate::report::canvas::{Figure, to_svg};
 use crate::report::learning_curves::LearningCurves;
@@ -24,8 +26,8 @@ const NARROW_SPACE: char = '\u{202f}';
 
 impl ModelReport {
     /// The page; `images` are those that the evaluation looked at.
-    pub fn page(&self, images: &[Image]) -> String {
-        let labels = self.recipe.class_names();
+    pub fn page(&self, files: &ModelFiles, images: &[Image]) -> String {
+        let labels = self.labels();
         let mistakes = &self.evaluation.mistakes;
         let curves = LearningCurves {
             history: &self.history,
@@ -48,7 +50,7 @@ impl ModelReport {
                         div .tile { b { (value) } span { (name) } }
                     } }
                     (section("Limits", html! {
-                        ul { @for limit in words::limits(self) { li { (limit) } } }
+                        ul { @for limit in describe::limits(self) { li { (limit) } } }
                     }))
                     (section("Learning curves", chart(&curves, "Loss and accuracy of each epoch")))
                     (section("Which class is taken for which", self.confusions(&labels)))
@@ -57,7 +59,7 @@ impl ModelReport {
                     @if !mistakes.is_empty() {
                         (section("The mistakes that it is surest of", html! {
                             div .mistakes { @for mistake in mistakes {
-                                (picture(mistake, images, &labels))
+                                (picture(mistake, images, self.dataset.shape(), &labels))
                             } }
                         }))
                     }
@@ -65,8 +67,8 @@ impl ModelReport {
                         p { (self.quantization_in_words()) }
                         (self.operations())
                     }))
-                    (section("Training", facts(words::training(self))))
-                    (section("The same again", html! { pre { (self.commands()) } }))
+                    (section("Training", facts(describe::training(self))))
+                    (section("The same again", html! { pre { (self.commands(files)) } }))
                 } }
             }
         };
@@ -202,12 +204,12 @@ fn confusion_table(matrix: &ConfusionMatrix, labels: &[&str]) -> Markup {
     }
 }
 
-fn picture(mistake: &Mistake, images: &[Image], labels: &[&str]) -> Markup {
+fn picture(mistake: &Mistake, images: &[Image], shape: Shape, labels: &[&str]) -> Markup {
     let (said, truth) = (labels[mistake.int8.class], labels[mistake.label]);
     let float = &mistake.float;
     html! {
         figure {
-            img src=(data_uri(&images[mistake.image])) alt={ "a " (truth) " that is taken for a " (said) };
+            img src=(data_uri(&images[mistake.image], shape)) alt={ "a " (truth) " that is taken for a " (said) };
             figcaption {
                 b { (said) } " " (format!("{:.1} %", 100.0 * mistake.int8.probability)) br;
                 "is: " b { (truth) } br;
@@ -221,11 +223,11 @@ fn picture(mistake: &Mistake, images: &[Image], labels: &[&str]) -> Markup {
 }
 
 /// The image as a PNG in a URI.
-fn data_uri(image: &Image) -> String {
+fn data_uri(image: &Image, shape: Shape) -> String {
     let mut png = Vec::new();
-    let (width, height) = (SHAPE.width.into(), SHAPE.height.into());
+    let colour = if shape.channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
     PngEncoder::new(&mut png)
-        .write_image(image, width, height, ExtendedColorType::Rgb8)
+        .write_image(image, shape.width.into(), shape.height.into(), colour)
         .expect("an image is written to memory, and it has its size");
     format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
 }

@@ -8,10 +8,11 @@ use super::*;
 use crate::evaluate::{ConfidenceBin, Mistake, Prediction, Reliability, Temperature};
 use crate::operations::OperationSummary;
 use crate::quantize::{OperationReport, Trial};
-use crate::report::history::{Epoch, Validation};
+use crate::history::{Epoch, Validation};
 
 /// A report of a made-up model of three classes: it takes cats for dogs.
 pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
+    let labels = ["cat", "dog", "ship"].map(str::to_owned).to_vec();
     let epoch = |epoch: usize, accuracy| Epoch {
         epoch,
         learning_rate: 0.1,
@@ -34,6 +35,8 @@ pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
     let confusion = vec![vec![60, 40, 0], vec![10, 90, 0], vec![0, 0, 100]];
     ModelReport {
         name: name.to_owned(),
+        blob: Identity { crc32: "0123abcd".to_owned(), labels: labels.clone() },
+        dataset: Description { labels, ..Description::cifar10() },
         recipe,
         train_images: 4000,
         history: History {
@@ -101,18 +104,20 @@ pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
 }
 
 fn of_three_classes() -> ModelReport {
-    let recipe = Recipe {
-        classes: Some(vec![3, 5, 8]),
-        ..Recipe::preset("vgg3-best").unwrap()
-    };
-    sample("cats & dogs", recipe)
+    sample("cats & dogs", Recipe::preset("vgg3-best").unwrap())
 }
 
-const IMAGES: [Image; 2] = [[7; SHAPE.elements()], [200; SHAPE.elements()]];
+fn images() -> [Image; 2] {
+    [7, 200].map(|value| [value; 3072].into())
+}
+
+fn files() -> ModelFiles {
+    ModelFiles::of_blob("models/pets.blob")
+}
 
 #[test]
 fn the_page_is_complete_and_loads_nothing() {
-    let page = of_three_classes().page(&IMAGES);
+    let page = of_three_classes().page(&files(), &images());
     for part in [
         "cats &amp; dogs",
         "83.33 %",
@@ -126,7 +131,7 @@ fn the_page_is_complete_and_loads_nothing() {
         "4.2 points more than how often it is right",
         "before the logits were divided by 0.625, ",
         "it was 9.8 points in float",
-        "train --preset vgg3-best --classes cat,dog,ship --name",
+        "train --recipe models/pets.json --name cats",
     ] {
         assert!(page.contains(part), "{part}");
     }
@@ -140,7 +145,7 @@ fn the_page_is_complete_and_loads_nothing() {
 
 #[test]
 fn the_card_names_figures_limits_and_the_command() {
-    let card = of_three_classes().markdown();
+    let card = of_three_classes().markdown(&files());
     for part in [
         "# cats & dogs",
         "| cat | 60.0 | 60.0 | 85.7 | 85.7 |",
@@ -148,7 +153,7 @@ fn the_card_names_figures_limits_and_the_command() {
         "| convolution 3×3, ReLU | 32×32×3 | 32×32×32 | 884736 | 1376 | 0.06250 | -67 | 0.01 | 33.1 |",
         "fitted on 500 validation images",
         "kept: epoch 2 with a validation accuracy of 80.00 %",
-        "cargo run -p host-trainer -- train --preset vgg3-best",
+        "cargo run -p host-trainer -- train --recipe models/pets.json",
     ] {
         assert!(card.contains(part), "{part}\n{card}");
     }
@@ -160,9 +165,9 @@ fn a_saved_report_is_read_back_and_has_all_its_files() {
     let files = ModelFiles::of_blob(folder.path().join("model.blob"));
     let report = of_three_classes();
 
-    report.save(&files, &IMAGES).unwrap();
+    report.save(&files, &images()).unwrap();
 
-    assert_eq!(ModelReport::load(&files).unwrap(), report);
+    assert_eq!(files::read_json::<ModelReport>(&files.report()).unwrap(), report);
     for extension in [
         "md",
         "html",
@@ -177,10 +182,4 @@ fn a_saved_report_is_read_back_and_has_all_its_files() {
         let length = fs::metadata(files.picture(extension)).unwrap().len();
         assert!(length > 1000, "{extension}: {length} bytes");
     }
-}
-
-#[test]
-fn the_files_of_a_run_are_named_like_it() {
-    let files = ModelFiles::of_run(std::path::Path::new("runs/vgg3.2"));
-    assert_eq!(files.blob, std::path::Path::new("runs/vgg3.2/vgg3.2.blob"));
 }

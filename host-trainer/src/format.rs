@@ -1,4 +1,4 @@
-//! Numbers for people.
+//! Values for people.
 
 /// A number with its digits in groups of three.
 pub fn grouped(number: u64, separator: char) -> String {
@@ -11,4 +11,10 @@ pub fn grouped(number: u64, separator: char) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Values with commas between them.
+pub fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
+    let texts: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
+    texts.join(", ")
 }

@@ -1,16 +1,20 @@
-//! What the card and the page say in words: how a model was trained, and what it cannot do.
+//! What the card and the page say: how a model was trained, and what it cannot do.
 
 use super::ModelReport;
+use crate::dataset::Description;
 use crate::evaluate::Temperature;
 use crate::evaluate::confusion::{precision, recall, share};
-use crate::recipe::{Augmentation, Border, Optimizer, PixelScaling, Recipe, Schedule};
+use crate::format::list;
+use crate::recipe::{Augmentation, Border, LayerConfig, Normalization, Optimizer, Recipe, Schedule};
 
 /// How the model was trained: names and values.
 pub fn training(report: &ModelReport) -> Vec<(&'static str, String)> {
     let recipe = &report.recipe;
+    let layers = recipe.layers(report.dataset.labels.len());
     let mut facts = vec![
         ("preset", recipe.preset.clone()),
-        ("network", network(recipe)),
+        ("data set", report.dataset.name.clone()),
+        ("network", network(&layers)),
         ("images", images(report)),
         ("epochs", epochs(report)),
         ("batch size", recipe.batch_size.to_string()),
@@ -18,12 +22,12 @@ pub fn training(report: &ModelReport) -> Vec<(&'static str, String)> {
         ("learning rate", learning_rate(recipe)),
         ("weight decay", recipe.weight_decay.to_string()),
         ("label smoothing", recipe.label_smoothing.to_string()),
-        ("dropout", dropout(recipe)),
+        ("dropout", dropout(&layers)),
         ("augmentation", augmentation(recipe.augmentation)),
-        ("pixels", pixel_scaling(recipe.pixel_scaling).to_owned()),
+        ("pixels", normalization(recipe.normalization).to_owned()),
     ];
-    if let Some(decay) = recipe.weight_averaging {
-        facts.push(("weight averaging", format!("exponential, {decay} a step")));
+    if let Some(decay) = recipe.ema {
+        facts.push(("weights", format!("exponential moving average, decay {decay} a step")));
     }
     if let Some(patience) = recipe.patience {
         facts.push((
@@ -45,18 +49,26 @@ pub fn training(report: &ModelReport) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn network(recipe: &Recipe) -> String {
-    let filters: Vec<String> = recipe.filters.iter().map(usize::to_string).collect();
-    let norm = if recipe.batch_norm {
-        "batch normalization after every ReLU"
-    } else {
-        "no batch normalization"
-    };
-    format!(
-        "blocks of two 3×3 convolutions with {} filters, a dense layer of {}, {norm}",
-        filters.join(", "),
-        crate::network::HIDDEN
-    )
+fn network(layers: &[LayerConfig]) -> String {
+    let mut parts = Vec::new();
+    let mut normalized = false;
+    for layer in layers {
+        match layer {
+            LayerConfig::Convolution { filters, batch_norm } => {
+                normalized |= batch_norm;
+                parts.push(format!("convolution {filters}"));
+            }
+            LayerConfig::MaxPool => parts.push("pool".to_owned()),
+            LayerConfig::Dropout { .. } => {}
+            LayerConfig::Dense { outputs, batch_norm } => {
+                normalized |= batch_norm;
+                parts.push(format!("dense {outputs}"));
+            }
+            LayerConfig::Logits { classes } => parts.push(format!("dense {classes}")),
+        }
+    }
+    let norm = if normalized { "batch normalization after every ReLU" } else { "no batch normalization" };
+    format!("{} (3×3 convolutions and 2×2 maximum pools), {norm}", parts.join(", "))
 }
 
 fn images(report: &ModelReport) -> String {
@@ -120,13 +132,13 @@ fn learning_rate(recipe: &Recipe) -> String {
     }
 }
 
-fn dropout(recipe: &Recipe) -> String {
-    let rates: Vec<String> = recipe.block_dropout.iter().map(f64::to_string).collect();
-    format!(
-        "{} after the pools, {} after the hidden layer",
-        rates.join(", "),
-        recipe.hidden_dropout
-    )
+fn dropout(layers: &[LayerConfig]) -> String {
+    let rates = layers.iter().filter_map(|layer| match layer {
+        LayerConfig::Dropout { rate } => Some(rate),
+        LayerConfig::Convolution { .. } | LayerConfig::MaxPool | LayerConfig::Dense { .. } | LayerConfig::Logits { .. } => None,
+    });
+    let rates = list(rates);
+    if rates.is_empty() { "none".to_owned() } else { format!("{rates}, behind pools and the hidden layer") }
 }
 
 fn augmentation(augmentation: Augmentation) -> String {
@@ -157,17 +169,17 @@ fn augmentation(augmentation: Augmentation) -> String {
     }
 }
 
-fn pixel_scaling(scaling: PixelScaling) -> &'static str {
-    match scaling {
-        PixelScaling::Unit => "scaled to 0…1",
-        PixelScaling::Centred => "scaled to 0…1, minus the channel's mean",
-        PixelScaling::Standardized => "minus the channel's mean, divided by its standard deviation",
+fn normalization(normalization: Normalization) -> &'static str {
+    match normalization {
+        Normalization::Unit => "scaled to 0…1",
+        Normalization::Centred => "scaled to 0…1, minus the channel's mean",
+        Normalization::Standardized => "minus the channel's mean, divided by its standard deviation",
     }
 }
 
 /// What the model cannot do, in plain words, a paragraph each.
 pub fn limits(report: &ModelReport) -> Vec<String> {
-    let labels = report.recipe.class_names();
+    let labels = report.labels();
     let evaluation = &report.evaluation;
     let [height, width, _] = report.size.input_shape;
     let mut limits = vec![
@@ -181,18 +193,19 @@ pub fn limits(report: &ModelReport) -> Vec<String> {
              the edge, or one of several is likely to be missed."
         ),
         format!(
-            "It names {:.1} % of CIFAR-10's test images rightly. Pictures from elsewhere (a camera's, at night, drawings) \
+            "It names {:.1} % of the test images of {} rightly. Pictures from elsewhere (a camera's, at night, drawings) \
              differ more from what it learned than those do, and nothing was measured on them.",
-            evaluation.int8_top1
+            evaluation.int8_top1, report.dataset.name
         ),
     ];
     limits.extend(weakest_class(report, &labels));
     limits.push(confidence(report));
-    limits.push(
-        "CIFAR-10 was collected from the web before 2009: what was rare there, or did not exist, it does not know. Do not \
-         let it decide anything where a mistake can harm someone."
-            .to_owned(),
-    );
+    let known = if report.dataset.name == Description::cifar10().name {
+        "CIFAR-10 was collected from the web before 2009: what was rare there, or did not exist, it does not know. "
+    } else {
+        ""
+    };
+    limits.push(format!("{known}Do not let it decide anything where a mistake can harm someone."));
     limits
 }
 

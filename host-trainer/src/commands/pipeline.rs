@@ -1,18 +1,19 @@
-//! No command: the whole job, from nothing to a blob.
+//! No command: the whole way, from nothing to a blob.
 
 use clap::Args;
-use host_trainer::dataset::LabelledImages;
+use host_trainer::dataset::{Dataset, LabelledImages};
 use host_trainer::device;
+use host_trainer::model_files::ModelFiles;
 use host_trainer::recipe::Recipe;
-use host_trainer::report::model::ModelFiles;
-use host_trainer::training::{self, TrainingData};
+use host_trainer::run::Run;
+use host_trainer::training;
 
 use super::CommandResult;
 use super::data::Directory;
 use super::quantize::quantize_run;
 use super::train::{Place, draw_curves, summary};
 
-/// Flags of the whole job.
+/// Flags of the program without a command.
 #[derive(Args)]
 pub struct Arguments {
     /// Train in full also on a CPU (hours).
@@ -27,7 +28,7 @@ pub struct Arguments {
     data: Directory,
 }
 
-/// Runs the whole job.
+/// Fetches, trains, quantizes and evaluates.
 pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
     println!("{}", selected.explanation);
@@ -42,26 +43,26 @@ pub fn run(arguments: Arguments) -> CommandResult {
         full.clone().shortened()
     };
     let data = arguments.data.load()?;
-    let training_data = TrainingData::of(&recipe, &data.train);
-    let seconds = training::seconds_an_image(&full, &training_data.train, &selected.device);
+    let dataset = data.for_recipe(&recipe)?;
+    let seconds = training::seconds_an_image(&full, &dataset, &selected.device);
     println!(
         "vgg3-best in full: {} epochs, about {} here.",
         full.epochs,
-        duration(&full, &training_data, seconds)
+        duration(&full, &dataset, seconds)
     );
     if !in_full {
         println!(
             "On a CPU this runs a short schedule of the same network: {} epochs, about {}. For the full one: --full.",
             recipe.epochs,
-            duration(&recipe, &training_data, seconds)
+            duration(&recipe, &dataset, seconds)
         );
     }
-    let run = arguments.place.runs.join(folder(in_full, arguments.seed));
+    let run = Run::at(arguments.place.runs.join(folder(in_full, arguments.seed)));
     let progress = &mut arguments.place.progress();
     // An interrupted training goes on; a complete one is taken as it is.
     let trained = training::train(
         &recipe,
-        &training_data,
+        &dataset,
         &run,
         true,
         &selected.device,
@@ -74,7 +75,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     );
     let files = ModelFiles::of_run(&run);
     let model = quantize_run(&run, &files, &data, None, &selected.device)?;
-    println!("\n{}", model.markdown());
+    println!("\n{}", model.markdown(&files));
     println!(
         "blob:   {}\nreport: {}",
         files.blob.display(),
@@ -97,7 +98,7 @@ fn folder(in_full: bool, seed: u64) -> String {
 }
 
 /// The time that a recipe's training takes, validation included, for people.
-fn duration(recipe: &Recipe, data: &TrainingData, seconds_an_image: f64) -> String {
+fn duration(recipe: &Recipe, data: &Dataset, seconds_an_image: f64) -> String {
     /// A validation image is only run forward.
     const VALIDATION_SHARE: f64 = 1.0 / 3.0;
     let validation = data.validation.as_ref().map_or(0, LabelledImages::len);

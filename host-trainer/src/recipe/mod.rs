@@ -1,15 +1,14 @@
 //! How a network is trained, as data.
 
-mod flags;
+mod layers;
 mod presets;
 
 use std::path::PathBuf;
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{CLASSES, LabelledImages};
-use crate::network::{Architecture, Network};
+use crate::dataset::ChannelStatistics;
+pub use layers::LayerConfig;
 pub use presets::PRESETS;
 
 /// Everything that decides how a network is trained, apart from the machine.
@@ -26,7 +25,8 @@ pub struct Recipe {
     /// Dropout rate after the hidden dense layer.
     pub hidden_dropout: f64,
     /// How pixels become the network's input.
-    pub pixel_scaling: PixelScaling,
+    #[serde(alias = "pixel_scaling")]
+    pub normalization: Normalization,
     /// What is done to training images.
     pub augmentation: Augmentation,
     /// How gradients become updates.
@@ -44,17 +44,18 @@ pub struct Recipe {
     pub batch_size: usize,
     /// Passes over the training images.
     pub epochs: usize,
-    /// Decay a step of the weights' exponential moving average, which is then what is evaluated and kept.
-    pub weight_averaging: Option<f64>,
+    /// Decay a step of the weights' exponential moving average (EMA), which is then what is evaluated and kept.
+    #[serde(alias = "weight_averaging")]
+    pub ema: Option<f64>,
     /// Stop after so many epochs without a better validation loss.
     pub patience: Option<usize>,
-    /// Train on all 50,000 images and validate on none, for the final weights of a recipe that is chosen.
+    /// Train on all training images and validate on none, for the final weights of a recipe that is chosen.
     pub all_images: bool,
     /// Only the first so many images are trained on and validated with: for quick experiments.
     pub image_limit: Option<usize>,
-    /// Labels of the classes that the network tells apart, in the order of its outputs; `None` for all ten.
+    /// The classes that the network tells apart, in the order of its outputs; `None` for all of the data set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub classes: Option<Vec<u8>>,
+    pub classes: Option<Vec<String>>,
     /// Folder of the run whose convolutions the network starts with, instead of random ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transfer: Option<PathBuf>,
@@ -65,7 +66,7 @@ pub struct Recipe {
 /// How a pixel value 0…255 becomes an input of the network, a channel at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum PixelScaling {
+pub enum Normalization {
     /// To 0…1.
     Unit,
     /// To 0…1, then minus the training set's mean.
@@ -74,19 +75,15 @@ pub enum PixelScaling {
     Standardized,
 }
 
-/// Mean of the training images' channels, of pixels scaled to 0…1.
-const CHANNEL_MEAN: [f32; 3] = [0.49140, 0.48216, 0.44653];
-
-/// Standard deviation of the training images' channels, of pixels scaled to 0…1.
-const CHANNEL_DEVIATION: [f32; 3] = [0.24703, 0.24349, 0.26159];
-
-impl PixelScaling {
-    /// What is subtracted from a pixel scaled to 0…1, and what it is then divided by, a channel.
-    pub fn mean_and_deviation(self) -> ([f32; 3], [f32; 3]) {
+impl Normalization {
+    /// What is subtracted from a pixel scaled to 0…1, and what it is then divided by, for a data set of such statistics.
+    pub fn statistics(self, of_data: &ChannelStatistics) -> ChannelStatistics {
+        let channels = of_data.mean.len();
+        let (mean, deviation) = (of_data.mean.clone(), of_data.deviation.clone());
         match self {
-            PixelScaling::Unit => ([0.0; 3], [1.0; 3]),
-            PixelScaling::Centred => (CHANNEL_MEAN, [1.0; 3]),
-            PixelScaling::Standardized => (CHANNEL_MEAN, CHANNEL_DEVIATION),
+            Normalization::Unit => ChannelStatistics { mean: vec![0.0; channels], deviation: vec![1.0; channels] },
+            Normalization::Centred => ChannelStatistics { mean, deviation: vec![1.0; channels] },
+            Normalization::Standardized => ChannelStatistics { mean, deviation },
         }
     }
 }
@@ -115,14 +112,15 @@ pub enum Border {
 }
 
 impl Augmentation {
-    const NONE: Self = Self {
+    /// Images as they are.
+    pub const NONE: Self = Self {
         shift: 0,
         border: Border::Nearest,
         flip: false,
         cutout: 0,
     };
     /// Shifts of 10 % and flips.
-    const TUTORIAL: Self = Self {
+    pub const TUTORIAL: Self = Self {
         shift: 3,
         border: Border::Nearest,
         flip: true,
@@ -223,7 +221,7 @@ impl Recipe {
         let fractions = [
             ("label smoothing", self.label_smoothing),
             ("hidden dropout", self.hidden_dropout),
-            ("weight averaging", self.weight_averaging.unwrap_or(0.0)),
+            ("the decay of the EMA", self.ema.unwrap_or(0.0)),
         ];
         let dropouts = self.block_dropout.iter().map(|&rate| ("dropout", rate));
         for (name, value) in fractions.into_iter().chain(dropouts) {
@@ -253,13 +251,6 @@ impl Recipe {
                 "a plateau or patience needs a validation loss, which a run on all images has not"
                     .to_owned(),
             );
-        }
-        self.check_classes()?;
-        if self.augmentation.shift >= crate::dataset::IMAGE_SIDE {
-            return Err(format!(
-                "a shift of {} pixels leaves nothing of the image",
-                self.augmentation.shift
-            ));
         }
         Ok(())
     }
@@ -296,52 +287,6 @@ impl Recipe {
             );
         }
         Ok(())
-    }
-
-    fn check_classes(&self) -> Result<(), String> {
-        let Some(classes) = &self.classes else {
-            return Ok(());
-        };
-        let twice = (1..classes.len()).find(|&index| classes[..index].contains(&classes[index]));
-        if let Some(index) = twice {
-            let name = CLASSES[usize::from(classes[index])];
-            return Err(format!("the class {name} is given twice"));
-        }
-        if classes.len() < 2 {
-            return Err("a network tells at least two classes apart".to_owned());
-        }
-        Ok(())
-    }
-
-    /// Names of the classes that the network tells apart, in the order of its outputs.
-    pub fn class_names(&self) -> Vec<&'static str> {
-        match &self.classes {
-            Some(classes) => classes
-                .iter()
-                .map(|&class| CLASSES[usize::from(class)])
-                .collect(),
-            None => CLASSES.to_vec(),
-        }
-    }
-
-    /// The images of the recipe's classes, labelled as the network's outputs are.
-    pub fn select(&self, images: &LabelledImages) -> LabelledImages {
-        match &self.classes {
-            Some(classes) => images.of_classes(classes),
-            None => images.clone(),
-        }
-    }
-
-    /// What the recipe's network looks like.
-    pub fn architecture(&self) -> Architecture {
-        Architecture::new(self.filters.clone(), self.batch_norm)
-            .with_classes(self.class_names().len())
-    }
-
-    /// The untrained network, its weights drawn from the recipe's seed.
-    pub fn network(&self, device: &Device) -> Network {
-        device.seed(self.seed);
-        self.architecture().init(device)
     }
 }
 
@@ -390,25 +335,12 @@ mod tests {
     }
 
     #[test]
-    fn images_of_chosen_classes_are_labelled_as_the_outputs_are() {
-        let images = LabelledImages {
-            images: (0..6)
-                .map(|value| [value; crate::dataset::SHAPE.elements()])
-                .collect(),
-            labels: vec![9, 3, 3, 0, 9, 5],
-        };
-        let recipe = Recipe {
-            classes: Some(vec![3, 9]),
-            ..Recipe::preset("vgg1").unwrap()
-        };
-        let selected = recipe.select(&images);
-        let values: Vec<u8> = selected.images.iter().map(|image| image[0]).collect();
-        assert_eq!(
-            (values, selected.labels),
-            (vec![0, 1, 2, 4], vec![1, 0, 0, 1])
-        );
-        assert_eq!(recipe.class_names(), ["cat", "truck"]);
-        assert_eq!(recipe.architecture().classes, 2);
+    fn recipes_of_earlier_versions_are_read() {
+        let recipe = Recipe { ema: Some(0.9), ..Recipe::preset("vgg3-best").unwrap() };
+        let text = serde_json::to_string(&recipe).unwrap();
+        let old = text.replace("\"normalization\"", "\"pixel_scaling\"").replace("\"ema\"", "\"weight_averaging\"");
+        assert_ne!(old, text);
+        assert_eq!(serde_json::from_str::<Recipe>(&old).unwrap(), recipe);
     }
 
     #[test]

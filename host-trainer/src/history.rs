@@ -1,7 +1,5 @@
 //! What was measured in each epoch of a run.
 
-use std::path::{Path, PathBuf};
-
 use serde::{Deserialize, Serialize};
 
 /// A run's figures, an entry an epoch.
@@ -37,27 +35,6 @@ pub struct Validation {
     pub accuracy: f64,
 }
 
-/// The history's file could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum HistoryError {
-    /// The file system refused.
-    #[error("cannot read or write {path}: {source}")]
-    File {
-        /// The history's file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The file does not hold a history.
-    #[error("{path} does not hold a training history: {source}")]
-    Content {
-        /// The history's file.
-        path: PathBuf,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-}
-
 impl History {
     /// The epoch whose weights are kept: the one with the highest validation accuracy, the first of equals, or the last
     /// one of a run without validation; `None` before the first epoch.
@@ -78,27 +55,6 @@ impl History {
     /// Time of the whole training, validation included.
     pub fn seconds(&self) -> f64 {
         self.epochs.iter().map(|epoch| epoch.seconds).sum()
-    }
-
-    /// Writes the history as JSON.
-    pub fn save(&self, path: &Path) -> Result<(), HistoryError> {
-        let text = serde_json::to_string_pretty(self).expect("a history is plain data");
-        std::fs::write(path, text).map_err(|source| HistoryError::File {
-            path: path.to_owned(),
-            source,
-        })
-    }
-
-    /// Reads a history that [`History::save`] wrote.
-    pub fn load(path: &Path) -> Result<Self, HistoryError> {
-        let text = std::fs::read_to_string(path).map_err(|source| HistoryError::File {
-            path: path.to_owned(),
-            source,
-        })?;
-        serde_json::from_str(&text).map_err(|source| HistoryError::Content {
-            path: path.to_owned(),
-            source,
-        })
     }
 }
 

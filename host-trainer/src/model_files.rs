@@ -1,0 +1,133 @@
+//! A model as it is handed on: blob, float weights and report, side by side.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use shared_model::{AlignedBytes, LoadError, Model};
+
+use crate::files::{self, FileError};
+use crate::run::Run;
+
+/// Paths of a model's files: they differ in the extension only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelFiles {
+    /// The blob, for microcontrollers.
+    pub blob: PathBuf,
+}
+
+/// What tells a model's blob from others; report and float weights carry it, so that files of two models are not mixed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// CRC-32 of the blob, eight hexadecimal digits.
+    pub crc32: String,
+    /// Names of the classes, in the order of the logits.
+    pub labels: Vec<String>,
+}
+
+impl Identity {
+    /// Of a model.
+    pub fn of(model: &Model) -> Self {
+        Self {
+            crc32: format!("{:08x}", model.crc32()),
+            labels: model.graph().labels.iter().map(str::to_owned).collect(),
+        }
+    }
+}
+
+impl ModelFiles {
+    /// The files of the model with that blob.
+    pub fn of_blob(blob: impl Into<PathBuf>) -> Self {
+        Self { blob: blob.into() }
+    }
+
+    /// The files of the model that lies in its run's own folder and is named like it.
+    pub fn of_run(run: &Run) -> Self {
+        Self::of_blob(run.folder.join(run.name()).with_added_extension("blob"))
+    }
+
+    /// The float weights, burn's format.
+    pub fn weights(&self) -> PathBuf {
+        self.blob.with_extension("bpk")
+    }
+
+    /// The report, for programs.
+    pub fn report(&self) -> PathBuf {
+        self.blob.with_extension("json")
+    }
+
+    /// The model card, Markdown.
+    pub fn card(&self) -> PathBuf {
+        self.blob.with_extension("md")
+    }
+
+    /// The report as one page, HTML.
+    pub fn page(&self) -> PathBuf {
+        self.blob.with_extension("html")
+    }
+
+    /// A picture of the report; `extension` says which, in which format.
+    pub fn picture(&self, extension: &str) -> PathBuf {
+        self.blob.with_extension(extension)
+    }
+
+    /// Name of the model.
+    pub fn name(&self) -> String {
+        self.blob.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// The blob's bytes.
+    pub fn read_blob(&self) -> Result<AlignedBytes, ModelFileError> {
+        let bytes = files::read(&self.blob).map_err(ModelFileError::NoBlob)?;
+        Ok(AlignedBytes::from(bytes.as_slice()))
+    }
+
+    /// Loads the model in `bytes`, which are those of [`ModelFiles::read_blob`].
+    pub fn load<'a>(&self, bytes: &'a AlignedBytes) -> Result<Model<'a>, ModelFileError> {
+        Model::load(bytes).map_err(|source| ModelFileError::Blob { path: self.blob.clone(), source })
+    }
+}
+
+/// A model's files are missing, damaged or mixed.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFileError {
+    /// The blob cannot be read.
+    #[error("{0}; make a model with `cargo run -p host-trainer -- quantize`")]
+    NoBlob(FileError),
+    /// The report cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The blob is refused.
+    #[error("{}: {source}", path.display())]
+    Blob {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: LoadError,
+    },
+    /// The report beside the blob is another model's.
+    #[error(
+        "{} reports on the blob with CRC-32 {found}, but {} has {expected}: files of two models are mixed; copy .blob, .bpk \
+         and .json together, or make them again with `quantize`", report.display(), blob.display()
+    )]
+    OtherModel {
+        /// The blob.
+        blob: PathBuf,
+        /// The report.
+        report: PathBuf,
+        /// CRC-32 that the report names.
+        found: String,
+        /// The blob's.
+        expected: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_of_a_run_are_named_like_it() {
+        let files = ModelFiles::of_run(&Run::at("runs/vgg3.2"));
+        assert_eq!(files.blob, std::path::Path::new("runs/vgg3.2/vgg3.2.blob"));
+    }
+}
