@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use host_trainer::dataset::{self, Cifar10, LabelledImages};
-use host_trainer::report::model::{self, ModelFiles, ModelReport};
+use host_trainer::dataset::{self, Dataset, LabelledImages};
+use host_trainer::model_files::ModelFiles;
+use host_trainer::report::model::ModelReport;
 use shared_model::{AlignedBytes, Model};
 
 /// The repository's root.
@@ -17,22 +18,20 @@ pub static FILES: LazyLock<ModelFiles> =
     LazyLock::new(|| ModelFiles::of_blob(root().join("data/models/vgg3-full.blob")));
 
 /// The blob.
-pub static BLOB: LazyLock<AlignedBytes> = LazyLock::new(|| {
-    let bytes = model::read(&FILES.blob).unwrap_or_else(|error| panic!("{error}"));
-    AlignedBytes::from(bytes.as_slice())
-});
+pub static BLOB: LazyLock<AlignedBytes> =
+    LazyLock::new(|| FILES.read_blob().unwrap_or_else(|error| panic!("{error}")));
 
 /// The model in the blob.
 pub static MODEL: LazyLock<Model<'static>> =
-    LazyLock::new(|| Model::load(&BLOB).unwrap_or_else(|error| panic!("{error}")));
+    LazyLock::new(|| FILES.load(&BLOB).unwrap_or_else(|error| panic!("{error}")));
 
 /// The report beside the blob.
 pub static REPORT: LazyLock<ModelReport> =
-    LazyLock::new(|| ModelReport::load(&FILES).unwrap_or_else(|error| panic!("{error}")));
+    LazyLock::new(|| ModelReport::load(&MODEL, &FILES).unwrap_or_else(|error| panic!("{error}")));
 
 /// CIFAR-10's 10,000 test images; downloads the data set if it is not there.
 pub static TEST_SET: LazyLock<LabelledImages> = LazyLock::new(|| {
-    Cifar10::fetch_and_load(&dataset::default_directory())
+    Dataset::cifar10(&dataset::default_directory())
         .unwrap_or_else(|error| panic!("{error}"))
         .test
 });

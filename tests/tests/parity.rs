@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
+use burn::tensor::Device;
 use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
-use host_trainer::evaluate::{classify_all, evaluate, float_logits, largest};
-use host_trainer::network::{Network, numbers};
+use host_trainer::evaluate::{classify_all, evaluate, largest};
+use host_trainer::network::{FloatModel, load_weights};
 use host_trainer::operations::{logit_scale, summaries};
-use host_trainer::training::batch::to_tensor;
-use host_trainer::training::load_weights;
+use host_trainer::report::model::ModelReport;
 use shared_model::Interpreter;
 use shared_model::resize::{Rgb888, resize};
 use shared_model::testing::record;
@@ -21,21 +21,19 @@ const DEER: usize = 4;
 /// committed model (`cargo test -p tests --test parity sqnr -- --nocapture` prints it), less 3 dB.
 const LEAST_SQNR_DB: [f64; 8] = [26.4, 29.4, 26.2, 25.4, 24.0, 21.2, 24.2, 26.5];
 
-static NETWORK: LazyLock<Network> = LazyLock::new(|| {
-    let flex = device::select(DeviceChoice::Cpu).unwrap().device;
-    load_weights(&REPORT.recipe, &FILES.weights(), &flex).unwrap()
-});
+static FLOAT: LazyLock<FloatModel> = LazyLock::new(|| float_model(&device::select(DeviceChoice::Cpu).unwrap().device));
+
+fn float_model(device: &Device) -> FloatModel {
+    let ModelReport { recipe, dataset, blob, .. } = &*REPORT;
+    let network = load_weights(recipe, dataset, Some(blob), &FILES.weights(), device).unwrap();
+    FloatModel::new(network, recipe, dataset, device)
+}
 
 #[test]
 fn flex_and_ndarray_agree() {
     let images = test_images(32).images;
-    let scaling = REPORT.recipe.pixel_scaling;
-    let flex = device::select(DeviceChoice::Cpu).unwrap().device;
-    let ndarray = device::ndarray();
-    let second = load_weights(&REPORT.recipe, &FILES.weights(), &ndarray).unwrap();
-
-    let flex = float_logits(&NETWORK, scaling, &images, &flex);
-    let ndarray = float_logits(&second, scaling, &images, &ndarray);
+    let flex = FLOAT.logits(&images);
+    let ndarray = float_model(&device::ndarray()).logits(&images);
     assert_eq!((flex.len(), ndarray.len()), (32, 32));
     for (image, (flex, ndarray)) in flex.iter().zip(&ndarray).enumerate() {
         for (a, b) in flex.iter().zip(ndarray) {
@@ -47,13 +45,8 @@ fn flex_and_ndarray_agree() {
 
 /// Each step's output as the float network and as the integer network have it, `[images][h, w, c]`, logits last.
 fn outputs_of_both(images: &[Image]) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
-    let flex = device::select(DeviceChoice::Cpu).unwrap().device;
-    let input = to_tensor(images, REPORT.recipe.pixel_scaling, &flex);
-    let mut float = Vec::new();
-    let logits = NETWORK.forward_observed(input, |output| {
-        float.push(numbers(output.permute([0, 2, 3, 1])));
-    });
-    float.push(numbers(logits));
+    let mut float = FLOAT.activations(images);
+    float.push(FLOAT.logits(images).concat());
 
     let mut arena = vec![0; MODEL.arena_len()];
     let mut interpreter = Interpreter::new(&MODEL, &mut arena).unwrap();
@@ -112,14 +105,7 @@ fn sqnr_of_every_step() {
 #[test]
 fn integers_keep_classes_and_accuracy() {
     let images = test_images(1000);
-    let flex = device::select(DeviceChoice::Cpu).unwrap().device;
-    let found = evaluate(
-        &NETWORK,
-        REPORT.recipe.pixel_scaling,
-        &MODEL,
-        &images,
-        &flex,
-    );
+    let found = evaluate(&FLOAT.logits(&images.images), &MODEL, &images);
     println!(
         "float {} %, int8 {} %, agreement {} %",
         found.float_top1, found.int8_top1, found.agreement

@@ -168,7 +168,7 @@ fn the_preview_shows_nine_images_eight_times_as_large() {
     };
 
     let description = Description::cifar10();
-    let dataset = Dataset { description, train: images, validation: None, test: LabelledImages::default() };
+    let dataset = Dataset { description, train: images.clone(), validation: None, test: LabelledImages::default() };
     preview(&dataset, &png).unwrap();
 
     let picture = image::open(png).unwrap().into_rgb8();
