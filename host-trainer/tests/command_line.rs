@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use host_trainer::network::{Network, load_weights, to_vec};
+use host_trainer::network::{self, load_weights, to_vec};
 use host_trainer::recipe::PRESETS;
 use host_trainer::run::Run;
 use shared_model::Shape;
@@ -319,7 +319,7 @@ fn wide_grey_blob() -> Vec<u8> {
         biases: vec![100, -100],
         multipliers: vec![1 << 24; 2],
         offsets: vec![1 << 31; 2],
-        ..Layer::without_to_vec(operation)
+        ..Layer::without_numbers(operation)
     };
     let epilogue = |relu, output| Epilogue {
         relu,
@@ -341,7 +341,7 @@ fn wide_grey_blob() -> Vec<u8> {
         scale: vec![0.01],
         layers: vec![
             layer(Operation::Convolution(convolution), 9),
-            Layer::without_to_vec(Operation::MaxPool(MaxPool::HALVING)),
+            Layer::without_numbers(Operation::MaxPool(MaxPool::HALVING)),
             layer(
                 Operation::Dense(Dense::new(2, epilogue(false, ops::Output::Logits))),
                 8 * 12 * 2,
@@ -385,7 +385,7 @@ fn weights(run: &Path) -> Vec<u32> {
 }
 
 /// A run's network with its best weights.
-fn network(run: &Path) -> Network {
+fn network(run: &Path) -> network::Network {
     let run = Run::at(run);
     let recipe = run.recipe().unwrap();
     let dataset = run.dataset(&recipe).unwrap();

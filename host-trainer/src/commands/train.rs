@@ -122,10 +122,10 @@ struct Overrides {
     #[arg(long)]
     cutout: Option<usize>,
     /// How pixels become inputs.
-    #[arg(long, value_enum)]
+    #[arg(long, alias = "pixel-scaling", value_enum)]
     normalization: Option<Normalization>,
     /// Decay of the weights' exponential moving average; 0 for none.
-    #[arg(long)]
+    #[arg(long, alias = "weight-averaging")]
     ema: Option<f64>,
     /// Stop after so many epochs without a better validation loss.
     #[arg(long)]
@@ -365,7 +365,7 @@ mod tests {
             ..saved
         };
         assert_eq!(changed, expected);
-        let all = recipe("--preset vgg1 --all-images --transfer runs/other --optimizer adamw --ema 0 --weight-decay 0.01");
+        let all = recipe("--preset vgg1 --all-images --transfer runs/other --optimizer adamw --weight-averaging 0 --weight-decay 0.01");
         assert!(all.all_images && all.transfer == Some("runs/other".into()) && all.optimizer == Optimizer::AdamW);
     }
 }

@@ -29,7 +29,7 @@ pub fn extensions(runs: &Path) -> Plan {
         ..Recipe::preset("vgg3").expect("a preset").compressed()
     };
     let entries = [
-        pixel_scalings(&base),
+        normalizations(&base),
         schedules(&base),
         optimizers(&base),
         transfer(&base, runs),
@@ -57,7 +57,7 @@ fn entry(name: &'static str, run: &'static str, about: &'static str, recipe: Rec
 /// The run that several rows compare with.
 const BASE: &str = "base";
 
-fn pixel_scalings(base: &Recipe) -> Vec<Entry> {
+fn normalizations(base: &Recipe) -> Vec<Entry> {
     let scaled = |normalization| Recipe {
         normalization,
         ..base.clone()
