@@ -11,7 +11,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -133,7 +133,13 @@ impl Source {
         fs::create_dir_all(directory).map_err(DatasetError::io("create", directory))?;
         // Waits for other processes and threads; the lock ends with the file, and with the process at the latest.
         let lock = directory.join(".lock");
-        let lock_file = File::create(&lock).map_err(DatasetError::io("create", &lock))?;
+        let lock_file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            // Another process may hold the lock, and Windows may refuse to truncate a locked file.
+            .truncate(false)
+            .open(&lock)
+            .map_err(DatasetError::io("create", &lock))?;
         lock_file.lock().map_err(DatasetError::io("lock", &lock))?;
 
         let (wanted, _): (Vec<_>, Vec<_>) = self
