@@ -222,7 +222,7 @@ fn train(
     arguments: &Arguments,
 ) -> CommandResult {
     let progress = &mut arguments.place.progress();
-    let trained = training::train(recipe, &data.for_recipe(recipe)?, run, true, device, progress)?;
+    let trained = training::train(recipe, &recipe.prepare(data)?, run, true, device, progress)?;
     draw_curves(&trained, run)?;
     println!("{}", summary(&trained));
     Ok(())

@@ -59,7 +59,7 @@ pub fn run(command: Command) -> CommandResult {
         }
         Command::Summary(directory) => {
             let recipe = Recipe::preset("vgg3-best").expect("it is in the list of presets");
-            println!("{}", directory.load()?.for_recipe(&recipe)?.summary());
+            println!("{}", recipe.prepare(&directory.load()?)?.summary());
         }
         Command::Preview { data, output } => {
             report::preview(&data.load()?, &output)?;

@@ -79,7 +79,7 @@ impl Subject {
         let ModelReport { recipe, dataset, blob, .. } = &report;
         let network = load_weights(recipe, dataset, Some(blob), &files.weights(), &selected.device)?;
         let float = FloatModel::new(network, recipe, dataset, &selected.device);
-        let test = self.data.load()?.for_recipe(recipe)?.test;
+        let test = recipe.prepare(&self.data.load()?)?.test;
         let begin = Instant::now();
         report.evaluation = evaluate::evaluate(&float.logits(&test.images), &model, &test);
         Ok(Measured {

@@ -43,7 +43,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         full.clone().shortened()
     };
     let data = arguments.data.load()?;
-    let dataset = data.for_recipe(&recipe)?;
+    let dataset = recipe.prepare(&data)?;
     let seconds = training::seconds_an_image(&full, &dataset, &selected.device);
     println!(
         "vgg3-best in full: {} epochs, about {} here.",

@@ -77,7 +77,7 @@ pub fn quantize_run(
     if history.epochs.is_empty() {
         return Err(format!("{} has no complete epoch yet", run.folder.display()).into());
     }
-    let dataset = data.for_recipe(&recipe)?;
+    let dataset = recipe.prepare(data)?;
     let description = run.dataset(&recipe)?;
     if description != dataset.description {
         return Err(format!("{} was trained on another data set than the one given", run.folder.display()).into());

@@ -176,7 +176,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let run = Run::at(arguments.place.runs.join(name));
     let selected = device::select(arguments.place.device)?;
     println!("{}", selected.explanation);
-    let dataset = arguments.data.load()?.for_recipe(&recipe)?;
+    let dataset = recipe.prepare(&arguments.data.load()?)?;
     let progress = &mut arguments.place.progress();
     let trained = training::train(&recipe, &dataset, &run, arguments.resume, &selected.device, progress)?;
     draw_curves(&trained, &run)?;

@@ -43,7 +43,7 @@ impl LabelledImages {
     }
 
     /// The images of the classes `kept` of `classes`, labelled with positions in `kept`.
-    pub(super) fn relabelled(&self, classes: &[String], kept: &[String]) -> Self {
+    pub fn relabelled(&self, classes: &[String], kept: &[String]) -> Self {
         let position = |&label: &u8| kept.iter().position(|class| *class == classes[usize::from(label)]);
         let pairs = self.images.iter().zip(&self.labels);
         let kept = pairs.filter_map(|(image, label)| Some((image.clone(), position(label)? as u8)));

@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use shared_model::Shape;
 
-use crate::recipe::Recipe;
 use cifar10::{CLASSES, SHAPE};
 pub use cifar10::{fetch, write_samples};
 pub use error::DatasetError;
@@ -73,38 +72,6 @@ impl Dataset {
         fetch(directory)?;
         let (train, test) = cifar10::load(directory)?;
         Ok(Self::new("CIFAR-10", SHAPE, CLASSES.map(str::to_owned).to_vec(), train, test))
-    }
-
-    /// What `recipe` trains on and is judged by: validation images are split off unless it trains on all, and there are
-    /// only the classes and as many images as it asks for.
-    ///
-    /// # Errors
-    /// A sentence, if the recipe names a class that is not there, or its shifts are too large.
-    pub fn for_recipe(&self, recipe: &Recipe) -> Result<Self, String> {
-        let [height, width, _] = self.description.shape;
-        let shift = recipe.augmentation.shift;
-        if shift >= usize::from(height.min(width)) {
-            return Err(format!("a shift of {shift} pixels leaves nothing of an image of {height}×{width}"));
-        }
-        let description = self.description.of_classes(recipe.classes.as_deref())?;
-        let (train, validation) = if recipe.all_images {
-            (self.train.clone(), None)
-        } else {
-            let indices = split_indices(&self.train.labels, VALIDATION_FRACTION, SPLIT_SEED);
-            (self.train.select(&indices.training), Some(self.train.select(&indices.validation)))
-        };
-        let chosen = |images: &LabelledImages| images.relabelled(&self.description.labels, &description.labels);
-        let limited = |images| {
-            let mut images = chosen(images);
-            images.truncate(recipe.image_limit.unwrap_or(usize::MAX));
-            images
-        };
-        Ok(Self {
-            train: limited(&train),
-            validation: validation.as_ref().map(limited),
-            test: chosen(&self.test),
-            description,
-        })
     }
 
     /// Shapes, and the images of each class in each part, as a table in plain text.
@@ -211,52 +178,6 @@ pub fn default_directory() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn two_pixels(value: u8) -> Image {
-        [value; 2].into()
-    }
-
-    fn dataset() -> Dataset {
-        let images = |count: u8| LabelledImages {
-            images: (0..count).map(two_pixels).collect(),
-            labels: (0..count).map(|index| index % 3).collect(),
-        };
-        let labels = ["ant", "bee", "wasp"].map(str::to_owned).to_vec();
-        Dataset::new("insects", Shape::new(1, 2, 1), labels, images(60), images(9))
-    }
-
-    fn recipe(classes: &[&str]) -> Recipe {
-        Recipe {
-            classes: Some(classes.iter().map(|&class| class.to_owned()).collect()),
-            augmentation: crate::recipe::Augmentation::NONE,
-            ..Recipe::preset("vgg1").unwrap()
-        }
-    }
-
-    #[test]
-    fn images_of_chosen_classes_are_labelled_as_the_outputs_are() {
-        let chosen = dataset().for_recipe(&recipe(&["wasp", "ant"])).unwrap();
-        let all = dataset();
-        assert_eq!(chosen.description.labels, ["wasp", "ant"]);
-        assert_eq!(chosen.description.statistics, all.description.statistics);
-        let values: Vec<u8> = chosen.test.images.iter().map(|image| image[0]).collect();
-        assert_eq!((values, chosen.test.labels), (vec![0, 2, 3, 5, 6, 8], vec![1, 0, 1, 0, 1, 0]));
-        let validation = chosen.validation.unwrap();
-        assert_eq!((chosen.train.len(), validation.images_per_class(2)), (36, vec![2, 2]));
-    }
-
-    #[test]
-    fn classes_and_shifts_that_make_no_sense_are_refused() {
-        for (classes, expected) in
-            [(&["ant", "ant"][..], "twice"), (&["bee"], "two classes"), (&["bee", "fly"], "no class fly: the classes are ant")]
-        {
-            let error = dataset().for_recipe(&recipe(classes)).unwrap_err();
-            assert!(error.contains(expected), "{error}");
-        }
-        let mut shifted = recipe(&["ant", "bee"]);
-        shifted.augmentation.shift = 1;
-        assert!(dataset().for_recipe(&shifted).unwrap_err().contains("a shift of 1 pixels"));
-    }
 
     #[test]
     fn statistics_are_those_of_the_pixels() {

@@ -1,6 +1,7 @@
 //! How a network is trained, as data.
 
 mod layers;
+mod prepare;
 mod presets;
 
 use std::path::PathBuf;

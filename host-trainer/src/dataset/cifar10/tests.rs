@@ -479,7 +479,7 @@ fn the_real_split_never_changes() {
     );
 
     let recipe = Recipe::preset("vgg3-best").unwrap();
-    let text = dataset.for_recipe(&recipe).unwrap().summary();
+    let text = recipe.prepare(&dataset).unwrap().summary();
     assert!(text.contains("validation [5000, 32, 32, 3]"), "{text}");
     let words: Vec<&str> = text.split_whitespace().collect();
     assert!(words.join(" ").contains("4 deer 4500 500 1000"), "{text}");
