@@ -4,8 +4,9 @@ use std::path::Path;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
 
-use super::canvas::{DrawingResult, Figure, LARGE_TEXT, ReportError, centred, save_png};
+use super::canvas::{DrawingResult, Figure, LARGE_TEXT, ReportError, save_png, text};
 use crate::dataset::{CLASSES, IMAGE_SIDE, Image, LabelledImages};
 use crate::evaluate::Mistake;
 
@@ -74,49 +75,43 @@ pub fn mistakes(
 }
 
 impl Gallery<'_> {
-    fn tile(&self) -> i32 {
-        self.enlargement * IMAGE_SIDE as i32
-    }
-
-    fn row_height(&self) -> i32 {
+    /// Side of an enlarged image, and height of it with its caption, in pixels.
+    fn tile(&self) -> (i32, i32) {
         let lines = self.pictures.first().map_or(0, |(_, lines)| lines.len());
-        self.tile() + LINE * lines as i32 + CAPTION_MARGIN
-    }
-
-    /// The image's pixels as squares.
-    fn enlarged(&self, image: &Image, left: i32, top: i32) -> Vec<Rectangle<(i32, i32)>> {
-        let side = self.enlargement;
-        let squares = image.chunks_exact(3).enumerate().map(|(index, pixel)| {
-            let x = left + (index % IMAGE_SIDE) as i32 * side;
-            let y = top + (index / IMAGE_SIDE) as i32 * side;
-            let colour = RGBColor(pixel[0], pixel[1], pixel[2]);
-            Rectangle::new([(x, y), (x + side, y + side)], colour.filled())
-        });
-        squares.collect()
+        let side = self.enlargement * IMAGE_SIDE as i32;
+        (side, side + LINE * lines as i32 + CAPTION_MARGIN)
     }
 }
 
 impl Figure for Gallery<'_> {
     fn size(&self) -> (u32, u32) {
+        let (side, height) = self.tile();
         let rows = self.pictures.len().div_ceil(self.columns) as i32;
-        let width = GAP + self.columns as i32 * (self.tile() + GAP);
-        (width as u32, (GAP + rows * self.row_height()) as u32)
+        let width = GAP + self.columns as i32 * (side + GAP);
+        (width as u32, (GAP + rows * height) as u32)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB> {
-        area.fill(&WHITE)?;
-        let text = centred(LARGE_TEXT, &BLACK);
+        let (side, height) = self.tile();
         for (index, (image, caption)) in self.pictures.iter().enumerate() {
-            let left = GAP + (index % self.columns) as i32 * (self.tile() + GAP);
-            let top = GAP + (index / self.columns) as i32 * self.row_height();
-            for square in self.enlarged(image, left, top) {
-                area.draw(&square)?;
+            let left = GAP + (index % self.columns) as i32 * (side + GAP);
+            let top = GAP + (index / self.columns) as i32 * height;
+            for (index, pixel) in image.chunks_exact(3).enumerate() {
+                let x = left + (index % IMAGE_SIDE) as i32 * self.enlargement;
+                let y = top + (index / IMAGE_SIDE) as i32 * self.enlargement;
+                let square = [(x, y), (x + self.enlargement, y + self.enlargement)];
+                let colour = RGBColor(pixel[0], pixel[1], pixel[2]);
+                area.draw(&Rectangle::new(square, colour.filled()))?;
             }
             for (line, content) in caption.iter().enumerate() {
-                let y = top + self.tile() + LINE * line as i32 + (LINE + CAPTION_MARGIN / 2) / 2;
-                area.draw_text(content, &text, (left + self.tile() / 2, y))?;
+                let y = top + side + LINE * line as i32 + (LINE + CAPTION_MARGIN / 2) / 2;
+                area.draw_text(
+                    content,
+                    &text(LARGE_TEXT, HPos::Center),
+                    (left + side / 2, y),
+                )?;
             }
         }
-        area.present()
+        Ok(())
     }
 }
