@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
@@ -92,14 +92,43 @@ fn a_killed_and_resumed_run_ends_with_the_weights_of_an_undisturbed_one() {
 }
 
 fn kill_after_an_epoch(command: &mut Command) {
-    let mut interrupted = command.stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(interrupted.stdout.take().unwrap()).lines();
-    lines
-        .map_while(Result::ok)
-        .find(|line| line.starts_with("epoch 1/3: loss"))
-        .expect("epoch 1 is reported");
+    let mut interrupted = after_an_epoch(command);
     interrupted.kill().unwrap();
     interrupted.wait().unwrap();
+}
+
+/// A training of several epochs, when the first of them is over.
+fn after_an_epoch(command: &mut Command) -> Child {
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut training = piped.spawn().unwrap();
+    let lines = BufReader::new(training.stdout.take().unwrap()).lines();
+    lines
+        .map_while(Result::ok)
+        .find(|line| line.starts_with("epoch 1/") && line.contains(": loss"))
+        .expect("epoch 1 is reported");
+    training
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_that_is_interrupted_says_how_to_go_on() {
+    let runs = tempfile::tempdir().unwrap();
+    let training = after_an_epoch(&mut train("vgg1", runs.path(), "--epochs 1000"));
+    let pid = training.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = training.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("continue with the same command, `train` with --resume"),
+        "{error}"
+    );
 }
 
 #[test]
