@@ -1,264 +1,244 @@
 //! The program as a person runs it, on the real data set.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use host_trainer::network::{self, load_weights, to_vec};
+use host_trainer::network::{Network, load_weights, to_vec};
 use host_trainer::recipe::PRESETS;
 use host_trainer::run::Run;
+use serde_json::{Value, json};
 use shared_model::Shape;
-use shared_model::encode::{KnownPicture, Layer, Network, encode, repair_crc};
+use shared_model::encode::{KnownPicture, Layer, Network as Content, encode, repair_crc};
 use shared_model::graph::{Accuracy, Decision, Provenance};
 use shared_model::ops::{self, Convolution, Dense, Epilogue, MaxPool, Operation};
 
-fn host_trainer(arguments: &[&str]) -> Command {
+/// The program, in the repository, with these words as its arguments.
+fn host_trainer(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
-    command.args(arguments);
+    command
+        .args(arguments.split_whitespace())
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     command
 }
 
-fn run(arguments: &[&str]) -> Output {
-    let output = host_trainer(arguments).output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?} failed: {error}");
-    output
+/// A short training of `preset`.
+fn train(preset: &str, runs: &Path, flags: &str) -> Command {
+    let mut command = host_trainer(&format!(
+        "train --preset {preset} --images 256 --plain {flags}"
+    ));
+    command.arg("--runs").arg(runs);
+    command
 }
 
-/// The flags of a short run of `preset`.
-fn short<'a>(preset: &'a str, runs: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let mut arguments = vec![
-        "train", "--preset", preset, "--runs", runs, "--images", "256", "--plain",
-    ];
-    arguments.extend(more);
-    arguments
+/// What a command that succeeds says.
+fn success(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Asserts that a command fails and that its error says so.
+fn assert_fails(command: &mut Command, expected: &str) {
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{command:?}: {error}");
+    assert!(error.contains(expected), "{command:?}: {error}");
+}
+
+fn assert_files(folder: &Path, names: &[&str]) {
+    for name in names {
+        let file = folder.join(name);
+        assert!(file.is_file(), "{}", file.display());
+    }
 }
 
 #[test]
 fn every_preset_trains_and_leaves_its_curves() {
     let runs = tempfile::tempdir().unwrap();
     for (preset, _) in PRESETS {
-        run(&short(
-            preset,
-            runs.path().to_str().unwrap(),
-            &["--epochs", "1"],
-        ));
-        for file in [
+        success(&mut train(preset, runs.path(), "--epochs 1"));
+        let files = [
             "recipe.json",
             "history.json",
             "weights.bpk",
             "learning-curves.png",
             "learning-curves.svg",
-        ] {
-            assert!(
-                runs.path().join(preset).join(file).is_file(),
-                "{preset} left no {file}"
-            );
-        }
+        ];
+        assert_files(&runs.path().join(preset), &files);
     }
 }
 
 #[test]
 fn a_killed_and_resumed_run_ends_with_the_weights_of_an_undisturbed_one() {
     let runs = tempfile::tempdir().unwrap();
-    let folder = runs.path().to_str().unwrap();
-    let flags = ["--epochs", "3", "--batch-size", "64", "--dropout", "0.2"];
     for optimizer in ["nesterov", "muon"] {
-        let optimizer = ["--optimizer", optimizer, "--weight-decay", "0"];
-        let names = ["undisturbed", "interrupted"].map(|name| format!("{name}-{}", optimizer[1]));
-        let [undisturbed, interrupted] = names.each_ref().map(|name| {
-            let more = [&["--name", name], &flags[..], &optimizer].concat();
-            short("vgg3-best", folder, &more)
-        });
-        run(&undisturbed);
-        run_killed_after_an_epoch(&interrupted);
-        run(&[&interrupted[..], &["--resume"]].concat());
-        let [undisturbed, interrupted] = names.map(|name| weights(&runs.path().join(name)));
-        assert_eq!(interrupted, undisturbed, "{optimizer:?}");
+        let trained = |name, more| {
+            let flags = "--epochs 3 --batch-size 64 --dropout 0.2 --weight-decay 0";
+            let flags = format!("{flags} --optimizer {optimizer} --name {optimizer}-{name} {more}");
+            train("vgg3-best", runs.path(), &flags)
+        };
+        success(&mut trained("undisturbed", ""));
+        kill_after_an_epoch(&mut trained("interrupted", ""));
+        success(&mut trained("interrupted", "--resume"));
+        let [undisturbed, interrupted] = ["undisturbed", "interrupted"]
+            .map(|name| weights(&network(&runs.path().join(format!("{optimizer}-{name}")))));
+        assert_eq!(interrupted, undisturbed, "{optimizer}");
     }
 }
 
-fn run_killed_after_an_epoch(arguments: &[&str]) {
-    let mut interrupted = host_trainer(arguments)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(interrupted.stdout.take().unwrap()).lines();
-    lines
-        .map_while(Result::ok)
-        .find(|line| line.starts_with("epoch 1/3: loss"))
-        .expect("epoch 1 is reported");
+fn kill_after_an_epoch(command: &mut Command) {
+    let mut interrupted = after_an_epoch(command);
     interrupted.kill().unwrap();
     interrupted.wait().unwrap();
+}
+
+/// A training of several epochs, when the first of them is over.
+fn after_an_epoch(command: &mut Command) -> Child {
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut training = piped.spawn().unwrap();
+    let lines = BufReader::new(training.stdout.take().unwrap()).lines();
+    lines
+        .map_while(Result::ok)
+        .find(|line| line.starts_with("epoch 1/") && line.contains(": loss"))
+        .expect("epoch 1 is reported");
+    training
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_that_is_interrupted_says_how_to_go_on() {
+    let runs = tempfile::tempdir().unwrap();
+    let training = after_an_epoch(&mut train("vgg1", runs.path(), "--epochs 1000"));
+    let pid = training.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = training.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("continue with the same command, `train` with --resume"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_run_is_not_overwritten_and_bad_values_are_named() {
     let runs = tempfile::tempdir().unwrap();
-    let folder = runs.path().to_str().unwrap();
-    run(&short("vgg1", folder, &["--epochs", "1"]));
-    let cases: [(&[&str], &str); 7] = [
-        (&["--epochs", "1"], "--resume"),
-        (&["--epochs", "2", "--resume"], "another recipe"),
-        (&["--name", "b", "--dropout", "1.5"], "1.5"),
+    success(&mut train("vgg1", runs.path(), "--epochs 1"));
+    for (flags, expected) in [
+        ("--epochs 1", "--resume"),
+        ("--epochs 2 --resume", "another recipe"),
+        ("--name b --dropout 1.5", "1.5"),
+        ("--name b --dropout 0.1,0.2,0.3", "2 for vgg1, not 3"),
+        ("--name b --optimizer muon --momentum 1", "momentum is 1"),
+        ("--name b --optimizer muon --rest-rate 0", "parameters is 0"),
         (
-            &["--name", "b", "--dropout", "0.1,0.2,0.3"],
-            "2 for vgg1, not 3",
-        ),
-        (
-            &["--name", "b", "--optimizer", "muon", "--momentum", "1"],
-            "momentum is 1",
-        ),
-        (
-            &["--name", "b", "--optimizer", "muon", "--rest-rate", "0"],
-            "parameters is 0",
-        ),
-        (
-            &[
-                "--name",
-                "b",
-                "--optimizer",
-                "muon",
-                "--weight-decay",
-                "0.1",
-            ],
+            "--name b --optimizer muon --weight-decay 0.1",
             "a weight decay of 0",
         ),
-    ];
-    for (flags, expected) in cases {
-        let output = host_trainer(&short("vgg1", folder, flags))
-            .output()
-            .unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            !output.status.success() && error.contains(expected),
-            "{flags:?}: {error}"
-        );
+    ] {
+        assert_fails(&mut train("vgg1", runs.path(), flags), expected);
     }
 }
 
 #[test]
 fn convolutions_are_transferred_to_other_classes() {
     let runs = tempfile::tempdir().unwrap();
-    let folder = runs.path().to_str().unwrap();
-    let source = runs.path().join("source");
-    let pets = ["--epochs", "1", "--name", "source", "--classes", "cat,dog"];
-    run(&short("vgg1", folder, &pets));
-    let vehicles = ["--name", "other", "--classes", "truck,ship,airplane"];
-    let onwards = ["--transfer", source.to_str().unwrap(), "--epochs", "1"];
+    let [source, other] = ["source", "other"].map(|name| runs.path().join(name));
+    let pets = "--epochs 1 --name source --classes cat,dog";
+    success(&mut train("vgg1", runs.path(), pets));
     // So slow that the convolutions stay what they were.
-    let slow = ["--learning-rate", "1e-12"];
-    run(&short(
-        "vgg1",
-        folder,
-        &[&vehicles[..], &onwards, &slow].concat(),
-    ));
-    let first_weights = |name: &str| network(&runs.path().join(name)).float_layers().swap_remove(0).weights;
-    for (source, other) in first_weights("source").iter().zip(first_weights("other")) {
+    let vehicles = "--epochs 1 --name other --classes truck,ship,airplane --learning-rate 1e-12";
+    success(
+        train("vgg1", runs.path(), vehicles)
+            .arg("--transfer")
+            .arg(&source),
+    );
+    let first_weights = |run: &Path| network(run).float_layers().swap_remove(0).weights;
+    for (source, other) in first_weights(&source).iter().zip(first_weights(&other)) {
         assert!((source - other).abs() < 1e-6, "{source} became {other}");
     }
 
-    let other = runs.path().join("other");
-    run(&["quantize", "--run", other.to_str().unwrap()]);
-    let blob = other.join("other.blob");
-    let output = run(&["inspect", "--json", blob.to_str().unwrap()]);
-    let content: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let labels = serde_json::json!(["truck", "ship", "airplane"]);
-    assert_eq!(content["labels"], labels);
-    let operations = content["operations"].as_array().unwrap();
-    let steps = operations
-        .iter()
-        .map(|operation| operation["step"].as_u64().unwrap());
-    assert_eq!(steps.collect::<Vec<_>>(), [0, 1, 1, 2, 3]);
+    success(host_trainer("quantize --run").arg(&other));
+    assert_files(&other, &["other.html"]);
+    let content = success(host_trainer("inspect --json").arg(other.join("other.blob")));
+    let content: Value = serde_json::from_str(&content).unwrap();
+    assert_eq!(content["labels"], json!(["truck", "ship", "airplane"]));
     assert_eq!(content["accuracy"]["images"], 3000);
-    assert!(other.join("other.html").is_file());
+    let operations = content["operations"].as_array().unwrap().iter();
+    let steps: Value = operations
+        .map(|operation| operation["step"].clone())
+        .collect();
+    assert_eq!(steps, json!([0, 1, 1, 2, 3]));
 
-    let deeper = ["--name", "deeper", "--transfer", source.to_str().unwrap()];
-    let refused = host_trainer(&short("vgg2", folder, &deeper))
-        .output()
-        .unwrap();
-    let error = String::from_utf8_lossy(&refused.stderr);
-    assert!(error.contains("is that of vgg1"), "{error}");
+    let mut deeper = train("vgg2", runs.path(), "--name deeper");
+    assert_fails(deeper.arg("--transfer").arg(&source), "is that of vgg1");
     assert!(!runs.path().join("deeper").exists());
 }
 
 #[test]
 fn a_comparison_shows_what_is_there_and_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
-    let output = folder.path().join("compare-rehearsal-128/table");
-    let flags = [
-        "compare",
-        "--rehearse",
-        "128",
-        "--plain",
-        "--best",
-        "none.blob",
-    ];
-    let places = ["--runs", folder.path().to_str().unwrap()];
-    let compare = |more: &[&str]| {
-        let result = run(&[&flags[..], &places, more].concat());
+    let runs = folder.path().join("compare-rehearsal-128");
+    let output = runs.join("table");
+    let compare = |rows: &str| {
+        let flags = "compare --rehearse 128 --plain --best none.blob";
+        let mut command = host_trainer(&format!("{flags} {rows}"));
+        let text = success(command.arg("--runs").arg(folder.path()));
         (
-            String::from_utf8(result.stdout).unwrap(),
-            std::fs::read(output.join("tutorial.json")).unwrap(),
+            text,
+            fs::read_to_string(output.join("tutorial.json")).unwrap(),
         )
     };
 
-    let (text, table) = compare(&["--only", "vgg1"]);
+    let (text, table) = compare("--only vgg1");
     assert!(text.contains("missing: vgg2,vgg3,"), "{text}");
-    let content: serde_json::Value = serde_json::from_slice(&table).unwrap();
+    let content: Value = serde_json::from_str(&table).unwrap();
     assert_eq!(content["rows"].as_array().unwrap().len(), 10);
     assert_eq!(content["rows"][0]["measured"]["test_images"], 10_000);
     assert!(content["rows"][1]["measured"].is_null());
-    for file in ["tutorial.md", "tutorial.png", "tutorial.svg"] {
-        assert!(output.join(file).is_file(), "{file}");
-    }
-    for file in ["recipe.json", "history.json", "learning-curves.svg"] {
-        assert!(
-            output.join("runs/tutorial/vgg1").join(file).is_file(),
-            "{file}"
-        );
-    }
+    let kept = ["recipe.json", "history.json", "learning-curves.svg"];
+    assert_files(&output.join("runs/tutorial/vgg1"), &kept);
 
     // Nothing is trained again, and the table is the same.
-    let (text, again) = compare(&["--only", "vgg1"]);
+    let (text, again) = compare("--only vgg1");
     assert!(text.contains("vgg1: there already"), "{text}");
     assert_eq!(again, table);
 
     // The row outlives its run.
-    std::fs::remove_dir_all(folder.path().join("compare-rehearsal-128/vgg1")).unwrap();
-    assert_eq!(compare(&["--collect"]).1, table);
+    fs::remove_dir_all(runs.join("vgg1")).unwrap();
+    assert_eq!(compare("--collect").1, table);
 
-    let unknown = host_trainer(&["compare", "--only", "vgg9"])
-        .output()
-        .unwrap();
-    let error = String::from_utf8_lossy(&unknown.stderr);
-    assert!(
-        error.contains("vgg9") && error.contains("vgg3-full"),
-        "{error}"
-    );
+    let unknown = "there is no row vgg9: the rows are vgg1, vgg2, ";
+    assert_fails(&mut host_trainer("compare --only vgg9"), unknown);
 }
 
 #[test]
 fn the_committed_model_knows_a_deer_of_any_size() {
-    let repository = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let output = host_trainer(&["predict", "--json"])
-        .args(["data/samples/deer.png", "data/samples/deer-320x256.jpg"])
-        .current_dir(repository)
-        .output()
-        .unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{error}");
-    let predictions: Vec<serde_json::Value> = serde_json::Deserializer::from_slice(&output.stdout)
+    let pictures = "data/samples/deer.png data/samples/deer-320x256.jpg";
+    let output = success(&mut host_trainer(&format!("predict --json {pictures}")));
+    let predictions: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&output)
         .into_iter()
-        .map(Result::unwrap)
         .collect();
+    let predictions = predictions.unwrap();
     assert_eq!(predictions.len(), 2);
     for prediction in predictions {
-        assert_eq!(prediction["class"], 4, "{prediction}");
-        assert_eq!(prediction["label"], "deer", "{prediction}");
-        assert_eq!(prediction["float_class"], 4, "{prediction}");
+        let named = ["class", "label", "float_class"].map(|key| &prediction[key]);
+        assert_eq!(
+            named,
+            [&json!(4), &json!("deer"), &json!(4)],
+            "{prediction}"
+        );
     }
 }
 
@@ -267,10 +247,10 @@ fn a_model_of_any_shape_is_inspected_and_asked() {
     let folder = tempfile::tempdir().unwrap();
     let blob = folder.path().join("wide.blob");
     let mut content = wide_grey_blob();
-    std::fs::write(&blob, &content).unwrap();
-    let path = blob.to_str().unwrap();
+    fs::write(&blob, &content).unwrap();
+    let sample = "data/samples/deer.png";
 
-    let text = String::from_utf8(run(&["inspect", path]).stdout).unwrap();
+    let text = success(host_trainer("inspect").arg(&blob));
     // However wide the columns are.
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
@@ -284,32 +264,28 @@ fn a_model_of_any_shape_is_inspected_and_asked() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
-    let output = run(&["inspect", path, "--plan", "49152", "--core", "rv32imac"]);
-    assert!(String::from_utf8(output.stdout).unwrap().contains("direct"));
+    let plan = success(host_trainer("inspect --plan 49152 --core rv32imac").arg(&blob));
+    assert!(plan.contains("direct"), "{plan}");
 
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/samples/deer.png");
-    let output = run(&["predict", "--json", "--blob", path, sample]);
-    let prediction: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let output = success(host_trainer(&format!("predict --json {sample} --blob")).arg(&blob));
+    let prediction: Value = serde_json::from_str(&output).unwrap();
     assert_eq!(prediction["probabilities"].as_array().unwrap().len(), 2);
     assert!(prediction.get("float_class").is_none(), "{prediction}");
 
     let report = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/models/vgg3-full.json");
-    std::fs::copy(report, folder.path().join("wide.json")).unwrap();
-    let output = host_trainer(&["predict", "--blob", path, sample])
-        .output()
-        .unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(error.contains("wide.json reports on the blob with CRC-32"), "{error}");
+    fs::copy(report, folder.path().join("wide.json")).unwrap();
+    let mut predict = host_trainer(&format!("predict {sample} --blob"));
+    assert_fails(predict.arg(&blob), "wide.json reports on the blob with CRC-32");
 
     // The last pixels of the known answer's picture lie in front of the extension.
     let end = content.len() - 3;
     content[end - 100..end].fill(0);
     repair_crc(&mut content);
-    std::fs::write(&blob, &content).unwrap();
-    let output = host_trainer(&["inspect", path]).output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(error.contains("the known answer does not hold"), "{error}");
+    fs::write(&blob, &content).unwrap();
+    assert_fails(
+        host_trainer("inspect").arg(&blob),
+        "the known answer does not hold",
+    );
 }
 
 /// The blob of a made-up network for grey pictures of 24×16 pixels.
@@ -332,7 +308,7 @@ fn wide_grey_blob() -> Vec<u8> {
         zero_point: -10,
     };
     let convolution = Convolution::same_3x3(2, epilogue(true, activations));
-    let network = Network {
+    let network = Content {
         name: "wide",
         labels: vec!["day".to_owned(), "night".to_owned()],
         input: Shape::new(16, 24, 1),
@@ -370,41 +346,36 @@ fn wide_grey_blob() -> Vec<u8> {
     encode(&network).unwrap().to_vec()
 }
 
-/// Every weight of a run's network, to the bit.
-fn weights(run: &Path) -> Vec<u32> {
-    struct Bits(Vec<u32>);
-    impl ModuleVisitor for Bits {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            self.0
-                .extend(to_vec(parameter.val()).into_iter().map(f32::to_bits));
-        }
-    }
-    let mut bits = Bits(Vec::new());
-    network(run).visit(&mut bits);
-    bits.0
-}
-
-/// A run's network with its best weights.
-fn network(run: &Path) -> network::Network {
+/// The best weights of a run.
+fn network(run: &Path) -> Network {
     let run = Run::at(run);
     let recipe = run.recipe().unwrap();
     let dataset = run.dataset(&recipe).unwrap();
     load_weights(&recipe, &dataset, None, &run.weights_file(), &Device::flex()).unwrap()
 }
 
+/// Every weight of a network, to the bit.
+fn weights(network: &Network) -> Vec<u32> {
+    struct Bits(Vec<u32>);
+    impl ModuleVisitor for Bits {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            let weights = to_vec(parameter.val()).into_iter();
+            self.0.extend(weights.map(f32::to_bits));
+        }
+    }
+    let mut bits = Bits(Vec::new());
+    network.visit(&mut bits);
+    bits.0
+}
+
 #[test]
 fn the_monitor_is_a_command_too() {
-    let output = host_trainer(&["monitor", "/dev/ttyNOSUCH7", "--plain"])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        error.starts_with("error: /dev/ttyNOSUCH7: there is no such port"),
-        "{error}"
+    let mut missing = host_trainer("monitor /dev/ttyNOSUCH7 --plain");
+    assert_fails(
+        &mut missing,
+        "error: /dev/ttyNOSUCH7: there is no such port",
     );
-    let help = run(&["monitor", "--help"]);
-    let help = String::from_utf8(help.stdout).unwrap();
+    let help = success(&mut host_trainer("monitor --help"));
     assert!(
         help.contains("  host-trainer monitor /dev/ttyACM0 "),
         "{help}"

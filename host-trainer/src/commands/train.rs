@@ -47,7 +47,7 @@ pub struct Place {
     /// What computes.
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
-    /// Plain lines instead of the terminal interface.
+    /// Plain lines instead of a progress bar.
     #[arg(long)]
     pub plain: bool,
 }

@@ -1,13 +1,11 @@
-//! A table's accuracies as bars.
-
-use std::path::Path;
+//! A table's accuracies as bars: for each row the tutorial's accuracy, ours in float, ours in int8.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{Row, Table};
-use crate::report::canvas::{DrawingResult, FONT, Figure, ReportError, SMALL_TEXT, TEXT, save};
+use crate::report::canvas::{BLUE, DrawingResult, FONT, Figure, ORANGE, SMALL_TEXT, TEXT, text};
 
 /// Width of the picture, and where bars begin and end, in pixels.
 const WIDTH: i32 = 960;
@@ -20,140 +18,80 @@ const TOP: i32 = 100;
 /// Room for the axis below the last row.
 const BOTTOM: i32 = 50;
 
-const TUTORIAL: RGBColor = RGBColor(150, 150, 150);
-const FLOAT: RGBColor = RGBColor(31, 119, 180);
-const INT8: RGBColor = RGBColor(255, 127, 14);
+const GREY: RGBColor = RGBColor(150, 150, 150);
+/// What the colours mean.
+const LEGEND: [(&str, RGBColor); 3] = [
+    ("tutorial", GREY),
+    ("ours, float", BLUE),
+    ("ours, int8", ORANGE),
+];
 
-/// Draws a group of bars for each row: the tutorial's accuracy, ours in float, ours in int8.
-pub fn chart(table: &Table, png: &Path, svg: &Path) -> Result<(), ReportError> {
-    save(&Chart { table }, png, svg)
+/// The bars of a row: how long in percent, in which colour; `None` stands where ours are missing.
+fn bars(row: &Row) -> Vec<Option<(f64, RGBColor)>> {
+    let tutorial = row.tutorial.map(|tutorial| Some((tutorial.accuracy, GREY)));
+    let ours = match row.measured {
+        Some(ours) => vec![
+            Some((ours.float_top1, BLUE)),
+            Some((ours.int8_top1, ORANGE)),
+        ],
+        None => vec![None],
+    };
+    tutorial.into_iter().chain(ours).collect()
 }
 
-struct Chart<'a> {
-    table: &'a Table,
-}
-
-/// The bars of a row: what, how long in percent, in which colour.
-fn bars(row: &Row) -> Vec<(f64, RGBColor)> {
-    let tutorial = row.tutorial.map(|tutorial| (tutorial.accuracy, TUTORIAL));
-    let ours = row
-        .measured
-        .map(|ours| [(ours.float_top1, FLOAT), (ours.int8_top1, INT8)]);
-    tutorial
-        .into_iter()
-        .chain(ours.into_iter().flatten())
-        .collect()
-}
-
-/// Bars that a row has room for: one for "missing" too.
-fn room(row: &Row) -> i32 {
-    let missing = i32::from(row.measured.is_none());
-    bars(row).len() as i32 + missing
-}
-
-fn x(percent: f64) -> i32 {
-    LEFT + (percent / 100.0 * f64::from(RIGHT - LEFT)).round() as i32
-}
-
-fn text(size: u32, horizontal: HPos) -> TextStyle<'static> {
-    (FONT, size)
-        .into_font()
-        .color(&BLACK)
-        .pos(Pos::new(horizontal, VPos::Center))
-}
-
-impl Chart<'_> {
-    fn axis<DB: DrawingBackend>(
-        &self,
-        area: &DrawingArea<DB, Shift>,
-        bottom: i32,
-    ) -> DrawingResult<DB> {
-        for percent in (0..=100).step_by(10) {
-            let x = x(f64::from(percent));
-            let line = PathElement::new([(x, TOP - 8), (x, bottom)], BLACK.mix(0.12));
-            area.draw(&line)?;
-            area.draw_text(
-                &percent.to_string(),
-                &text(TEXT, HPos::Center),
-                (x, bottom + 14),
-            )?;
-        }
-        let middle = x(50.0);
-        area.draw_text(
-            "accuracy on the test images (%)",
-            &text(TEXT, HPos::Center),
-            (middle, bottom + 36),
-        )
+impl Figure for Table {
+    fn size(&self) -> (u32, u32) {
+        let heights = self
+            .rows
+            .iter()
+            .map(|row| BAR * bars(row).len() as i32 + GAP);
+        (WIDTH as u32, (TOP + heights.sum::<i32>() + BOTTOM) as u32)
     }
 
-    fn legend<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB> {
-        let with_tutorial = self.table.rows.iter().any(|row| row.tutorial.is_some());
-        let entries = [
-            ("tutorial", TUTORIAL),
-            ("ours, float", FLOAT),
-            ("ours, int8", INT8),
-        ];
-        let shown = entries.iter().skip(usize::from(!with_tutorial));
-        for (index, (name, colour)) in shown.enumerate() {
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB> {
+        let x = |percent: f64| LEFT + (percent / 100.0 * f64::from(RIGHT - LEFT)).round() as i32;
+        let centred = text(TEXT, HPos::Center);
+        let right_of = text(SMALL_TEXT, HPos::Left);
+        let bottom = self.size().1 as i32 - BOTTOM;
+
+        let title = (FONT, 24, FontStyle::Bold).into_font().color(&BLACK);
+        let title = title.pos(Pos::new(HPos::Center, VPos::Center));
+        area.draw_text(&self.title, &title, (WIDTH / 2, 30))?;
+        for percent in (0..=100).step_by(10) {
+            let x = x(f64::from(percent));
+            let line = [(x, TOP - 8), (x, bottom)];
+            area.draw(&PathElement::new(line, BLACK.mix(0.12)))?;
+            area.draw_text(&percent.to_string(), &centred, (x, bottom + 14))?;
+        }
+        let axis = "accuracy on the test images (%)";
+        area.draw_text(axis, &centred, (x(50.0), bottom + 36))?;
+        let meanings = LEGEND.iter().skip(usize::from(!self.has_tutorial()));
+        for (index, (name, colour)) in meanings.enumerate() {
             let left = LEFT + 150 * index as i32;
             let swatch = [(left, 62), (left + 22, 76)];
             area.draw(&Rectangle::new(swatch, colour.filled()))?;
             area.draw_text(name, &text(TEXT, HPos::Left), (left + 30, 69))?;
         }
-        Ok(())
-    }
 
-    fn row<DB: DrawingBackend>(
-        area: &DrawingArea<DB, Shift>,
-        row: &Row,
-        top: i32,
-    ) -> DrawingResult<DB> {
-        let middle = top + BAR * room(row) / 2;
-        area.draw_text(&row.name, &text(TEXT, HPos::Right), (LEFT - 12, middle))?;
-        let mut y = top;
-        for (percent, colour) in bars(row) {
-            let bar = [(LEFT, y), (x(percent), y + BAR - 1)];
-            area.draw(&Rectangle::new(bar, colour.filled()))?;
-            let label = (x(percent) + 6, y + BAR / 2);
-            area.draw_text(
-                &format!("{percent:.2}"),
-                &text(SMALL_TEXT, HPos::Left),
-                label,
-            )?;
-            y += BAR;
-        }
-        if row.measured.is_none() {
-            let label = (LEFT + 6, y + BAR / 2);
-            area.draw_text("ours: missing", &text(SMALL_TEXT, HPos::Left), label)?;
+        let mut y = TOP;
+        for row in &self.rows {
+            let bars = bars(row);
+            let middle = y + BAR * bars.len() as i32 / 2;
+            area.draw_text(&row.name, &text(TEXT, HPos::Right), (LEFT - 12, middle))?;
+            for bar in bars {
+                let (end, label) = match bar {
+                    Some((percent, colour)) => {
+                        let bar = [(LEFT, y), (x(percent), y + BAR - 1)];
+                        area.draw(&Rectangle::new(bar, colour.filled()))?;
+                        (x(percent), format!("{percent:.2}"))
+                    }
+                    None => (LEFT, "ours: missing".to_owned()),
+                };
+                area.draw_text(&label, &right_of, (end + 6, y + BAR / 2))?;
+                y += BAR;
+            }
+            y += GAP;
         }
         Ok(())
-    }
-}
-
-impl Figure for Chart<'_> {
-    fn size(&self) -> (u32, u32) {
-        let rows: i32 = self
-            .table
-            .rows
-            .iter()
-            .map(|row| BAR * room(row) + GAP)
-            .sum();
-        (WIDTH as u32, (TOP + rows + BOTTOM) as u32)
-    }
-
-    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB> {
-        area.fill(&WHITE)?;
-        let bottom = self.size().1 as i32 - BOTTOM;
-        let title = (FONT, 24, FontStyle::Bold).into_font().color(&BLACK);
-        let centre = title.pos(Pos::new(HPos::Center, VPos::Center));
-        area.draw_text(&self.table.title, &centre, (WIDTH / 2, 30))?;
-        self.axis(area, bottom)?;
-        self.legend(area)?;
-        let mut top = TOP;
-        for row in &self.table.rows {
-            Self::row(area, row, top)?;
-            top += BAR * room(row) + GAP;
-        }
-        area.present()
     }
 }

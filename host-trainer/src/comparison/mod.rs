@@ -1,27 +1,22 @@
 //! Tables that compare runs: what each step of the tutorial is worth, and what its author's further ideas are.
 
 mod chart;
-mod extensions;
-mod markdown;
-mod records;
+mod plans;
 #[cfg(test)]
 mod tests;
-mod tutorial;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::Recipe;
-use crate::report::ReportError;
 use crate::files::{self, FileError};
 use crate::model_files::ModelFiles;
+use crate::recipe::Recipe;
 use crate::report::model::ModelReport;
+use crate::report::{ReportError, canvas};
 use crate::run::Run;
 
-pub use extensions::extensions;
-pub use records::Records;
-pub use tutorial::tutorial;
+pub use plans::{extensions, tutorial};
 
 /// What a table compares: the runs are made or collected, then [`Plan::table`] puts their figures together.
 pub struct Plan {
@@ -142,10 +137,10 @@ impl From<&ModelReport> for Measured {
     }
 }
 
-/// A row's run was made by another recipe than the row's.
+/// A table could not be put together or written.
 #[derive(Debug, thiserror::Error)]
-pub enum CollectError {
-    /// The report that lies there is not this row's.
+pub enum ComparisonError {
+    /// The report of a row's run is that of another recipe than the row's.
     #[error(
         "{path} was made by another recipe than this row's: delete the run's folder and train it again"
     )]
@@ -153,9 +148,12 @@ pub enum CollectError {
         /// The report.
         path: PathBuf,
     },
-    /// A report is there but cannot be read.
+    /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The chart could not be drawn.
+    #[error(transparent)]
+    Chart(#[from] ReportError),
 }
 
 impl Entry {
@@ -168,19 +166,54 @@ impl Entry {
     }
 
     /// The report of the row's model; `None` if there is none.
-    pub fn report(&self, runs: &Path) -> Result<Option<ModelReport>, CollectError> {
+    pub fn report(&self, runs: &Path) -> Result<Option<ModelReport>, ComparisonError> {
         let files = self.files(runs);
         let Some(report) = files::read_json_if_present::<ModelReport>(&files.report())? else {
             return Ok(None);
         };
-        match &self.source {
-            Source::Run { recipe, .. } if **recipe != report.recipe => {
-                Err(CollectError::OtherRecipe {
-                    path: files.report(),
-                })
-            }
-            _ => Ok(Some(report)),
+        if let Source::Run { recipe, .. } = &self.source
+            && **recipe != report.recipe
+        {
+            return Err(ComparisonError::OtherRecipe {
+                path: files.report(),
+            });
         }
+        Ok(Some(report))
+    }
+}
+
+/// The table that lies in a folder, and the recipes of its rows: what is kept of runs, so that a row outlives its run's
+/// folder.
+pub struct Records {
+    table: Option<Table>,
+    runs: PathBuf,
+}
+
+impl Records {
+    /// Those of `plan`'s table in `folder`, which may not be there yet.
+    pub fn of(plan: &Plan, folder: &Path) -> Result<Self, FileError> {
+        Ok(Self {
+            table: files::read_json_if_present(&folder.join(plan.name).with_added_extension("json"))?,
+            runs: folder.join("runs").join(plan.name),
+        })
+    }
+
+    /// What is kept of a run.
+    pub fn run(&self, run: &str) -> Run {
+        Run::at(self.runs.join(run))
+    }
+
+    /// The figures that the table has for a row; `None` if there are none, or if they are of another recipe than the
+    /// row's.
+    pub fn measured(&self, entry: &Entry) -> Result<Option<Measured>, FileError> {
+        let Source::Run { run, recipe } = &entry.source else {
+            return Ok(None);
+        };
+        let kept: Option<Recipe> = files::read_json_if_present(&self.run(run).recipe_file())?;
+        let rows = self.table.iter().flat_map(|table| &table.rows);
+        Ok(rows
+            .filter(|row| row.name == entry.name && kept.as_ref() == Some(recipe))
+            .find_map(|row| row.measured))
     }
 }
 
@@ -194,9 +227,15 @@ impl Plan {
         runs: &Path,
         records: &Records,
         command: &str,
-    ) -> Result<Table, CollectError> {
+    ) -> Result<Table, ComparisonError> {
         let row = |entry: &Entry| {
             let report = entry.report(runs)?;
+            let again = match entry.source {
+                Source::Run { .. } => format!("{command} --only {}", entry.name),
+                Source::Model { .. } => report
+                    .as_ref()
+                    .map_or_else(String::new, |report| report.commands(&entry.files(runs))),
+            };
             let measured = match &report {
                 Some(report) => Some(Measured::from(report)),
                 None => records.measured(entry)?,
@@ -205,12 +244,7 @@ impl Plan {
                 name: entry.name.to_owned(),
                 about: entry.about.to_owned(),
                 tutorial: entry.tutorial,
-                command: match &entry.source {
-                    Source::Run { .. } => format!("{command} --only {}", entry.name),
-                    Source::Model { .. } => report
-                        .as_ref()
-                        .map_or_else(String::new, |report| report.commands(&entry.files(runs))),
-                },
+                command: again,
                 measured,
             })
         };
@@ -222,29 +256,123 @@ impl Plan {
                 .entries
                 .iter()
                 .map(row)
-                .collect::<Result<_, CollectError>>()?,
+                .collect::<Result<_, ComparisonError>>()?,
         })
     }
 }
 
-/// A table could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// As Markdown or JSON.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// As a chart.
-    #[error(transparent)]
-    Chart(#[from] ReportError),
-}
+/// Columns of a table in Markdown: two of text, the others of numbers.
+const COLUMNS: [&str; 11] = [
+    "row",
+    "what",
+    "validation, %",
+    "tutorial, %",
+    "float, %",
+    "int8, %",
+    "images",
+    "epochs",
+    "minutes",
+    "parameters",
+    "blob, bytes",
+];
+/// The column that only a table with rows of the tutorial's has.
+const TUTORIAL_COLUMN: usize = 3;
 
 impl Table {
     /// Writes the table as Markdown and JSON, and the chart as PNG and SVG, to `folder/name.*`; the names written.
-    pub fn write(&self, folder: &Path, name: &str) -> Result<Vec<PathBuf>, WriteError> {
-        let file = |extension: &str| folder.join(name).with_added_extension(extension);
-        files::write(&file("md"), self.markdown(name).as_bytes())?;
-        files::write_json(&file("json"), self)?;
-        chart::chart(self, &file("png"), &file("svg"))?;
-        Ok(["md", "json", "png", "svg"].map(file).to_vec())
+    pub fn write(&self, folder: &Path, name: &str) -> Result<Vec<PathBuf>, ComparisonError> {
+        let files =
+            ["md", "json", "png", "svg"].map(|kind| folder.join(name).with_added_extension(kind));
+        let [markdown, json, png, svg] = &files;
+        files::write(markdown, self.markdown(name).as_bytes())?;
+        files::write_json(json, self)?;
+        canvas::save(self, png, svg)?;
+        Ok(files.into())
+    }
+
+    /// Whether there is a row of the tutorial's.
+    fn has_tutorial(&self) -> bool {
+        self.rows.iter().any(|row| row.tutorial.is_some())
+    }
+
+    /// The table as Markdown; the chart beside it is `name.svg`, the runs' histories lie in `runs/`.
+    pub fn markdown(&self, name: &str) -> String {
+        let line = |mut cells: Vec<String>| {
+            if !self.has_tutorial() {
+                cells.remove(TUTORIAL_COLUMN);
+            }
+            format!("| {} |\n", cells.join(" | "))
+        };
+        let rule = (0..COLUMNS.len()).map(|column| if column < 2 { "---" } else { "---:" });
+        let mut text = format!(
+            "# {}\n\n{}\n\n![Chart]({name}.svg)\n\n",
+            self.title, self.about
+        );
+        text += &line(COLUMNS.map(str::to_owned).into());
+        text += &line(rule.map(str::to_owned).collect());
+        for row in &self.rows {
+            text += &line(row.cells().into());
+        }
+        if self.has_tutorial() {
+            text += &self.verdict();
+        }
+        text += &format!(
+            "\nThe time is that of the machine that trained the row. Each run's recipe, history and learning curves are in \
+             [runs](runs). To put the table together again from the runs that are there, and to make a row again:\n\n\
+             ```sh\n{}\n",
+            self.command
+        );
+        for row in self.rows.iter().filter(|row| !row.command.is_empty()) {
+            text += &format!("{}   # {}\n", row.command, row.name);
+        }
+        text + "```\n"
+    }
+
+    /// How many rows reach what the tutorial reports.
+    fn verdict(&self) -> String {
+        let rows = self.rows.iter();
+        let published: Vec<_> = rows
+            .filter_map(|row| Some((row.tutorial?, row.measured)))
+            .collect();
+        let reached = |accuracy: fn(Measured) -> f64| {
+            let rows = published.iter();
+            rows.filter(|(tutorial, ours)| {
+                ours.is_some_and(|ours| accuracy(ours) >= tutorial.accuracy)
+            })
+            .count()
+        };
+        format!(
+            "\nAt or above the tutorial's accuracy: {} of {} rows in float, {} in int8.\n",
+            reached(|ours| ours.float_top1),
+            published.len(),
+            reached(|ours| ours.int8_top1)
+        )
+    }
+}
+
+impl Row {
+    /// What stands in the [`COLUMNS`].
+    fn cells(&self) -> [String; 11] {
+        let none = || "–".to_owned();
+        let tutorial = self.tutorial.map_or_else(none, |tutorial| {
+            format!("{:.2} ({} epochs)", tutorial.accuracy, tutorial.epochs)
+        });
+        let figure = |absent: &str, show: fn(Measured) -> String| {
+            self.measured.map_or_else(|| absent.to_owned(), show)
+        };
+        let validation = self.measured.and_then(|ours| ours.validation_accuracy);
+        [
+            self.name.clone(),
+            self.about.clone(),
+            validation.map_or_else(none, |accuracy| format!("{accuracy:.2}")),
+            tutorial,
+            figure("missing", |ours| format!("{:.2}", ours.float_top1)),
+            figure("missing", |ours| format!("{:.2}", ours.int8_top1)),
+            figure("–", |ours| ours.train_images.to_string()),
+            figure("–", |ours| ours.epochs.to_string()),
+            figure("–", |ours| format!("{:.1}", ours.seconds / 60.0)),
+            figure("–", |ours| ours.parameters.to_string()),
+            figure("–", |ours| ours.blob_bytes.to_string()),
+        ]
     }
 }

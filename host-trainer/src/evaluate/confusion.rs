@@ -19,9 +19,8 @@ pub(super) fn confusion(
 
 /// Images on the diagonal: those that were classified correctly.
 pub fn correct(matrix: &ConfusionMatrix) -> usize {
-    (0..matrix.len())
-        .map(|class| matrix[class][class] as usize)
-        .sum()
+    let diagonal = (0..matrix.len()).map(|class| matrix[class][class] as usize);
+    diagonal.sum()
 }
 
 /// The part of the images of class `truth` that is taken for class `predicted`, in percent; 0 if there is no image.
@@ -47,14 +46,17 @@ mod tests {
 
     #[test]
     fn recall_goes_by_rows_and_precision_by_columns() {
-        let pairs = [(0, 0), (0, 0), (0, 0), (0, 1), (1, 1), (1, 2)];
-        let matrix = confusion(3, pairs);
+        let matrix = confusion(3, [(0, 0), (0, 0), (0, 0), (0, 1), (1, 1), (1, 2)]);
         assert_eq!(matrix, [[3, 1, 0], [0, 1, 1], [0, 0, 0]]);
         assert_eq!(correct(&matrix), 4);
-        let recalls: Vec<f64> = (0..3).map(|class| recall(&matrix, class)).collect();
-        let precisions: Vec<f64> = (0..3).map(|class| precision(&matrix, class)).collect();
-        assert_eq!(recalls, [75.0, 50.0, 0.0]);
-        assert_eq!(precisions, [100.0, 50.0, 0.0]);
+        assert_eq!(
+            [0, 1, 2].map(|class| recall(&matrix, class)),
+            [75.0, 50.0, 0.0]
+        );
+        assert_eq!(
+            [0, 1, 2].map(|class| precision(&matrix, class)),
+            [100.0, 50.0, 0.0]
+        );
         assert_eq!(share(&matrix, 0, 1), 25.0);
     }
 }

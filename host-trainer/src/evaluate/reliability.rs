@@ -17,7 +17,7 @@ pub struct Reliability {
 }
 
 /// The images whose predicted class has a probability in one interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConfidenceBin {
     /// Images in the bin.
     pub images: usize,
@@ -30,34 +30,25 @@ pub struct ConfidenceBin {
 impl Reliability {
     /// Of predictions, each with the probability of its class, 0 to 1, and whether it is right.
     pub fn of(predictions: impl IntoIterator<Item = (f64, bool)>) -> Self {
-        #[derive(Clone, Copy, Default)]
-        struct Sums {
-            images: usize,
-            probability: f64,
-            correct: usize,
-        }
-        let mut sums = [Sums::default(); BINS];
+        let mut bins = vec![ConfidenceBin::default(); BINS];
+        let mut images = 0;
         for (probability, correct) in predictions {
-            let bin = &mut sums[((probability * BINS as f64) as usize).min(BINS - 1)];
+            let bin = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
             bin.images += 1;
-            bin.probability += probability;
-            bin.correct += usize::from(correct);
+            bin.confidence += probability;
+            bin.accuracy += f64::from(u8::from(correct));
+            images += 1;
         }
-        let bins: Vec<ConfidenceBin> = sums
-            .iter()
-            .filter(|bin| bin.images > 0)
-            .map(|bin| ConfidenceBin {
-                images: bin.images,
-                confidence: 100.0 * bin.probability / bin.images as f64,
-                accuracy: super::percent(bin.correct, bin.images),
-            })
-            .collect();
-        let distances = bins
-            .iter()
-            .map(|bin| bin.images as f64 * (bin.confidence - bin.accuracy).abs());
-        let images: usize = bins.iter().map(|bin| bin.images).sum();
+        bins.retain(|bin| bin.images > 0);
+        let mut distances = 0.0;
+        for bin in &mut bins {
+            // What were sums become percentages.
+            bin.confidence = 100.0 * bin.confidence / bin.images as f64;
+            bin.accuracy = 100.0 * bin.accuracy / bin.images as f64;
+            distances += bin.images as f64 * (bin.confidence - bin.accuracy).abs();
+        }
         Self {
-            error: distances.sum::<f64>() / images.max(1) as f64,
+            error: distances / images.max(1) as f64,
             bins,
         }
     }
@@ -68,26 +59,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_that_is_right_as_often_as_it_says_has_no_error() {
-        let predictions = (0..1000).map(|index| (0.75, index % 4 != 0));
-        let reliability = Reliability::of(predictions);
-        assert!(reliability.error.abs() < 1e-9, "{reliability:?}");
-        assert_eq!(reliability.bins.len(), 1);
-    }
-
-    #[test]
     fn the_error_weighs_bins_by_their_images() {
         // Three images at 95 % of which all are right, one at 55 % that is wrong: (3 · 5 + 1 · 55) / 4.
-        let predictions = [(0.95, true), (0.55, false), (0.95, true), (0.95, true)];
-        let reliability = Reliability::of(predictions);
-        assert!((reliability.error - 17.5).abs() < 1e-9, "{reliability:?}");
-        let bins: Vec<_> = reliability.bins.iter().map(|bin| bin.images).collect();
-        assert_eq!(bins, [1, 3]);
-    }
-
-    #[test]
-    fn certainty_is_in_the_last_bin() {
-        assert_eq!(Reliability::of([(1.0, true)]).error, 0.0);
-        assert_eq!(Reliability::of([]), Reliability::default());
+        let wrong_once = vec![(0.95, true), (0.55, false), (0.95, true), (0.95, true)];
+        // Right as often as it says.
+        let honest: Vec<_> = (0..1000).map(|index| (0.75, index % 4 != 0)).collect();
+        for (predictions, error, images) in [
+            (wrong_once, 17.5, vec![1, 3]),
+            (honest, 0.0, vec![1000]),
+            // Certainty is in the last bin.
+            (vec![(1.0, true), (0.9, false)], 45.0, vec![2]),
+            (vec![], 0.0, vec![]),
+        ] {
+            let reliability = Reliability::of(predictions);
+            assert!((reliability.error - error).abs() < 1e-9, "{reliability:?}");
+            let bins = reliability.bins.iter().map(|bin| bin.images);
+            assert!(bins.eq(images), "{reliability:?}");
+        }
     }
 }

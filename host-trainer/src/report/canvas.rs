@@ -1,13 +1,13 @@
-//! What all pictures share: the font, the errors, the text styles, the ways to write them.
+//! What all pictures share: the font, the colours, the curves with their legend, the errors, the ways to write them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use plotters::coord::Shift;
-use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
-use plotters::prelude::{BitMapBackend, DrawingBackend, SVGBackend};
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontStyle, IntoFont, RGBColor, TextStyle, register_font};
 
 /// The name under which the font is registered; in an SVG, whatever the viewer takes for it.
 pub const FONT: &str = "sans-serif";
@@ -18,6 +18,11 @@ pub const SMALL_TEXT: u32 = 14;
 pub const TEXT: u32 = 16;
 pub const LARGE_TEXT: u32 = 18;
 
+/// Of the training and of the float network.
+pub const BLUE: RGBColor = RGBColor(31, 119, 180);
+/// Of the validation and of the integer network.
+pub const ORANGE: RGBColor = RGBColor(255, 127, 14);
+
 /// What drawing ends with.
 pub type DrawingResult<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
@@ -26,34 +31,45 @@ pub trait Figure {
     /// Width and height in pixels.
     fn size(&self) -> (u32, u32);
 
-    /// Draws it on an area of that size.
+    /// Draws it on a white area of that size.
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB>;
 }
 
 /// Writes a picture as PNG and as SVG.
 pub fn save(figure: &impl Figure, png: &Path, svg: &Path) -> Result<(), ReportError> {
     save_png(figure, png)?;
-    figure
-        .draw(&SVGBackend::new(svg, figure.size()).into_drawing_area())
-        .map_err(ReportError::at(svg))
+    draw(figure, SVGBackend::new(svg, figure.size())).map_err(ReportError::at(svg))
 }
 
 /// Writes a picture as PNG.
 pub fn save_png(figure: &impl Figure, png: &Path) -> Result<(), ReportError> {
-    register_fonts();
-    figure
-        .draw(&BitMapBackend::new(png, figure.size()).into_drawing_area())
-        .map_err(ReportError::at(png))
+    draw(figure, BitMapBackend::new(png, figure.size())).map_err(ReportError::at(png))
 }
 
 /// A picture as the text of an SVG.
 pub fn to_svg(figure: &impl Figure) -> String {
-    register_fonts();
     let mut text = String::new();
-    figure
-        .draw(&SVGBackend::with_string(&mut text, figure.size()).into_drawing_area())
+    draw(figure, SVGBackend::with_string(&mut text, figure.size()))
         .expect("nothing can fail where nothing is written");
     text
+}
+
+fn draw<DB: DrawingBackend>(figure: &impl Figure, backend: DB) -> DrawingResult<DB> {
+    static FONTS: Once = Once::new();
+    FONTS.call_once(|| {
+        let (regular, bold) = (dejavu::sans::regular(), dejavu::sans::bold());
+        for (style, font) in [(FontStyle::Normal, regular), (FontStyle::Bold, bold)] {
+            let registered = register_font(FONT, style, font);
+            assert!(
+                registered.is_ok(),
+                "the font is a constant that the tests use"
+            );
+        }
+    });
+    let area = backend.into_drawing_area();
+    area.fill(&WHITE)?;
+    figure.draw(&area)?;
+    area.present()
 }
 
 /// A picture could not be drawn or written.
@@ -68,39 +84,52 @@ pub struct ReportError {
 
 impl ReportError {
     /// For `map_err`: an error while drawing the picture at `path`.
-    pub(super) fn at<E>(path: &Path) -> impl FnOnce(DrawingAreaErrorKind<E>) -> Self
-    where
-        E: std::error::Error + Send + Sync,
-    {
-        move |error| Self {
+    fn at<E: ToString>(path: &Path) -> impl FnOnce(E) -> Self {
+        |error| Self {
             path: path.to_path_buf(),
             reason: error.to_string(),
         }
     }
 }
 
-/// Makes [`FONT`] known to plotters. To be called before anything is drawn.
-pub(super) fn register_fonts() {
-    static REGISTERED: Once = Once::new();
-    REGISTERED.call_once(|| {
-        let fonts = [
-            (FontStyle::Normal, dejavu::sans::regular()),
-            (FontStyle::Bold, dejavu::sans::bold()),
-        ];
-        for (style, font) in fonts {
-            let registered = register_font(FONT, style, font);
-            assert!(
-                registered.is_ok(),
-                "the font is a constant that the tests use"
-            );
-        }
-    });
+/// Black text whose anchor is at half its height, and at its left end, its centre or its right end.
+pub fn text(size: u32, anchor: HPos) -> TextStyle<'static> {
+    let style = (FONT, size).into_font().color(&BLACK);
+    style.pos(Pos::new(anchor, VPos::Center))
 }
 
-/// Text whose anchor is its centre.
-pub(super) fn centred(size: u32, colour: &RGBColor) -> TextStyle<'static> {
-    (FONT, size)
-        .into_font()
-        .color(&colour.to_rgba())
-        .pos(Pos::new(HPos::Center, VPos::Center))
+/// Points that a line joins.
+pub struct Curve<X> {
+    /// In the legend.
+    pub name: String,
+    pub colour: RGBColor,
+    pub points: Vec<(X, f64)>,
+    /// Radius of the dots at the points, in pixels.
+    pub dots: u32,
+}
+
+/// Draws curves into a chart, and their legend in letters of `text_size`.
+pub fn draw_curves<'a, DB: DrawingBackend + 'a, X: Ranged<ValueType: Clone + 'static>>(
+    chart: &mut ChartContext<'a, DB, Cartesian2d<X, RangedCoordf64>>,
+    curves: Vec<Curve<X::ValueType>>,
+    legend: SeriesLabelPosition,
+    text_size: u32,
+) -> DrawingResult<DB> {
+    for curve in curves {
+        let colour = curve.colour;
+        let line = LineSeries::new(curve.points, colour.filled().stroke_width(2));
+        chart
+            .draw_series(line.point_size(curve.dots))?
+            .label(curve.name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 24, y)], colour.stroke_width(3)));
+    }
+    chart
+        .configure_series_labels()
+        .position(legend)
+        .legend_area_size(32)
+        .margin(text_size - 4)
+        .label_font((FONT, text_size))
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.3))
+        .draw()
 }

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
 
-use super::canvas::{DrawingResult, Figure, LARGE_TEXT, ReportError, TEXT, centred, save};
+use super::canvas::{DrawingResult, Figure, LARGE_TEXT, ReportError, TEXT, save, text};
 
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (960, 930);
@@ -30,11 +31,11 @@ pub fn confusion_matrix(
     png: &Path,
     svg: &Path,
 ) -> Result<(), ReportError> {
-    let square = matrix.len() == labels.len() && matrix.iter().all(|row| row.len() == labels.len());
+    let count = labels.len();
+    let square = matrix.len() == count && matrix.iter().all(|row| row.len() == count);
     assert!(
         square,
-        "a confusion matrix of {} classes has as many rows and columns",
-        labels.len()
+        "a confusion matrix of {count} classes has as many rows and columns"
     );
     save(&Matrix { matrix, labels }, png, svg)
 }
@@ -50,71 +51,35 @@ impl Figure for Matrix<'_> {
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB> {
-        let labels = self.labels;
-        area.fill(&WHITE)?;
-        draw_names(labels, area)?;
+        // Where row or column `index` begins, and its middle, from the origin.
+        let edge = |index: usize| (index as i32 * SIDE) / self.labels.len() as i32;
+        let middle = |index: usize| (edge(index) + edge(index + 1)) / 2;
+        let (left, top) = ORIGIN;
+
+        let title = text(20, HPos::Center);
+        let upwards = title.transform(FontTransform::Rotate270);
+        area.draw_text("predicted class", &title, (left + SIDE / 2, 30))?;
+        area.draw_text("true class", &upwards, (22, top + SIDE / 2))?;
+        let name = text(TEXT, HPos::Center);
+        for (index, label) in self.labels.iter().enumerate() {
+            area.draw_text(label, &name, (left + middle(index), top - 18))?;
+            area.draw_text(label, &name, (left - 52, top + middle(index)))?;
+        }
         for (truth, row) in self.matrix.iter().enumerate() {
             let images: u32 = row.iter().sum();
             for (predicted, &count) in row.iter().enumerate() {
-                let share = f64::from(count) / f64::from(images.max(1));
-                draw_cell(
-                    area,
-                    [predicted, truth].map(|index| edges(index, labels.len())),
-                    count,
-                    share,
-                )?;
+                // The square root keeps small confusions visible beside the diagonal.
+                let shade = (f64::from(count) / f64::from(images.max(1))).sqrt();
+                let corner = |end| (left + edge(predicted + end), top + edge(truth + end));
+                let cell = [corner(0), corner(1)];
+                area.draw(&Rectangle::new(cell, FULL.mix(shade).filled()))?;
+                let style = text(LARGE_TEXT, HPos::Center);
+                let style = style.color(if shade > 0.5 { &WHITE } else { &BLACK });
+                let centre = (left + middle(predicted), top + middle(truth));
+                area.draw_text(&count.to_string(), &style, centre)?;
             }
         }
-        let border = [ORIGIN, (ORIGIN.0 + SIDE, ORIGIN.1 + SIDE)];
-        area.draw(&Rectangle::new(border, BLACK.mix(0.5)))?;
-        area.present()
+        let border = [ORIGIN, (left + SIDE, top + SIDE)];
+        area.draw(&Rectangle::new(border, BLACK.mix(0.5)))
     }
-}
-
-/// Titles of the axes, and the classes along them.
-fn draw_names<DB: DrawingBackend>(
-    labels: &[&str],
-    area: &DrawingArea<DB, Shift>,
-) -> DrawingResult<DB> {
-    let title = centred(20, &BLACK);
-    area.draw_text("predicted class", &title, (ORIGIN.0 + SIDE / 2, 30))?;
-    area.draw_text(
-        "true class",
-        &title.transform(FontTransform::Rotate270),
-        (22, ORIGIN.1 + SIDE / 2),
-    )?;
-    let name = centred(TEXT, &BLACK);
-    for (index, label) in labels.iter().enumerate() {
-        let [low, high] = edges(index, labels.len());
-        area.draw_text(label, &name, (ORIGIN.0 + (low + high) / 2, ORIGIN.1 - 18))?;
-        area.draw_text(label, &name, (ORIGIN.0 - 52, ORIGIN.1 + (low + high) / 2))?;
-    }
-    Ok(())
-}
-
-/// `columns` and `rows` are the cell's edges, relative to [`ORIGIN`].
-fn draw_cell<DB: DrawingBackend>(
-    area: &DrawingArea<DB, Shift>,
-    [columns, rows]: [[i32; 2]; 2],
-    count: u32,
-    share: f64,
-) -> DrawingResult<DB> {
-    let corner = |end: usize| (ORIGIN.0 + columns[end], ORIGIN.1 + rows[end]);
-    // The square root keeps small confusions visible beside the diagonal.
-    let shade = share.sqrt();
-    area.draw(&Rectangle::new(
-        [corner(0), corner(1)],
-        FULL.mix(shade).filled(),
-    ))?;
-    let centre = (
-        ORIGIN.0 + (columns[0] + columns[1]) / 2,
-        ORIGIN.1 + (rows[0] + rows[1]) / 2,
-    );
-    let text = centred(LARGE_TEXT, if shade > 0.5 { &WHITE } else { &BLACK });
-    area.draw_text(&count.to_string(), &text, centre)
-}
-
-/// First and last pixel of row or column `index` of `count`.
-fn edges(index: usize, count: usize) -> [i32; 2] {
-    [index, index + 1].map(|edge| (edge as i32 * SIDE) / count as i32)
 }

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-
-use super::canvas::{DrawingResult, Figure, LARGE_TEXT, ReportError, centred, save_png};
+use plotters::style::text_anchor::HPos;
 use shared_model::Shape;
 
+use super::canvas::{DrawingResult, Figure, LARGE_TEXT, ReportError, save_png, text};
 use crate::dataset::{Dataset, Image};
 use crate::evaluate::Mistake;
 
@@ -82,53 +82,46 @@ pub fn mistakes(
 }
 
 impl Gallery<'_> {
-    /// Width and height of an enlarged image.
-    fn tile(&self) -> [i32; 2] {
-        [self.shape.width, self.shape.height].map(|side| self.enlargement * i32::from(side))
-    }
-
-    fn row_height(&self) -> i32 {
+    /// Width and height of an enlarged image, and the height of it with its caption, in pixels.
+    fn tile(&self) -> [i32; 3] {
         let lines = self.pictures.first().map_or(0, |(_, lines)| lines.len());
-        self.tile()[1] + LINE * lines as i32 + CAPTION_MARGIN
-    }
-
-    /// The image's pixels as squares.
-    fn enlarged(&self, image: &Image, left: i32, top: i32) -> Vec<Rectangle<(i32, i32)>> {
-        let side = self.enlargement;
-        let [_, width, channels] = self.shape.dimensions();
-        let squares = image.chunks_exact(channels).enumerate().map(|(index, pixel)| {
-            let x = left + (index % width) as i32 * side;
-            let y = top + (index / width) as i32 * side;
-            // A grey pixel has one channel.
-            let channel = |index: usize| pixel[index.min(channels - 1)];
-            let colour = RGBColor(channel(0), channel(1), channel(2));
-            Rectangle::new([(x, y), (x + side, y + side)], colour.filled())
-        });
-        squares.collect()
+        let [width, height] = [self.shape.width, self.shape.height].map(|side| self.enlargement * i32::from(side));
+        [width, height, height + LINE * lines as i32 + CAPTION_MARGIN]
     }
 }
 
 impl Figure for Gallery<'_> {
     fn size(&self) -> (u32, u32) {
+        let [image_width, _, height] = self.tile();
         let rows = self.pictures.len().div_ceil(self.columns) as i32;
-        let width = GAP + self.columns as i32 * (self.tile()[0] + GAP);
-        (width as u32, (GAP + rows * self.row_height()) as u32)
+        let width = GAP + self.columns as i32 * (image_width + GAP);
+        (width as u32, (GAP + rows * height) as u32)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB> {
-        area.fill(&WHITE)?;
-        let text = centred(LARGE_TEXT, &BLACK);
+        let [image_width, image_height, height] = self.tile();
+        let [_, width, channels] = self.shape.dimensions();
         for (index, (image, caption)) in self.pictures.iter().enumerate() {
-            let left = GAP + (index % self.columns) as i32 * (self.tile()[0] + GAP);
-            let top = GAP + (index / self.columns) as i32 * self.row_height();
-            for square in self.enlarged(image, left, top) {
-                area.draw(&square)?;
+            let left = GAP + (index % self.columns) as i32 * (image_width + GAP);
+            let top = GAP + (index / self.columns) as i32 * height;
+            for (index, pixel) in image.chunks_exact(channels).enumerate() {
+                let x = left + (index % width) as i32 * self.enlargement;
+                let y = top + (index / width) as i32 * self.enlargement;
+                let square = [(x, y), (x + self.enlargement, y + self.enlargement)];
+                // A grey pixel has one channel.
+                let channel = |index: usize| pixel[index.min(channels - 1)];
+                let colour = RGBColor(channel(0), channel(1), channel(2));
+                area.draw(&Rectangle::new(square, colour.filled()))?;
             }
             for (line, content) in caption.iter().enumerate() {
-                let y = top + self.tile()[1] + LINE * line as i32 + (LINE + CAPTION_MARGIN / 2) / 2;
-                area.draw_text(content, &text, (left + self.tile()[0] / 2, y))?;
+                let y = top + image_height + LINE * line as i32 + (LINE + CAPTION_MARGIN / 2) / 2;
+                area.draw_text(
+                    content,
+                    &text(LARGE_TEXT, HPos::Center),
+                    (left + image_width / 2, y),
+                )?;
             }
         }
-        area.present()
+        Ok(())
     }
 }

@@ -6,19 +6,18 @@ use std::path::Path;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::canvas::{DrawingResult, FONT, Figure, LARGE_TEXT, ReportError, TEXT, save};
+use super::canvas::{
+    BLUE, Curve, DrawingResult, FONT, Figure, LARGE_TEXT, ORANGE, ReportError, TEXT, draw_curves,
+    save,
+};
 use crate::history::{Epoch, History};
 
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (960, 960);
-const TRAINING: RGBColor = RGBColor(31, 119, 180);
-const VALIDATION: RGBColor = RGBColor(255, 127, 14);
 /// Up to so many epochs each gets a dot.
 const DOTTED_EPOCHS: usize = 60;
 
-/// Draws loss above accuracy, training in blue and validation (if there was any) in orange, as PNG and as SVG.
-///
-/// Figures that are not finite (a training that diverged) are left out.
+/// Writes [`LearningCurves`] in the size of a file, as PNG and as SVG.
 ///
 /// # Errors
 /// If a file cannot be written.
@@ -32,6 +31,8 @@ pub fn learning_curves(
 }
 
 /// Loss above accuracy, training in blue and validation (if there was any) in orange.
+///
+/// Figures that are not finite (a training that diverged) are left out.
 pub struct LearningCurves<'a> {
     /// What is drawn.
     pub history: &'a History,
@@ -71,7 +72,6 @@ impl Figure for LearningCurves<'_> {
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB> {
-        area.fill(&WHITE)?;
         let below = if self.title.is_empty() {
             area.clone()
         } else {
@@ -96,8 +96,7 @@ impl Figure for LearningCurves<'_> {
             legend: SeriesLabelPosition::LowerRight,
         };
         draw_panel(&self.history.epochs, loss, &upper)?;
-        draw_panel(&self.history.epochs, accuracy, &lower)?;
-        area.present()
+        draw_panel(&self.history.epochs, accuracy, &lower)
     }
 }
 
@@ -106,18 +105,29 @@ fn draw_panel<DB: DrawingBackend>(
     panel: Panel,
     area: &DrawingArea<DB, Shift>,
 ) -> DrawingResult<DB> {
-    let curves = [
-        ("training", TRAINING, panel.training),
-        ("validation", VALIDATION, panel.validation),
-    ]
-    .map(|(name, colour, figure)| (name, colour, points(epochs, figure)))
-    .into_iter()
-    .filter(|(_, _, points)| !points.is_empty())
-    .collect::<Vec<_>>();
+    let curve = |name: &str, colour, figure: fn(&Epoch) -> Option<f64>| {
+        let figures = epochs
+            .iter()
+            .map(|epoch| Some((epoch.epoch, figure(epoch)?)));
+        Curve {
+            name: name.to_owned(),
+            colour,
+            points: figures
+                .flatten()
+                .filter(|(_, figure)| figure.is_finite())
+                .collect(),
+            dots: if epochs.len() <= DOTTED_EPOCHS { 4 } else { 0 },
+        }
+    };
+    let mut curves = vec![
+        curve("training", BLUE, panel.training),
+        curve("validation", ORANGE, panel.validation),
+    ];
+    curves.retain(|curve| !curve.points.is_empty());
     let values = curves
         .iter()
-        .flat_map(|(_, _, points)| points)
-        .map(|&(_, value)| value);
+        .flat_map(|curve| &curve.points)
+        .map(|point| point.1);
     // A single epoch stands in the middle of its axis.
     let (first, last) = match epochs.last() {
         Some(last) if last.epoch > 1 => (1, last.epoch),
@@ -141,42 +151,16 @@ fn draw_panel<DB: DrawingBackend>(
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
         .draw()?;
-    for (name, colour, points) in curves {
-        let dots = if epochs.len() <= DOTTED_EPOCHS { 4 } else { 0 };
-        chart
-            .draw_series(LineSeries::new(points, colour.filled().stroke_width(2)).point_size(dots))?
-            .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 24, y)], colour.stroke_width(3)));
-    }
-    chart
-        .configure_series_labels()
-        .position(panel.legend)
-        .legend_area_size(32)
-        .margin(14)
-        .label_font((FONT, LARGE_TEXT))
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.3))
-        .draw()
-}
-
-/// The finite figures, each with its epoch.
-fn points(epochs: &[Epoch], figure: fn(&Epoch) -> Option<f64>) -> Vec<(usize, f64)> {
-    epochs
-        .iter()
-        .filter_map(|epoch| Some((epoch.epoch, figure(epoch)?)))
-        .filter(|(_, value)| value.is_finite())
-        .collect()
+    draw_curves(&mut chart, curves, panel.legend, LARGE_TEXT)
 }
 
 /// A range that holds all values with some room above and below; 0 to 1 if there are none.
-fn axis(values: impl Iterator<Item = f64>, least_span: f64) -> Range<f64> {
-    let extremes = values.fold(None, |extremes: Option<(f64, f64)>, value| {
-        let (low, high) = extremes.unwrap_or((value, value));
-        Some((low.min(value), high.max(value)))
-    });
-    let Some((low, high)) = extremes else {
+fn axis(values: impl Iterator<Item = f64> + Clone, least_span: f64) -> Range<f64> {
+    let low = values.clone().fold(f64::INFINITY, f64::min);
+    let high = values.fold(f64::NEG_INFINITY, f64::max);
+    if low > high {
         return 0.0..1.0;
-    };
+    }
     let room = (0.06 * (high - low)).max(0.5 * (least_span - (high - low)));
     low - room..high + room
 }
@@ -188,12 +172,8 @@ mod tests {
     #[test]
     fn the_axis_holds_every_value_with_room() {
         let range = axis([3.0, 1.0, 2.0].into_iter(), 0.2);
-        assert!(
-            range.start < 1.0 && range.end > 3.0 && range.end - range.start < 3.0,
-            "{range:?}"
-        );
-        let level = axis([70.0, 70.0].into_iter(), 5.0);
-        assert_eq!(level, 67.5..72.5);
+        assert_eq!(range, 0.88..3.12);
+        assert_eq!(axis([70.0, 70.0].into_iter(), 5.0), 67.5..72.5);
         assert_eq!(axis([].into_iter(), 5.0), 0.0..1.0);
     }
 }

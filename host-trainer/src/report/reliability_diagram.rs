@@ -3,11 +3,8 @@
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::canvas::{DrawingResult, FONT, Figure, TEXT};
+use super::canvas::{BLUE, Curve, DrawingResult, FONT, Figure, ORANGE, TEXT, draw_curves};
 use crate::evaluate::Reliability;
-
-const FLOAT: RGBColor = RGBColor(31, 119, 180);
-const INT8: RGBColor = RGBColor(255, 127, 14);
 
 /// Accuracy over confidence, of the float network and of the integer network, beside the diagonal on which a network
 /// is right as often as it says.
@@ -26,7 +23,6 @@ impl Figure for ReliabilityDiagram<'_> {
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB> {
-        area.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(area)
             .margin(12)
             .margin_right(28)
@@ -37,7 +33,6 @@ impl Figure for ReliabilityDiagram<'_> {
             .configure_mesh()
             .x_desc("probability of the named class (%)")
             .y_desc("named rightly (%)")
-            .axis_desc_style((FONT, TEXT))
             .label_style((FONT, TEXT))
             .x_labels(11)
             .y_labels(11)
@@ -46,32 +41,21 @@ impl Figure for ReliabilityDiagram<'_> {
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.12))
             .draw()?;
-        let diagonal =
-            DashedLineSeries::new([(0.0, 0.0), (100.0, 100.0)], 6, 5, BLACK.mix(0.5).into());
-        chart.draw_series(diagonal)?;
-        for (name, colour, reliability) in [("float", FLOAT, self.float), ("int8", INT8, self.int8)]
-        {
-            let points = reliability
-                .bins
-                .iter()
-                .map(|bin| (bin.confidence, bin.accuracy));
-            let style = colour.filled().stroke_width(2);
-            chart
-                .draw_series(LineSeries::new(points, style).point_size(4))?
-                .label(format!("{name}, error {:.1} points", reliability.error))
-                .legend(move |(x, y)| {
-                    PathElement::new([(x, y), (x + 24, y)], colour.stroke_width(3))
-                });
-        }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .legend_area_size(32)
-            .margin(12)
-            .label_font((FONT, TEXT))
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.3))
-            .draw()?;
-        area.present()
+        let ends = [(0.0, 0.0), (100.0, 100.0)];
+        chart.draw_series(DashedLineSeries::new(ends, 6, 5, BLACK.mix(0.5).into()))?;
+        let curve = |name, colour, reliability: &Reliability| {
+            let bins = reliability.bins.iter();
+            Curve {
+                name: format!("{name}, error {:.1} points", reliability.error),
+                colour,
+                points: bins.map(|bin| (bin.confidence, bin.accuracy)).collect(),
+                dots: 4,
+            }
+        };
+        let curves = vec![
+            curve("float", BLUE, self.float),
+            curve("int8", ORANGE, self.int8),
+        ];
+        draw_curves(&mut chart, curves, SeriesLabelPosition::UpperLeft, TEXT)
     }
 }

@@ -1,8 +1,7 @@
 //! The training loop.
 //!
 //! It is ours rather than burn-train's, because a run must be resumable to the bit and must average its weights:
-//! burn-train restores neither the random state nor what early stopping has seen, and knows no averaging. Its
-//! terminal interface is used all the same.
+//! burn-train restores neither the random state nor what early stopping has seen, and knows no averaging.
 
 mod average;
 pub mod batch;

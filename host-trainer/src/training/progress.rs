@@ -1,28 +1,36 @@
-//! What a person sees while a network trains: burn-train's terminal interface, or plain lines.
+//! What a person sees while a network trains: a line an epoch, and in a terminal a bar that fills with the epoch's images.
 
-use std::io::{IsTerminal, Write};
-use std::sync::Arc;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use burn::train::Interrupter;
-use burn::train::logger::TrainingProgressLogger;
-use burn::train::metric::{
-    MetricDefinition, MetricEntry, MetricId, NumericAttributes, NumericEntry, SerializedEntry,
-};
-use burn::train::renderer::tui::TuiMetricsRendererWrapper;
-use burn::train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
 
 use super::batch::EpochBatches;
 use super::step::Statistics;
 use crate::recipe::Recipe;
-use crate::history::{Epoch, History, Validation};
+use crate::history::{Epoch, History};
 
 /// How often a plain line reports inside an epoch.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
+/// Whether Ctrl-C was pressed in the training (a program has one at a time). Where this holds, it ends the program at once:
+/// after a training, and the second time.
+static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    flag::register_conditional_default(SIGINT, interrupted.clone())
+        .and_then(|_| flag::register(SIGINT, interrupted.clone()))
+        .expect("every system has this signal");
+    interrupted
+});
+
 /// Shows a run's progress.
 pub struct Progress {
-    view: View,
+    /// Hidden where there are lines in its place.
+    bar: ProgressBar,
     epochs: usize,
     images_an_epoch: usize,
     begin: Instant,
@@ -31,50 +39,23 @@ pub struct Progress {
     images_left: usize,
 }
 
-enum View {
-    Terminal {
-        renderer: Box<TuiMetricsRendererWrapper>,
-        interrupter: Interrupter,
-    },
-    Lines,
-    Silent,
-}
-
 impl Progress {
-    /// The terminal interface if standard output is a terminal, lines otherwise.
+    /// A bar if standard output is a terminal, lines otherwise.
     pub fn automatic() -> Self {
-        if !std::io::stdout().is_terminal() {
-            return Self::new(View::Lines);
-        }
-        let interrupter = Interrupter::new();
-        let mut renderer = Box::new(TuiMetricsRendererWrapper::new(interrupter.clone(), None));
-        for (name, unit, higher_is_better) in METRICS {
-            renderer.register_metric(MetricDefinition {
-                metric_id: MetricId::new(Arc::new(name.to_owned())),
-                name: Arc::new(name.to_owned()),
-                description: None,
-                attributes: NumericAttributes {
-                    unit: unit.map(str::to_owned),
-                    higher_is_better,
-                }
-                .into(),
-            });
-        }
-        Self::new(View::Terminal {
-            renderer,
-            interrupter,
-        })
+        Self::new(ProgressDrawTarget::stdout())
     }
 
     /// Plain lines, also in a terminal.
     pub fn lines() -> Self {
-        Self::new(View::Lines)
+        Self::new(ProgressDrawTarget::hidden())
     }
 
-    fn new(view: View) -> Self {
+    fn new(target: ProgressDrawTarget) -> Self {
+        let style = "{prefix} {wide_bar} {pos} of {len} images\n{msg}";
+        let style = ProgressStyle::with_template(style).expect("the template is a constant");
         let now = Instant::now();
         Self {
-            view,
+            bar: ProgressBar::with_draw_target(None, target).with_style(style),
             epochs: 0,
             images_an_epoch: 0,
             begin: now,
@@ -90,76 +71,47 @@ impl Progress {
         self.images_an_epoch = EpochBatches::count(images, batch) * batch;
         self.images_left = (recipe.epochs - epochs_done.min(recipe.epochs)) * self.images_an_epoch;
         self.begin = Instant::now();
-        if let View::Terminal { renderer, .. } = &mut self.view {
-            renderer.start(recipe.epochs, epochs_done + 1, None, None);
-        }
+        self.bar.set_length(self.images_an_epoch as u64);
+        INTERRUPTED.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn should_stop(&self) -> bool {
-        matches!(&self.view, View::Terminal { interrupter, .. } if interrupter.should_stop())
+        INTERRUPTED.load(Ordering::Relaxed)
     }
 
     pub(super) fn step_done(&mut self, epoch: usize, step: Statistics, images_in_epoch: usize) {
         self.images += step.images;
         self.images_left -= step.images.min(self.images_left);
-        match &mut self.view {
-            View::Terminal { renderer, .. } => {
-                if images_in_epoch == step.images {
-                    renderer.start_split("train", self.images_an_epoch);
-                }
-                for (metric, value) in METRICS.iter().zip([step.loss(), step.accuracy()]) {
-                    renderer.update_train(metric_state(metric, value));
-                }
-                renderer.update_split(images_in_epoch);
-            }
-            View::Lines if self.last_line.elapsed() > LINE_EVERY => {
-                self.last_line = Instant::now();
-                let total = self.images_an_epoch;
-                let line = format!(
-                    "epoch {epoch}/{}: {images_in_epoch} of {total} images, batch loss {:.3}, {:.0} images/s, {} left",
-                    self.epochs,
-                    step.loss(),
-                    self.rate(),
-                    self.time_left()
-                );
-                say(&line);
-            }
-            View::Lines | View::Silent => {}
+        let (epochs, images) = (self.epochs, self.images_an_epoch);
+        let figures = format!(
+            "batch loss {:.3}, accuracy {:.1} %, {:.0} images/s, {} left",
+            step.loss(),
+            step.accuracy(),
+            self.rate(),
+            self.time_left()
+        );
+        if !self.bar.is_hidden() {
+            self.bar.set_position(images_in_epoch as u64);
+            self.bar.set_prefix(format!("epoch {epoch}/{epochs}"));
+            self.bar.set_message(figures);
+        } else if self.last_line.elapsed() > LINE_EVERY {
+            self.last_line = Instant::now();
+            say(&format!(
+                "epoch {epoch}/{epochs}: {images_in_epoch} of {images} images, {figures}"
+            ));
         }
     }
 
     pub(super) fn epoch_done(&mut self, history: &History) {
-        let Some(epoch) = history.epochs.last() else {
-            return;
-        };
-        let line = self.epoch_line(epoch);
-        match &mut self.view {
-            View::Terminal { renderer, .. } => {
-                renderer.end_split();
-                renderer.start_split("valid", 1);
-                if let Some(Validation { loss, accuracy }) = epoch.validation {
-                    for (metric, value) in METRICS.iter().zip([loss, accuracy]) {
-                        renderer.update_valid(metric_state(metric, value));
-                    }
-                }
-                renderer.end_split();
-                renderer.update_epoch(epoch.epoch);
-            }
-            View::Lines => {
-                self.last_line = Instant::now();
-                say(&line);
-            }
-            View::Silent => {}
+        if let Some(epoch) = history.epochs.last() {
+            self.last_line = Instant::now();
+            self.bar.suspend(|| say(&self.epoch_line(epoch)));
         }
     }
 
     pub(super) fn finish(&mut self) {
-        if let View::Terminal { renderer, .. } = &mut self.view {
-            renderer.end();
-            // The summary is ours to print; all that can fail here is the terminal, which is being left anyway.
-            let _ = renderer.on_train_end(None);
-        }
-        self.view = View::Silent;
+        self.bar.finish_and_clear();
+        INTERRUPTED.store(true, Ordering::Relaxed);
     }
 
     fn epoch_line(&self, epoch: &Epoch) -> String {
@@ -192,18 +144,6 @@ impl Progress {
             _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
         }
     }
-}
-
-/// Name, unit and direction of what is shown.
-const METRICS: [(&str, Option<&str>, bool); 2] =
-    [("Loss", None, false), ("Accuracy", Some("%"), true)];
-
-fn metric_state((name, _, _): &(&str, Option<&str>, bool), value: f64) -> MetricState {
-    let entry = SerializedEntry::new(format!("{value:.4}"), value.to_string());
-    MetricState::Numeric(
-        MetricEntry::new(MetricId::new(Arc::new((*name).to_owned())), entry),
-        Some(NumericEntry::Value(value)),
-    )
 }
 
 /// Prints a line; a closed pipe must not end a training run.
