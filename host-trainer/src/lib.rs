@@ -17,6 +17,7 @@ pub mod model_files;
 #[cfg(feature = "training")]
 pub mod network;
 pub mod operations;
+pub mod output;
 pub mod quantize;
 pub mod recipe;
 pub mod report;

@@ -5,6 +5,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use host_trainer::{note, output};
 
 /// Trains an image classifier on CIFAR-10, quantizes it to int8 and writes one blob for a microcontroller.
 ///
@@ -57,10 +58,11 @@ fn main() -> ExitCode {
         Some(Command::Inspect(arguments)) => commands::inspect::run(arguments),
         Some(Command::Monitor(arguments)) => monitor::run(&arguments.into()).map_err(Box::from),
     };
-    match result {
+    let written = output::finish().map_err(|error| format!("standard output is incomplete: {error}").into());
+    match result.and(written) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            note!("error: {error}");
             ExitCode::FAILURE
         }
     }

@@ -7,7 +7,10 @@ use host_trainer::comparison::{self, Entry, Plan, Records, Source};
 use host_trainer::dataset::Dataset;
 use host_trainer::recipe::Recipe;
 use host_trainer::run::Run;
-use host_trainer::{device, files, training};
+use host_trainer::training::{self, Start};
+use host_trainer::{device, files};
+
+use host_trainer::say;
 
 use super::CommandResult;
 use super::data::Directory;
@@ -75,14 +78,14 @@ pub fn run(arguments: Arguments) -> CommandResult {
     }
     let table = plan.table(&runs, &records, &arguments.command())?;
     keep(&plan, &runs, &records)?;
-    println!("{}", table.markdown(plan.name));
+    say!("{}", table.markdown(plan.name));
     for file in table.write(&output, plan.name)? {
-        println!("wrote {}", file.display());
+        say!("wrote {}", file.display());
     }
     let missing = table.rows.iter().filter(|row| row.measured.is_none());
     let names: Vec<&str> = missing.map(|row| row.name.as_str()).collect();
     if !names.is_empty() {
-        println!(
+        say!(
             "missing: {0}; next: {1} --only {0}",
             names.join(","),
             arguments.command()
@@ -175,24 +178,24 @@ fn make(
     arguments: &Arguments,
 ) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
-    println!("{}", selected.explanation);
+    say!("{}", selected.explanation);
     let data = arguments.data.load()?;
     for entry in entries {
         let Source::Run { run, recipe } = &entry.source else {
             continue;
         };
         if entry.report(runs)?.is_some() {
-            println!("{}: there already", entry.name);
+            say!("{}: there already", entry.name);
             continue;
         }
         if arguments.only.is_empty() && records.measured(entry)?.is_some() {
-            println!(
+            say!(
                 "{0}: in the table already; `--only {0}` trains it again",
                 entry.name
             );
             continue;
         }
-        println!("{}: {}", entry.name, entry.about);
+        say!("{}: {}", entry.name, entry.about);
         let run = Run::at(runs.join(run));
         train(recipe, &run, &data, &selected.device, arguments)?;
         let report = quantize_run(
@@ -202,7 +205,7 @@ fn make(
             None,
             &selected.device,
         )?;
-        println!(
+        say!(
             "{}: float {:.2} %, int8 {:.2} % on {} test images",
             entry.name,
             report.evaluation.float_top1,
@@ -222,9 +225,9 @@ fn train(
     arguments: &Arguments,
 ) -> CommandResult {
     let progress = &mut arguments.place.progress();
-    let trained = training::train(recipe, &recipe.prepare(data)?, run, true, device, progress)?;
+    let trained = training::train(recipe, &recipe.prepare(data)?, run, Start::Continue, device, progress)?;
     draw_curves(&trained, run)?;
-    println!("{}", summary(&trained));
+    say!("{}", summary(&trained));
     Ok(())
 }
 

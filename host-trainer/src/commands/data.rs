@@ -7,6 +7,8 @@ use host_trainer::dataset::{self, Dataset};
 use host_trainer::recipe::Recipe;
 use host_trainer::report;
 
+use host_trainer::say;
+
 use super::CommandResult;
 
 /// What to do with the data set.
@@ -55,19 +57,19 @@ pub fn run(command: Command) -> CommandResult {
         Command::Fetch(directory) => {
             let origin = dataset::fetch(&directory.data)?;
             let folder = directory.data.display();
-            println!("CIFAR-10 in {folder}: {origin}; every file has the published SHA-256.");
+            say!("CIFAR-10 in {folder}: {origin}; every file has the published SHA-256.");
         }
         Command::Summary(directory) => {
             let recipe = Recipe::preset("vgg3-best").expect("it is in the list of presets");
-            println!("{}", recipe.prepare(&directory.load()?)?.summary());
+            say!("{}", recipe.prepare(&directory.load()?)?.summary());
         }
         Command::Preview { data, output } => {
             report::preview(&data.load()?, &output)?;
-            println!("wrote {}", output.display());
+            say!("wrote {}", output.display());
         }
         Command::Samples { data, output } => {
             dataset::write_samples(&data.load()?.test, &output)?;
-            println!("wrote the samples to {}", output.display());
+            say!("wrote the samples to {}", output.display());
         }
     }
     Ok(())

@@ -12,6 +12,8 @@ use host_trainer::model_files::ModelFiles;
 use host_trainer::network::{FloatModel, load_weights};
 use host_trainer::report::model::ModelReport;
 
+use host_trainer::say;
+
 use super::CommandResult;
 use super::data::Directory;
 
@@ -55,14 +57,14 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let measured = arguments.subject.measure()?;
     let evaluation = &measured.report.evaluation;
     print_table(evaluation, &measured.report.dataset.labels);
-    println!(
+    say!(
         "{} images in {:.1} s, float and int8",
         evaluation.images, measured.seconds
     );
     if arguments.json {
         let mut json = serde_json::to_value(evaluation)?;
         json["int8_ece"] = evaluation.int8_reliability.error.into();
-        println!("{json}");
+        say!("{json}");
     }
     Ok(())
 }
@@ -75,13 +77,13 @@ impl Subject {
         let model = files.load(&bytes)?;
         let mut report = ModelReport::load(&model, &files)?;
         let selected = device::select(self.device)?;
-        println!("{}", selected.explanation);
+        say!("{}", selected.explanation);
         let ModelReport { recipe, dataset, blob, .. } = &report;
         let network = load_weights(recipe, dataset, Some(blob), &files.weights(), &selected.device)?;
         let float = FloatModel::new(network, recipe, dataset, &selected.device);
         let test = recipe.prepare(&self.data.load()?)?.test;
         let begin = Instant::now();
-        report.evaluation = evaluate::evaluate(&float.logits(&test.images), &model, &test);
+        report.evaluation = evaluate::evaluate(&float.logits(&test.images)?, &model, &test);
         Ok(Measured {
             files,
             report,
@@ -92,21 +94,21 @@ impl Subject {
 }
 
 fn print_table(evaluation: &Evaluation, labels: &[String]) {
-    println!("float     {:6.2} %", evaluation.float_top1);
-    println!("int8      {:6.2} %", evaluation.int8_top1);
-    println!("agreement {:6.2} %", evaluation.agreement);
-    println!(
+    say!("float     {:6.2} %", evaluation.float_top1);
+    say!("int8      {:6.2} %", evaluation.int8_top1);
+    say!("agreement {:6.2} %", evaluation.agreement);
+    say!(
         "int8's expected calibration error {:.2} points",
         evaluation.int8_reliability.error
     );
-    println!("\nint8, true class by row, predicted class by column:");
-    println!(
+    say!("\nint8, true class by row, predicted class by column:");
+    say!(
         "{:11}{}",
         "",
         cells(labels.iter().map(|name| format!("{name:>7.6}")))
     );
     for (name, row) in labels.iter().zip(&evaluation.int8_confusion) {
-        println!(
+        say!(
             "{name:11}{}",
             cells(row.iter().map(|count| format!("{count:7}")))
         );

@@ -9,6 +9,8 @@ use host_trainer::operations::{or_dash, shape, summaries};
 use shared_model::graph::KnownImage;
 use shared_model::{ArenaTooSmall, Backend, Interpreter, Model};
 
+use host_trainer::say;
+
 use super::CommandResult;
 
 /// What a microcontroller can usually spare for the arena.
@@ -46,12 +48,12 @@ pub fn run(arguments: Arguments) -> CommandResult {
     if let Some(given) = arguments.plan {
         let needed = model.arena_len_on(arguments.core);
         let plan = model.plan_on(arguments.core, given);
-        println!("{}", plan.ok_or(ArenaTooSmall { needed, given })?);
+        say!("{}", plan.ok_or(ArenaTooSmall { needed, given })?);
         return Ok(());
     }
     let memory = Backend::ALL.map(|backend| Memory::of(&model, backend));
     if arguments.json {
-        println!("{}", to_json(&model, bytes.len(), &memory));
+        say!("{}", to_json(&model, bytes.len(), &memory));
     } else {
         print_tables(&model, bytes.len(), &memory);
     }
@@ -141,25 +143,25 @@ fn print_tables(model: &Model, bytes: usize, memory: &[Memory]) {
     } else {
         "does not hold"
     };
-    println!("\nknown answer, for a {}: {holds}", known_image(model));
+    say!("\nknown answer, for a {}: {holds}", known_image(model));
 }
 
 fn print_facts(model: &Model, bytes: usize) {
     let graph = model.graph();
     let provenance = &graph.provenance;
     let accuracy = &graph.accuracy;
-    println!(
+    say!(
         "{}: {bytes} bytes, CRC-32 {:08x}",
         graph.name,
         model.crc32()
     );
-    println!(
+    say!(
         "trained {} epochs with preset {} by host-trainer {}, seed {}",
         provenance.epochs, provenance.preset, provenance.trainer, provenance.seed
     );
     match accuracy.images {
-        0 => println!("accuracy not measured"),
-        images => println!(
+        0 => say!("accuracy not measured"),
+        images => say!(
             "float {:.2} %, int8 {:.2} %, agreement {:.2} % on {images} test images",
             accuracy.float_top1, accuracy.int8_top1, accuracy.agreement
         ),
@@ -168,20 +170,20 @@ fn print_facts(model: &Model, bytes: usize) {
         1 => "grey",
         _ => "colour",
     };
-    println!("input: {kind}, {}", shape(model.input_shape().dimensions()));
+    say!("input: {kind}, {}", shape(model.input_shape().dimensions()));
     let labels: Vec<&str> = graph.labels.iter().collect();
-    println!("{} classes: {}", labels.len(), labels.join(", "));
-    println!(
+    say!("{} classes: {}", labels.len(), labels.join(", "));
+    say!(
         "logits are integers / 2^{}; {}",
         graph.logit_fraction_bits,
         decision(model)
     );
     if graph.extensions.is_empty() {
-        println!("no extensions");
+        say!("no extensions");
     }
     for extension in graph.extensions.iter() {
         let bytes = extension.range.len;
-        println!("extension of kind {}: {bytes} bytes", extension.kind);
+        say!("extension of kind {}: {bytes} bytes", extension.kind);
     }
 }
 
@@ -203,12 +205,12 @@ fn decision(model: &Model) -> String {
 }
 
 fn print_operations(model: &Model) {
-    println!(
+    say!(
         "\nstep  {:24} {:>11} {:>11} {:>10} {:>7} {:>8} {:>10}",
         "operation", "input", "output", "MACs", "bytes", "scale", "zero point"
     );
     for operation in summaries(model) {
-        println!(
+        say!(
             "{:4}  {:24} {:>11} {:>11} {:>10} {:>7} {:>8} {:>10}",
             operation.step,
             operation.title(),
@@ -223,13 +225,13 @@ fn print_operations(model: &Model) {
 }
 
 fn print_memory(memory: &[Memory]) {
-    println!(
+    say!(
         "\n{:9} {:>12} {:>18} {:>21}  cores",
         "backend", "least memory", "fastest in 48 KiB", "million instructions"
     );
     for memory in memory {
         let millions = |(_, instructions): (_, u64)| instructions.div_ceil(1_000_000);
-        println!(
+        say!(
             "{:9} {:>12} {:>18} {:>21}  {}",
             memory.backend.name(),
             memory.least,

@@ -6,7 +6,9 @@ use host_trainer::device;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::recipe::Recipe;
 use host_trainer::run::Run;
-use host_trainer::training;
+use host_trainer::training::{self, Start};
+
+use host_trainer::say;
 
 use super::CommandResult;
 use super::data::Directory;
@@ -31,7 +33,7 @@ pub struct Arguments {
 /// Fetches, trains, quantizes and evaluates.
 pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
-    println!("{}", selected.explanation);
+    say!("{}", selected.explanation);
     let full = Recipe {
         seed: arguments.seed,
         ..Recipe::preset("vgg3-best").expect("it is in the list of presets")
@@ -45,13 +47,13 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let data = arguments.data.load()?;
     let dataset = recipe.prepare(&data)?;
     let seconds = training::seconds_an_image(&full, &dataset, &selected.device);
-    println!(
+    say!(
         "vgg3-best in full: {} epochs, about {} here.",
         full.epochs,
         duration(&full, &dataset, seconds)
     );
     if !in_full {
-        println!(
+        say!(
             "On a CPU this runs a short schedule of the same network: {} epochs, about {}. For the full one: --full.",
             recipe.epochs,
             duration(&recipe, &dataset, seconds)
@@ -64,24 +66,24 @@ pub fn run(arguments: Arguments) -> CommandResult {
         &recipe,
         &dataset,
         &run,
-        true,
+        Start::Continue,
         &selected.device,
         progress,
     )?;
     draw_curves(&trained, &run)?;
-    println!(
+    say!(
         "{}\nquantizing, and evaluating on the test set …",
         summary(&trained)
     );
     let files = ModelFiles::of_run(&run);
     let model = quantize_run(&run, &files, &data, None, &selected.device)?;
-    println!("\n{}", model.markdown(&files));
-    println!(
+    say!("\n{}", model.markdown(&files));
+    say!(
         "blob:   {}\nreport: {}",
         files.blob.display(),
         files.page().display()
     );
-    println!(
+    say!(
         "next:   cargo run -p host-trainer -- predict --blob {} PICTURE.png",
         files.blob.display()
     );

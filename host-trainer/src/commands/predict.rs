@@ -13,6 +13,8 @@ use serde::Serialize;
 use shared_model::resize::{Rgb888, resize};
 use shared_model::{Classification, Model, Shape};
 
+use host_trainer::say;
+
 use super::CommandResult;
 
 /// Flags of `predict`.
@@ -79,7 +81,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     for (path, (answer, logits)) in arguments.images.iter().zip(answers) {
         let prediction = Prediction::new(path, &model, &answer, logits);
         if arguments.json {
-            println!("{}", serde_json::to_string(&prediction)?);
+            say!("{}", serde_json::to_string(&prediction)?);
         } else {
             print_table(&prediction, &model);
         }
@@ -97,7 +99,7 @@ fn float_answers(
     let ModelReport { recipe, dataset, blob, .. } = ModelReport::load(model, files)?;
     let device = device::select(device)?.device;
     let network = load_weights(&recipe, &dataset, Some(&blob), &files.weights(), &device)?;
-    let logits = FloatModel::new(network, &recipe, &dataset, &device).logits(pictures);
+    let logits = FloatModel::new(network, &recipe, &dataset, &device).logits(pictures)?;
     Ok(logits.into_iter().map(Some).collect())
 }
 
@@ -140,15 +142,15 @@ fn print_table(prediction: &Prediction, model: &Model) {
     } else {
         "not sure, perhaps "
     };
-    println!("{}: {doubt}{label} ({class})", prediction.image);
+    say!("{}: {doubt}{label} ({class})", prediction.image);
     let float = prediction.float.as_ref();
     let title = float.map_or("", |_| "   float");
-    println!("  {:12} {:>8} {title}", "", "int8");
+    say!("  {:12} {:>8} {title}", "", "int8");
     for (class, label) in model.graph().labels.iter().enumerate() {
         let percent = |probabilities: &[f32]| format!("{:6.2} %", 100.0 * probabilities[class]);
         let integer = percent(&prediction.probabilities);
         let float = float.map_or_else(String::new, |float| percent(&float.float_probabilities));
-        println!("  {label:12} {integer} {float}");
+        say!("  {label:12} {integer} {float}");
     }
 }
 

