@@ -1,7 +1,8 @@
 //! Files that are read and written as a whole, with errors that name them.
 
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -49,9 +50,23 @@ impl FileError {
     }
 }
 
+/// More than any file that this program reads as a whole.
+const LARGEST: u64 = 256 << 20;
+
 /// The content of a file.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })
+    read_at_most(path, LARGEST)
+}
+
+/// The content of a file that has at most so many bytes.
+pub fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let mut content = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut content));
+    read.map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+    if content.len() as u64 > limit {
+        return Err(FileError::Content { path: path.to_owned(), reason: format!("it is longer than {limit} bytes") });
+    }
+    Ok(content)
 }
 
 /// Reads what [`write_json`] wrote.
@@ -64,18 +79,33 @@ pub fn read_json_if_present<T: DeserializeOwned>(path: &Path) -> Result<Option<T
     path.exists().then(|| read_json(path)).transpose()
 }
 
-/// Writes a file as a whole or not at all, making its folder if it is missing.
+/// Writes a file as a whole or not at all, making its folder if it is missing: it gets its name when its content is on the
+/// disk, and has it for good when this returns.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let partial = path.with_added_extension("partial");
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&partial, content))
-        .and_then(|()| fs::rename(&partial, path))
-        .map_err(FileError::write(path))
+    let written = fs::create_dir_all(folder).and_then(|()| {
+        let mut file = File::create(&partial)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        rename(&partial, path)
+    });
+    written.map_err(FileError::write(path))
 }
 
-/// Writes plain data as JSON, like [`write`].
+/// Renames a file or folder, replacing what has the name, and waits until the disk knows of it.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    // Windows has no folders that can be opened as files, and writes their entries by itself.
+    if cfg!(unix) && let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Writes plain data as JSON, like [`write`]. A path in it that is not UTF-8 is an error.
 pub fn write_json(path: &Path, content: &impl Serialize) -> Result<(), FileError> {
-    let text = serde_json::to_string_pretty(content).expect("it is plain data");
+    let text = serde_json::to_string_pretty(content);
+    let text = text.map_err(|error| FileError::write(path)(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
     write(path, text.as_bytes())
 }

@@ -8,6 +8,20 @@ use shared_model::{AlignedBytes, LoadError, Model};
 use crate::files::{self, FileError};
 use crate::run::Run;
 
+/// Longer than any blob that could be valid: 32 operations of at most 2^20 weights each, and some numbers a channel.
+const LONGEST_BLOB: u64 = 64 << 20;
+
+/// What the names of the report's pictures end with.
+pub const PICTURES: [&str; 7] = [
+    "curves.png",
+    "curves.svg",
+    "confusion.png",
+    "confusion.svg",
+    "reliability.png",
+    "reliability.svg",
+    "mistakes.png",
+];
+
 /// Paths of a model's files: they differ in the extension only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelFiles {
@@ -65,9 +79,15 @@ impl ModelFiles {
         self.blob.with_extension("html")
     }
 
-    /// A picture of the report; `extension` says which, in which format.
+    /// A picture of the report; `extension` says which, in which format: one of [`PICTURES`].
     pub fn picture(&self, extension: &str) -> PathBuf {
         self.blob.with_extension(extension)
+    }
+
+    /// All files that are written for a model.
+    pub fn all(&self) -> impl Iterator<Item = PathBuf> {
+        let fixed = [self.blob.clone(), self.weights(), self.report(), self.card(), self.page()];
+        fixed.into_iter().chain(PICTURES.map(|picture| self.picture(picture)))
     }
 
     /// Name of the model.
@@ -77,7 +97,7 @@ impl ModelFiles {
 
     /// The blob's bytes.
     pub fn read_blob(&self) -> Result<AlignedBytes, ModelFileError> {
-        let bytes = files::read(&self.blob).map_err(ModelFileError::NoBlob)?;
+        let bytes = files::read_at_most(&self.blob, LONGEST_BLOB).map_err(ModelFileError::NoBlob)?;
         Ok(AlignedBytes::from(bytes.as_slice()))
     }
 

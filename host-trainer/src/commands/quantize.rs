@@ -8,14 +8,17 @@ use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{self, Temperature, temperature};
 use host_trainer::files;
 use host_trainer::model_files::{Identity, ModelFiles};
-use host_trainer::network::{FloatModel, load_weights, save_weights};
+use host_trainer::network::{FloatModel, NotFinite, load_weights, save_weights};
 use host_trainer::quantize::{CALIBRATION_IMAGES, NOT_MEASURED, Trained, quantize};
 use host_trainer::report::model::{ModelReport, ModelSize};
 use host_trainer::run::Run;
 use shared_model::Model;
 
+use host_trainer::say;
+
 use super::CommandResult;
 use super::data::Directory;
+use super::train::positive;
 
 /// Flags of `quantize`.
 #[derive(Args)]
@@ -40,27 +43,19 @@ pub struct Arguments {
 /// Runs `quantize`.
 pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.device)?;
-    println!("{}", selected.explanation);
+    say!("{}", selected.explanation);
     let data = arguments.data.load()?;
     let run = Run::at(arguments.run);
     let files = arguments.output.map_or_else(|| ModelFiles::of_run(&run), ModelFiles::of_blob);
     let report = quantize_run(&run, &files, &data, arguments.temperature, &selected.device)?;
-    println!("{}", report.markdown(&files));
-    println!("blob: {}", files.blob.display());
-    println!("page: {}", files.page().display());
-    println!(
+    say!("{}", report.markdown(&files));
+    say!("blob: {}", files.blob.display());
+    say!("page: {}", files.page().display());
+    say!(
         "next: cargo run -p host-trainer -- predict --blob {} PICTURE.png",
         files.blob.display()
     );
     Ok(())
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    let value = text
-        .parse()
-        .ok()
-        .filter(|value: &f64| value.is_normal() && *value > 0.0);
-    value.ok_or_else(|| "it must be a number above 0".to_owned())
 }
 
 /// Quantizes the best weights of `run`, their probabilities calibrated by the temperature given or fitted on the
@@ -72,6 +67,13 @@ pub fn quantize_run(
     temperature: Option<f64>,
     device: &burn::tensor::Device,
 ) -> Result<ModelReport, Box<dyn std::error::Error>> {
+    if files.blob.extension().is_none_or(|extension| extension != "blob") {
+        return Err(format!("{} is no name for a blob: let it end with .blob", files.blob.display()).into());
+    }
+    if let Some(file) = run.overwritten_by(files) {
+        let blob = files.blob.display();
+        return Err(format!("{blob} is no name for this blob: {} would be overwritten", file.display()).into());
+    }
     let recipe = run.recipe()?;
     let history = run.history()?;
     if history.epochs.is_empty() {
@@ -84,7 +86,7 @@ pub fn quantize_run(
     }
     let network = load_weights(&recipe, &description, None, &run.weights_file(), device)?;
     let model = FloatModel::new(network, &recipe, &description, device);
-    let (float, temperature) = calibrated(model, temperature, &dataset);
+    let (float, temperature) = calibrated(model, temperature, &dataset)?;
 
     let calibration = &dataset.train.images[..CALIBRATION_IMAGES.min(dataset.train.len())];
     let (measured, chosen_by) = calibration.split_at(calibration.len() / 2);
@@ -95,13 +97,13 @@ pub fn quantize_run(
         measured,
         activations: float.activations(measured),
         chosen_by,
-        logits: float.logits(chosen_by).concat(),
+        logits: float.logits(chosen_by)?.concat(),
     })?;
     let epochs = u16::try_from(history.epochs.len())?;
     let name = files.name();
     let unmeasured = quantization.blob(&name, epochs, NOT_MEASURED)?;
     let evaluation =
-        evaluate::evaluate(&float.logits(&dataset.test.images), &Model::load(&unmeasured)?, &dataset.test);
+        evaluate::evaluate(&float.logits(&dataset.test.images)?, &Model::load(&unmeasured)?, &dataset.test);
     let blob = quantization.blob(&name, epochs, evaluation.accuracy())?;
     let model = Model::load(&blob)?;
     let identity = Identity::of(&model);
@@ -126,18 +128,22 @@ pub fn quantize_run(
 
 /// The network with the temperature given, or with the one that fits the validation images; as it is if there is
 /// neither.
-fn calibrated(float: FloatModel, given: Option<f64>, dataset: &Dataset) -> (FloatModel, Option<Temperature>) {
+fn calibrated(
+    float: FloatModel,
+    given: Option<f64>,
+    dataset: &Dataset,
+) -> Result<(FloatModel, Option<Temperature>), NotFinite> {
     let validation = dataset.validation.as_ref();
-    let fit = |data: &LabelledImages| temperature::fit(&float.logits(&data.images), &data.labels);
-    let Some(value) = given.or_else(|| validation.map(fit)) else {
-        return (float, None);
+    let fit = |data: &LabelledImages| Ok(temperature::fit(&float.logits(&data.images)?, &data.labels));
+    let Some(value) = given.map(Ok).or_else(|| validation.map(fit)).transpose()? else {
+        return Ok((float, None));
     };
     let test = &dataset.test;
     let temperature = Temperature {
         value,
         images: given.map_or_else(|| validation.map(LabelledImages::len), |_| None),
-        error_before: temperature::calibration_error(&float.logits(&test.images), &test.labels),
+        error_before: temperature::calibration_error(&float.logits(&test.images)?, &test.labels),
     };
     let network = float.network.clone().with_temperature(value);
-    (FloatModel { network, ..float }, Some(temperature))
+    Ok((FloatModel { network, ..float }, Some(temperature)))
 }

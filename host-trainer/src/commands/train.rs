@@ -8,8 +8,10 @@ use host_trainer::files;
 use host_trainer::recipe::{Augmentation, Border, Normalization, Optimizer, PRESETS, Recipe, Schedule};
 use host_trainer::report;
 use host_trainer::run::Run;
-use host_trainer::training::{self, Progress, TrainedRun};
+use host_trainer::training::{self, Progress, Start, TrainedRun, TrainingError};
 use serde::Deserialize;
+
+use host_trainer::say;
 
 use super::CommandResult;
 use super::data::Directory;
@@ -74,40 +76,40 @@ struct Overrides {
     #[arg(long, value_parser = clap::value_parser!(u16).range(2..))]
     batch_size: Option<u16>,
     /// Learning rate, or the schedule's peak.
-    #[arg(long)]
+    #[arg(long, value_parser = positive)]
     learning_rate: Option<f64>,
     /// How the learning rate changes.
     #[arg(long, value_enum)]
     schedule: Option<ScheduleName>,
     /// Part of a one-cycle schedule that warms up.
-    #[arg(long, default_value_t = 0.15)]
+    #[arg(long, default_value_t = 0.15, value_parser = fraction)]
     warm_up: f64,
     /// What a plateau multiplies the learning rate by.
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.5, value_parser = fraction)]
     plateau_factor: f64,
     /// Epochs without a better validation loss that make a plateau.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = at_least_one)]
     plateau_patience: usize,
     /// What turns gradients into updates.
     #[arg(long, value_enum)]
     optimizer: Option<OptimizerName>,
     /// Momentum of SGD (0.9 if not given) or Muon (0.6).
-    #[arg(long, requires = "optimizer")]
+    #[arg(long, requires = "optimizer", value_parser = fraction)]
     momentum: Option<f64>,
     /// Muon's learning rate for what it leaves to SGD (biases, normalization, output layer), relative to its own.
-    #[arg(long, default_value_t = 0.85)]
+    #[arg(long, default_value_t = 0.85, value_parser = positive)]
     rest_rate: f64,
     /// Muon's momentum for what it leaves to SGD.
-    #[arg(long, default_value_t = 0.85)]
+    #[arg(long, default_value_t = 0.85, value_parser = fraction)]
     rest_momentum: f64,
     /// Decay of the weights in the gradient (Keras' L2 penalty times 2).
-    #[arg(long)]
+    #[arg(long, value_parser = not_negative)]
     weight_decay: Option<f64>,
     /// Probability mass that targets give away.
-    #[arg(long)]
+    #[arg(long, value_parser = fraction)]
     label_smoothing: Option<f64>,
     /// Dropout rates: one for all, or one after each pool and one after the hidden layer.
-    #[arg(long, value_delimiter = ',', value_name = "RATE[,RATE…]")]
+    #[arg(long, value_delimiter = ',', value_name = "RATE[,RATE…]", value_parser = fraction)]
     dropout: Option<Vec<f64>>,
     /// Largest shift in pixels.
     #[arg(long)]
@@ -125,10 +127,10 @@ struct Overrides {
     #[arg(long, alias = "pixel-scaling", value_enum)]
     normalization: Option<Normalization>,
     /// Decay of the weights' exponential moving average; 0 for none.
-    #[arg(long, alias = "weight-averaging")]
+    #[arg(long, alias = "weight-averaging", value_parser = fraction)]
     ema: Option<f64>,
     /// Stop after so many epochs without a better validation loss.
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     patience: Option<usize>,
     /// Train on all training images and validate on none: for final weights, when every choice is made.
     #[arg(long, conflicts_with = "patience")]
@@ -164,6 +166,29 @@ enum OptimizerName {
     Muon,
 }
 
+fn fraction(text: &str) -> Result<f64, String> {
+    number(text, |value| (0.0..1.0).contains(&value), "at least 0 and below 1")
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    number(text, |value| value >= 0.0, "not negative")
+}
+
+/// A number above 0.
+pub fn positive(text: &str) -> Result<f64, String> {
+    number(text, |value| value > 0.0, "above 0")
+}
+
+fn number(text: &str, fits: impl Fn(f64) -> bool, range: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value: &f64| value.is_finite() && fits(*value));
+    value.ok_or_else(|| format!("it must be a number {range}"))
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let value = text.parse().ok().filter(|value| *value > 0);
+    value.ok_or_else(|| "it must be a whole number above 0".to_owned())
+}
+
 fn presets_help() -> String {
     let lines = PRESETS.map(|(name, text)| format!("  {name:24} {text}"));
     format!("Presets:\n{}", lines.join("\n"))
@@ -173,16 +198,29 @@ fn presets_help() -> String {
 pub fn run(arguments: Arguments) -> CommandResult {
     let recipe = arguments.recipe()?;
     let name = arguments.name.as_ref().unwrap_or(&recipe.preset);
-    let run = Run::at(arguments.place.runs.join(name));
+    let run = Run::named(&arguments.place.runs, name)?;
     let selected = device::select(arguments.place.device)?;
-    println!("{}", selected.explanation);
+    say!("{}", selected.explanation);
     let dataset = recipe.prepare(&arguments.data.load()?)?;
     let progress = &mut arguments.place.progress();
-    let trained = training::train(&recipe, &dataset, &run, arguments.resume, &selected.device, progress)?;
+    let start = if arguments.resume { Start::Resume } else { Start::Anew };
+    let trained = match training::train(&recipe, &dataset, &run, start, &selected.device, progress) {
+        Err(TrainingError::Stopped { epochs }) => {
+            let recipe = run.recipe_file();
+            return Err(format!(
+                "stopped after {epochs} epochs, which are kept; go on with\n  cargo run -p host-trainer -- train --resume \
+                 --recipe {} --runs {} --name {name}",
+                recipe.display(),
+                arguments.place.runs.display()
+            )
+            .into());
+        }
+        result => result?,
+    };
     draw_curves(&trained, &run)?;
-    println!("{}", summary(&trained));
-    println!("run: {}", run.folder.display());
-    println!("next: cargo run -p host-trainer -- quantize --run {}", run.folder.display());
+    say!("{}", summary(&trained));
+    say!("run: {}", run.folder.display());
+    say!("next: cargo run -p host-trainer -- quantize --run {}", run.folder.display());
     Ok(())
 }
 

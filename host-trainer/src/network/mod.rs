@@ -4,7 +4,7 @@
 
 mod weights;
 
-use burn::module::{Module, Param, ParamId};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{
@@ -131,6 +131,20 @@ impl Network {
             Layer::MaxPool(_) | Layer::Dropout(_) => None,
         });
         weights.collect()
+    }
+
+    /// Whether every weight and statistic is a number.
+    pub fn is_finite(&self) -> bool {
+        struct Finite(bool);
+        impl ModuleVisitor for Finite {
+            fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+                // A sum over them is none if one is none.
+                self.0 &= parameter.val().abs().sum().into_scalar::<f32>().is_finite();
+            }
+        }
+        let mut finite = Finite(true);
+        self.visit(&mut finite);
+        finite.0
     }
 
     /// The same network with the convolutions of `other`, which has as many of the same shapes.
@@ -293,6 +307,11 @@ pub fn to_tensor(images: &[Image], shape: Shape, statistics: &ChannelStatistics,
     Tensor::from_data(TensorData::new(values, [images.len(), channels, height, width]), device)
 }
 
+/// A network's logits are infinite or no numbers.
+#[derive(Debug, thiserror::Error)]
+#[error("the float network gives logits that are no numbers: its training diverged; train again with a lower learning rate")]
+pub struct NotFinite;
+
 /// A network that takes pictures as bytes, on a device without autodiff.
 #[derive(Clone, Debug)]
 pub struct FloatModel {
@@ -314,14 +333,17 @@ impl FloatModel {
     }
 
     /// The logits of each image.
-    pub fn logits(&self, images: &[Image]) -> Vec<Vec<f32>> {
+    ///
+    /// # Errors
+    /// If one is infinite or no number.
+    pub fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>, NotFinite> {
         let mut logits = Vec::with_capacity(images.len());
         for batch in self.batches(images) {
             let output = self.network.forward(batch, &[]);
             let [_, classes] = output.dims();
             logits.extend(to_vec(output).chunks_exact(classes).map(<[f32]>::to_vec));
         }
-        logits
+        if logits.iter().flatten().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(NotFinite) }
     }
 
     /// What [`Network::forward_observed`] observes, each output image after image, `[images][h, w, c]`.
@@ -361,7 +383,7 @@ mod tests {
         let network = Network::new(&recipe, &dataset, &device);
         let image = |seed: usize| (0..3072).map(|byte| (byte * (seed + 3) % 251) as u8).collect();
         let images: Vec<Image> = (0..20).map(image).collect();
-        let logits = |network: &Network| FloatModel::new(network.clone(), &recipe, &dataset, &device).logits(&images);
+        let logits = |network: &Network| FloatModel::new(network.clone(), &recipe, &dataset, &device).logits(&images).unwrap();
         // Right in 16 of 20 cases.
         let label = |(index, logits): (usize, &Vec<f32>)| (largest(logits) + index / 16) as u8 % 10;
         let labels: Vec<u8> = logits(&network).iter().enumerate().map(label).collect();

@@ -13,6 +13,7 @@ use burn_pack::{Reader, Tensor, Writer};
 
 use super::{Layer, Network};
 use crate::dataset::Description;
+use crate::files;
 use crate::model_files::Identity;
 use crate::recipe::Recipe;
 
@@ -41,6 +42,12 @@ pub enum WeightsError {
         classes: usize,
         /// What burn says.
         reason: String,
+    },
+    /// A weight or statistic is infinite or no number.
+    #[error("{} holds weights that are no numbers: the training diverged; train again with a lower learning rate", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
     },
     /// The weights belong to another blob.
     #[error(
@@ -74,7 +81,8 @@ pub fn save_weights(network: Network, identity: Option<&Identity>, path: &Path) 
         let json = serde_json::to_string(identity).expect("it is plain data");
         writer = writer.with_metadata(BLOB, &json);
     }
-    writer.write_to_file(path).map_err(WeightsError::file(path))
+    let bytes = writer.into_bytes().map_err(WeightsError::file(path))?;
+    files::write(path, &bytes).map_err(WeightsError::file(path))
 }
 
 /// The recipe's network for such a data set with the weights of the file, on `device`, which is without autodiff.
@@ -105,7 +113,7 @@ pub fn load_weights(
     let renamed = tensors.into_iter().map(|tensor| renamed(tensor, names.iter().map(|(module, file)| (file, module))));
     let bytes = Writer::new(renamed.collect()).into_bytes().map_err(WeightsError::file(path))?;
     let record = ModuleRecord::from_bytes(bytes).map_err(WeightsError::file(path))?;
-    network.try_load_record(record).map_err(|error| match error {
+    let network = network.try_load_record(record).map_err(|error| match error {
         RecordError::Io(reason) => WeightsError::File { path: path.to_owned(), reason },
         RecordError::Validation(reason) => WeightsError::OtherNetwork {
             path: path.to_owned(),
@@ -113,7 +121,8 @@ pub fn load_weights(
             classes: dataset.labels.len(),
             reason,
         },
-    })
+    })?;
+    if network.is_finite() { Ok(network) } else { Err(WeightsError::NotFinite { path: path.to_owned() }) }
 }
 
 /// The tensor with the first prefix of a pair instead of the second.
@@ -179,6 +188,9 @@ mod tests {
         }
         assert!(matches!(load(&recipe, Some(&other)), Err(WeightsError::OtherModel { .. })));
         assert!(matches!(load(&wider, None), Err(WeightsError::OtherNetwork { .. })));
+        let infinite = network.with_temperature(0.0);
+        save_weights(infinite, None, &path).unwrap();
+        assert!(matches!(load(&recipe, None), Err(WeightsError::NotFinite { .. })));
         std::fs::write(&path, "nothing").unwrap();
         assert!(matches!(load(&wider, None), Err(WeightsError::File { .. })));
     }

@@ -219,39 +219,50 @@ impl Recipe {
 
     /// Says which value makes no sense, if one does not.
     pub fn check(&self) -> Result<(), String> {
-        let fractions = [
+        let mut fractions = vec![
             ("label smoothing", self.label_smoothing),
             ("hidden dropout", self.hidden_dropout),
             ("the decay of the EMA", self.ema.unwrap_or(0.0)),
         ];
-        let dropouts = self.block_dropout.iter().map(|&rate| ("dropout", rate));
-        for (name, value) in fractions.into_iter().chain(dropouts) {
-            if !(0.0..1.0).contains(&value) {
-                return Err(format!(
-                    "{name} is {value}: it must be at least 0 and below 1"
-                ));
+        fractions.extend(self.block_dropout.iter().map(|&rate| ("dropout", rate)));
+        let mut counts = vec![
+            ("the number of epochs", self.epochs, 1),
+            ("the batch size", self.batch_size, 2),
+            ("the patience", self.patience.unwrap_or(1), 1),
+            ("the number of images", self.image_limit.unwrap_or(2), 2),
+        ];
+        match self.schedule {
+            Schedule::Constant | Schedule::Cosine => {}
+            Schedule::OneCycle { warm_up } => fractions.push(("the warm-up", warm_up)),
+            Schedule::ReduceOnPlateau { factor, patience } => {
+                fractions.push(("the factor of a plateau", factor));
+                counts.push(("the patience of a plateau", patience, 1));
             }
         }
+        for (name, value) in fractions {
+            if !(0.0..1.0).contains(&value) {
+                return Err(format!("{name} is {value}: it must be at least 0 and below 1"));
+            }
+        }
+        for (name, value, least) in counts {
+            if value < least {
+                return Err(format!("{name} is {value}: it must be at least {least}"));
+            }
+        }
+        if self.filters.is_empty() || self.filters.len() != self.block_dropout.len() {
+            let (blocks, rates) = (self.filters.len(), self.block_dropout.len());
+            return Err(format!("there are {blocks} blocks of filters and {rates} dropout rates for them"));
+        }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return Err(format!(
-                "the learning rate is {}: it must be above 0",
-                self.learning_rate
-            ));
+            return Err(format!("the learning rate is {}: it must be above 0", self.learning_rate));
         }
         if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
-            return Err(format!(
-                "the weight decay is {}: it must not be negative",
-                self.weight_decay
-            ));
+            return Err(format!("the weight decay is {}: it must not be negative", self.weight_decay));
         }
         self.check_optimizer()?;
-        let waits =
-            matches!(self.schedule, Schedule::ReduceOnPlateau { .. }) || self.patience.is_some();
+        let waits = matches!(self.schedule, Schedule::ReduceOnPlateau { .. }) || self.patience.is_some();
         if self.all_images && waits {
-            return Err(
-                "a plateau or patience needs a validation loss, which a run on all images has not"
-                    .to_owned(),
-            );
+            return Err("a plateau or patience needs a validation loss, which a run on all images has not".to_owned());
         }
         Ok(())
     }

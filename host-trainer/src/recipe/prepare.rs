@@ -1,6 +1,6 @@
 //! What a recipe takes of a data set.
 
-use super::Recipe;
+use super::{Augmentation, Recipe};
 use crate::dataset::{Dataset, LabelledImages, SPLIT_SEED, VALIDATION_FRACTION, split_indices};
 
 impl Recipe {
@@ -11,9 +11,11 @@ impl Recipe {
     /// A sentence, if it names a class that is not there, or its shifts are too large.
     pub fn prepare(&self, dataset: &Dataset) -> Result<Dataset, String> {
         let [height, width, _] = dataset.description.shape;
-        let shift = self.augmentation.shift;
-        if shift >= usize::from(height.min(width)) {
-            return Err(format!("a shift of {shift} pixels leaves nothing of an image of {height}×{width}"));
+        let Augmentation { shift, cutout, .. } = self.augmentation;
+        for (pixels, what) in [(shift, "a shift"), (cutout, "a cutout")] {
+            if pixels >= usize::from(height.min(width)) {
+                return Err(format!("{what} of {pixels} pixels leaves nothing of an image of {height}×{width}"));
+            }
         }
         let description = dataset.description.of_classes(self.classes.as_deref())?;
         let (train, validation) = if self.all_images {
@@ -41,7 +43,6 @@ impl Recipe {
 mod tests {
     use super::*;
     use crate::dataset::Image;
-    use crate::recipe::Augmentation;
     use shared_model::Shape;
 
     fn two_pixels(value: u8) -> Image {

@@ -51,7 +51,7 @@ impl Checkpoint {
         if target.exists() {
             fs::remove_dir_all(&target).map_err(failed)?;
         }
-        fs::rename(&partial, &target).map_err(failed)?;
+        files::rename(&partial, &target).map_err(failed)?;
         for older in saved(directory) {
             if older != target {
                 fs::remove_dir_all(&older).map_err(failed)?;

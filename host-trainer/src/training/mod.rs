@@ -12,6 +12,7 @@ mod progress;
 pub mod step;
 mod transfer;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
@@ -19,6 +20,8 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::store::RecordError;
 use burn::tensor::Device;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use batch::{Batch, EpochBatches};
 use checkpoint::Checkpoint;
@@ -58,13 +61,24 @@ pub enum TrainingError {
         folder: PathBuf,
     },
     /// The folder's run was made by another recipe, or on another data set.
-    #[error("{} was made by another {what}: resume with the flags it was started with", folder.display())]
+    #[error("{} was made otherwise: {differences}; resume with the flags it was started with", folder.display())]
     OtherRun {
         /// The run's folder.
         folder: PathBuf,
-        /// What differs.
-        what: &'static str,
+        /// What differs, with both values.
+        differences: String,
     },
+    /// There is no run to go on with.
+    #[error("nothing to resume: {} {reason}", folder.display())]
+    NothingToResume {
+        /// The run's folder.
+        folder: PathBuf,
+        /// Why not, as the end of a sentence about the folder.
+        reason: &'static str,
+    },
+    /// Another process trains the run.
+    #[error("{0}")]
+    Locked(String),
     /// The run that convolutions were to come from has none that fit.
     #[error(
         "cannot start with the convolutions of {}: {reason}; name the folder of a trained run of the same network",
@@ -77,12 +91,15 @@ pub enum TrainingError {
         reason: String,
     },
     /// The loss is no number any more.
-    #[error("the loss became {loss} in epoch {epoch}: lower the learning rate with --learning-rate")]
+    #[error(
+        "the training diverged in epoch {epoch}: {what} is no number any more; earlier epochs are kept; lower the learning \
+         rate with --learning-rate"
+    )]
     Diverged {
         /// The epoch that it happened in.
         epoch: usize,
-        /// The loss.
-        loss: f64,
+        /// What was found first.
+        what: &'static str,
     },
     /// The user stopped the run.
     #[error("stopped after {epochs} epochs: continue with the same command, `train` with --resume")]
@@ -100,34 +117,56 @@ pub struct TrainedRun {
     pub history: History,
 }
 
+/// Where a training begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With epoch 1; the folder must not hold a run.
+    Anew,
+    /// With the epoch after the last checkpoint; the folder must hold a run.
+    Resume,
+    /// As [`Start::Resume`] if the folder holds a run, else as [`Start::Anew`].
+    Continue,
+}
+
 /// Trains by `recipe` on `dataset`, which was made for it, leaving recipe, history, checkpoints and best weights in `run`.
 ///
-/// With `resume` an interrupted run goes on and ends with the same weights as an uninterrupted one on the same
-/// machine; without, the folder must not hold a run.
+/// An interrupted run goes on and ends with the same weights as an uninterrupted one on the same machine. A complete one
+/// is left as it is.
 pub fn train(
     recipe: &Recipe,
     dataset: &Dataset,
     run: &Run,
-    resume: bool,
+    start: Start,
     device: &Device,
     progress: &mut Progress,
 ) -> Result<TrainedRun, TrainingError> {
     let description = &dataset.description;
     let inference = device.clone();
     let device = device.clone().autodiff();
-    let network = transfer::starting_network(recipe, description, &device)?;
-    prepare_folder(recipe, dataset, run, resume)?;
+    let _lock = run.lock().map_err(TrainingError::Locked)?;
+    prepare_folder(recipe, dataset, run, start)?;
     let mut state = match Checkpoint::load(run, recipe, description, &device)? {
         Some(saved) => saved,
-        None => Checkpoint {
-            average: network.valid(),
-            optimizer: optimizer::optimizer(recipe, &network),
-            network,
-            history: History::default(),
-        },
+        None => {
+            if let Some(history) = files::read_json_if_present::<History>(&run.history_file())? {
+                if !is_complete(recipe, &history) {
+                    let reason = "has a history but no checkpoints any more; name another run with --name";
+                    return Err(TrainingError::NothingToResume { folder: run.folder.clone(), reason });
+                }
+                let network = load_weights(recipe, description, None, &run.weights_file(), &inference)?;
+                return Ok(TrainedRun { network, history });
+            }
+            let network = transfer::starting_network(recipe, description, &device)?;
+            Checkpoint {
+                average: network.valid(),
+                optimizer: optimizer::optimizer(recipe, &network),
+                network,
+                history: History::default(),
+            }
+        }
     };
     progress.start(recipe, dataset.train.len(), state.history.epochs.len());
-    while state.history.epochs.len() < recipe.epochs && !out_of_patience(recipe, &state.history) {
+    while !is_complete(recipe, &state.history) {
         state = train_epoch(state, recipe, dataset, &device, progress)?;
         let epochs = &state.history.epochs;
         if state.history.best() == epochs.last() {
@@ -144,22 +183,36 @@ pub fn train(
     })
 }
 
-fn prepare_folder(recipe: &Recipe, dataset: &Dataset, run: &Run, resume: bool) -> Result<(), TrainingError> {
+fn prepare_folder(recipe: &Recipe, dataset: &Dataset, run: &Run, start: Start) -> Result<(), TrainingError> {
     let folder = || run.folder.clone();
-    let Some(present) = files::read_json_if_present::<Recipe>(&run.recipe_file())? else {
-        files::write_json(&run.recipe_file(), recipe)?;
-        return Ok(files::write_json(&run.dataset_file(), &dataset.description)?);
-    };
-    if !resume {
-        return Err(TrainingError::RunExists { folder: folder() });
+    let present = files::read_json_if_present::<Recipe>(&run.recipe_file())?;
+    match (present, start) {
+        (None, Start::Resume) => {
+            Err(TrainingError::NothingToResume { folder: folder(), reason: "holds no run; start it without --resume" })
+        }
+        (None, Start::Anew | Start::Continue) => {
+            transfer::check_source(recipe, &dataset.description)?;
+            files::write_json(&run.dataset_file(), &dataset.description)?;
+            Ok(files::write_json(&run.recipe_file(), recipe)?)
+        }
+        (Some(_), Start::Anew) => Err(TrainingError::RunExists { folder: folder() }),
+        (Some(present), Start::Resume | Start::Continue) => {
+            let of_recipe = differences(&present, recipe);
+            let of_data = differences(&run.dataset(recipe)?, &dataset.description);
+            let differences = [of_recipe, of_data].concat().join(", ");
+            if differences.is_empty() { Ok(()) } else { Err(TrainingError::OtherRun { folder: folder(), differences }) }
+        }
     }
-    if present != *recipe {
-        return Err(TrainingError::OtherRun { folder: folder(), what: "recipe" });
-    }
-    if run.dataset(recipe)? != dataset.description {
-        return Err(TrainingError::OtherRun { folder: folder(), what: "data set" });
-    }
-    Ok(())
+}
+
+/// The fields that differ, each with both values.
+fn differences<T: Serialize>(present: &T, asked: &T) -> Vec<String> {
+    let fields = |value| serde_json::to_value(value).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default();
+    let (present, asked) = (fields(present), fields(asked));
+    let names: BTreeSet<&String> = present.keys().chain(asked.keys()).collect();
+    let value = |fields: &Map<String, Value>, name| fields.get(name).map_or("nothing".to_owned(), Value::to_string);
+    let differing = names.into_iter().filter(|name| present.get(*name) != asked.get(*name));
+    differing.map(|name| format!("{name} is {} there and {} here", value(&present, name), value(&asked, name))).collect()
 }
 
 fn train_epoch(
@@ -177,17 +230,17 @@ fn train_epoch(
         let steps = EpochBatches::count(dataset.train.len(), recipe.batch_size);
         train_on(batches.ahead(scope), steps, state, recipe, device, progress)
     })?;
-    if !statistics.loss().is_finite() {
-        return Err(TrainingError::Diverged {
-            epoch,
-            loss: statistics.loss(),
-        });
+    if !state.network.is_finite() || !state.average.is_finite() {
+        return Err(TrainingError::Diverged { epoch, what: "a weight" });
     }
     let measured = |images| {
         let network = state.average.clone();
         evaluate(&FloatModel::new(network, recipe, &dataset.description, &inference), images)
     };
     let validation = dataset.validation.as_ref().map(measured);
+    if validation.is_some_and(|measured: Statistics| !measured.loss().is_finite()) {
+        return Err(TrainingError::Diverged { epoch, what: "the validation loss" });
+    }
     state.history.epochs.push(Epoch {
         epoch,
         learning_rate,
@@ -230,6 +283,9 @@ fn train_on(
             Some(decay) => average::average(state.average, &current, ema_decay(decay, step)),
             None => current,
         };
+        if !measured.loss().is_finite() {
+            return Err(TrainingError::Diverged { epoch: done + 1, what: "the loss" });
+        }
         statistics += measured;
         progress.step_done(done + 1, measured, statistics.images);
         if progress.should_stop() {
@@ -307,11 +363,11 @@ fn validation_loss(epoch: &Epoch) -> f64 {
         .map_or(f64::INFINITY, |figures| figures.loss)
 }
 
-fn out_of_patience(recipe: &Recipe, history: &History) -> bool {
+/// Whether all epochs are trained, or patience ended.
+fn is_complete(recipe: &Recipe, history: &History) -> bool {
     let losses = history.epochs.iter().map(validation_loss);
     let best = losses.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
-    match (recipe.patience, best) {
-        (Some(patience), Some((index, _))) => history.epochs.len() - 1 - index >= patience,
-        _ => false,
-    }
+    let out_of_patience = recipe.patience.zip(best);
+    history.epochs.len() >= recipe.epochs
+        || out_of_patience.is_some_and(|(patience, (index, _))| history.epochs.len() - 1 - index >= patience)
 }
