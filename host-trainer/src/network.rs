@@ -4,6 +4,7 @@
 //! and dropout. Tensors are `[batch, channels, height, width]`.
 
 use crate::dataset::{IMAGE_CHANNELS, IMAGE_SIDE};
+pub use crate::quantize::float_layers::{FloatLayer, LayerKind, float_layers};
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -231,32 +232,4 @@ fn drop_out<const D: usize>(x: Tensor<D>, mask: Option<&Tensor<D>>) -> Tensor<D>
 pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let data = tensor.into_data().convert::<f32>();
     data.try_to_vec().expect("the data was converted to f32")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::device::ndarray;
-    use burn::tensor::Distribution;
-
-    #[test]
-    fn a_network_on_ndarray_equals_it_on_flex() {
-        let flex = Device::flex();
-        let network = Architecture::new(vec![4, 8, 8], true).init(&flex);
-        let images = Tensor::random([2, 3, 32, 32], Distribution::Normal(0.0, 1.0), &flex);
-        let logits = numbers(network.forward(images.clone(), &DropoutMasks::default()));
-        let reference = network
-            .to_device(&ndarray())
-            .forward(images.to_device(&ndarray()), &DropoutMasks::default());
-        let reference = numbers(reference);
-        let largest = reference
-            .iter()
-            .fold(0.0_f32, |largest, x| largest.max(x.abs()));
-        for (logit, expected) in logits.iter().zip(&reference) {
-            assert!(
-                (logit - expected).abs() <= 1e-5 * largest,
-                "{logit} instead of {expected}"
-            );
-        }
-    }
 }
