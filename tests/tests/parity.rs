@@ -1,10 +1,10 @@
-//! The committed model: float against float on two backends, integer against float, and what its report says.
+//! The committed model: integer against float, and what its report says.
 
 use std::sync::LazyLock;
 
 use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
-use host_trainer::evaluate::{classify_all, evaluate, float_logits, largest};
+use host_trainer::evaluate::{classify_all, evaluate};
 use host_trainer::network::{Network, numbers};
 use host_trainer::operations::{logit_scale, summaries};
 use host_trainer::training::batch::to_tensor;
@@ -25,25 +25,6 @@ static NETWORK: LazyLock<Network> = LazyLock::new(|| {
     let flex = device::select(DeviceChoice::Cpu).unwrap().device;
     load_weights(&REPORT.recipe, &FILES.weights(), &flex).unwrap()
 });
-
-#[test]
-fn flex_and_ndarray_agree() {
-    let images = test_images(32).images;
-    let scaling = REPORT.recipe.pixel_scaling;
-    let flex = device::select(DeviceChoice::Cpu).unwrap().device;
-    let ndarray = device::ndarray();
-    let second = load_weights(&REPORT.recipe, &FILES.weights(), &ndarray).unwrap();
-
-    let flex = float_logits(&NETWORK, scaling, &images, &flex);
-    let ndarray = float_logits(&second, scaling, &images, &ndarray);
-    assert_eq!((flex.len(), ndarray.len()), (32, 32));
-    for (image, (flex, ndarray)) in flex.iter().zip(&ndarray).enumerate() {
-        for (a, b) in flex.iter().zip(ndarray) {
-            assert!((a - b).abs() <= 1e-3, "image {image}: {flex:?} {ndarray:?}");
-        }
-        assert_eq!(largest(flex), largest(ndarray), "image {image}");
-    }
-}
 
 /// Each step's output as the float network and as the integer network have it, `[images][h, w, c]`, logits last.
 fn outputs_of_both(images: &[Image]) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
