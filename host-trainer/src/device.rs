@@ -14,6 +14,7 @@ pub enum DeviceChoice {
     Cpu,
     /// A graphics card, with burn's wgpu backend (needs a build with `--features gpu`).
     Gpu,
+    #[cfg(feature = "ndarray")]
     /// The CPU, with burn's ndarray backend: very slow, a second opinion on predictions.
     Ndarray,
     /// The CPU as a graphics card that software emulates, with burn's wgpu backend: very slow, to try a build with
@@ -58,6 +59,7 @@ pub fn select(choice: DeviceChoice) -> Result<SelectedDevice, DeviceError> {
         })),
         DeviceChoice::Cpu => Ok(cpu()),
         DeviceChoice::Gpu => gpu(),
+        #[cfg(feature = "ndarray")]
         DeviceChoice::Ndarray => Ok(SelectedDevice {
             device: ndarray(),
             explanation:
@@ -74,6 +76,7 @@ pub fn is_flex(device: &Device) -> bool {
     device.clone().without_autodiff() == Device::flex()
 }
 
+#[cfg(feature = "ndarray")]
 /// The reference backend. Upstream calls it deprecated; it stays here as an opinion independent of flex.
 #[expect(
     deprecated,

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use host_trainer::dataset::{self, Dataset, LabelledImages};
+use host_trainer::device::{self, DeviceChoice};
 use host_trainer::model_files::ModelFiles;
+use host_trainer::network::{FloatModel, load_weights};
 use host_trainer::report::model::ModelReport;
 use shared_model::{AlignedBytes, Model};
 
@@ -28,6 +30,14 @@ pub static MODEL: LazyLock<Model<'static>> =
 /// The report beside the blob.
 pub static REPORT: LazyLock<ModelReport> =
     LazyLock::new(|| ModelReport::load(&MODEL, &FILES).unwrap_or_else(|error| panic!("{error}")));
+
+/// The float network.
+pub static FLOAT: LazyLock<FloatModel> = LazyLock::new(|| {
+    let ModelReport { recipe, dataset, blob, .. } = &*REPORT;
+    let flex = device::select(DeviceChoice::Cpu).unwrap_or_else(|error| panic!("{error}")).device;
+    let network = load_weights(recipe, dataset, Some(blob), &FILES.weights(), &flex);
+    FloatModel::new(network.unwrap_or_else(|error| panic!("{error}")), recipe, dataset, &flex)
+});
 
 /// CIFAR-10's 10,000 test images; downloads the data set if it is not there.
 pub static TEST_SET: LazyLock<LabelledImages> = LazyLock::new(|| {

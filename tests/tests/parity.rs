@@ -1,18 +1,13 @@
-//! The committed model: float against float on two backends, integer against float, and what its report says.
+//! The committed model: integer against float, and what its report says.
 
-use std::sync::LazyLock;
 
-use burn::tensor::Device;
 use host_trainer::dataset::Image;
-use host_trainer::device::{self, DeviceChoice};
-use host_trainer::evaluate::{classify_all, evaluate, largest};
-use host_trainer::network::{FloatModel, load_weights};
+use host_trainer::evaluate::{classify_all, evaluate};
 use host_trainer::operations::{logit_scale, summaries};
-use host_trainer::report::model::ModelReport;
 use shared_model::Interpreter;
 use shared_model::resize::{Rgb888, resize};
 use shared_model::testing::record;
-use tests::reference::{FILES, MODEL, REPORT, TEST_SET, root, test_images};
+use tests::reference::{FLOAT, MODEL, REPORT, TEST_SET, root, test_images};
 
 /// Label of a deer.
 const DEER: usize = 4;
@@ -21,32 +16,10 @@ const DEER: usize = 4;
 /// committed model (`cargo test -p tests --test parity sqnr -- --nocapture` prints it), less 3 dB.
 const LEAST_SQNR_DB: [f64; 8] = [26.4, 29.4, 26.2, 25.4, 24.0, 21.2, 24.2, 26.5];
 
-static FLOAT: LazyLock<FloatModel> = LazyLock::new(|| float_model(&device::select(DeviceChoice::Cpu).unwrap().device));
-
-fn float_model(device: &Device) -> FloatModel {
-    let ModelReport { recipe, dataset, blob, .. } = &*REPORT;
-    let network = load_weights(recipe, dataset, Some(blob), &FILES.weights(), device).unwrap();
-    FloatModel::new(network, recipe, dataset, device)
-}
-
-#[test]
-fn flex_and_ndarray_agree() {
-    let images = test_images(32).images;
-    let flex = FLOAT.logits(&images);
-    let ndarray = float_model(&device::ndarray()).logits(&images);
-    assert_eq!((flex.len(), ndarray.len()), (32, 32));
-    for (image, (flex, ndarray)) in flex.iter().zip(&ndarray).enumerate() {
-        for (a, b) in flex.iter().zip(ndarray) {
-            assert!((a - b).abs() <= 1e-3, "image {image}: {flex:?} {ndarray:?}");
-        }
-        assert_eq!(largest(flex), largest(ndarray), "image {image}");
-    }
-}
-
 /// Each step's output as the float network and as the integer network have it, `[images][h, w, c]`, logits last.
 fn outputs_of_both(images: &[Image]) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
     let mut float = FLOAT.activations(images);
-    float.push(FLOAT.logits(images).concat());
+    float.push(FLOAT.logits(images).unwrap().concat());
 
     let mut arena = vec![0; MODEL.arena_len()];
     let mut interpreter = Interpreter::new(&MODEL, &mut arena).unwrap();
@@ -105,7 +78,7 @@ fn sqnr_of_every_step() {
 #[test]
 fn integers_keep_classes_and_accuracy() {
     let images = test_images(1000);
-    let found = evaluate(&FLOAT.logits(&images.images), &MODEL, &images);
+    let found = evaluate(&FLOAT.logits(&images.images).unwrap(), &MODEL, &images);
     println!(
         "float {} %, int8 {} %, agreement {} %",
         found.float_top1, found.int8_top1, found.agreement

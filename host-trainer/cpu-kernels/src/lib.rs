@@ -11,13 +11,3 @@ mod pooling;
 pub use convolution::convolution_3x3;
 pub use normalization::relu_batch_norm;
 pub use pooling::max_pool_2x2;
-
-/// The backend that the tests compare with.
-#[cfg(test)]
-#[expect(
-    deprecated,
-    reason = "upstream deprecates ndarray, which stays as a second opinion"
-)]
-fn ndarray() -> burn::tensor::Device {
-    burn::tensor::Device::ndarray()
-}

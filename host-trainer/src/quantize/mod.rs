@@ -4,7 +4,7 @@
 //! padding of the image. The blob's reader recomputes the overflow proof, and [`quantize`] asks it.
 
 mod calibration;
-mod float_layers;
+pub(crate) mod float_layers;
 mod integer_layers;
 mod search;
 mod sqnr;

@@ -7,9 +7,12 @@
 //! One image of 32×32 pixels in a training step of six convolutions (32 to 128 channels) took 10.3 ms of one core (Zen 3) with flex
 //! alone, 6.7 ms with this one, and 4.6 ms with [`crate::normalization`] and [`crate::pooling`] as well. Winograd's filtering, which came
 //! last, makes its kernels 1.3 to 2 times as fast again.
-#![expect(
-    deprecated,
-    reason = "upstream deprecates ndarray, which stays as a second opinion"
+#![cfg_attr(
+    feature = "ndarray",
+    expect(
+        deprecated,
+        reason = "upstream deprecates ndarray, which stays as a second opinion"
+    )
 )]
 
 mod autodiff;
@@ -20,7 +23,7 @@ mod tests;
 
 use burn::backend::ops::ConvOptions;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, NdArray, backend_extension};
+use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 
 /// `input` `[batch, in, h, w]` convolved with `weight` `[out, in, 3, 3]`, plus `bias` `[out]`:
@@ -44,7 +47,7 @@ pub fn convolution_3x3(input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> 
 ///
 /// Shapes: `input` `[batch, in, h, w]`, `weight` `[out, in, 3, 3]`, `bias` `[out]`, and `gradient`, of the output,
 /// `[batch, out, h, w]`.
-#[backend_extension(Flex, NdArray, Cube: cfg(feature = "gpu"), Autodiff)]
+#[backend_extension(Flex, NdArray: cfg(feature = "ndarray"), Cube: cfg(feature = "gpu"), Autodiff)]
 pub(crate) trait Convolution3x3: Backend {
     /// The convolution, `[batch, out, h, w]`.
     fn convolution_3x3(
@@ -83,7 +86,8 @@ pub(crate) trait Convolution3x3: Backend {
     }
 }
 
-impl Convolution3x3 for NdArray {}
+#[cfg(feature = "ndarray")]
+impl Convolution3x3 for burn::backend::NdArray {}
 
 #[cfg(feature = "gpu")]
 impl Convolution3x3 for burn::backend::Cube {}

@@ -1,7 +1,6 @@
 //! burn's own `conv2d` is the oracle.
 
 use super::{convolution_3x3, same_padding};
-use crate::ndarray;
 use burn::tensor::module::conv2d;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 
@@ -172,22 +171,4 @@ fn an_input_without_gradient_leaves_the_others_as_they_are() {
         bias.grad(&gradients).unwrap().into_data().bytes(),
         all[3].bytes()
     );
-}
-
-#[test]
-fn gradients_on_ndarray_equal_those_on_flex() {
-    let device = Device::flex().autodiff();
-    let (input, weight, bias, gradient) = operands([2, 3, 5, 6, 7], &device);
-    let reference = ndarray().autodiff();
-    let moved = (
-        input.clone().to_device(&reference),
-        weight.clone().to_device(&reference),
-        bias.clone().to_device(&reference),
-        gradient.clone().to_device(&reference),
-    );
-    let flex = results(convolution_3x3, &(input, weight, bias, gradient));
-    let reference = results(convolution_3x3, &moved);
-    for (flex, reference) in flex.iter().zip(&reference) {
-        assert_close(flex, reference, "ndarray");
-    }
 }

@@ -4,9 +4,12 @@
 //! another layout for every sum. [`relu_batch_norm`] is the same function as an extension of burn's backends: on flex
 //! a few passes in place, on every other backend its own operations.
 
-#![expect(
-    deprecated,
-    reason = "upstream deprecates ndarray, which stays as a second opinion"
+#![cfg_attr(
+    feature = "ndarray",
+    expect(
+        deprecated,
+        reason = "upstream deprecates ndarray, which stays as a second opinion"
+    )
 )]
 
 mod autodiff;
@@ -15,7 +18,7 @@ mod flex;
 mod tests;
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, NdArray, backend_extension};
+use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
@@ -50,7 +53,7 @@ pub fn relu_batch_norm(input: Tensor<4>, norm: &BatchNorm) -> Tensor<4> {
 /// A backend's ReLU with batch normalization, and its derivative; the default is the backend's own operations.
 ///
 /// Shapes: `input` and `gradient`, of the output, `[batch, channels, h, w]`; the others `[channels]`.
-#[backend_extension(Flex, NdArray, Cube: cfg(feature = "gpu"), Autodiff)]
+#[backend_extension(Flex, NdArray: cfg(feature = "ndarray"), Cube: cfg(feature = "gpu"), Autodiff)]
 pub(crate) trait ReluBatchNorm: Backend {
     /// The output, and mean and biased variance of the ReLU's output over the batch.
     fn relu_batch_norm(
@@ -86,7 +89,8 @@ pub(crate) trait ReluBatchNorm: Backend {
     }
 }
 
-impl ReluBatchNorm for NdArray {}
+#[cfg(feature = "ndarray")]
+impl ReluBatchNorm for burn::backend::NdArray {}
 
 #[cfg(feature = "gpu")]
 impl ReluBatchNorm for burn::backend::Cube {}

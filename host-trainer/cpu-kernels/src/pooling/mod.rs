@@ -4,9 +4,12 @@
 //! training step. [`max_pool_2x2`] is the same function as an extension of burn's backends: flex gets kernels of its
 //! own, every other backend uses its own operation.
 
-#![expect(
-    deprecated,
-    reason = "upstream deprecates ndarray, which stays as a second opinion"
+#![cfg_attr(
+    feature = "ndarray",
+    expect(
+        deprecated,
+        reason = "upstream deprecates ndarray, which stays as a second opinion"
+    )
 )]
 
 mod autodiff;
@@ -16,7 +19,7 @@ mod tests;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
-    Backend, Dispatch, NdArray, TensorMetadata, backend_extension, get_or_init_device_settings,
+    Backend, Dispatch, TensorMetadata, backend_extension, get_or_init_device_settings,
 };
 use burn::tensor::Tensor;
 
@@ -36,7 +39,7 @@ pub fn max_pool_2x2(input: Tensor<4>) -> Tensor<4> {
 }
 
 /// A backend's 2×2 max pool and its derivative; the default is the backend's own operation.
-#[backend_extension(Flex, NdArray, Cube: cfg(feature = "gpu"), Autodiff)]
+#[backend_extension(Flex, NdArray: cfg(feature = "ndarray"), Cube: cfg(feature = "gpu"), Autodiff)]
 pub(crate) trait MaxPool2x2: Backend {
     /// `[batch, channels, h, w]` → `[batch, channels, h / 2, w / 2]`.
     fn max_pool_2x2(input: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -73,7 +76,8 @@ pub(crate) trait MaxPool2x2: Backend {
     }
 }
 
-impl MaxPool2x2 for NdArray {}
+#[cfg(feature = "ndarray")]
+impl MaxPool2x2 for burn::backend::NdArray {}
 
 #[cfg(feature = "gpu")]
 impl MaxPool2x2 for burn::backend::Cube {}
