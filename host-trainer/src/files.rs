@@ -7,6 +7,22 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+/// Where a default path lies: in the repository that the program was built from, whatever the working directory is. Paths that
+/// a person gives are relative to the working directory.
+pub fn in_repository(path: &str) -> PathBuf {
+    let repository = repository();
+    match std::env::current_dir() {
+        Ok(directory) if directory == repository => path.into(),
+        Ok(_) | Err(_) => repository.join(path),
+    }
+}
+
+/// The repository that the program was built from.
+pub fn repository() -> &'static Path {
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    crate_folder.parent().expect("the crate lies in a folder of the workspace")
+}
+
 /// A file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {

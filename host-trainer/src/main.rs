@@ -11,6 +11,8 @@ use host_trainer::{note, output};
 ///
 /// Without a command it goes the whole way: fetch the data set, train, quantize, evaluate on the test set, write
 /// blob and report. On a CPU that is a short schedule of the same network; --full trains it in full.
+///
+/// Paths that you give are relative to the working directory; default ones lie in the repository.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {

@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(long)]
     output: Option<PathBuf>,
     /// The model of the tutorial table's last row.
-    #[arg(long, default_value = "data/models/vgg3-full.blob")]
+    #[arg(long, default_value_os_t = files::in_repository("data/models/vgg3-full.blob"))]
     best: PathBuf,
     #[command(flatten)]
     place: Place,
@@ -77,6 +77,10 @@ pub fn run(arguments: Arguments) -> CommandResult {
         make(&entries, &runs, &records, &arguments)?;
     }
     let table = plan.table(&runs, &records, &arguments.command())?;
+    if arguments.collect && table.rows.iter().all(|row| row.measured.is_none()) {
+        let (runs, output) = (runs.display(), output.display());
+        return Err(format!("there is nothing to collect: no run of this table in {runs}, and no table in {output}").into());
+    }
     keep(&plan, &runs, &records)?;
     say!("{}", table.markdown(plan.name));
     for file in table.write(&output, plan.name)? {
@@ -112,7 +116,7 @@ impl Arguments {
     fn output(&self, runs: &Path) -> PathBuf {
         match (&self.output, self.rehearse) {
             (Some(folder), _) => folder.clone(),
-            (None, None) => "data/comparison".into(),
+            (None, None) => files::in_repository("data/comparison"),
             (None, Some(_)) => runs.join("table"),
         }
     }

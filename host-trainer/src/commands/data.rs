@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use host_trainer::files;
 use host_trainer::dataset::{self, Dataset};
 use host_trainer::recipe::Recipe;
 use host_trainer::report;
@@ -23,7 +24,7 @@ pub enum Command {
         #[command(flatten)]
         data: Directory,
         /// The picture to write.
-        #[arg(long, default_value = "preview.png")]
+        #[arg(long, default_value_os_t = files::in_repository("runs/preview.png"))]
         output: PathBuf,
     },
     /// Write the sample pictures of `data/samples` from the test set.
@@ -31,7 +32,7 @@ pub enum Command {
         #[command(flatten)]
         data: Directory,
         /// The folder to write to.
-        #[arg(long, default_value = "data/samples")]
+        #[arg(long, default_value_os_t = files::in_repository("data/samples"))]
         output: PathBuf,
     },
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use host_trainer::files;
 use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{self, Evaluation};
@@ -31,7 +32,7 @@ pub struct Arguments {
 #[derive(Args)]
 pub struct Subject {
     /// The blob; its float weights (.bpk) and report (.json) lie beside it.
-    #[arg(long, default_value = "data/models/vgg3-full.blob")]
+    #[arg(long, default_value_os_t = files::in_repository("data/models/vgg3-full.blob"))]
     blob: PathBuf,
     /// What computes the float network.
     #[arg(long, value_enum, default_value_t)]

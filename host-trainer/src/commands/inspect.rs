@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use host_trainer::files;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::operations::{or_dash, shape, summaries};
 use shared_model::graph::KnownImage;
@@ -20,7 +21,7 @@ const USUAL_ARENA: usize = 48 * 1024;
 #[derive(Args)]
 pub struct Arguments {
     /// The blob.
-    #[arg(default_value = "data/models/vgg3-full.blob")]
+    #[arg(default_value_os_t = files::in_repository("data/models/vgg3-full.blob"))]
     blob: PathBuf,
     /// One JSON object instead of tables.
     #[arg(long)]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use host_trainer::files;
 use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{classify_all, largest, softmax};
@@ -25,7 +26,7 @@ pub struct Arguments {
     #[arg(required = true)]
     images: Vec<PathBuf>,
     /// The blob; if its report (.json) and float weights (.bpk) lie beside it, the float network is asked as well.
-    #[arg(long, default_value = "data/models/vgg3-full.blob")]
+    #[arg(long, default_value_os_t = files::in_repository("data/models/vgg3-full.blob"))]
     blob: PathBuf,
     /// One JSON object a line and picture.
     #[arg(long)]

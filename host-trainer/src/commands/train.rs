@@ -44,7 +44,7 @@ pub struct Arguments {
 #[derive(Args)]
 pub struct Place {
     /// Folder that holds the runs.
-    #[arg(long, default_value = "runs")]
+    #[arg(long, default_value_os_t = files::in_repository("runs"))]
     pub runs: PathBuf,
     /// What computes.
     #[arg(long, value_enum, default_value_t)]

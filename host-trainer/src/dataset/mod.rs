@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use shared_model::Shape;
 
+use crate::files;
 use cifar10::{CLASSES, SHAPE};
 pub use cifar10::{fetch, write_samples};
 pub use error::DatasetError;
@@ -171,8 +172,7 @@ impl ChannelStatistics {
 
 /// `data/cifar-10` of this repository, wherever the program is started from.
 pub fn default_directory() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    workspace.expect("the crate lies in a folder of the workspace").join("data/cifar-10")
+    files::in_repository("data/cifar-10")
 }
 
 #[cfg(test)]

@@ -186,14 +186,15 @@ impl ModelReport {
     }
 
     /// The commands that make the model again, from its files.
-    pub fn commands(&self, files: &ModelFiles) -> String {
+    pub fn commands(&self, model_files: &ModelFiles) -> String {
         let name = &self.name;
+        let report = model_files.report();
         let given = self.temperature.filter(|temperature| temperature.images.is_none());
         let temperature = given.map_or_else(String::new, |temperature| format!(" --temperature {}", temperature.value));
         format!(
             "cargo run -p host-trainer -- train --recipe {} --name {name}\n\
              cargo run -p host-trainer -- quantize --run runs/{name}{temperature}",
-            files.report().display()
+            report.strip_prefix(files::repository()).unwrap_or(&report).display()
         )
     }
 }
