@@ -141,17 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn messages_arrive_in_pieces() {
-        assert_eq!(arrived(1000, false), (2, 0));
-    }
-
-    #[test]
-    fn a_port_that_nobody_reads_stops_nothing() {
-        assert_eq!(arrived(0, false), (1, 1));
-    }
-
-    #[test]
-    fn a_message_that_is_cut_off_does_not_spoil_the_next_one() {
+    fn a_port_that_takes_no_more_costs_the_messages_that_it_does_not_take() {
+        // In pieces; nobody reads; broken.
+        for (free, is_broken, expected) in
+            [(1000, false, (2, 0)), (0, false, (1, 1)), (0, true, (1, 1))]
+        {
+            assert_eq!(arrived(free, is_broken), expected, "{free}");
+        }
+        // One that is cut off does not spoil the next one.
         for free in 1..20 {
             assert_eq!(
                 arrived(free, false).0,
@@ -159,10 +156,5 @@ mod tests {
                 "{free}"
             );
         }
-    }
-
-    #[test]
-    fn a_broken_port_is_counted() {
-        assert_eq!(arrived(0, true), (1, 1));
     }
 }

@@ -13,10 +13,10 @@ use firmware::boot::{self, BootError, Booted, Identity};
 use firmware::profile::StepTimes;
 use protocol::TimeUnit;
 use qemu_messages::{ImageReport, QemuMessage};
+use qemu_mps2::host::{self, COMMAND_LINE_LEN};
 use qemu_mps2::model::{self, ARENA_LEN, MEMORY_LEN, PICTURE_LEN};
-use qemu_mps2::program::{self, COMMAND_LINE_LEN};
 use qemu_mps2::records::{RecordFile, RecordsError};
-use qemu_mps2::{clock, host, stack};
+use qemu_mps2::{clock, stack};
 use semihosting::experimental::env;
 use shared_model::{Classification, Model};
 use thiserror::Error;
@@ -47,13 +47,13 @@ fn main() -> ! {
     static mut MEMORY: [u8; MEMORY_LEN] = [0; MEMORY_LEN];
     static mut MODEL: Option<Model<'static>> = None;
 
-    program::begin();
+    host::begin();
     let arguments = env::args::<COMMAND_LINE_LEN>();
     let job = arguments
         .as_ref()
         .ok()
         .and_then(|arguments| job(arguments.into_iter()));
-    program::end(
+    host::end(
         job.ok_or(Failure::Arguments)
             .and_then(|job| run(&job, MODEL, &mut MEMORY[..PICTURE_LEN + job.arena_len])),
     )
