@@ -42,19 +42,11 @@ pub fn send(message: &QemuMessage<'_>) {
 }
 
 /// Says why the program fails, and ends the emulation with a failing exit status.
-fn fail(reason: impl Display) -> ! {
+pub fn fail(reason: impl Display) -> ! {
     let mut text = String::<FAILURE_LEN>::new();
     let _ = write!(text, "{reason}");
     send(&QemuMessage::Failure { text: &text });
     ExitCode::FAILURE.exit_process()
-}
-
-/// Ends the emulation; the host is told of a failure.
-pub fn end(result: Result<(), impl Display>) -> ! {
-    match result {
-        Ok(()) => ExitCode::SUCCESS.exit_process(),
-        Err(failure) => fail(failure),
-    }
 }
 
 #[panic_handler]

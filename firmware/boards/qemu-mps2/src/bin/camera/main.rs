@@ -7,26 +7,33 @@
 #![no_std]
 #![no_main]
 
-mod application;
 mod uart;
 
+use core::cell::Cell;
 use core::str::Utf8Error;
 
 use camera_models::{Injection, Injector, Scene, SimulatedDelay, Time, arducam_mega, ov2640};
 use cortex_m as _;
 use cortex_m_rt::entry;
-use firmware::boot::BootError;
+use embassy_futures::block_on;
+use firmware::boot::{self, Identity};
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
 use firmware::camera::ov2640::{self as ov2640_driver, Ov2640, View};
+use firmware::camera::{FrameSource, Policy, Supervisor};
+use firmware::pipeline::{Buffers, Method, Pipeline, Smoothing};
+use firmware::report::{Report, Serial};
+use firmware::watchdog::Watchdog;
 use oorandom::Rand32;
+use protocol::{BootFailure, Message, TimeUnit};
+use qemu_messages::{QemuMessage, Totals};
+use qemu_mps2::clock::{self, InstructionDelay};
 use qemu_mps2::host::{self, COMMAND_LINE_LEN};
-use qemu_mps2::model::MEMORY_LEN;
-use qemu_mps2::records::{RecordFile, RecordsError};
+use qemu_mps2::model::{self, MEMORY_LEN};
+use qemu_mps2::records::RecordFile;
+use qemu_mps2::stack;
 use semihosting::experimental::env;
+use semihosting::process::ExitCode;
 use shared_model::Model;
-use thiserror::Error;
-
-use application::{Application, Memory};
 
 /// The longest frame of a [`Camera`].
 const FRAME_LEN: usize = ov2640_driver::FORMAT.len();
@@ -40,20 +47,12 @@ const OV2640_SPAN: u32 = 6;
 const RARITY: u32 = 4;
 /// The longest fault, in transactions.
 const LONGEST: u32 = 20;
-
-/// Why the firmware gives up.
-#[derive(Debug, Error)]
-enum Failure<'n> {
-    #[error(
-        "the arguments must be `arducam-96`, `arducam-128` or `ov2640`, FILE, frames to take (0: without end) and, if wanted, \
-         a seed of faults, from -semihosting-config arg="
-    )]
-    Arguments,
-    #[error(transparent)]
-    Boot(#[from] BootError),
-    #[error("file of frames {name}: {error}")]
-    Frames { name: &'n str, error: RecordsError },
-}
+/// A message that the serial port has not taken after so long is dropped: some seconds of the host's time.
+const SERIAL_LIMIT_MS: u32 = 2_000;
+/// Half of a probability: below it the verdict is "not sure".
+const THRESHOLD: u16 = 0x8000;
+/// The use of the stack is reported after every so many frames.
+const STACK_INTERVAL: u32 = 100;
 
 /// The modelled camera and its picture's size.
 #[derive(Clone, Copy)]
@@ -119,56 +118,126 @@ fn main() -> ! {
         .as_ref()
         .ok()
         .and_then(|words| Arguments::parse(words.into_iter()));
+    let Some(arguments) = arguments else {
+        host::fail(
+            "the arguments must be `arducam-96`, `arducam-128` or `ov2640`, FILE, frames to take (0: without end) and, if \
+             wanted, a seed of faults, from -semihosting-config arg=",
+        );
+    };
+    let name = arguments.file;
+    let len = arguments.camera.frame_len();
+    let file = RecordFile::open(name, len)
+        .unwrap_or_else(|error| host::fail(format_args!("file of frames {name}: {error}")));
+    let scene = HostFrames {
+        file,
+        frame: &mut SCENE[..len],
+    };
     let memory = Memory {
         working: WORKING,
         model: MODEL,
         frames: FRAMES,
     };
-    host::end(
-        arguments
-            .ok_or(Failure::Arguments)
-            .and_then(|arguments| run(&arguments, memory, SCENE)),
-    )
+    watch(&arguments, scene, memory);
+    ExitCode::SUCCESS.exit_process()
 }
 
 /// Makes the camera and watches through it.
-fn run<'n>(
-    arguments: &Arguments<'n>,
-    memory: Memory<'_>,
-    picture: &mut [u8; FRAME_LEN],
-) -> Result<(), Failure<'n>> {
-    let name = arguments.file;
-    let len = arguments.camera.frame_len();
-    let file = RecordFile::open(name, len).map_err(|error| Failure::Frames { name, error })?;
-    let scene = HostFrames {
-        file,
-        frame: &mut picture[..len],
-    };
+fn watch(arguments: &Arguments<'_>, scene: HostFrames<'_>, memory: Memory<'_>) {
     let time = Time::new();
     let delay = SimulatedDelay(&time);
     let mut disturbance = Disturbance(arguments.seed.map(Rand32::new));
-    let application = Application {
-        attempts: arguments.attempts,
-        delay,
-    };
+    let attempts = arguments.attempts;
     match arguments.camera {
         Camera::ArducamMega(resolution) => {
             let timing = arducam_mega::Timing::default();
             let camera = arducam_mega::ArducamMega::new(&time, scene, SENSOR_ID, timing);
             let driver = ArducamMega::new(&camera, delay, resolution);
-            application.run("ArduCAM Mega", driver, memory, || {
+            run("ArduCAM Mega", driver, delay, attempts, memory, || {
                 disturbance.next(&camera.faults, &arducam_mega::Fault::ALL, ARDUCAM_SPAN);
-            })?;
+            });
         }
         Camera::Ov2640 => {
             let sensor = ov2640::Ov2640::new(&time, scene);
             let driver = Ov2640::new(&sensor, &sensor, delay, View::Scene);
-            application.run("OV2640", driver, memory, || {
+            run("OV2640", driver, delay, attempts, memory, || {
                 disturbance.next(&sensor.faults, &ov2640::Fault::ALL, OV2640_SPAN);
-            })?;
+            });
         }
     }
-    Ok(())
+}
+
+/// Boots, and classifies what `source` gives, calling `disturb` before each of so many attempts. The serial port is told of a model
+/// that must not be used, as well as the host.
+fn run(
+    camera: &str,
+    source: impl FrameSource,
+    delay: SimulatedDelay<'_>,
+    attempts: u32,
+    memory: Memory<'_>,
+    mut disturb: impl FnMut(),
+) {
+    let (transmitter, mut receiver) = uart::open();
+    let mut serial = Serial::new(transmitter, InstructionDelay, SERIAL_LIMIT_MS, || {
+        receiver.command()
+    });
+    let booted = boot::boot(model::blob(), memory.model, memory.working);
+    let booted = booted.unwrap_or_else(|error| {
+        let (code, text) = (error.code(), &*error.text());
+        let failure = BootFailure { code, text };
+        block_on(serial.report(&Message::BootFailure(failure)));
+        host::fail(error)
+    });
+    let identity = Identity {
+        board: "qemu-mps2",
+        camera,
+        time_unit: TimeUnit::Instructions,
+    };
+    let mut pipeline = Pipeline::new(
+        identity,
+        booted,
+        Supervisor::new(source, delay, Policy::default()),
+        // Each picture of the host is another one: there is nothing to be smoothed.
+        Smoothing::new(Method::None, THRESHOLD),
+        serial,
+        clock::instructions,
+    );
+    let [one, other] = memory.frames;
+    let mut buffers = Buffers::new(one, other);
+    let completed = CompletedFrames::default();
+    stack::repaint();
+    let mut attempt = 0;
+    // A frame is classified while the next one is taken.
+    while attempts == 0 || attempt <= attempts {
+        disturb();
+        block_on(pipeline.step(&mut buffers, &mut &completed));
+        if attempt > 0 && attempt.is_multiple_of(STACK_INTERVAL) {
+            host::send(&QemuMessage::Stack(stack::used_after(attempt)));
+        }
+        attempt = attempt.wrapping_add(1);
+    }
+    host::send(&QemuMessage::Stack(stack::used_after(attempts)));
+    host::send(&QemuMessage::Totals(Totals {
+        completed: completed.0.get(),
+        faults: pipeline.camera().counters().total(),
+        dropped: pipeline.report().dropped(),
+    }));
+}
+
+/// What lies in static memory.
+struct Memory<'m> {
+    working: &'m mut [u8],
+    model: &'m mut Option<Model<'static>>,
+    frames: &'m mut [[u8; FRAME_LEN]; 2],
+}
+
+/// Counts completed frames.
+#[derive(Default)]
+struct CompletedFrames(Cell<u32>);
+
+impl Watchdog for &CompletedFrames {
+    fn feed(&mut self) {
+        self.0.set(self.0.get() + 1);
+    }
 }
 
 /// Shows the frames of a file one after the other, and from the first again.
