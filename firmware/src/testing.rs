@@ -1,7 +1,8 @@
-//! Networks for tests.
+//! What tests of several modules need.
 
 extern crate std;
 
+use embedded_hal_async::delay::DelayNs;
 use shared_model::Shape;
 use shared_model::encode::Network;
 use shared_model::testing::{self, Plain};
@@ -21,4 +22,11 @@ pub fn network(logits: &[i32]) -> Network<'static> {
     layer.multipliers.fill(0);
     layer.offsets = logits.iter().map(|logit| i64::from(*logit) << 32).collect();
     network
+}
+
+/// Waits no time.
+pub struct NoWait;
+
+impl DelayNs for NoWait {
+    async fn delay_ns(&mut self, _nanoseconds: u32) {}
 }

@@ -126,27 +126,22 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 /// A frame as PROTOCOL.md describes it, byte by byte.
 fn framed(content: &[u8]) -> Vec<u8> {
-    let crc = crc32(content).to_le_bytes();
+    let content = [content, &crc32(content).to_le_bytes()].concat();
     let mut frame = Vec::new();
-    let mut run = Vec::new();
     let mut is_full = false;
-    for byte in [content, &crc].concat() {
-        is_full = false;
-        if byte == 0 {
-            frame.push(run.len() as u8 + 1);
-            frame.append(&mut run);
-            continue;
-        }
-        run.push(byte);
-        if run.len() == 254 {
+    for run in content.split(|byte| *byte == 0) {
+        let (full, rest) = run.as_chunks::<254>();
+        for block in full {
             frame.push(255);
-            frame.append(&mut run);
-            is_full = true;
+            frame.extend(block);
         }
+        frame.push(rest.len() as u8 + 1);
+        frame.extend(rest);
+        is_full = !full.is_empty() && rest.is_empty();
     }
-    if !is_full {
-        frame.push(run.len() as u8 + 1);
-        frame.append(&mut run);
+    // At the end, nothing stands behind a full block.
+    if is_full {
+        frame.pop();
     }
     frame.push(0);
     frame

@@ -162,7 +162,7 @@ where
             (outcome, clock() - start)
         };
         let process = async {
-            if self.processing.process(front, clock, faults).await {
+            if self.processing.process(front, clock, &faults).await {
                 watchdog.feed();
             }
         };
@@ -220,7 +220,7 @@ impl<R: Report> Processing<'_, '_, R> {
         &mut self,
         capture: &Capture<'_>,
         clock: &impl Fn() -> u64,
-        faults: FaultCounters,
+        faults: &FaultCounters,
     ) -> bool {
         let start = clock();
         let shape = self.booted.model.input_shape();
@@ -251,7 +251,7 @@ impl<R: Report> Processing<'_, '_, R> {
         preprocess: u64,
         start: u64,
         clock: &impl Fn() -> u64,
-        faults: FaultCounters,
+        faults: &FaultCounters,
     ) -> Option<FrameReport> {
         let picture = &*self.booted.picture;
         let classification = self.booted.interpreter.classify(picture).ok()?;
@@ -268,7 +268,7 @@ impl<R: Report> Processing<'_, '_, R> {
                 classify,
                 report: self.report_time,
             },
-            faults,
+            faults: *faults,
         })
     }
 }

@@ -3,7 +3,7 @@ extern crate std;
 use super::*;
 use crate::camera::{ByteOrder, FrameFormat, Policy};
 use crate::fault::Fault;
-use crate::testing::network;
+use crate::testing::{NoWait, network};
 use core::cell::{Cell, RefCell};
 use embassy_futures::{block_on, yield_now};
 use protocol::TimeUnit;
@@ -102,12 +102,6 @@ impl Watchdog for FeedLog<'_> {
     fn feed(&mut self) {
         self.0.log("fed");
     }
-}
-
-struct NoWait;
-
-impl DelayNs for NoWait {
-    async fn delay_ns(&mut self, _nanoseconds: u32) {}
 }
 
 /// The events of each step of a pipeline whose camera has `faults` (`None` is a frame) and whose reader gives `commands` before
@@ -255,7 +249,8 @@ fn each_stage_has_its_own_time() {
         pictures: PictureMode::Off,
         report_time: 99,
     };
-    let process = processing.process(&buffers.front, &clock, FaultCounters::new());
+    let counters = FaultCounters::new();
+    let process = processing.process(&buffers.front, &clock, &counters);
     assert!(block_on(process));
     let expected = StageTimes {
         capture: 12_345,

@@ -71,6 +71,7 @@ mod tests {
     extern crate std;
 
     use super::*;
+    use crate::testing::NoWait;
     use core::future::pending;
     use embassy_futures::block_on;
     use embedded_io_async::{ErrorKind, ErrorType};
@@ -106,12 +107,6 @@ mod tests {
         async fn flush(&mut self) -> Result<(), ErrorKind> {
             Ok(())
         }
-    }
-
-    struct NoWait;
-
-    impl DelayNs for NoWait {
-        async fn delay_ns(&mut self, _nanoseconds: u32) {}
     }
 
     /// What a reader finds after two messages, and how many were dropped.

@@ -20,7 +20,7 @@ use crate::qemu::{self, Device, LIMIT_OF_BOOT, LIMIT_PER_IMAGE, Machine, lacks};
 /// Between two looks for QEMU's connection.
 const POLL: Duration = Duration::from_millis(10);
 
-/// A modelled camera and the size of its frames.
+/// A modelled camera and the size of its frames; the firmware calls it as the command line does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Camera {
     /// ArduCAM Mega on SPI, 96 x 96 pixels
@@ -35,15 +35,6 @@ pub enum Camera {
 }
 
 impl Camera {
-    /// What the firmware calls it.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Arducam96 => "arducam-96",
-            Self::Arducam128 => "arducam-128",
-            Self::Ov2640 => "ov2640",
-        }
-    }
-
     /// Width and height of a frame in pixels.
     pub const fn size(self) -> (u32, u32) {
         match self {
@@ -73,18 +64,11 @@ pub struct CameraJob<'a> {
 
 impl CameraJob<'_> {
     fn command(&self, serial: &str) -> Result<Command, Error> {
-        let further = [
-            Some(self.attempts.to_string()),
-            self.seed.map(|seed| seed.to_string()),
-        ];
-        qemu::command(
-            self.elf,
-            self.machine,
-            serial,
-            self.camera.name(),
-            self.frames,
-            further.into_iter().flatten(),
-        )
+        let attempts = self.attempts.to_string();
+        let further = std::iter::once(attempts).chain(self.seed.map(|seed| seed.to_string()));
+        let camera = self.camera.to_possible_value();
+        let camera = camera.as_ref().map_or("", |value| value.get_name());
+        qemu::command(self.elf, self.machine, serial, camera, self.frames, further)
     }
 }
 
