@@ -105,7 +105,7 @@ impl Watchdog for FeedLog<'_> {
 }
 
 /// The events of each step of a pipeline whose camera has `faults` (`None` is a frame) and whose reader gives `commands` before
-/// the second step.
+/// the second step; behind them, what the last frames and one of class 0 give together.
 fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Vec<String>> {
     let world = World::default();
     let blob = encode(&network(&[0, 2560])).expect("the network is valid");
@@ -131,7 +131,7 @@ fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Ve
     );
     let (mut one, mut other) = (vec![0; FORMAT.len()], vec![0; FORMAT.len()]);
     let mut buffers = Buffers::new(&mut one, &mut other);
-    (0..count)
+    let mut steps: Vec<_> = (0..count)
         .map(|step| {
             if step == 1 {
                 world.commands.borrow_mut().extend(commands);
@@ -139,7 +139,10 @@ fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Ve
             block_on(pipeline.step(&mut buffers, &mut FeedLog(&world)));
             world.events.take()
         })
-        .collect()
+        .collect();
+    let verdict = pipeline.processing.smoothing.update(&[u16::MAX, 0]);
+    steps.push(vec![format!("{verdict:?}")]);
+    steps
 }
 
 const INFO: [&str; 3] = [
@@ -154,7 +157,7 @@ fn a_frame_is_classified_while_the_next_one_is_captured() {
     let steps = steps(3, &[], &[]);
     let first = [&INFO[..], &["initialize", "capture begins", "capture ends"]].concat();
     assert_eq!(steps[0], first);
-    for (counter, step) in steps[1..].iter().enumerate() {
+    for (counter, step) in steps[1..3].iter().enumerate() {
         let frame = format!("frame {counter}: {FRAME}");
         assert_eq!(*step, ["capture begins", &frame, "fed", "capture ends"]);
     }
@@ -172,6 +175,8 @@ fn a_fault_is_reported_leaves_a_gap_and_does_not_feed_the_watchdog() {
     assert_eq!(steps[2], ["capture begins", "capture ends"]);
     let frame = format!("frame 2: {FRAME}");
     assert_eq!(steps[3], ["capture begins", &frame, "fed", "capture ends"]);
+    // Frames before the gap have no vote.
+    assert_eq!(steps[4], ["Class { class: 0, probability: 32767 }"]);
 }
 
 #[test]
