@@ -29,7 +29,5 @@ fn configure() -> Result<(), String> {
     if target.starts_with("thumbv8m") {
         println!("cargo::rustc-cfg=armv8m");
     }
-    let mut memory = blob_build::take()?;
-    memory.arena_len = memory.arena_len.max(LARGEST_ARENA);
-    blob_build::write(&memory)
+    blob_build::take(LARGEST_ARENA)
 }

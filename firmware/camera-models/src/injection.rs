@@ -1,5 +1,7 @@
 //! Faults at chosen transactions.
 
+use core::cell::Cell;
+
 /// A fault, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Injection<K> {
@@ -12,48 +14,47 @@ pub struct Injection<K> {
 }
 
 /// Counts transactions and says which of them fail, and how.
-#[derive(Debug)]
 pub struct Injector<K> {
-    injection: Option<Injection<K>>,
-    transactions: u32,
+    injection: Cell<Option<Injection<K>>>,
+    transactions: Cell<u32>,
 }
 
 impl<K: Copy> Injector<K> {
     pub(crate) const fn new() -> Self {
         Self {
-            injection: None,
-            transactions: 0,
+            injection: Cell::new(None),
+            transactions: Cell::new(0),
         }
     }
 
     /// Replaces what was injected before.
-    pub const fn inject(&mut self, injection: Injection<K>) {
-        self.injection = Some(injection);
+    pub fn inject(&self, injection: Injection<K>) {
+        self.injection.set(Some(injection));
     }
 
     /// Transactions so far.
     pub const fn transactions(&self) -> u32 {
-        self.transactions
+        self.transactions.get()
     }
 
     /// Whether no later transaction fails.
     pub fn is_over(&self) -> bool {
-        self.injection.is_none_or(|injection| {
-            self.transactions >= injection.first.saturating_add(injection.count)
+        let injection = self.injection.get();
+        injection.is_none_or(|Injection { first, count, .. }| {
+            self.transactions() >= first.saturating_add(count)
         })
     }
 
     /// Begins a transaction, and gives its fault.
-    pub(crate) fn begin(&mut self) -> Option<K> {
-        let index = self.transactions;
-        self.transactions += 1;
+    pub(crate) fn begin(&self) -> Option<K> {
+        let index = self.transactions();
+        self.transactions.set(index + 1);
         let Injection {
             fault,
             first,
             count,
-        } = self.injection?;
-        (first..first.saturating_add(count))
-            .contains(&index)
-            .then_some(fault)
+        } = self.injection.get()?;
+        let failing = first..first.saturating_add(count);
+        failing.contains(&index).then_some(fault)
     }
 }

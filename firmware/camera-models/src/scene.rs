@@ -35,3 +35,26 @@ impl Scene for MovingBlocks {
         (hash ^ hash >> 16) as u16
     }
 }
+
+/// A scene of which frames are taken.
+pub(crate) struct Exposure<S> {
+    pub scene: S,
+    has_begun: bool,
+}
+
+impl<S: Scene> Exposure<S> {
+    pub const fn new(scene: S) -> Self {
+        Self {
+            scene,
+            has_begun: false,
+        }
+    }
+
+    /// Begins a frame, or shows the last one again.
+    pub fn begin(&mut self, is_frozen: bool) {
+        if !is_frozen || !self.has_begun {
+            self.scene.expose();
+            self.has_begun = true;
+        }
+    }
+}

@@ -6,16 +6,6 @@ use protocol::{
     Whole, chunks,
 };
 
-fn chunk(offset: u32, bytes: &[u8]) -> Chunk<'_> {
-    Chunk {
-        id: 7,
-        kind: ChunkKind::Picture,
-        total: 10,
-        offset,
-        bytes,
-    }
-}
-
 #[test]
 fn a_whole_is_cut_into_chunks_from_any_offset() {
     let whole: Vec<u8> = (0..2500).map(|index| index as u8).collect();
@@ -35,108 +25,86 @@ fn a_whole_is_cut_into_chunks_from_any_offset() {
 }
 
 #[test]
-fn what_is_missing_is_said_and_what_is_repeated_does_no_harm() {
-    let mut assembler = Assembler::new([0; 12]);
-    assert_eq!(assembler.acknowledgement(), None);
-    let missing = |missing, offset| Err(ChunkError::Gap { missing, offset });
-    assert_eq!(assembler.push(&chunk(4, &[5])), missing(0, 4));
-    assert_eq!(
-        assembler.push(&chunk(0, &[1, 2, 3])),
-        Ok(Progress::Incomplete)
-    );
-    assert_eq!(
-        assembler.push(&chunk(0, &[9, 9, 9])),
-        Ok(Progress::Duplicate)
-    );
-    assert_eq!(assembler.push(&chunk(5, &[6])), missing(3, 5));
-    // In other portions than before.
-    assert_eq!(
-        assembler.push(&chunk(2, &[3, 4, 5])),
-        Ok(Progress::Incomplete)
-    );
-    assert_eq!(assembler.whole(), None);
-    let acknowledgement = |received, state| {
-        Some(Acknowledgement {
-            id: 7,
-            received,
-            state,
-        })
-    };
-    let incomplete = acknowledgement(5, TransferState::Incomplete);
-    assert_eq!(assembler.acknowledgement(), incomplete);
-    assert_eq!(
-        assembler.push(&chunk(5, &[6, 7, 8, 9, 10])),
-        Ok(Progress::Complete)
-    );
-    assert_eq!(assembler.push(&chunk(9, &[10])), Ok(Progress::Duplicate));
-    let complete = acknowledgement(10, TransferState::Complete);
-    assert_eq!(assembler.acknowledgement(), complete);
-    let whole = Whole {
+fn each_chunk_is_judged_by_what_has_come() {
+    let chunk = |offset, bytes| Chunk {
         id: 7,
         kind: ChunkKind::Picture,
-        bytes: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+        total: 10,
+        offset,
+        bytes,
     };
-    assert_eq!(assembler.whole(), Some(whole));
-}
-
-#[test]
-fn a_chunk_of_another_transfer_begins_that_one_and_drops_the_last() {
-    let mut assembler = Assembler::new([0; 12]);
-    assert_eq!(assembler.push(&chunk(0, &[1])), Ok(Progress::Incomplete));
-    for other in [
-        Chunk {
-            id: 8,
-            ..chunk(0, &[2])
-        },
-        Chunk {
-            kind: ChunkKind::Diagnosis,
-            ..chunk(0, &[3])
-        },
-    ] {
-        let late = Chunk { offset: 1, ..other };
-        let missing = ChunkError::Gap {
-            missing: 0,
-            offset: 1,
-        };
-        assert_eq!(assembler.push(&late), Err(missing));
-        assert_eq!(assembler.push(&other), Ok(Progress::Incomplete));
-    }
-    assembler.clear();
-    assert_eq!(assembler.acknowledgement(), None);
-}
-
-#[test]
-fn chunks_that_fit_nowhere_change_nothing() {
-    let long = [0; CHUNK_LEN + 1];
-    let mut assembler = Assembler::new([0; 12]);
-    assert_eq!(assembler.push(&chunk(0, &[1])), Ok(Progress::Incomplete));
-    let before = assembler.acknowledgement();
+    let next = |offset, bytes| Chunk {
+        id: 8,
+        ..chunk(offset, bytes)
+    };
+    let other = |offset, bytes| Chunk {
+        kind: ChunkKind::Diagnosis,
+        ..next(offset, bytes)
+    };
+    let of_total = |total, chunk| Chunk { total, ..chunk };
+    let gap = |missing, offset| Err(ChunkError::Gap { missing, offset });
     let too_long = ChunkError::TooLong {
         total: 13,
         limit: 12,
     };
-    let other = |total, chunk| Chunk {
-        id: 8,
-        total,
-        ..chunk
-    };
-    for (wrong, error) in [
-        (chunk(1, &[]), ChunkError::Bounds),
-        (chunk(9, &[1, 2]), ChunkError::Bounds),
-        (chunk(u32::MAX, &[1]), ChunkError::Bounds),
-        (other(5000, chunk(0, &long)), ChunkError::Bounds),
-        (other(13, chunk(0, &[1])), too_long),
+    let long = [0; CHUNK_LEN + 1];
+    // The chunk, what it is good for, and the transfer and its bytes so far.
+    let steps = [
+        (chunk(4, &[5][..]), gap(0, 4), None),
+        (chunk(0, &[1, 2, 3]), Ok(Progress::Incomplete), Some((7, 3))),
+        (chunk(0, &[9, 9, 9]), Ok(Progress::Duplicate), Some((7, 3))),
+        (chunk(5, &[6]), gap(3, 5), Some((7, 3))),
+        // In other portions than before.
+        (chunk(2, &[3, 4, 5]), Ok(Progress::Incomplete), Some((7, 5))),
+        (chunk(5, &[]), Err(ChunkError::Bounds), Some((7, 5))),
+        (chunk(9, &[1, 2]), Err(ChunkError::Bounds), Some((7, 5))),
+        (chunk(u32::MAX, &[1]), Err(ChunkError::Bounds), Some((7, 5))),
         (
-            Chunk {
-                total: 11,
-                ..chunk(1, &[2])
-            },
-            ChunkError::Changed,
+            of_total(5000, next(0, &long)),
+            Err(ChunkError::Bounds),
+            Some((7, 5)),
         ),
-    ] {
-        assert_eq!(assembler.push(&wrong), Err(error), "{wrong:?}");
-        assert_eq!(assembler.acknowledgement(), before);
+        (of_total(13, next(0, &[1])), Err(too_long), Some((7, 5))),
+        (
+            of_total(11, chunk(1, &[2])),
+            Err(ChunkError::Changed),
+            Some((7, 5)),
+        ),
+        (
+            chunk(5, &[6, 7, 8, 9, 10]),
+            Ok(Progress::Complete),
+            Some((7, 10)),
+        ),
+        (chunk(9, &[10]), Ok(Progress::Duplicate), Some((7, 10))),
+        // Another transfer drops the last one when it begins.
+        (next(1, &[2]), gap(0, 1), Some((7, 10))),
+        (next(0, &[2]), Ok(Progress::Incomplete), Some((8, 1))),
+        (other(1, &[3]), gap(0, 1), Some((8, 1))),
+        (other(0, &[3, 4]), Ok(Progress::Incomplete), Some((8, 2))),
+    ];
+    let mut assembler = Assembler::new([0; 12]);
+    for (chunk, progress, so_far) in steps {
+        assert_eq!(assembler.push(&chunk), progress, "{chunk:?}");
+        let is_complete = so_far == Some((7, 10));
+        let acknowledgement = so_far.map(|(id, received)| Acknowledgement {
+            id,
+            received,
+            state: if is_complete {
+                TransferState::Complete
+            } else {
+                TransferState::Incomplete
+            },
+        });
+        assert_eq!(assembler.acknowledgement(), acknowledgement, "{chunk:?}");
+        let whole = is_complete.then_some(Whole {
+            id: 7,
+            kind: ChunkKind::Picture,
+            bytes: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+        });
+        assert_eq!(assembler.whole(), whole, "{chunk:?}");
     }
+    assembler.clear();
+    assert_eq!(assembler.acknowledgement(), None);
 }
 
 #[test]

@@ -229,61 +229,60 @@ mod tests {
     const OTHER: Result<[u8; 4], Fault> = Ok([5, 6, 7, 8]);
     const THIRD: Result<[u8; 4], Fault> = Ok([8, 7, 6, 5]);
     const BLANK: Result<[u8; 4], Fault> = Ok([9, 9, 9, 9]);
-
-    const fn initialize(waited_ms: u64) -> Call {
-        Call::Initialize { waited_ms }
-    }
+    const CAPTURE: Call = Call::Capture;
+    const INITIALIZE: Call = Call::Initialize { waited_ms: 0 };
 
     #[test]
-    fn a_transient_fault_is_tried_again_once_and_then_initialized() {
-        let captures = [
-            GOOD,
-            Err(Fault::Overrun),
-            OTHER,
-            BLANK,
-            Err(Fault::Nack),
-            THIRD,
-        ];
-        let (outcomes, calls) = attempts(Policy::default(), &[Ok(()); 2], &captures, 6);
-        let expected = [
-            Ok(()),
-            Err(Fault::Overrun),
-            Ok(()),
-            Err(Fault::Blank),
-            Err(Fault::Nack),
-            Ok(()),
-        ];
-        assert_eq!(outcomes, expected);
-        let capture = Call::Capture;
-        assert_eq!(
-            calls,
-            [
-                initialize(0),
-                capture,
-                capture,
-                capture,
-                capture,
-                capture,
-                initialize(0),
-                capture
-            ]
-        );
-    }
-
-    #[test]
-    fn a_lost_configuration_is_written_anew_at_once() {
-        let fault = Fault::WrongLength {
+    fn each_frame_has_its_outcome_and_what_comes_before_the_next() {
+        let lost = Fault::WrongLength {
             expected: 4,
             found: 6,
         };
-        let captures = [GOOD, Err(fault), OTHER];
-        let (outcomes, calls) = attempts(Policy::default(), &[Ok(()); 2], &captures, 3);
-        assert_eq!(outcomes, [Ok(()), Err(fault), Ok(())]);
-        let capture = Call::Capture;
-        assert_eq!(
-            calls,
-            [initialize(0), capture, capture, initialize(0), capture]
+        let (overrun, nack) = (Fault::Overrun, Fault::Nack);
+        let (good, blank, frozen) = (Ok(()), Err(Fault::Blank), Err(Fault::Frozen));
+        // What the camera gives, what comes of it, and before which frames it is initialized.
+        type Case<'c> = (
+            &'c [Result<[u8; 4], Fault>],
+            &'c [Result<(), Fault>],
+            &'c [usize],
         );
+        let cases: [Case<'_>; 4] = [
+            // A transient fault is tried again once and then initialized.
+            (
+                &[GOOD, Err(overrun), OTHER, BLANK, Err(nack), THIRD],
+                &[good, Err(overrun), good, blank, Err(nack), good],
+                &[0, 5],
+            ),
+            // A lost configuration is written anew at once.
+            (&[GOOD, Err(lost), OTHER], &[good, Err(lost), good], &[0, 2]),
+            // A frozen picture is noticed across an initialization.
+            (
+                &[GOOD, GOOD, GOOD, GOOD, OTHER],
+                &[good, frozen, frozen, frozen, good],
+                &[0, 3, 4],
+            ),
+            // Buffers that nobody writes to show old frames in turn.
+            (
+                &[GOOD, OTHER, GOOD, OTHER, GOOD, THIRD],
+                &[good, good, frozen, frozen, frozen, good],
+                &[0, 4, 5],
+            ),
+        ];
+        for (captures, expected, initialized) in cases {
+            let policy = Policy {
+                backoff_first_ms: 0,
+                backoff_limit_ms: 0,
+                ..Policy::default()
+            };
+            let count = captures.len();
+            let (outcomes, calls) = attempts(policy, &[good; 3], captures, count);
+            assert_eq!(outcomes, expected);
+            let steps = (0..count).flat_map(|frame| {
+                let before = initialized.contains(&frame).then_some(INITIALIZE);
+                before.into_iter().chain([CAPTURE])
+            });
+            assert!(steps.eq(calls), "{captures:?}");
+        }
     }
 
     #[test]
@@ -295,36 +294,12 @@ mod tests {
         };
         let dead = Err(Fault::Nack);
         let initializations = [dead, dead, dead, dead, dead, dead, Ok(()), dead, Ok(())];
-        let stuck = Err(Fault::StuckFifo);
-        let captures = [GOOD, stuck, OTHER];
-        let (outcomes, calls) = attempts(policy, &initializations, &captures, 10);
+        let captures = [GOOD, Err(Fault::StuckFifo), OTHER];
+        let (outcomes, mut calls) = attempts(policy, &initializations, &captures, 10);
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 2);
-        let waits: Vec<u64> = calls
-            .iter()
-            .filter_map(|call| match call {
-                Call::Initialize { waited_ms } => Some(*waited_ms),
-                Call::Capture => None,
-            })
-            .collect();
-        assert_eq!(waits, [0, 0, 50, 100, 200, 300, 300, 0, 50]);
-    }
-
-    #[test]
-    fn a_frozen_picture_is_noticed_across_an_initialization() {
-        let captures = [GOOD, GOOD, GOOD, GOOD, OTHER];
-        let (outcomes, calls) = attempts(Policy::default(), &[Ok(()); 3], &captures, 5);
-        let frozen = Err(Fault::Frozen);
-        assert_eq!(outcomes, [Ok(()), frozen, frozen, frozen, Ok(())]);
-        let initializations = calls.iter().filter(|call| **call != Call::Capture);
-        assert_eq!(initializations.count(), 3);
-    }
-
-    #[test]
-    fn buffers_that_nobody_writes_to_show_old_frames_in_turn() {
-        let captures = [GOOD, OTHER, GOOD, OTHER, GOOD, THIRD];
-        let (outcomes, _) = attempts(Policy::default(), &[Ok(()); 3], &captures, 6);
-        let frozen = Err(Fault::Frozen);
-        assert_eq!(outcomes, [Ok(()), Ok(()), frozen, frozen, frozen, Ok(())]);
+        calls.retain(|call| *call != CAPTURE);
+        let waits = [0, 0, 50, 100, 200, 300, 300, 0, 50];
+        assert_eq!(calls, waits.map(|waited_ms| Call::Initialize { waited_ms }));
     }
 
     #[test]

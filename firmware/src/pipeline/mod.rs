@@ -26,39 +26,68 @@
 //! # }
 //! ```
 
-mod buffers;
-mod processing;
 mod smoothing;
 #[cfg(test)]
 mod tests;
 
 use crate::boot::{Booted, Identity};
-use crate::camera::{FrameSource, Supervisor};
+use crate::camera::{Frame, FrameSource, Supervisor};
 use crate::report::{Command, Report};
 use crate::watchdog::Watchdog;
 use embassy_futures::join::join;
 use embedded_hal_async::delay::DelayNs;
-use processing::Processing;
-use protocol::{FaultReport, Message, PictureMode};
+use protocol::{
+    Candidate, ChunkKind, FaultCounters, FrameReport, Message, PictureMode, StageTimes, chunks,
+};
 
-pub use buffers::Buffers;
 pub use smoothing::{MAX_WINDOW, Method, Smoothing};
 
 /// Further commands wait for the next frame.
 const COMMANDS_PER_FRAME: usize = 4;
 
+/// The frame that is classified next, and the one behind it.
+#[derive(Debug)]
+pub struct Buffers<'b> {
+    front: Capture<'b>,
+    back: Capture<'b>,
+}
+
+impl<'b> Buffers<'b> {
+    /// Two buffers, each of which must hold a frame.
+    pub const fn new(one: &'b mut [u8], other: &'b mut [u8]) -> Self {
+        Self {
+            front: Capture::new(one),
+            back: Capture::new(other),
+        }
+    }
+}
+
+/// A frame, if there is one, the number of the attempt that took it, and the time that it took.
+#[derive(Debug)]
+struct Capture<'b> {
+    frame: Frame<'b>,
+    counter: u32,
+    time: u64,
+}
+
+impl<'b> Capture<'b> {
+    const fn new(buffer: &'b mut [u8]) -> Self {
+        Self {
+            frame: Frame::new(buffer),
+            counter: 0,
+            time: 0,
+        }
+    }
+}
+
 /// The whole job of a board after boot.
 pub struct Pipeline<'m, 'a, S, D, R, C> {
     identity: Identity<'m>,
-    booted: Booted<'m, 'a>,
     camera: Supervisor<S, D>,
-    smoothing: Smoothing,
-    report: R,
+    processing: Processing<'m, 'a, R>,
     clock: C,
     is_info_due: bool,
-    pictures: PictureMode,
     counter: u32,
-    report_time: u64,
 }
 
 impl<'m, 'a, S, D, R, C> Pipeline<'m, 'a, S, D, R, C>
@@ -79,15 +108,17 @@ where
     ) -> Self {
         Self {
             identity,
-            booted,
             camera,
-            smoothing,
-            report,
+            processing: Processing {
+                booted,
+                smoothing,
+                report,
+                pictures: PictureMode::Off,
+                report_time: 0,
+            },
             clock,
             is_info_due: true,
-            pictures: PictureMode::Off,
             counter: 0,
-            report_time: 0,
         }
     }
 
@@ -98,7 +129,7 @@ where
 
     /// Whom the frames are reported to.
     pub const fn report(&self) -> &R {
-        &self.report
+        &self.processing.report
     }
 
     /// Runs for ever; each buffer must hold a frame.
@@ -123,22 +154,15 @@ where
         let counter = self.counter;
         self.counter = counter.wrapping_add(1);
         let Buffers { front, back } = buffers;
-        let start = (self.clock)();
-        let mut processing = Processing {
-            booted: &mut self.booted,
-            smoothing: &mut self.smoothing,
-            report: &mut self.report,
-            clock: &self.clock,
-            pictures: &mut self.pictures,
-            report_time: &mut self.report_time,
-            faults: *self.camera.counters(),
-        };
+        let clock = &self.clock;
+        let start = clock();
+        let faults = *self.camera.counters();
         let capture = async {
             let outcome = self.camera.attempt(&mut back.frame).await;
-            (outcome, (self.clock)() - start)
+            (outcome, clock() - start)
         };
         let process = async {
-            if processing.process(front).await {
+            if self.processing.process(front, clock, &faults).await {
                 watchdog.feed();
             }
         };
@@ -148,33 +172,103 @@ where
         core::mem::swap(front, back);
         if let Err((fault, recovery)) = outcome {
             let fault = fault.report(counter, recovery, *self.camera.counters());
-            self.report_fault(fault).await;
+            self.processing.smoothing.reset();
+            self.processing.report.report(&Message::Fault(fault)).await;
         }
     }
 
-    async fn report_fault(&mut self, fault: FaultReport) {
-        self.smoothing.reset();
-        self.report.report(&Message::Fault(fault)).await;
-    }
-
     async fn serve_commands(&mut self) {
+        let Processing {
+            booted,
+            report,
+            pictures,
+            ..
+        } = &mut self.processing;
         for _ in 0..COMMANDS_PER_FRAME {
-            match self.report.command() {
+            match report.command() {
                 Some(Command::DeviceInfo) => self.is_info_due = true,
-                Some(Command::Pictures(mode)) => self.pictures = mode,
+                Some(Command::Pictures(mode)) => *pictures = mode,
                 Some(Command::Unsupported { request }) => {
-                    self.report.report(&Message::Unsupported { request }).await;
+                    report.report(&Message::Unsupported { request }).await;
                 }
                 None => break,
             }
         }
         if core::mem::take(&mut self.is_info_due) {
-            let plan = self.booted.plan_name();
-            let info = self.booted.device_info(&self.identity, &plan);
-            self.report.report(&Message::DeviceInfo(info)).await;
-            for label in self.booted.labels() {
-                self.report.report(&Message::Label(label)).await;
+            let plan = booted.plan_name();
+            let info = booted.device_info(&self.identity, &plan);
+            report.report(&Message::DeviceInfo(info)).await;
+            for label in booted.labels() {
+                report.report(&Message::Label(label)).await;
             }
         }
+    }
+}
+
+/// All of a pipeline but the camera, which fills the next frame meanwhile.
+struct Processing<'m, 'a, R> {
+    booted: Booted<'m, 'a>,
+    smoothing: Smoothing,
+    report: R,
+    pictures: PictureMode,
+    report_time: u64,
+}
+
+impl<R: Report> Processing<'_, '_, R> {
+    /// Classifies and reports what was captured, and says whether that was a frame.
+    async fn process(
+        &mut self,
+        capture: &Capture<'_>,
+        clock: &impl Fn() -> u64,
+        faults: &FaultCounters,
+    ) -> bool {
+        let start = clock();
+        let shape = self.booted.model.input_shape();
+        if capture.frame.resize(shape, self.booted.picture).is_err() {
+            return false;
+        }
+        let resized = clock();
+        let Some(frame) = self.classify(capture, resized - start, resized, clock, faults) else {
+            return false;
+        };
+        let start = clock();
+        self.report.report(&Message::Frame(frame)).await;
+        if self.pictures != PictureMode::Off {
+            for chunk in chunks(capture.counter, ChunkKind::Picture, self.booted.picture, 0) {
+                self.report.report(&Message::Chunk(chunk)).await;
+            }
+        }
+        if self.pictures == PictureMode::Once {
+            self.pictures = PictureMode::Off;
+        }
+        self.report_time = clock() - start;
+        true
+    }
+    /// `None` would be a picture of another shape than the network's, which the boot has made impossible.
+    fn classify(
+        &mut self,
+        capture: &Capture<'_>,
+        preprocess: u64,
+        start: u64,
+        clock: &impl Fn() -> u64,
+        faults: &FaultCounters,
+    ) -> Option<FrameReport> {
+        let picture = &*self.booted.picture;
+        let classification = self.booted.interpreter.classify(picture).ok()?;
+        let classify = clock() - start;
+        let probabilities = classification.probabilities();
+        Some(FrameReport {
+            counter: capture.counter,
+            verdict: self.smoothing.update(&probabilities),
+            top: Candidate::top(&probabilities),
+            logits: classification.logits.iter().copied().collect(),
+            times: StageTimes {
+                capture: capture.time,
+                preprocess,
+                classify,
+                report: self.report_time,
+            },
+            faults: *faults,
+        })
     }
 }

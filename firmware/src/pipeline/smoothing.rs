@@ -122,42 +122,65 @@ mod tests {
     }
 
     #[test]
-    fn without_smoothing_each_frame_stands_for_itself() {
-        let mut smoothing = Smoothing::new(Method::None, 30_000);
-        assert_eq!(smoothing.update(&[30_000, 30_000, 5_535]), sure(0, 30_000));
-        assert_eq!(smoothing.update(&[5_535, 20_000, 40_000]), sure(2, 40_000));
-        assert_eq!(smoothing.update(&[29_999, 29_999, 5_537]), Verdict::NotSure);
-        assert_eq!(smoothing.update(&[]), Verdict::NotSure);
-    }
-
-    #[test]
-    fn the_majority_outvotes_a_stray_frame_and_is_forgotten_on_reset() {
-        let (deer, frog) = ([60_000, 5_535], [5_535, 60_000]);
-        let mut smoothing = Smoothing::new(Method::Majority { window: 3 }, 0);
-        assert_eq!(smoothing.update(&deer), sure(0, 65_535));
-        assert_eq!(smoothing.update(&deer), sure(0, 65_535));
-        assert_eq!(smoothing.update(&frog), sure(0, 43_690));
-        assert_eq!(smoothing.update(&frog), sure(1, 43_690));
-        assert_eq!(smoothing.update(&frog), sure(1, 65_535));
-        smoothing.reset();
-        assert_eq!(smoothing.update(&deer), sure(0, 65_535));
-    }
-
-    #[test]
-    fn a_majority_below_the_threshold_is_not_sure() {
-        let mut smoothing = Smoothing::new(Method::Majority { window: 2 }, 40_000);
-        smoothing.update(&[65_535, 0]);
-        assert_eq!(smoothing.update(&[0, 65_535]), Verdict::NotSure);
-        assert_eq!(smoothing.update(&[0, 65_535]), sure(1, 65_535));
-    }
-
-    #[test]
-    fn the_exponential_mean_follows_by_its_weight() {
-        let mut smoothing = Smoothing::new(Method::Exponential { weight: 64 }, 0);
-        assert_eq!(smoothing.update(&[65_535, 0]), sure(0, 65_535));
-        assert_eq!(smoothing.update(&[0, 65_535]), sure(0, 49_151));
-        assert_eq!(smoothing.update(&[0, 65_535]), sure(0, 36_863));
-        assert_eq!(smoothing.update(&[0, 65_535]), sure(1, 37_887));
+    fn verdicts_follow_the_frames_by_the_method() {
+        const DEER: &[u16] = &[60_000, 5_535];
+        const FROG: &[u16] = &[5_535, 60_000];
+        const ALL: &[u16] = &[65_535, 0];
+        const OTHER: &[u16] = &[0, 65_535];
+        type Case<'c> = (Method, u16, &'c [(&'c [u16], Verdict)]);
+        let cases: [Case<'_>; 4] = [
+            (
+                Method::None,
+                30_000,
+                &[
+                    (&[30_000, 30_000, 5_535], sure(0, 30_000)),
+                    (&[5_535, 20_000, 40_000], sure(2, 40_000)),
+                    (&[29_999, 29_999, 5_537], Verdict::NotSure),
+                    (&[], Verdict::NotSure),
+                ],
+            ),
+            // A stray frame is outvoted.
+            (
+                Method::Majority { window: 3 },
+                0,
+                &[
+                    (DEER, sure(0, 65_535)),
+                    (DEER, sure(0, 65_535)),
+                    (FROG, sure(0, 43_690)),
+                    (FROG, sure(1, 43_690)),
+                    (FROG, sure(1, 65_535)),
+                ],
+            ),
+            (
+                Method::Majority { window: 2 },
+                40_000,
+                &[
+                    (ALL, sure(0, 65_535)),
+                    (OTHER, Verdict::NotSure),
+                    (OTHER, sure(1, 65_535)),
+                ],
+            ),
+            (
+                Method::Exponential { weight: 64 },
+                0,
+                &[
+                    (ALL, sure(0, 65_535)),
+                    (OTHER, sure(0, 49_151)),
+                    (OTHER, sure(0, 36_863)),
+                    (OTHER, sure(1, 37_887)),
+                ],
+            ),
+        ];
+        for (method, threshold, frames) in cases {
+            let mut smoothing = Smoothing::new(method, threshold);
+            // What was forgotten has no part in the verdicts.
+            for _ in 0..2 {
+                for (probabilities, verdict) in frames {
+                    assert_eq!(smoothing.update(probabilities), *verdict, "{method:?}");
+                }
+                smoothing.reset();
+            }
+        }
     }
 
     proptest! {

@@ -1,12 +1,12 @@
 extern crate std;
 
 use super::*;
-use crate::camera::{ByteOrder, Frame, FrameFormat, Policy};
+use crate::camera::{ByteOrder, FrameFormat, Policy};
 use crate::fault::Fault;
-use crate::testing::network;
+use crate::testing::{NoWait, network};
 use core::cell::{Cell, RefCell};
 use embassy_futures::{block_on, yield_now};
-use protocol::{FaultCounters, StageTimes, TimeUnit};
+use protocol::TimeUnit;
 use shared_model::encode::encode;
 use std::collections::VecDeque;
 use std::format;
@@ -34,10 +34,6 @@ impl World {
 
     fn pass(&self, time: u64) {
         self.now.set(self.now.get() + time);
-    }
-
-    fn take(&self) -> Vec<String> {
-        self.events.take()
     }
 }
 
@@ -79,8 +75,7 @@ struct Host<'w>(&'w World);
 
 impl Report for Host<'_> {
     async fn report(&mut self, message: &Message<'_>) {
-        let World { now, .. } = self.0;
-        now.set(now.get() + 1000);
+        self.0.pass(1000);
         self.0.log(match message {
             Message::DeviceInfo(info) => format!("{} with {}", info.model, info.camera),
             Message::Label(label) => format!("label {}: {}", label.index, label.text),
@@ -109,14 +104,8 @@ impl Watchdog for FeedLog<'_> {
     }
 }
 
-struct NoWait;
-
-impl DelayNs for NoWait {
-    async fn delay_ns(&mut self, _nanoseconds: u32) {}
-}
-
 /// The events of each step of a pipeline whose camera has `faults` (`None` is a frame) and whose reader gives `commands` before
-/// the second step.
+/// the second step; behind them, what the last frames and one of class 0 give together.
 fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Vec<String>> {
     let world = World::default();
     let blob = encode(&network(&[0, 2560])).expect("the network is valid");
@@ -142,15 +131,18 @@ fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Ve
     );
     let (mut one, mut other) = (vec![0; FORMAT.len()], vec![0; FORMAT.len()]);
     let mut buffers = Buffers::new(&mut one, &mut other);
-    (0..count)
+    let mut steps: Vec<_> = (0..count)
         .map(|step| {
             if step == 1 {
                 world.commands.borrow_mut().extend(commands);
             }
             block_on(pipeline.step(&mut buffers, &mut FeedLog(&world)));
-            world.take()
+            world.events.take()
         })
-        .collect()
+        .collect();
+    let verdict = pipeline.processing.smoothing.update(&[u16::MAX, 0]);
+    steps.push(vec![format!("{verdict:?}")]);
+    steps
 }
 
 const INFO: [&str; 3] = [
@@ -165,7 +157,7 @@ fn a_frame_is_classified_while_the_next_one_is_captured() {
     let steps = steps(3, &[], &[]);
     let first = [&INFO[..], &["initialize", "capture begins", "capture ends"]].concat();
     assert_eq!(steps[0], first);
-    for (counter, step) in steps[1..].iter().enumerate() {
+    for (counter, step) in steps[1..3].iter().enumerate() {
         let frame = format!("frame {counter}: {FRAME}");
         assert_eq!(*step, ["capture begins", &frame, "fed", "capture ends"]);
     }
@@ -183,6 +175,8 @@ fn a_fault_is_reported_leaves_a_gap_and_does_not_feed_the_watchdog() {
     assert_eq!(steps[2], ["capture begins", "capture ends"]);
     let frame = format!("frame 2: {FRAME}");
     assert_eq!(steps[3], ["capture begins", &frame, "fed", "capture ends"]);
+    // Frames before the gap have no vote.
+    assert_eq!(steps[4], ["Class { class: 0, probability: 32767 }"]);
 }
 
 #[test]
@@ -233,7 +227,7 @@ fn each_stage_has_its_own_time() {
     let world = World::default();
     let blob = encode(&network(&[0, 2560])).expect("the network is valid");
     let (mut slot, mut memory) = (None, [0; 8192]);
-    let mut booted = crate::boot::boot(&blob, &mut slot, &mut memory).expect("the blob is good");
+    let booted = crate::boot::boot(&blob, &mut slot, &mut memory).expect("the blob is good");
     // Every look at the clock takes a time that no sum of others equals.
     let clock = || {
         let now = world.now.get();
@@ -244,8 +238,6 @@ fn each_stage_has_its_own_time() {
     let mut buffers = Buffers::new(&mut buffer, &mut []);
     buffers.front.frame.complete(FORMAT);
     buffers.front.time = 12_345;
-    let mut smoothing = Smoothing::new(Method::None, 0);
-    let (mut pictures, mut report_time) = (PictureMode::Off, 99);
     struct Keep(Option<StageTimes>);
     impl Report for Keep {
         async fn report(&mut self, message: &Message<'_>) {
@@ -254,24 +246,23 @@ fn each_stage_has_its_own_time() {
             }
         }
     }
-    let mut keep = Keep(None);
     world.now.set(1);
     let mut processing = Processing {
-        booted: &mut booted,
-        smoothing: &mut smoothing,
-        report: &mut keep,
-        clock: &clock,
-        pictures: &mut pictures,
-        report_time: &mut report_time,
-        faults: FaultCounters::new(),
+        booted,
+        smoothing: Smoothing::new(Method::None, 0),
+        report: Keep(None),
+        pictures: PictureMode::Off,
+        report_time: 99,
     };
-    assert!(block_on(processing.process(&buffers.front)));
+    let counters = FaultCounters::new();
+    let process = processing.process(&buffers.front, &clock, &counters);
+    assert!(block_on(process));
     let expected = StageTimes {
         capture: 12_345,
         preprocess: 1,
         classify: 2,
         report: 99,
     };
-    assert_eq!(keep.0, Some(expected));
-    assert_eq!(report_time, 8);
+    assert_eq!(processing.report.0, Some(expected));
+    assert_eq!(processing.report_time, 8);
 }

@@ -71,6 +71,7 @@ mod tests {
     extern crate std;
 
     use super::*;
+    use crate::testing::NoWait;
     use core::future::pending;
     use embassy_futures::block_on;
     use embedded_io_async::{ErrorKind, ErrorType};
@@ -108,12 +109,6 @@ mod tests {
         }
     }
 
-    struct NoWait;
-
-    impl DelayNs for NoWait {
-        async fn delay_ns(&mut self, _nanoseconds: u32) {}
-    }
-
     /// What a reader finds after two messages, and how many were dropped.
     fn arrived(free: usize, is_broken: bool) -> (usize, u32) {
         let writer = LimitedWriter {
@@ -141,17 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn messages_arrive_in_pieces() {
-        assert_eq!(arrived(1000, false), (2, 0));
-    }
-
-    #[test]
-    fn a_port_that_nobody_reads_stops_nothing() {
-        assert_eq!(arrived(0, false), (1, 1));
-    }
-
-    #[test]
-    fn a_message_that_is_cut_off_does_not_spoil_the_next_one() {
+    fn a_port_that_takes_no_more_costs_the_messages_that_it_does_not_take() {
+        // In pieces; nobody reads; broken.
+        for (free, is_broken, expected) in
+            [(1000, false, (2, 0)), (0, false, (1, 1)), (0, true, (1, 1))]
+        {
+            assert_eq!(arrived(free, is_broken), expected, "{free}");
+        }
+        // One that is cut off does not spoil the next one.
         for free in 1..20 {
             assert_eq!(
                 arrived(free, false).0,
@@ -159,10 +151,5 @@ mod tests {
                 "{free}"
             );
         }
-    }
-
-    #[test]
-    fn a_broken_port_is_counted() {
-        assert_eq!(arrived(0, true), (1, 1));
     }
 }

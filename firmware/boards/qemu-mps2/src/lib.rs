@@ -2,9 +2,7 @@
 //! What the two programs of this board have in common: one classifies image files, the other what a modelled camera sees.
 
 pub mod clock;
-mod fault;
 pub mod host;
 pub mod model;
-pub mod program;
 pub mod records;
 pub mod stack;

@@ -9,31 +9,17 @@ use core::str::Utf8Error;
 
 use cortex_m as _;
 use cortex_m_rt::entry;
-use firmware::boot::{self, BootError, Booted, Identity};
+use firmware::boot::{self, Booted, Identity};
 use firmware::profile::StepTimes;
 use protocol::TimeUnit;
 use qemu_messages::{ImageReport, QemuMessage};
+use qemu_mps2::host::{self, COMMAND_LINE_LEN};
 use qemu_mps2::model::{self, ARENA_LEN, MEMORY_LEN, PICTURE_LEN};
-use qemu_mps2::program::{self, COMMAND_LINE_LEN};
 use qemu_mps2::records::{RecordFile, RecordsError};
-use qemu_mps2::{clock, host, stack};
+use qemu_mps2::{clock, stack};
 use semihosting::experimental::env;
+use semihosting::process::ExitCode;
 use shared_model::{Classification, Model};
-use thiserror::Error;
-
-/// Why the firmware gives up.
-#[derive(Debug, Error)]
-enum Failure<'n> {
-    #[error(
-        "the arguments must be `classify` or `profile`, FILE and, if wanted, bytes of arena up to {ARENA_LEN}, \
-         from -semihosting-config arg="
-    )]
-    Arguments,
-    #[error(transparent)]
-    Boot(#[from] BootError),
-    #[error("image file {name}: {error}")]
-    Images { name: &'n str, error: RecordsError },
-}
 
 /// What to count, the file of images, and how much of the arena to take.
 struct Job<'n> {
@@ -47,16 +33,20 @@ fn main() -> ! {
     static mut MEMORY: [u8; MEMORY_LEN] = [0; MEMORY_LEN];
     static mut MODEL: Option<Model<'static>> = None;
 
-    program::begin();
+    host::begin();
     let arguments = env::args::<COMMAND_LINE_LEN>();
     let job = arguments
         .as_ref()
         .ok()
         .and_then(|arguments| job(arguments.into_iter()));
-    program::end(
-        job.ok_or(Failure::Arguments)
-            .and_then(|job| run(&job, MODEL, &mut MEMORY[..PICTURE_LEN + job.arena_len])),
-    )
+    let Some(job) = job else {
+        host::fail(format_args!(
+            "the arguments must be `classify` or `profile`, FILE and, if wanted, bytes of arena up to {ARENA_LEN}, \
+             from -semihosting-config arg="
+        ));
+    };
+    run(&job, MODEL, &mut MEMORY[..PICTURE_LEN + job.arena_len]);
+    ExitCode::SUCCESS.exit_process()
 }
 
 /// The words of the command line, if they make sense.
@@ -79,23 +69,11 @@ fn job<'n>(words: impl Iterator<Item = Result<&'n str, Utf8Error>>) -> Option<Jo
 }
 
 /// The firmware's whole job: boot, classify, report.
-fn run<'n>(
-    job: &Job<'n>,
-    slot: &mut Option<Model<'static>>,
-    memory: &mut [u8],
-) -> Result<(), Failure<'n>> {
-    let mut booted = boot::boot(model::blob(), slot, memory)?;
+fn run(job: &Job<'_>, slot: &mut Option<Model<'static>>, memory: &mut [u8]) {
+    let booted = boot::boot(model::blob(), slot, memory);
+    let mut booted = booted.unwrap_or_else(|error| host::fail(error));
     host::send(&QemuMessage::Stack(stack::used_after(0)));
     stack::repaint();
-    introduce(&booted);
-    let name = job.file;
-    let images =
-        classify_file(&mut booted, job).map_err(|error| Failure::Images { name, error })?;
-    host::send(&QemuMessage::Stack(stack::used_after(images)));
-    Ok(())
-}
-
-fn introduce(booted: &Booted<'_, '_>) {
     let identity = Identity {
         board: "qemu-mps2",
         camera: "none",
@@ -104,6 +82,10 @@ fn introduce(booted: &Booted<'_, '_>) {
     // The names of the kernels would add to the code that `tests/bench` measures.
     let info = booted.device_info(&identity, "");
     host::send(&QemuMessage::DeviceInfo(info));
+    let images = classify_file(&mut booted, job);
+    let images =
+        images.unwrap_or_else(|error| host::fail(format_args!("image file {}: {error}", job.file)));
+    host::send(&QemuMessage::Stack(stack::used_after(images)));
 }
 
 /// Classifies every image of the file, reports each, and counts them.

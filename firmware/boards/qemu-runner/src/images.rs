@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use firmware::boot::blob_in;
+use qemu_messages::{Calibration, StackUse};
 use serde::Serialize;
+use shared_model::{AlignedBytes, Model, Shape};
 
-use crate::machine::{self, LIMIT_OF_BOOT, LIMIT_PER_IMAGE, Machine, RunError};
-use crate::model;
-use crate::process;
-use crate::reports::{Calibration, Device, ImageRecord, StackUse};
+use crate::qemu::{self, Device, ImageRecord, LIMIT_OF_BOOT, LIMIT_PER_IMAGE, Machine, lacks};
+use crate::{Error, of_file};
 
 /// What to run.
 #[derive(Clone, Copy)]
@@ -61,32 +62,32 @@ impl Stack {
 ///
 /// # Errors
 ///
-/// [`RunError`] if QEMU is missing or hangs, if the firmware reports an error or does not count right.
-pub fn run(job: &ImagesJob<'_>) -> Result<ImagesReport, RunError> {
-    let elf = machine::absolute(job.elf)?;
-    let images = machine::absolute(job.images)?;
+/// If QEMU is missing or hangs, if the firmware reports an error or does not count right.
+pub fn run(job: &ImagesJob<'_>) -> Result<ImagesReport, Error> {
+    let ImagesJob { elf, machine, .. } = *job;
     let mode = if job.profile { "profile" } else { "classify" };
     let arena_len = job.arena_len.map(|len| len.to_string());
-    let further: Vec<&str> = arena_len.iter().map(String::as_str).collect();
-    let mut command = machine::command(&elf, job.machine, "null", mode, &images, &further);
+    let mut command = qemu::command(elf, machine, "null", mode, job.images, arena_len)?;
     if let Some(plugin) = job.plugin {
         command.args(["-plugin", plugin]);
     }
-    // An ELF file without a model says so itself.
-    let picture_len = model::shape(&elf).map_or(1 << 10, |shape| shape.elements() as u64);
-    let count = std::fs::metadata(&images).map_or(0, |metadata| metadata.len() / picture_len);
-    let limit = LIMIT_OF_BOOT + LIMIT_PER_IMAGE * u32::try_from(count).unwrap_or(u32::MAX);
-    let finished = process::run(&mut command, limit).map_err(RunError::Start)?;
-    let reports = machine::reports(job.machine, limit, &finished)?;
+    // An image takes 3 KB, or more and then longer; of a smaller one some more time does no harm.
+    let len = std::fs::metadata(job.images).map_or(0, |metadata| metadata.len());
+    let count = u32::try_from(len / 1024).unwrap_or(u32::MAX);
+    let reports = qemu::run(
+        &mut command,
+        machine,
+        LIMIT_OF_BOOT + LIMIT_PER_IMAGE * count,
+    )?;
     let [boot, inference]: [StackUse; 2] = reports
         .stack
-        .as_slice()
         .try_into()
-        .map_err(|_| RunError::Incomplete("the use of the stack"))?;
-    let lacks = RunError::Incomplete;
+        .map_err(|_| lacks("the use of the stack"))?;
     Ok(ImagesReport {
-        calibration: reports.calibration.ok_or(lacks("its beginning"))?,
-        device: reports.device.ok_or(lacks("the device information"))?,
+        calibration: reports.calibration.ok_or_else(|| lacks("its beginning"))?,
+        device: reports
+            .device
+            .ok_or_else(|| lacks("the device information"))?,
         images: reports.images,
         stack: Stack {
             boot: boot.used,
@@ -94,4 +95,23 @@ pub fn run(job: &ImagesJob<'_>) -> Result<ImagesReport, RunError> {
             size: inference.size,
         },
     })
+}
+
+/// Shape of the pictures that the model in the file `elf` classifies.
+///
+/// # Errors
+///
+/// If the file cannot be read or holds no model.
+pub fn shape(elf: &Path) -> Result<Shape, Error> {
+    const MAGIC: &[u8] = b"INT8NET\0";
+    let bytes = std::fs::read(elf).map_err(of_file(elf))?;
+    let starts = 0..bytes.len().saturating_sub(MAGIC.len());
+    // The program has the magic as a constant as well.
+    let shape = starts
+        .filter(|start| bytes[*start..].starts_with(MAGIC))
+        .find_map(|start| {
+            let blob = AlignedBytes::from(blob_in(&bytes[start..]));
+            Model::load(&blob).ok().map(|model| model.input_shape())
+        });
+    shape.ok_or_else(|| format!("{} holds no model that can be loaded", elf.display()).into())
 }

@@ -1,18 +1,17 @@
-//! Runs the programs of `qemu-mps2` in QEMU and decodes what it reports: for `cargo run`, for the tests and for `tests/bench`.
+//! Runs the programs of `qemu-mps2` in QEMU and decodes what they report: for `cargo run`, for the tests and for `tests/bench`.
 
 pub mod camera;
 pub mod images;
-pub mod machine;
-pub mod model;
 pub mod picture;
-mod process;
-pub mod reports;
+pub mod qemu;
 
-use std::error::Error;
 use std::process::ExitCode;
 
+/// Why there is no result, for people: no program tells one cause from another.
+pub type Error = Box<dyn std::error::Error>;
+
 /// Ends a program of the host; a failure goes to standard error.
-pub fn exit(result: Result<(), Box<dyn Error>>) -> ExitCode {
+pub fn exit(result: Result<(), Error>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -20,4 +19,9 @@ pub fn exit(result: Result<(), Box<dyn Error>>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says which file an error is about.
+pub fn of_file<E: std::fmt::Display>(path: &std::path::Path) -> impl Fn(E) -> String {
+    move |error| format!("{}: {error}", path.display())
 }

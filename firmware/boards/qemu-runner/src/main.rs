@@ -2,15 +2,14 @@
 //!
 //! Cargo starts it as the runner of that board, `tests/src/qemu.rs` for the tests.
 
-use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use qemu_runner::images::{self, ImagesJob, ImagesReport};
-use qemu_runner::machine::Machine;
-use qemu_runner::{model, picture};
+use qemu_runner::qemu::Machine;
+use qemu_runner::{Error, picture};
 
 /// Classifies pictures on an emulated Cortex-M.
 #[derive(Parser)]
@@ -41,12 +40,12 @@ fn main() -> ExitCode {
     qemu_runner::exit(run(&Arguments::parse()))
 }
 
-fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+fn run(arguments: &Arguments) -> Result<(), Error> {
     let folder = tempfile::tempdir()?;
     let file = match &arguments.raw {
         Some(file) => file.clone(),
         None => {
-            let shape = model::shape(&arguments.elf)?;
+            let shape = images::shape(&arguments.elf)?;
             picture::collect(&arguments.pictures, shape, folder.path())?
         }
     };
@@ -61,10 +60,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
-        let names = if arguments.raw.is_some() {
-            &[]
-        } else {
-            arguments.pictures.as_slice()
+        let names = match arguments.raw {
+            Some(_) => &[],
+            None => arguments.pictures.as_slice(),
         };
         print(&report, arguments.machine, names);
     }
@@ -90,10 +88,10 @@ fn print(report: &ImagesReport, machine: Machine, names: &[PathBuf]) {
         stack.size
     );
     for image in images {
-        let name = names
-            .get(image.index as usize)
-            .map(|path| path.display().to_string());
-        let name = name.unwrap_or_else(|| format!("image {}", image.index));
+        let name = match names.get(image.index as usize) {
+            Some(path) => path.display().to_string(),
+            None => format!("image {}", image.index),
+        };
         println!(
             "{name}: class {}, {} ({} instructions)",
             image.class, image.label, image.instructions

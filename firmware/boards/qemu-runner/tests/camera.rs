@@ -1,20 +1,21 @@
-//! The camera firmware in QEMU: through each modelled camera the host's logits bit for bit, and every frame accounted for,
-//! whatever the camera does.
-
-mod support;
+//! The camera firmware in QEMU: through each modelled camera the host's logits bit for bit, every frame accounted for,
+//! whatever the camera does, and recorded by the monitor exactly as it was before the camera.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::thread;
 
-use image::{DynamicImage, RgbImage};
+use image::imageops::{FilterType, resize as scale};
+use image::{DynamicImage, Rgb, RgbImage};
 use protocol::{FaultClass, Verdict};
 use qemu_runner::camera::{self, Camera, CameraJob, CameraReport};
-use qemu_runner::machine::Machine;
 use qemu_runner::picture;
+use qemu_runner::qemu::Machine;
 use shared_model::resize::{Rgb565BigEndian, resize};
-use shared_model::{AlignedBytes, Classification, Interpreter, Model};
-use support::{build, root};
+use shared_model::{AlignedBytes, Interpreter, Model};
 
 /// Pictures of CIFAR-10's test set that go through each camera.
 const PICTURES: usize = 100;
@@ -28,27 +29,46 @@ const EXCEPTION: u32 = 4 * (26 + 1 + 2);
 /// Bytes that the deepest function may have reserved without writing to them, which only an exception makes visible.
 const UNWRITTEN: u32 = 64;
 
+/// The repository's root.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..")
+}
+
+/// Builds the camera firmware around the committed model.
+fn build(machine: Machine) -> PathBuf {
+    let target = match machine {
+        Machine::M4 | Machine::M7 => "thumbv7em-none-eabihf",
+        Machine::M33 => "thumbv8m.main-none-eabihf",
+    };
+    let output = Command::new(root().join("tests/support/firmware-build"))
+        .args(["qemu-mps2", target, "camera"])
+        .env_remove("MODEL_BLOB")
+        .output()
+        .expect("tests/support/firmware-build can be started");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+}
+
 /// The first pictures of CIFAR-10's test set as a camera sees them: a label byte, then 32×32 of each colour in the file.
 fn frames(camera: Camera) -> Vec<Vec<u8>> {
     let path = root().join("data/cifar-10/test_batch.bin");
     let bytes = fs::read(&path)
         .unwrap_or_else(|error| panic!("{}: {error}; `tests/run data` fetches it", path.display()));
-    let (width, height) = camera.size();
     let records = bytes.chunks_exact(1 + 3 * 32 * 32).take(PICTURES);
     records
         .map(|record| {
             let planes = &record[1..];
             let picture = RgbImage::from_fn(32, 32, |x, y| {
-                let place = (32 * y + x) as usize;
-                image::Rgb([planes[place], planes[1024 + place], planes[2048 + place]])
+                Rgb([0, 1024, 2048].map(|plane| planes[plane + (32 * y + x) as usize]))
             });
-            picture::frame(&DynamicImage::from(picture), width, height)
+            picture::frame(&DynamicImage::from(picture), camera.size())
         })
         .collect()
 }
 
-/// What the host makes of frames: the network's input and its answer.
-fn expected(camera: Camera, frames: &[Vec<u8>]) -> Vec<(Vec<u8>, Classification)> {
+/// What the host makes of frames: the network's input and its logits.
+fn expected(camera: Camera, frames: &[Vec<u8>]) -> Vec<(Vec<u8>, Vec<i32>)> {
     let path = root().join("data/models/vgg3-full.blob");
     let blob = AlignedBytes::from(fs::read(path).expect("the committed model").as_slice());
     let model = Model::load(&blob).expect("the committed model is good");
@@ -60,11 +80,10 @@ fn expected(camera: Camera, frames: &[Vec<u8>]) -> Vec<(Vec<u8>, Classification)
         let mut image = vec![0; shape.elements()];
         resize::<Rgb565BigEndian>(frame, width as u16, height as u16, shape, &mut image)
             .expect("a frame has the camera's size");
-        let classification = interpreter.classify(&image);
-        (
-            image,
-            classification.expect("the picture has the model's shape"),
-        )
+        let answer = interpreter
+            .classify(&image)
+            .expect("the picture has the model's shape");
+        (image, answer.logits.to_vec())
     };
     frames.iter().map(classify).collect()
 }
@@ -115,28 +134,26 @@ fn every_machine_gives_the_hosts_logits_through_its_camera() {
         let report = run(machine, camera, &frames, PICTURES as u32, None, true);
         assert!(report.faults.is_empty(), "{machine:?}: {:?}", report.faults);
         assert_eq!(report.frames.len(), PICTURES, "{machine:?}");
-        for (index, (frame, (_, classification))) in report.frames.iter().zip(&expected).enumerate()
-        {
+        for (index, (frame, (_, logits))) in report.frames.iter().zip(&expected).enumerate() {
             let context = format!("{machine:?}, {camera:?}, picture {index}");
             assert_eq!(frame.counter as usize, index, "{context}");
-            assert_eq!(frame.logits, classification.logits.as_slice(), "{context}");
+            assert_eq!(frame.logits, logits.as_slice(), "{context}");
+            let best = frame.top[0].class;
             assert_eq!(
-                usize::from(frame.top[0].class),
-                classification.class,
+                Some(&logits[usize::from(best)]),
+                logits.iter().max(),
                 "{context}"
             );
             if let Verdict::Class { class, .. } = frame.verdict {
-                assert_eq!(usize::from(class), classification.class, "{context}");
+                assert_eq!(class, best, "{context}");
             }
         }
         // The request for pictures may come after the first frames.
         assert!(report.inputs.len() > PICTURES / 2, "{machine:?}");
-        for input in &report.inputs {
-            let (image, _) = &expected[input.counter as usize];
+        for (counter, input) in &report.inputs {
             assert_eq!(
-                input.bytes, *image,
-                "{machine:?}, picture {}",
-                input.counter
+                *input, expected[*counter as usize].0,
+                "{machine:?}, picture {counter}"
             );
         }
         assert_eq!(report.totals.completed as usize, PICTURES, "{machine:?}");
@@ -154,76 +171,166 @@ fn random_faults_leave_no_frame_unaccounted_and_the_stack_as_it_was() {
         let frames = frames(camera);
         let expected = expected(camera, &frames);
         let report = run(machine, camera, &frames, SOAK, Some(5), false);
-        assert_accounted(&report, &format!("{machine:?}, {camera:?}"));
+        let context = format!("{machine:?}, {camera:?}");
+        assert_accounted(&report, &context);
         for frame in &report.frames {
             let is_true = expected
                 .iter()
-                .any(|(_, answer)| frame.logits == answer.logits);
+                .any(|(_, logits)| frame.logits == logits.as_slice());
+            let counter = frame.counter;
             assert!(
                 is_true,
-                "{machine:?}, frame {}: no picture has these logits",
-                frame.counter
+                "{context}, frame {counter}: no picture has these logits"
             );
         }
-        assert_stack_settled(&report, &format!("{machine:?}, {camera:?}"));
+        assert_stack_settled(&report, &context);
     });
 }
 
 /// Each frame was either classified or missed with a fault, which was counted, and there were many of both.
 fn assert_accounted(report: &CameraReport, context: &str) {
-    let classified = report.frames.iter().map(|frame| frame.counter);
-    let missed = report.faults.iter().map(|fault| fault.counter);
+    let CameraReport {
+        frames,
+        faults,
+        totals,
+        ..
+    } = report;
+    let classified = frames.iter().map(|frame| frame.counter);
+    let missed = faults.iter().map(|fault| fault.counter);
     let mut counters: Vec<u32> = classified.chain(missed).collect();
     counters.sort_unstable();
     // The last frame is taken while the one before is classified, and reported only if it was missed.
     counters.retain(|counter| *counter < SOAK);
-    assert!(
-        counters.into_iter().eq(0..SOAK),
-        "{context}: frames are missing or told twice"
-    );
+    let is_complete = counters.into_iter().eq(0..SOAK);
+    assert!(is_complete, "{context}: frames are missing or told twice");
 
-    let last = report.faults.last().expect("there are faults").faults;
+    let last = faults.last().expect("there are faults").faults;
     for class in FaultClass::ALL {
-        let told = report.faults.iter().filter(|fault| fault.class == class);
-        assert_eq!(
-            last.get(class) as usize,
-            told.count(),
-            "{context}: {class:?}"
-        );
+        let told = faults.iter().filter(|fault| fault.class == class).count();
+        assert_eq!(last.get(class) as usize, told, "{context}: {class:?}");
     }
-    let codes: BTreeSet<u16> = report.faults.iter().map(|fault| fault.code).collect();
-    assert_eq!(report.totals.faults, last.total(), "{context}");
-    assert_eq!(
-        report.totals.completed as usize,
-        report.frames.len(),
-        "{context}"
-    );
-    assert_eq!(report.totals.dropped, 0, "{context}");
+    let codes: BTreeSet<u16> = faults.iter().map(|fault| fault.code).collect();
+    assert_eq!(totals.faults, last.total(), "{context}");
+    assert_eq!(totals.completed as usize, frames.len(), "{context}");
+    assert_eq!(totals.dropped, 0, "{context}");
     assert!(codes.len() >= 6, "{context}: only {codes:?}");
-    assert!(
-        report.faults.len() > SOAK as usize / 20,
-        "{context}: {} faults",
-        report.faults.len()
-    );
-    assert!(
-        report.frames.len() > SOAK as usize / 3,
-        "{context}: {} frames",
-        report.frames.len()
-    );
+    let (frames, faults, soak) = (frames.len(), faults.len(), SOAK as usize);
+    assert!(faults > soak / 20, "{context}: {faults} faults");
+    assert!(frames > soak / 3, "{context}: {frames} frames");
 }
 
 /// The mark may still rise by the clock's exception, which comes about every 33 frames, wherever the program is then.
 fn assert_stack_settled(report: &CameraReport, context: &str) {
-    let settled = report.stack.iter().filter(|s| s.images >= SETTLED);
-    let depths = settled.map(|stack| stack.used);
-    let first = depths.clone().min().expect("it is reported on the way");
-    let last = report.stack.last().expect("it is reported at the end");
-    let risen = last.used - first;
+    let stack = &report.stack;
+    let settled = stack.iter().filter(|stack| stack.images >= SETTLED);
+    let first = settled
+        .map(|stack| stack.used)
+        .min()
+        .expect("it is reported on the way");
+    let last = stack.last().expect("it is reported at the end");
     assert!(
-        risen <= EXCEPTION + UNWRITTEN,
-        "{context}: {:?}",
-        report.stack
+        last.used - first <= EXCEPTION + UNWRITTEN,
+        "{context}: {stack:?}"
     );
     assert_eq!(last.images, SOAK, "{context}");
     assert!(last.used < last.size, "{context}: {last:?}");
+}
+
+/// Killed in the end, whatever comes before.
+struct Emulator(Child);
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Every PNG in the folders of `folder`, behind its frame's number.
+fn recorded(folder: &Path) -> Vec<(usize, RgbImage)> {
+    let entries = |folder: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).expect("a folder of the recording");
+        entries
+            .map(|entry| entry.expect("an entry").path())
+            .collect()
+    };
+    let folders = entries(folder).into_iter().filter(|path| path.is_dir());
+    let pictures = folders.flat_map(|path| entries(&path));
+    pictures
+        .map(|path| {
+            let name = path
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned();
+            let (counter, _) = name.split_once('-').expect("COUNTER-PERCENT.png");
+            let picture = image::open(&path).expect("a picture").to_rgb8();
+            (counter.parse().expect("a counter"), picture)
+        })
+        .collect()
+}
+
+#[test]
+fn the_monitor_records_what_the_camera_sees() {
+    const RECORDED: usize = 5;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let samples = ["airplane", "cat", "deer", "frog", "ship", "truck"].map(|name| {
+        let path = root().join(format!("data/samples/{name}.png"));
+        image::open(path)
+            .unwrap_or_else(|error| panic!("{name}: {error}"))
+            .to_rgb8()
+    });
+    // Each pixel of a sample fills a square of the camera's, so that the reduction gives it back.
+    let frames = samples.each_ref().map(|sample| {
+        let large = scale(sample, 128, 128, FilterType::Nearest);
+        picture::frame(&DynamicImage::from(large), Camera::Arducam128.size())
+    });
+    let file = folder.path().join("frames.rgb565");
+    fs::write(&file, frames.concat()).expect("a temporary file");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("it has an address").port();
+    drop(listener);
+    let emulator = Command::new(env!("CARGO_BIN_EXE_camera"))
+        .arg(build(Machine::M4))
+        .args(["--frames", "40", "--camera", "arducam-128"])
+        .args(["--port", &port.to_string(), "--raw"])
+        .arg(&file)
+        .spawn();
+    let _emulator = Emulator(emulator.expect("the runner can be started"));
+
+    let recording = folder.path().join("recording");
+    let output = Command::new("cargo")
+        .args(["run", "--quiet", "--package", "monitor", "--"])
+        .args([
+            &format!("tcp:127.0.0.1:{port}"),
+            "--plain",
+            "--timeout",
+            "60",
+        ])
+        .args(["--frames", &RECORDED.to_string(), "--record"])
+        .arg(&recording)
+        .current_dir(root())
+        .output()
+        .expect("cargo can be started");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+    assert!(
+        text.contains("board qemu-mps2, camera ArduCAM Mega"),
+        "{text}"
+    );
+
+    let pictures = recorded(&recording);
+    assert_eq!(pictures.len(), RECORDED, "{text}");
+    for (counter, picture) in pictures {
+        let mut expected = samples[counter % samples.len()].clone();
+        // The colours that are left in RGB565, with the top bits repeated below.
+        for Rgb([red, green, blue]) in expected.pixels_mut() {
+            *red = *red >> 3 << 3 | *red >> 5;
+            *green = *green >> 2 << 2 | *green >> 6;
+            *blue = *blue >> 3 << 3 | *blue >> 5;
+        }
+        assert_eq!(picture.as_raw(), expected.as_raw(), "frame {counter}");
+    }
 }

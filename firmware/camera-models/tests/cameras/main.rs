@@ -2,5 +2,4 @@
 
 mod drivers;
 mod faults;
-mod soak;
 mod support;

@@ -6,19 +6,17 @@
 //! Espressif, `esp32-camera`, take them; the datasheet draws VSYNC for the sensor alone).
 
 mod registers;
-mod tables;
 
 use super::{ByteOrder, Frame, FrameFormat, FrameSource, ParallelCapture, timeout};
 use crate::fault::{Fault, Wait};
 use embedded_hal_async::delay::DelayNs;
 use embedded_hal_async::i2c::{self, I2c};
 use registers::{
-    BANK_SELECT, COM7, COM7_COLOR_BAR, COM7_RESET, COM7_SVGA, PIDH, PIDL, PRODUCT, SCCB_ADDRESS,
+    BANK_SELECT, COM7, COM7_COLOR_BAR, COM7_RESET, COM7_SVGA, HEIGHT, PIDH, PIDL, PRODUCT,
+    SCCB_ADDRESS, WIDTH,
 };
-use tables::{HEIGHT, WIDTH};
 
-pub use registers::{Bank, Register};
-pub use tables::{CONFIGURATION, Setting};
+pub use registers::{Bank, CONFIGURATION, Register};
 
 /// Three bytes take 0.3 ms at 100 kHz; the sensor may not stretch the clock.
 const TRANSACTION_LIMIT_MS: u32 = 20;
@@ -49,18 +47,13 @@ pub const FORMAT: FrameFormat = FrameFormat {
 
 impl View {
     /// Everything that is written after the reset.
-    fn settings(self) -> impl Iterator<Item = Setting> {
-        let (bars, reason) = match self {
-            Self::Scene => (0, "SVGA"),
-            Self::ColorBars => (COM7_COLOR_BAR, "SVGA with colour bars"),
-        };
-        let mode = Setting {
-            register: COM7,
-            value: COM7_SVGA | bars,
-            reason,
+    fn settings(self) -> impl Iterator<Item = (Register, u8)> {
+        let bars = match self {
+            Self::Scene => 0,
+            Self::ColorBars => COM7_COLOR_BAR,
         };
         let others = CONFIGURATION.iter().flat_map(|table| *table);
-        core::iter::once(mode).chain(others.copied())
+        core::iter::once((COM7, COM7_SVGA | bars)).chain(others.copied())
     }
 }
 
@@ -167,12 +160,12 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
         self.bank = None;
         self.delay.delay_ms(RESET_MS).await;
         self.identify().await?;
-        for setting in self.view.settings() {
-            self.write(setting.register, setting.value).await?;
+        for (register, value) in self.view.settings() {
+            self.write(register, value).await?;
         }
-        for setting in self.view.settings() {
-            if setting.register.is_readable {
-                self.verify(setting.register, setting.value).await?;
+        for (register, value) in self.view.settings() {
+            if register.is_readable {
+                self.verify(register, value).await?;
             }
         }
         self.delay.delay_ms(SETTLE_MS).await;

@@ -1,15 +1,15 @@
-//! How much flash the code of an inference takes.
+//! How much flash the code of an inference takes, by the names in an ELF file.
 //!
 //! Fat link-time optimization inlines across crates, so that symbols alone do not say whose code it is: every address
 //! of the text is looked up in the debug information, which names all functions that are inlined there.
 
-use std::error::Error;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use addr2line::Loader;
-use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
-
-use crate::symbols::{Functions, demangle};
+use addr2line::{Loader, demangle_auto, gimli};
+use object::{File, Object, ObjectSection, ObjectSymbol, SymbolKind};
+use qemu_runner::Error;
 
 /// Every instruction of Thumb begins at a multiple of it.
 const GRAIN: usize = 2;
@@ -51,7 +51,7 @@ impl CodeSize {
     /// # Errors
     ///
     /// If it cannot be read, is no ELF file or has no text.
-    pub fn of(elf: &Path) -> Result<Self, Box<dyn Error>> {
+    pub fn of(elf: &Path) -> Result<Self, Error> {
         let mut size = Self {
             constants: constants(elf)?,
             ..Self::default()
@@ -79,11 +79,7 @@ impl CodeSize {
 }
 
 /// The function at `address` and those that it is inlined into; of assembly, which has no debug information, the symbol.
-fn functions_at(
-    loader: &Loader,
-    symbols: &Functions,
-    address: u64,
-) -> Result<Vec<String>, Box<dyn Error>> {
+fn functions_at(loader: &Loader, symbols: &Functions, address: u64) -> Result<Vec<String>, Error> {
     let mut frames = loader.find_frames(address)?;
     let mut functions = Vec::new();
     while let Some(frame) = frames.next()? {
@@ -97,9 +93,9 @@ fn functions_at(
     Ok(functions)
 }
 
-fn constants(elf: &Path) -> Result<u64, Box<dyn Error>> {
+fn constants(elf: &Path) -> Result<u64, Error> {
     let bytes = std::fs::read(elf)?;
-    let file = object::File::parse(bytes.as_slice())?;
+    let file = File::parse(bytes.as_slice())?;
     let rodata = file
         .section_by_name(".rodata")
         .map(|section| section.index());
@@ -128,4 +124,37 @@ fn is_loading(path: &str) -> bool {
 
 fn is_planning(path: &str) -> bool {
     PLANNING.iter().any(|part| path.contains(part))
+}
+
+/// Functions by the address of their first instruction.
+pub struct Functions(BTreeMap<u64, String>);
+
+impl Functions {
+    /// Those of the file `elf`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read or is no ELF file.
+    pub fn of(elf: &Path) -> Result<Self, Error> {
+        let bytes = std::fs::read(elf)?;
+        let file = File::parse(bytes.as_slice())?;
+        let functions = file
+            .symbols()
+            .filter(|symbol| symbol.kind() == SymbolKind::Text);
+        // The lowest bit of a Thumb function's address only says that it is one.
+        let named = functions
+            .filter_map(|symbol| Some((symbol.address() & !1, demangle(symbol.name().ok()?))));
+        Ok(Self(named.collect()))
+    }
+
+    /// The last function that begins at or before `address`: assembly may leave out how long it is.
+    pub fn at(&self, address: u64) -> &str {
+        let function = self.0.range(..=address).next_back();
+        function.map_or("?", |(_, name)| name)
+    }
+}
+
+/// The readable name of a symbol.
+fn demangle(symbol: &str) -> String {
+    demangle_auto(Cow::Borrowed(symbol), Some(gimli::DW_LANG_Rust)).into_owned()
 }

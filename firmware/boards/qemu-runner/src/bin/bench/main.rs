@@ -2,27 +2,22 @@
 //!
 //! `tests/bench` builds the firmware and starts this.
 
-mod cmsis_nn;
 mod code_size;
-mod cortex_m4;
 mod cycles;
-mod measurement;
-mod symbols;
 mod table;
 
-use std::error::Error;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use qemu_runner::machine::Machine;
-use qemu_runner::picture;
-use serde::Serialize;
+use qemu_runner::images::{self, ImagesJob, ImagesReport};
+use qemu_runner::qemu::Machine;
+use qemu_runner::{Error, of_file, picture};
+use serde_json::json;
 use shared_model::{AlignedBytes, Interpreter, Model};
 
 use code_size::CodeSize;
-use measurement::{Expected, Measurement, measure};
 
 /// Bytes of arena in which the fastest plan of the committed model fits.
 const FAST_ARENA: usize = 48 * 1024;
@@ -73,63 +68,53 @@ struct Bench {
     lean: Measurement,
 }
 
-/// What `--json` prints.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Report {
-    cortex_m4: Modes,
-    cortex_m7: Modes,
-    cortex_m33: Modes,
-}
-
-#[derive(Serialize)]
-struct Modes {
-    fast: Figures,
-    lean: Figures,
-}
-
-#[derive(Serialize)]
-struct Figures {
+/// What one inference takes.
+struct Measurement {
+    report: ImagesReport,
     instructions: u64,
-    activation_bytes: u32,
-    code_bytes: u64,
-    stack_bytes: u32,
+    /// Of each step, in another run, since the profiling takes some instructions as well.
+    steps: Vec<u64>,
 }
 
 fn main() -> ExitCode {
     qemu_runner::exit(run(&Arguments::parse()))
 }
 
-fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+fn run(arguments: &Arguments) -> Result<(), Error> {
     let file = &arguments.blob;
-    let blob = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let blob = AlignedBytes::from(blob.as_slice());
-    let model = Model::load(&blob).map_err(|error| format!("{}: {error}", file.display()))?;
+    let blob = AlignedBytes::from(fs::read(file).map_err(of_file(file))?.as_slice());
+    let model = Model::load(&blob).map_err(of_file(file))?;
 
     let folder = tempfile::tempdir()?;
     let pictures = std::slice::from_ref(&arguments.picture);
     let image = picture::collect(pictures, model.input_shape(), folder.path())?;
-    let logits = host_logits(&model, &fs::read(&image)?)?;
-    let expected = Expected {
-        image: &image,
-        crc32: model.crc32(),
-        logits: &logits,
-    };
-    let bench = |machine, elf: &PathBuf| -> Result<Bench, Box<dyn Error>> {
+    let mut arena = vec![0; model.arena_len()];
+    let mut interpreter = Interpreter::new(&model, &mut arena)?;
+    let expected = interpreter.classify(&fs::read(&image)?)?.logits;
+    let bench = |machine, elf: &PathBuf| -> Result<_, Error> {
+        let measure = |arena_len| measure(elf, machine, arena_len, &image, &model, &expected);
         let bench = Bench {
             machine,
             code: CodeSize::of(elf)?,
-            fast: measure(elf, machine, FAST_ARENA, &expected)?,
-            lean: measure(elf, machine, LEAN_ARENA, &expected)?,
+            fast: measure(FAST_ARENA)?,
+            lean: measure(LEAN_ARENA)?,
         };
         table::print(&model, &bench);
-        Ok(bench)
+        let figures = |measurement: &Measurement| {
+            json!({
+                "instructions": measurement.instructions,
+                "activation_bytes": measurement.report.device.arena_len,
+                "code_bytes": bench.code.inference,
+                "stack_bytes": measurement.report.stack.high_water(),
+            })
+        };
+        Ok(json!({"fast": figures(&bench.fast), "lean": figures(&bench.lean)}))
     };
-    let report = Report {
-        cortex_m4: bench(Machine::M4, &arguments.thumbv7em)?.into(),
-        cortex_m7: bench(Machine::M7, &arguments.thumbv7em)?.into(),
-        cortex_m33: bench(Machine::M33, &arguments.thumbv8m)?.into(),
-    };
+    let report = json!({
+        "cortex-m4": bench(Machine::M4, &arguments.thumbv7em)?,
+        "cortex-m7": bench(Machine::M7, &arguments.thumbv7em)?,
+        "cortex-m33": bench(Machine::M33, &arguments.thumbv8m)?,
+    });
     table::print_legend();
     if arguments.cycles {
         for (mode, arena_len) in [("fast", FAST_ARENA), ("lean", LEAN_ARENA)] {
@@ -138,28 +123,57 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         }
     }
     if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
+        println!("{report}");
     }
     Ok(())
 }
 
-fn host_logits(model: &Model<'_>, image: &[u8]) -> Result<Vec<i32>, Box<dyn Error>> {
-    let mut arena = vec![0; model.arena_len()];
-    let mut interpreter = Interpreter::new(model, &mut arena)?;
-    Ok(interpreter.classify(image)?.logits.to_vec())
-}
-
-impl From<Bench> for Modes {
-    fn from(bench: Bench) -> Self {
-        let figures = |measurement: &Measurement| Figures {
-            instructions: measurement.instructions,
-            activation_bytes: measurement.activation_bytes,
-            code_bytes: bench.code.inference,
-            stack_bytes: measurement.stack.high_water(),
-        };
-        Self {
-            fast: figures(&bench.fast),
-            lean: figures(&bench.lean),
+/// Runs the firmware `elf` once without a profile and once with one.
+///
+/// # Errors
+///
+/// If a run fails, does not count right, has another model or gives other logits than `expected`.
+fn measure(
+    elf: &Path,
+    machine: Machine,
+    arena_len: usize,
+    image: &Path,
+    model: &Model<'_>,
+    expected: &[i32],
+) -> Result<Measurement, Error> {
+    let name = machine.name();
+    let run = |profile| -> Result<_, Error> {
+        let mut report = images::run(&ImagesJob {
+            elf,
+            machine,
+            profile,
+            arena_len: Some(arena_len),
+            images: image,
+            plugin: None,
+        })?;
+        let (found, crc32) = (report.device.crc32, model.crc32());
+        if found != crc32 {
+            return Err(format!(
+                "{name}: the firmware holds the model {found:08x}, the blob is {crc32:08x}"
+            )
+            .into());
         }
-    }
+        let count = report.images.len();
+        let Some(record) = report.images.pop().filter(|_| count == 1) else {
+            return Err(format!("{name}: {count} records of one image").into());
+        };
+        if record.logits != expected {
+            let logits = record.logits;
+            return Err(
+                format!("{name}: logits {logits:?}, but the host computes {expected:?}").into(),
+            );
+        }
+        Ok((report, record))
+    };
+    let (report, record) = run(false)?;
+    Ok(Measurement {
+        report,
+        instructions: record.instructions,
+        steps: run(true)?.1.steps,
+    })
 }

@@ -3,17 +3,14 @@
 //!
 //! Cargo starts it as the runner of that firmware.
 
-mod table;
-
-use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use protocol::Message;
-use qemu_runner::camera::{self, Camera, CameraJob};
-use qemu_runner::machine::Machine;
-use qemu_runner::picture;
+use protocol::{FrameReport, Message, StageTimes, Verdict};
+use qemu_runner::camera::{self, Camera, CameraJob, CameraReport};
+use qemu_runner::qemu::Machine;
+use qemu_runner::{Error, of_file, picture};
 
 /// Shows pictures to a modelled camera on an emulated Cortex-M, which classifies what it sees.
 ///
@@ -54,7 +51,7 @@ fn main() -> ExitCode {
     qemu_runner::exit(run(&Arguments::parse()))
 }
 
-fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+fn run(arguments: &Arguments) -> Result<(), Error> {
     let camera = arguments.camera.unwrap_or(match arguments.machine {
         Machine::M7 => Camera::Ov2640,
         Machine::M4 | Machine::M33 => Camera::Arducam128,
@@ -64,10 +61,11 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let frames = match &arguments.raw {
         Some(file) => file.clone(),
         None if arguments.pictures.is_empty() => {
-            picture::render(&samples()?, width, height, folder.path())?
+            picture::render(&samples()?, camera.size(), folder.path())?
         }
-        None => picture::render(&arguments.pictures, width, height, folder.path())?,
+        None => picture::render(&arguments.pictures, camera.size(), folder.path())?,
     };
+    let len = std::fs::metadata(&frames).map_err(of_file(&frames))?.len();
     let job = CameraJob {
         elf: &arguments.elf,
         machine: arguments.machine,
@@ -75,26 +73,29 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         frames: &frames,
         attempts: match arguments.frames {
             Some(count) => count,
-            None => picture_count(&frames, camera)?,
+            None => u32::try_from(len / u64::from(2 * width * height))?,
         },
         seed: arguments.faults,
     };
     if let Some(port) = arguments.port {
         eprintln!("waiting for `cargo run -p monitor -- tcp:127.0.0.1:{port}`");
-        camera::serve(&job, port)?;
+        camera::serve(&job, port)
     } else {
         let mut labels = Vec::new();
         let report = camera::run(&job, false, |message| print(message, &mut labels))?;
-        table::print(&report);
+        print_summary(&report);
+        Ok(())
     }
-    Ok(())
 }
 
 /// The pictures of data/samples that are no copy of another one.
-fn samples() -> Result<Vec<PathBuf>, Box<dyn Error>> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../data/samples");
+fn samples() -> Result<Vec<PathBuf>, Error> {
+    let folder = PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../data/samples"
+    ));
     let mut samples = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|error| format!("{folder}: {error}"))? {
+    for entry in std::fs::read_dir(&folder).map_err(of_file(&folder))? {
         let path = entry?.path();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         if !stem.contains('-') {
@@ -105,15 +106,6 @@ fn samples() -> Result<Vec<PathBuf>, Box<dyn Error>> {
     Ok(samples)
 }
 
-fn picture_count(frames: &PathBuf, camera: Camera) -> Result<u32, Box<dyn Error>> {
-    let (width, height) = camera.size();
-    let metadata = std::fs::metadata(frames);
-    let len = metadata
-        .map_err(|error| format!("{}: {error}", frames.display()))?
-        .len();
-    Ok(u32::try_from(len / u64::from(2 * width * height))?)
-}
-
 fn print(message: &Message<'_>, labels: &mut Vec<String>) {
     match message {
         Message::DeviceInfo(info) => println!(
@@ -121,11 +113,61 @@ fn print(message: &Message<'_>, labels: &mut Vec<String>) {
             info.board, info.camera, info.model, info.crc32, info.blob_len, info.arena_len
         ),
         Message::Label(label) => labels.push(label.text.to_owned()),
-        Message::Frame(frame) => println!("{}", table::frame(frame, labels)),
+        Message::Frame(frame) => print_frame(frame, labels),
         Message::Fault(fault) => println!("frame {}: {}", fault.counter, fault.text),
         Message::BootFailure(_)
         | Message::Chunk(_)
         | Message::Acknowledgement(_)
         | Message::Unsupported { .. } => {}
+    }
+}
+
+/// Class `i` is called `labels[i]`.
+fn print_frame(frame: &FrameReport, labels: &[String]) {
+    let candidates = frame.top.iter().map(|candidate| {
+        let label = labels.get(usize::from(candidate.class));
+        let percent = u32::from(candidate.probability) * 100 / u32::from(u16::MAX);
+        format!("{} {percent} %", label.map_or("?", String::as_str))
+    });
+    let candidates = candidates.collect::<Vec<_>>().join(", ");
+    let doubt = match frame.verdict {
+        Verdict::NotSure => "not sure: ",
+        Verdict::Class { .. } => "",
+    };
+    println!("frame {}: {doubt}{candidates}", frame.counter);
+}
+
+/// What the stages of a frame took, and what was counted.
+fn print_summary(report: &CameraReport) {
+    let CameraReport { frames, totals, .. } = report;
+    println!("\nkernels: {}", report.device.plan);
+    println!(
+        "\nstage        instructions, median of {} frames",
+        frames.len()
+    );
+    let stages = |StageTimes {
+                      capture,
+                      preprocess,
+                      classify,
+                      report,
+                  }| { [capture, preprocess, classify, report] };
+    for (stage, name) in ["capture", "preprocess", "classify", "report"]
+        .iter()
+        .enumerate()
+    {
+        let mut times: Vec<u64> = frames
+            .iter()
+            .map(|frame| stages(frame.times)[stage])
+            .collect();
+        times.sort_unstable();
+        let median = times.get(times.len() / 2).copied().unwrap_or_default();
+        println!("{name:10} {median:14}");
+    }
+    println!("\n{} frames, {} faults", totals.completed, totals.faults);
+    if let Some(stack) = report.stack.last() {
+        println!(
+            "{} of {} bytes of stack used after boot",
+            stack.used, stack.size
+        );
     }
 }
