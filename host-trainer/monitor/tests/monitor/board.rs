@@ -102,6 +102,7 @@ impl<S: Read + Write> Board<S> {
     }
 
     /// Sends frames as long as the host is there.
+    #[cfg(target_os = "linux")]
     pub fn stream_frames(mut self) {
         for counter in 0.. {
             self.serve();
