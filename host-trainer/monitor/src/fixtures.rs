@@ -1,13 +1,9 @@
-//! Messages that the tests share.
+//! Messages that the tests share, those of this crate's modules and those of the program.
 
 use protocol::{
     Candidate, ChunkKind, DeviceInfo, FaultClass, FaultCounters, FaultReport, FrameReport, Label,
     Message, Recovery, Shape, StageTimes, TimeUnit, VERSION, Verdict, chunks,
 };
-
-use crate::link::Event;
-use crate::state::State;
-use std::time::Instant;
 
 const SHAPE: Shape = Shape {
     height: 32,
@@ -93,11 +89,4 @@ pub fn picture(counter: u32, image: &[u8]) -> Vec<Message<'_>> {
     chunks(counter, ChunkKind::Picture, image, 0)
         .map(Message::Chunk)
         .collect()
-}
-
-/// All of `messages` change `state` at `now`.
-pub fn apply(state: &mut State, messages: &[Message<'_>], now: Instant) {
-    for message in messages {
-        state.apply(&Event::Message(message), now);
-    }
 }

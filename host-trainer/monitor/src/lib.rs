@@ -3,7 +3,6 @@
 //! Bytes flow one way: `link` (a port, connected anew when it is lost) → messages of [`protocol`] → `state` (a
 //! fold over them) → `view` or `plain` (functions of the state) and `recording`. `session` joins them.
 
-mod arguments;
 mod colour;
 #[cfg(test)]
 mod fixtures;
@@ -19,31 +18,45 @@ mod view;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::time::Duration;
 
-pub use arguments::{Arguments, examples};
 pub use port::{Port, PortError};
 pub use recording::RecordingError;
 use session::Session;
 
-/// Where pictures go when a person presses the key for recording and named no folder.
-const DEFAULT_RECORDING: &str = "runs/recording";
-
-/// What to watch, and for how long.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where the board is.
+/// What to watch, and for how long: the flags of the monitor, which the trainer's command line has as well.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Serial port (/dev/ttyACM0, COM3), pseudo-terminal (/dev/pts/3), or address of an emulator (tcp:HOST:PORT).
     pub port: Port,
-    /// Bits a second of a UART; USB and TCP do not care.
+    /// Bits a second of a UART; USB, pseudo-terminals and TCP do not care.
+    #[arg(long, default_value_t = 115_200)]
     pub baud_rate: u32,
-    /// Records from the beginning, into this folder.
+    /// Record each picture as DIR/CLASS/COUNTER-PERCENT.png, with a line in DIR/recording.jsonl. Nothing is overwritten.
+    #[arg(long, value_name = "DIR")]
     pub record: Option<PathBuf>,
-    /// Lines even in a terminal.
+    /// Print lines; so does output that goes to no terminal.
+    #[arg(long)]
     pub plain: bool,
-    /// Ends after so many frames that came with their pictures.
+    /// End after so many frames that came with their pictures.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub frames: Option<u64>,
-    /// Fails when no frame comes for so long. Until then a missing port is waited for.
-    pub timeout: Option<Duration>,
+    /// Fail when no frame comes for so long; until then, wait for a port that is not there yet.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: Option<u64>,
+}
+
+/// What stands below the list of flags, for a program of that name.
+pub fn examples(program: &str) -> String {
+    format!(
+        "Keys: q quits, r starts or stops recording.
+
+Examples:
+  {program} /dev/ttyACM0                        a board on USB
+  {program} COM3                                the same on Windows
+  {program} /dev/ttyACM0 --record runs/desk     recording what it sees as well
+  {program} tcp:127.0.0.1:5555                  QEMU with -serial tcp:127.0.0.1:5555,server
+  {program} tcp:127.0.0.1:5555 --plain --frames 5 --timeout 60 --record pictures"
+    )
 }
 
 /// Why watching ended.
@@ -53,14 +66,14 @@ pub enum MonitorError {
     #[error(transparent)]
     Port(#[from] PortError),
     /// No frame for too long.
-    #[error("{port}: no frame for {} s{}", .waited.as_secs_f32(), .hint.as_ref().map_or(String::new(), |hint| format!("; {hint}")))]
+    #[error("{port}: no frame for {seconds} s{hint}")]
     Timeout {
         /// Where the board is.
         port: Port,
         /// How long.
-        waited: Duration,
-        /// What the matter seems to be.
-        hint: Option<String>,
+        seconds: u64,
+        /// What the matter seems to be, if anything does.
+        hint: String,
     },
     /// A picture could not be written.
     #[error(transparent)]
@@ -74,10 +87,10 @@ pub enum MonitorError {
 ///
 /// # Errors
 /// [`MonitorError`] if the port cannot be opened at first, or nothing comes for too long, or something cannot be written.
-pub fn run(options: &Options) -> Result<(), MonitorError> {
+pub fn run(arguments: &Arguments) -> Result<(), MonitorError> {
     let is_interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let session = Session::start(options)?;
-    if is_interactive && !options.plain {
+    let session = Session::start(arguments)?;
+    if is_interactive && !arguments.plain {
         screen::run(session)
     } else {
         plain::run(session)

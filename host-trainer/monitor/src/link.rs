@@ -46,6 +46,7 @@ pub struct Link {
     port: Port,
     baud_rate: u32,
     connection: Option<Connection>,
+    /// What came over earlier connections.
     earlier: Traffic,
     retry_at: Instant,
     wait: Duration,
@@ -59,8 +60,6 @@ struct Connection {
     bytes: u64,
     /// The first frame's end was seen.
     is_between_frames: bool,
-    /// Frames of which only the rest came, since the connection began in their middle: 0 or 1.
-    cut_off: u32,
 }
 
 impl Link {
@@ -76,17 +75,18 @@ impl Link {
         }
     }
 
-    /// Where the board is.
-    pub const fn port(&self) -> &Port {
-        &self.port
-    }
-
     /// Connects at once; the next [`poll`](Self::poll) tells it.
     ///
     /// # Errors
     /// [`PortError`] if that fails.
     pub fn connect(&mut self) -> Result<(), PortError> {
-        self.connection = Some(Connection::new(self.port.open(self.baud_rate)?));
+        self.connection = Some(Connection {
+            is_new: true,
+            stream: self.port.open(self.baud_rate)?,
+            decoder: Decoder::new(),
+            bytes: 0,
+            is_between_frames: false,
+        });
         self.wait = FIRST_WAIT;
         Ok(())
     }
@@ -94,22 +94,26 @@ impl Link {
     /// Hands over what happens within some hundredths of a second.
     pub fn poll(&mut self, mut sink: impl FnMut(Event<'_>)) {
         let Some(connection) = &mut self.connection else {
-            self.try_again(sink);
+            let left = self.retry_at.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                std::thread::sleep(left.min(READ_TIMEOUT));
+            } else if let Err(error) = self.connect() {
+                sink(self.lose(error.to_string()));
+            }
             return;
         };
         if std::mem::take(&mut connection.is_new) {
-            sink(Event::Connected);
-            return;
+            return sink(Event::Connected);
         }
-        let outcome = connection.receive(&mut sink);
-        let traffic = self.traffic();
-        match outcome {
-            Ok(true) => sink(Event::Received(traffic)),
-            Ok(false) => {}
-            Err(error) => {
-                let reason = format!("{}: the connection is lost: {error}", self.port);
-                self.lose(reason, &mut sink);
-            }
+        match connection.receive(&mut sink) {
+            Ok(()) => sink(Event::Received(self.traffic())),
+            Err(error) => match error.kind() {
+                ErrorKind::TimedOut | ErrorKind::WouldBlock | ErrorKind::Interrupted => {}
+                _ => {
+                    let reason = format!("{}: the connection is lost: {error}", self.port);
+                    sink(self.lose(reason));
+                }
+            },
         }
     }
 
@@ -124,77 +128,38 @@ impl Link {
     }
 
     fn traffic(&self) -> Traffic {
-        let now = self
-            .connection
-            .as_ref()
-            .map_or(Traffic::default(), Connection::traffic);
+        let Some(connection) = &self.connection else {
+            return self.earlier;
+        };
+        let (earlier, now) = (self.earlier.frames, connection.decoder.statistics());
         Traffic {
-            bytes: self.earlier.bytes + now.bytes,
+            bytes: self.earlier.bytes + connection.bytes,
             frames: Statistics {
-                received: self.earlier.frames.received + now.frames.received,
-                corrupted: self.earlier.frames.corrupted + now.frames.corrupted,
-                foreign: self.earlier.frames.foreign + now.frames.foreign,
+                received: earlier.received + now.received,
+                corrupted: earlier.corrupted + now.corrupted,
+                foreign: earlier.foreign + now.foreign,
             },
         }
     }
 
-    fn try_again(&mut self, mut sink: impl FnMut(Event<'_>)) {
-        let left = self.retry_at.saturating_duration_since(Instant::now());
-        if !left.is_zero() {
-            std::thread::sleep(left.min(READ_TIMEOUT));
-            return;
-        }
-        if let Err(error) = self.connect() {
-            self.lose(error.to_string(), &mut sink);
-        }
-    }
-
-    fn lose(&mut self, reason: String, sink: &mut impl FnMut(Event<'_>)) {
+    fn lose(&mut self, reason: String) -> Event<'static> {
         self.earlier = self.traffic();
         self.connection = None;
         let retry_in = self.wait;
         self.retry_at = Instant::now() + retry_in;
         self.wait = (2 * retry_in).min(LONGEST_WAIT);
-        sink(Event::Lost { reason, retry_in });
+        Event::Lost { reason, retry_in }
     }
 }
 
 impl Connection {
-    fn new(stream: Box<dyn Stream>) -> Self {
-        Self {
-            is_new: true,
-            stream,
-            decoder: Decoder::new(),
-            bytes: 0,
-            is_between_frames: false,
-            cut_off: 0,
-        }
-    }
-
-    fn traffic(&self) -> Traffic {
-        let mut frames = self.decoder.statistics();
-        frames.corrupted -= self.cut_off;
-        Traffic {
-            bytes: self.bytes,
-            frames,
-        }
-    }
-
-    /// Reads what is there, and says whether it was anything.
-    fn receive(&mut self, sink: &mut impl FnMut(Event<'_>)) -> io::Result<bool> {
+    /// Reads what is there.
+    fn receive(&mut self, sink: &mut impl FnMut(Event<'_>)) -> io::Result<()> {
         let mut chunk = [0; 4096];
-        let len = match self.stream.read(&mut chunk) {
-            Ok(0) => return Err(io::Error::other("the other side has closed it")),
-            Ok(len) => len,
-            Err(error) => {
-                return match error.kind() {
-                    ErrorKind::TimedOut | ErrorKind::WouldBlock | ErrorKind::Interrupted => {
-                        Ok(false)
-                    }
-                    _ => Err(error),
-                };
-            }
-        };
+        let len = self.stream.read(&mut chunk)?;
+        if len == 0 {
+            return Err(io::Error::other("the other side has closed it"));
+        }
         self.bytes += len as u64;
         for &byte in &chunk[..len] {
             match self.decoder.push(byte) {
@@ -203,11 +168,13 @@ impl Connection {
                 // Newer firmware says something that is of no use here.
                 Some(Received::UnknownKind(_)) | None => {}
             }
-            if byte == END && !self.is_between_frames {
-                self.is_between_frames = true;
-                self.cut_off = self.decoder.statistics().corrupted;
+            if byte == END && !std::mem::replace(&mut self.is_between_frames, true) {
+                let is_cut_off = self.decoder.statistics().corrupted > 0;
+                if is_cut_off {
+                    self.decoder = Decoder::new();
+                }
             }
         }
-        Ok(true)
+        Ok(())
     }
 }

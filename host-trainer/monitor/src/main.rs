@@ -13,8 +13,7 @@ struct Program {
 }
 
 fn main() -> ExitCode {
-    let options = Program::parse().arguments.into();
-    match monitor::run(&options) {
+    match monitor::run(&Program::parse().arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serial2::SerialPort;
 
 /// How long a read waits for bytes, and with it everything else that a person does meanwhile.
-pub(crate) const READ_TIMEOUT: Duration = Duration::from_millis(20);
+pub const READ_TIMEOUT: Duration = Duration::from_millis(20);
 const WRITE_TIMEOUT: Duration = Duration::from_millis(200);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -33,135 +33,56 @@ impl Display for Port {
 }
 
 impl FromStr for Port {
-    type Err = String;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         let Some(address) = text.strip_prefix("tcp:") else {
-            return Ok(Self::Serial(PathBuf::from(text)));
+            return Ok(Self::Serial(text.into()));
         };
-        let is_complete = address
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        if is_complete {
-            Ok(Self::Tcp(address.to_string()))
-        } else {
-            Err(String::from(
-                "an address is tcp:HOST:PORT, such as tcp:127.0.0.1:5555",
-            ))
+        match address.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+                Ok(Self::Tcp(address.to_string()))
+            }
+            _ => Err("an address is tcp:HOST:PORT, such as tcp:127.0.0.1:5555"),
         }
     }
 }
 
-/// Why a port cannot be opened.
+/// A port cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum PortError {
-    /// It does not exist.
-    #[error("{port}: there is no such port; plug the board in, or name another one ({others})")]
-    Missing {
-        /// Its name.
-        port: Port,
-        /// What there is instead.
-        others: String,
-    },
-    /// The user may not.
-    #[error(
-        "{port}: you may not open it; join the group that owns serial ports and log in again: \
-         `sudo usermod -aG dialout $USER` on Debian and Ubuntu, group `uucp` on Arch"
-    )]
-    Denied {
-        /// Its name.
-        port: Port,
-    },
-    /// Another program has it.
-    #[error(
-        "{port}: another program has opened it; end that one first (a serial console, ModemManager, another monitor)"
-    )]
-    Busy {
-        /// Its name.
-        port: Port,
-    },
-    /// A file of another kind.
-    #[error(
-        "{port} is no serial port; name one such as /dev/ttyACM0 or COM3, or an address as tcp:HOST:PORT"
-    )]
-    NotSerial {
-        /// Its name.
-        port: Port,
-    },
-    /// Something else about a serial port.
-    #[error(
-        "{port}: cannot be opened with {baud_rate} baud: {source}; check the cable and --baud-rate"
-    )]
-    Serial {
-        /// Its name.
-        port: Port,
-        /// Bits a second.
-        baud_rate: u32,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// No program listens.
-    #[error(
-        "{port}: nothing listens there; start the emulator first, with `-serial tcp:HOST:PORT,server`"
-    )]
-    Refused {
-        /// Its name.
-        port: Port,
-    },
-    /// Something else about a TCP connection.
-    #[error("{port}: cannot connect: {source}; check the host's name and the network")]
-    Tcp {
-        /// Its name.
-        port: Port,
-        /// What the system says.
-        source: io::Error,
-    },
+#[error("{port}: {problem}")]
+pub struct PortError {
+    /// Its name.
+    pub port: Port,
+    /// Why, and what to do.
+    pub problem: String,
 }
 
 /// A connection in both directions, whose reads end after [`READ_TIMEOUT`].
-pub(crate) trait Stream: Read + Write {}
+pub trait Stream: Read + Write {}
 
 impl<S: Read + Write> Stream for S {}
 
 impl Port {
     /// Connects.
-    pub(crate) fn open(&self, baud_rate: u32) -> Result<Box<dyn Stream>, PortError> {
-        match self {
+    ///
+    /// # Errors
+    /// [`PortError`] if it is not there, not free or no port at all.
+    pub fn open(&self, baud_rate: u32) -> Result<Box<dyn Stream>, PortError> {
+        let stream: Result<Box<dyn Stream>, String> = match self {
             Self::Serial(path) => match open_serial(path, baud_rate) {
                 Ok(port) => Ok(Box::new(port)),
-                Err(error) => Err(self.serial_error(error, path, baud_rate)),
+                Err(error) => Err(serial_problem(&error, path, baud_rate)),
             },
             Self::Tcp(address) => match open_tcp(address) {
                 Ok(stream) => Ok(Box::new(stream)),
-                Err(error) => Err(self.tcp_error(error)),
+                Err(error) => Err(tcp_problem(&error)),
             },
-        }
-    }
-
-    fn serial_error(&self, source: io::Error, path: &Path, baud_rate: u32) -> PortError {
-        let port = self.clone();
-        match source.kind() {
-            ErrorKind::NotFound => PortError::Missing {
-                port,
-                others: other_ports(),
-            },
-            ErrorKind::PermissionDenied => PortError::Denied { port },
-            ErrorKind::ResourceBusy => PortError::Busy { port },
-            _ if !is_character_device(path) => PortError::NotSerial { port },
-            _ => PortError::Serial {
-                port,
-                baud_rate,
-                source,
-            },
-        }
-    }
-
-    fn tcp_error(&self, source: io::Error) -> PortError {
-        let port = self.clone();
-        match source.kind() {
-            ErrorKind::ConnectionRefused => PortError::Refused { port },
-            _ => PortError::Tcp { port, source },
-        }
+        };
+        stream.map_err(|problem| PortError {
+            port: self.clone(),
+            problem,
+        })
     }
 }
 
@@ -174,20 +95,27 @@ fn open_serial(path: &Path, baud_rate: u32) -> io::Result<SerialPort> {
     Ok(port)
 }
 
-fn open_tcp(address: &str) -> io::Result<TcpStream> {
-    let mut failure = io::Error::new(ErrorKind::NotFound, "the host has no address");
-    for address in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-            Ok(stream) => {
-                stream.set_read_timeout(Some(READ_TIMEOUT))?;
-                stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => failure = error,
-        }
+fn serial_problem(error: &io::Error, path: &Path, baud_rate: u32) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => format!(
+            "there is no such port; plug the board in, or name another one ({})",
+            other_ports()
+        ),
+        ErrorKind::PermissionDenied if cfg!(unix) => String::from(
+            "you may not open it; join the group that owns serial ports and log in again: \
+             `sudo usermod -aG dialout $USER` on Debian and Ubuntu, group `uucp` on Arch",
+        ),
+        // Windows denies permission to a port that is in use.
+        ErrorKind::ResourceBusy | ErrorKind::PermissionDenied => String::from(
+            "another program has opened it; end that one first (a serial console, ModemManager, another monitor)",
+        ),
+        _ if path.is_file() || path.is_dir() => String::from(
+            "this is no serial port; name one such as /dev/ttyACM0 or COM3, or an address as tcp:HOST:PORT",
+        ),
+        _ => format!(
+            "cannot be opened with {baud_rate} baud: {error}; check the cable and --baud-rate"
+        ),
     }
-    Err(failure)
 }
 
 /// The serial ports that there are, for the message about one that is not there.
@@ -197,23 +125,39 @@ fn other_ports() -> String {
         .iter()
         .map(|path| path.display().to_string())
         .collect();
-    ports.sort();
-    match ports.as_slice() {
-        [] => String::from("no other serial port is there either"),
-        ports => format!("there are: {}", ports.join(", ")),
+    if ports.is_empty() {
+        return String::from("no other serial port is there either");
     }
+    ports.sort();
+    format!("there are: {}", ports.join(", "))
 }
 
-#[cfg(unix)]
-fn is_character_device(path: &Path) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    path.metadata()
-        .is_ok_and(|metadata| metadata.file_type().is_char_device())
+fn open_tcp(address: &str) -> io::Result<TcpStream> {
+    let mut outcome = Err(io::Error::new(
+        ErrorKind::NotFound,
+        "the host has no address",
+    ));
+    for address in address.to_socket_addrs()? {
+        outcome = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    let stream = outcome?;
+    stream.set_read_timeout(Some(READ_TIMEOUT))?;
+    stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
-#[cfg(not(unix))]
-fn is_character_device(_path: &Path) -> bool {
-    true
+fn tcp_problem(error: &io::Error) -> String {
+    match error.kind() {
+        // Windows asks again for two seconds before it says that it is refused.
+        ErrorKind::ConnectionRefused | ErrorKind::TimedOut => String::from(
+            "nothing listens there; start the emulator first, with `-serial tcp:HOST:PORT,server`",
+        ),
+        _ => format!("cannot connect: {error}; check the host's name and the network"),
+    }
 }
 
 #[cfg(test)]
@@ -231,45 +175,30 @@ mod tests {
         }
     }
 
-    fn error(port: &str) -> String {
-        let port: Port = port.parse().unwrap();
-        match port.open(115_200) {
-            Ok(_) => panic!("{port} cannot be there"),
-            Err(error) => error.to_string(),
-        }
-    }
-
     #[test]
-    fn errors_name_port_cause_and_remedy() {
-        let missing = error("/dev/ttyNOSUCH7");
-        assert!(
-            missing.starts_with("/dev/ttyNOSUCH7: ") && missing.contains("plug"),
-            "{missing}"
-        );
+    fn errors_name_cause_and_remedy() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let no_port = error(file.path().to_str().unwrap());
-        assert!(no_port.contains("is no serial port"), "{no_port}");
-        let free = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let refused = error(&format!("tcp:{free}"));
-        assert!(
-            refused.starts_with(&format!("tcp:{free}: ")) && refused.contains("nothing listens"),
-            "{refused}"
-        );
-    }
-
-    #[test]
-    fn a_forbidden_port_names_the_group() {
-        let port = Port::Serial(PathBuf::from("/dev/ttyACM0"));
-        let source = io::Error::from(ErrorKind::PermissionDenied);
-        let error = port
-            .serial_error(source, Path::new("/dev/ttyACM0"), 115_200)
-            .to_string();
-        assert!(
-            error.starts_with("/dev/ttyACM0: ") && error.contains("dialout"),
-            "{error}"
-        );
+        let denied = if cfg!(unix) {
+            "dialout"
+        } else {
+            "another program"
+        };
+        let cases = [
+            (ErrorKind::NotFound, "plug the board in", "COM77"),
+            (ErrorKind::PermissionDenied, denied, "COM77"),
+            (ErrorKind::ResourceBusy, "another program", "COM77"),
+            (
+                ErrorKind::Other,
+                "no serial port",
+                file.path().to_str().unwrap(),
+            ),
+            (ErrorKind::Other, "with 9600 baud", "COM77"),
+        ];
+        for (kind, expected, path) in cases {
+            let problem = serial_problem(&kind.into(), Path::new(path), 9600);
+            assert!(problem.contains(expected), "{problem}");
+        }
+        let refused = tcp_problem(&ErrorKind::ConnectionRefused.into());
+        assert!(refused.contains("nothing listens"), "{refused}");
     }
 }

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use png::{BitDepth, ColorType, Encoder};
-use protocol::{Candidate, StageTimes, TimeUnit};
+use protocol::{Candidate, StageTimes};
 use serde::Serialize;
 
-use crate::state::{Picture, PicturedFrame, State};
+use crate::state::{Device, Picture, State};
 use crate::text::fraction;
 
 /// The list of pictures.
@@ -43,7 +43,7 @@ impl RecordingError {
 
 /// A line of the list.
 #[derive(Serialize)]
-struct Entry<'a> {
+struct Line<'a> {
     /// The picture, below the folder.
     file: String,
     /// When it came here, in seconds since 1970.
@@ -55,8 +55,9 @@ struct Entry<'a> {
     top: Vec<Guess>,
     logits: &'a [i32],
     times: StageTimes,
+    /// Who classified.
     #[serde(flatten)]
-    board: Option<Origin<'a>>,
+    device: Option<&'a Device>,
 }
 
 #[derive(Serialize)]
@@ -66,22 +67,14 @@ struct Guess {
     probability: f64,
 }
 
-/// Who classified.
-#[derive(Serialize)]
-struct Origin<'a> {
-    board: &'a str,
-    camera: &'a str,
-    model: &'a str,
-    crc32: String,
-    time_unit: TimeUnit,
-}
-
 /// A folder that pictures are added to.
 #[derive(Debug)]
 pub struct Recording {
-    folder: PathBuf,
+    /// Where the pictures go.
+    pub folder: PathBuf,
+    /// Pictures so far.
+    pub recorded: u64,
     list: File,
-    recorded: u64,
 }
 
 impl Recording {
@@ -99,49 +92,48 @@ impl Recording {
         })
     }
 
-    /// Where the pictures go.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// Pictures so far.
-    pub const fn recorded(&self) -> u64 {
-        self.recorded
-    }
-
-    /// Writes a picture and its line, and says where the picture is; `state` knows the board.
+    /// Writes the newest frame's picture and its line, if that picture has come.
     ///
     /// # Errors
     /// [`RecordingError`] if a file cannot be written.
-    pub fn record(
-        &mut self,
-        pictured: PicturedFrame<'_>,
-        state: &State,
-    ) -> Result<PathBuf, RecordingError> {
-        let winner = pictured.frame.top.first().copied().unwrap_or(Candidate {
-            class: 0,
-            probability: 0,
-        });
-        let label = state.label(winner.class);
+    pub fn record(&mut self, state: &State) -> Result<(), RecordingError> {
+        let Some((frame, picture)) = state.pictured_frame() else {
+            return Ok(());
+        };
+        let (class, probability) = frame
+            .top
+            .first()
+            .map_or((0, 0), |winner| (winner.class, winner.probability));
+        let label = state.label(class);
         let class_folder = file_name(&label);
         let directory = self.folder.join(&class_folder);
         fs::create_dir_all(&directory).map_err(RecordingError::at(&directory))?;
-        let percent = 100.0 * fraction(winner.probability);
-        let stem = format!("{:06}-{percent:.0}", pictured.frame.counter);
-        let png = encode(pictured.picture).map_err(RecordingError::at(&directory))?;
+        let percent = 100.0 * fraction(probability);
+        let stem = format!("{:06}-{percent:.0}", frame.counter);
+        let png = encode(picture).map_err(RecordingError::at(&directory))?;
         let name = write_new(&directory, &stem, &png)?;
-        let line = line(
-            format!("{class_folder}/{name}"),
-            winner,
-            &label,
-            pictured,
-            state,
-        );
-        self.list
-            .write_all(line.as_bytes())
-            .map_err(RecordingError::at(&self.folder.join(LIST)))?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let guess = |candidate: &Candidate| Guess {
+            class: candidate.class,
+            label: state.label(candidate.class),
+            probability: fraction(candidate.probability),
+        };
+        let line = Line {
+            file: format!("{class_folder}/{name}"),
+            time: now.map_or(0.0, |now| now.as_secs_f64()),
+            counter: frame.counter,
+            class,
+            label: &label,
+            top: frame.top.iter().map(guess).collect(),
+            logits: &frame.logits,
+            times: frame.times,
+            device: state.device.as_ref(),
+        };
+        let json = serde_json::to_string(&line).expect("names are text and numbers are finite");
+        let written = self.list.write_all((json + "\n").as_bytes());
+        written.map_err(RecordingError::at(&self.folder.join(LIST)))?;
         self.recorded += 1;
-        Ok(directory.join(name))
+        Ok(())
     }
 }
 
@@ -168,25 +160,20 @@ fn file_name(label: &str) -> String {
     if label.is_empty() {
         return String::from("_");
     }
-    label
-        .chars()
-        .map(|letter| match letter {
-            '-' => letter,
-            _ if letter.is_alphanumeric() => letter,
-            _ => '_',
-        })
-        .collect()
+    label.replace(
+        |letter: char| letter != '-' && !letter.is_alphanumeric(),
+        "_",
+    )
 }
 
 fn encode(picture: &Picture) -> io::Result<Vec<u8>> {
-    let colour = match picture.shape.channels {
-        1 => ColorType::Grayscale,
-        _ => ColorType::Rgb,
-    };
     let mut png = Vec::new();
     let (width, height) = (picture.shape.width.into(), picture.shape.height.into());
     let mut encoder = Encoder::new(&mut png, width, height);
-    encoder.set_color(colour);
+    encoder.set_color(match picture.shape.channels {
+        1 => ColorType::Grayscale,
+        _ => ColorType::Rgb,
+    });
     encoder.set_depth(BitDepth::Eight);
     encoder.write_header()?.write_image_data(&picture.bytes)?;
     Ok(png)
@@ -200,51 +187,16 @@ fn write_new(folder: &Path, stem: &str, bytes: &[u8]) -> Result<String, Recordin
     loop {
         let path = folder.join(&name);
         match File::create_new(&path) {
-            Ok(mut file) => {
-                file.write_all(bytes).map_err(RecordingError::at(&path))?;
-                return Ok(name);
-            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 copy += 1;
                 name = format!("{stem}-{copy}.png");
             }
-            Err(error) => return Err(RecordingError::at(&path)(error)),
+            file => {
+                let written = file.and_then(|mut file| file.write_all(bytes));
+                return written.map(|()| name).map_err(RecordingError::at(&path));
+            }
         }
     }
-}
-
-fn line(
-    file: String,
-    winner: Candidate,
-    label: &str,
-    pictured: PicturedFrame<'_>,
-    state: &State,
-) -> String {
-    let guess = |candidate: &Candidate| Guess {
-        class: candidate.class,
-        label: state.label(candidate.class),
-        probability: fraction(candidate.probability),
-    };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let entry = Entry {
-        file,
-        time: now.map_or(0.0, |now| now.as_secs_f64()),
-        counter: pictured.frame.counter,
-        class: winner.class,
-        label,
-        top: pictured.frame.top.iter().map(guess).collect(),
-        logits: &pictured.frame.logits,
-        times: pictured.frame.times,
-        board: state.device.as_ref().map(|device| Origin {
-            board: &device.board,
-            camera: &device.camera,
-            model: &device.model,
-            crc32: format!("{:08x}", device.crc32),
-            time_unit: device.time_unit,
-        }),
-    };
-    let json = serde_json::to_string(&entry).expect("names are text and numbers are finite");
-    json + "\n"
 }
 
 #[cfg(test)]

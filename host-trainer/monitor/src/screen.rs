@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{self, KeyCode, KeyModifiers};
+use ratatui::crossterm::style::available_color_count;
 
 use crate::MonitorError;
-use crate::colour::Colours;
-use crate::plain::summary;
 use crate::session::Session;
 use crate::view::{View, draw};
 
@@ -15,23 +14,19 @@ use crate::view::{View, draw};
 const REDRAW_EVERY: Duration = Duration::from_millis(40);
 
 /// Draws until the session is complete or a person ends it; then says what was seen.
-pub fn run(mut session: Session) -> Result<(), MonitorError> {
-    let colours = Colours::from_colorterm(std::env::var("COLORTERM").ok().as_deref());
+pub fn run(mut session: Session<'_>) -> Result<(), MonitorError> {
     let mut terminal = ratatui::try_init()?;
-    let outcome = watch(&mut session, &mut terminal, colours);
+    let outcome = watch(&mut session, &mut terminal);
     ratatui::try_restore()?;
     session.end();
     outcome?;
-    println!("{}", summary(&session));
+    println!("{}", session.summary());
     Ok(())
 }
 
-fn watch(
-    session: &mut Session,
-    terminal: &mut DefaultTerminal,
-    colours: Colours,
-) -> Result<(), MonitorError> {
+fn watch(session: &mut Session<'_>, terminal: &mut DefaultTerminal) -> Result<(), MonitorError> {
     let port = session.port();
+    let has_true_colour = available_color_count() == u16::MAX;
     let mut notice = None;
     let mut drawn_at = None;
     while !session.is_complete() {
@@ -46,10 +41,8 @@ fn watch(
         match pressed()? {
             Some(Key::Quit) => break,
             Some(Key::Record) => {
-                notice = session
-                    .toggle_recording()
-                    .err()
-                    .map(|error| error.to_string());
+                let toggled = session.toggle_recording();
+                notice = toggled.err().map(|error| error.to_string());
             }
             None => {}
         }
@@ -61,7 +54,7 @@ fn watch(
                 state: &session.state,
                 recording: session.recording.as_ref(),
                 notice: notice.as_deref(),
-                colours,
+                has_true_colour,
                 now,
             };
             terminal.draw(|frame| draw(frame, &view))?;
@@ -78,12 +71,9 @@ enum Key {
 /// The next key that means something, if one was pressed.
 fn pressed() -> std::io::Result<Option<Key>> {
     while event::poll(Duration::ZERO)? {
-        let Some(key) = event::read()?.as_key_event() else {
+        let Some(key) = event::read()?.as_key_press_event() else {
             continue;
         };
-        if key.kind != KeyEventKind::Press {
-            continue;
-        }
         let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Char('q') | KeyCode::Esc => return Ok(Some(Key::Quit)),

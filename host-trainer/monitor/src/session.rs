@@ -1,5 +1,6 @@
 //! A link, what is known from it, and what is recorded of it.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,15 +9,18 @@ use protocol::{Message, PictureMode, Request};
 use crate::link::{Event, Link};
 use crate::recording::{Recording, RecordingError};
 use crate::state::State;
-use crate::{DEFAULT_RECORDING, MonitorError, Options};
+use crate::text::thousands;
+use crate::{Arguments, MonitorError};
 
 /// How often a board is asked again for what it does not send.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// Where pictures go when a person presses the key for recording and named no folder.
+const DEFAULT_RECORDING: &str = "runs/recording";
 
 /// Watching a board.
-pub struct Session {
+pub struct Session<'a> {
     link: Link,
-    options: Options,
+    arguments: &'a Arguments,
     /// What is known.
     pub state: State,
     /// While there is one.
@@ -26,27 +30,23 @@ pub struct Session {
     alive_at: Instant,
 }
 
-impl Session {
+impl<'a> Session<'a> {
     /// Opens the port, and the folder if pictures are to be recorded from the beginning.
     ///
     /// # Errors
     /// [`MonitorError`] if either fails; with a timeout, a port that is not there yet is waited for.
-    pub fn start(options: &Options) -> Result<Self, MonitorError> {
+    pub fn start(arguments: &'a Arguments) -> Result<Self, MonitorError> {
         let now = Instant::now();
-        let recording = options
-            .record
-            .as_deref()
-            .map(Recording::start)
-            .transpose()?;
+        let folder = arguments.record.as_deref();
         let mut session = Self {
-            link: Link::new(options.port.clone(), options.baud_rate),
-            options: options.clone(),
+            link: Link::new(arguments.port.clone(), arguments.baud_rate),
+            arguments,
             state: State::new(now),
-            recording,
+            recording: folder.map(Recording::start).transpose()?,
             asked_at: None,
             alive_at: now,
         };
-        if options.timeout.is_none() {
+        if arguments.timeout.is_none() {
             session.link.connect()?;
         }
         Ok(session)
@@ -54,14 +54,13 @@ impl Session {
 
     /// The port as the person named it.
     pub fn port(&self) -> String {
-        self.link.port().to_string()
+        self.arguments.port.to_string()
     }
 
     /// Whether all frames have come that were asked for.
     pub fn is_complete(&self) -> bool {
-        self.options
-            .frames
-            .is_some_and(|frames| self.state.pictured >= frames)
+        let frames = self.arguments.frames;
+        frames.is_some_and(|frames| self.state.pictured >= frames)
     }
 
     /// Takes what comes within some hundredths of a second: all of it changes the state, then `see` gets it, and pictures are recorded.
@@ -70,20 +69,18 @@ impl Session {
     /// [`MonitorError`] if no frame has come for too long or `see` fails; [`Self::recording`] ends with one of its own.
     pub fn advance(
         &mut self,
-        mut see: impl FnMut(&Event<'_>, &State) -> std::io::Result<()>,
+        mut see: impl FnMut(&Event<'_>, &State) -> io::Result<()>,
     ) -> Result<(), MonitorError> {
         self.ask();
         let mut outcome = Ok(());
-        let limit = self.options.frames.unwrap_or(u64::MAX);
+        let limit = self.arguments.frames.unwrap_or(u64::MAX);
         self.link.poll(|event| {
-            let is_late = self.state.pictured >= limit && matches!(event, Event::Message(_));
-            if is_late {
+            let pictured = self.state.pictured;
+            if pictured >= limit && matches!(event, Event::Message(_)) {
                 return;
             }
             let now = Instant::now();
-            let pictured = self.state.pictured;
             self.state.apply(&event, now);
-            let has_picture = self.state.pictured > pictured;
             if matches!(event, Event::Connected) {
                 self.asked_at = None;
             }
@@ -93,8 +90,11 @@ impl Session {
             if outcome.is_ok() {
                 outcome = see(&event, &self.state).map_err(MonitorError::from);
             }
-            if outcome.is_ok() && has_picture {
-                outcome = record(&self.state, &mut self.recording).map_err(MonitorError::from);
+            if outcome.is_ok()
+                && self.state.pictured > pictured
+                && let Some(recording) = &mut self.recording
+            {
+                outcome = recording.record(&self.state).map_err(MonitorError::from);
             }
         });
         outcome.and_then(|()| self.check_timeout())
@@ -108,10 +108,9 @@ impl Session {
         self.recording = match self.recording.take() {
             Some(_) => None,
             None => {
-                let folder = self.options.record.as_deref();
-                Some(Recording::start(
-                    folder.unwrap_or(Path::new(DEFAULT_RECORDING)),
-                )?)
+                let folder = self.arguments.record.as_deref();
+                let folder = folder.unwrap_or(Path::new(DEFAULT_RECORDING));
+                Some(Recording::start(folder)?)
             }
         };
         Ok(())
@@ -122,12 +121,26 @@ impl Session {
         self.link.send(Request::Pictures(PictureMode::Off));
     }
 
+    /// What was seen, as a line.
+    pub fn summary(&self) -> String {
+        let mut text = format!(
+            "{} frames with pictures; messages: {}",
+            thousands(self.state.pictured),
+            self.state.statistics()
+        );
+        if let Some(recording) = &self.recording {
+            text += &format!(
+                "; {} pictures recorded in {}",
+                thousands(recording.recorded),
+                recording.folder.display()
+            );
+        }
+        text
+    }
+
     fn ask(&mut self) {
         let now = Instant::now();
-        let is_due = self
-            .asked_at
-            .is_none_or(|asked| now.duration_since(asked) >= ASK_EVERY);
-        if is_due {
+        if self.asked_at.is_none_or(|asked| now - asked >= ASK_EVERY) {
             for request in self.state.requests() {
                 self.link.send(request);
                 self.asked_at = Some(now);
@@ -137,22 +150,18 @@ impl Session {
 
     fn check_timeout(&self) -> Result<(), MonitorError> {
         let now = Instant::now();
-        match self.options.timeout {
-            Some(timeout) if now.duration_since(self.alive_at) >= timeout => {
+        match self.arguments.timeout {
+            Some(seconds) if now - self.alive_at >= Duration::from_secs(seconds) => {
                 Err(MonitorError::Timeout {
-                    port: self.link.port().clone(),
-                    waited: timeout,
-                    hint: self.state.hint(now),
+                    port: self.arguments.port.clone(),
+                    seconds,
+                    hint: self
+                        .state
+                        .hint(now)
+                        .map_or(String::new(), |hint| format!("; {hint}")),
                 })
             }
             _ => Ok(()),
         }
     }
-}
-
-fn record(state: &State, recording: &mut Option<Recording>) -> Result<(), RecordingError> {
-    if let (Some(recording), Some(pictured)) = (recording, state.pictured_frame()) {
-        recording.record(pictured, state)?;
-    }
-    Ok(())
 }

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use protocol::{
-    Assembler, Chunk, ChunkKind, DeviceInfo, FaultCounters, FaultReport, FrameReport, Label,
-    Message, PictureMode, Progress, Request, Shape, TimeUnit, VERSION,
+    Assembler, Candidate, Chunk, ChunkKind, DeviceInfo, FaultCounters, FaultReport, FrameReport,
+    Label, Message, PictureMode, Progress, Request, Shape, TimeUnit, VERSION, Verdict,
 };
+use serde::Serialize;
 
 use crate::link::{Event, Traffic};
-use crate::text::printable;
+use crate::text::{percent, printable, thousands, unsupported};
 
 /// Arrivals that the frame rate is taken over.
 const RATE_WINDOW: usize = 16;
@@ -34,38 +35,27 @@ pub enum Connection {
     },
 }
 
-/// What a board is and holds; see [`DeviceInfo`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a board is and holds; see [`DeviceInfo`]. A recording names the fields that are not skipped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "documented at DeviceInfo")]
 pub struct Device {
     pub board: String,
     pub camera: String,
     pub model: String,
-    pub crc32: u32,
+    /// In eight hexadecimal digits.
+    pub crc32: String,
+    pub time_unit: TimeUnit,
+    #[serde(skip)]
     pub blob_len: u32,
+    #[serde(skip)]
     pub arena_len: u32,
+    #[serde(skip)]
     pub plan: String,
+    #[serde(skip)]
     pub input: Shape,
     /// Names of the classes, those that have come.
+    #[serde(skip)]
     pub labels: Vec<Option<String>>,
-    pub time_unit: TimeUnit,
-}
-
-impl Device {
-    fn new(info: &DeviceInfo) -> Self {
-        Self {
-            board: printable(info.board),
-            camera: printable(info.camera),
-            model: printable(info.model),
-            crc32: info.crc32,
-            blob_len: info.blob_len,
-            arena_len: info.arena_len,
-            plan: printable(info.plan),
-            input: info.input,
-            labels: vec![None; info.labels.into()],
-            time_unit: info.time_unit,
-        }
-    }
 }
 
 /// A line of the log.
@@ -103,15 +93,6 @@ impl Picture {
     }
 }
 
-/// A frame and the picture that it was.
-#[derive(Clone, Copy, Debug)]
-pub struct PicturedFrame<'s> {
-    /// What the network says.
-    pub frame: &'s FrameReport,
-    /// What the network saw.
-    pub picture: &'s Picture,
-}
-
 /// Everything that a person may want to see.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -121,7 +102,7 @@ pub struct State {
     pub traffic: Traffic,
     /// The board, once it has said what it is.
     pub device: Option<Device>,
-    /// Why the board does not classify, if it says so.
+    /// That the board does not classify, and why, if it says so.
     pub boot_failure: Option<String>,
     /// The version of the protocol that the board speaks, if it is another one.
     pub other_version: Option<u8>,
@@ -199,7 +180,10 @@ impl State {
         match message {
             Message::DeviceInfo(info) => self.meet(info),
             Message::Label(label) => self.name(label),
-            Message::BootFailure(failure) => self.boot_failure = Some(printable(failure.text)),
+            Message::BootFailure(failure) => {
+                let reason = printable(failure.text);
+                self.boot_failure = Some(format!("the board does not classify: {reason}"));
+            }
             Message::Frame(frame) => {
                 self.follow(frame.counter);
                 self.has_pictures &= self.pictured_frame().is_some();
@@ -220,29 +204,34 @@ impl State {
                 self.log(Entry::Fault(fault.clone()));
             }
             Message::Unsupported { request } => {
-                let text = format!("the board does not know request {request}");
-                self.log(Entry::Link(text));
+                self.log(Entry::Link(unsupported(*request)));
             }
             Message::Acknowledgement(_) => {}
         }
     }
 
     fn meet(&mut self, info: &DeviceInfo<'_>) {
-        let mut device = Device::new(info);
+        let mut device = Device {
+            board: printable(info.board),
+            camera: printable(info.camera),
+            model: printable(info.model),
+            crc32: format!("{:08x}", info.crc32),
+            time_unit: info.time_unit,
+            blob_len: info.blob_len,
+            arena_len: info.arena_len,
+            plan: printable(info.plan),
+            input: info.input,
+            labels: vec![None; info.labels.into()],
+        };
         if let Some(before) = self.device.take()
             && before.crc32 == device.crc32
             && before.labels.len() == device.labels.len()
         {
             device.labels = before.labels;
         }
-        let is_shown = matches!(info.input.channels, 1 | 3);
         let len = info.input.byte_len();
-        let len = if is_shown && len <= LARGEST_PICTURE {
-            len
-        } else {
-            0
-        };
-        self.transfer = Assembler::new(vec![0; len]);
+        let is_shown = matches!(info.input.channels, 1 | 3) && len <= LARGEST_PICTURE;
+        self.transfer = Assembler::new(vec![0; if is_shown { len } else { 0 }]);
         self.device = Some(device);
         self.boot_failure = None;
         // It may have been reset, and then knows nothing of what it was asked for.
@@ -258,17 +247,15 @@ impl State {
 
     fn take_chunk(&mut self, chunk: &Chunk<'_>) {
         // Chunks of other kinds, and those after a lost one, are ignored.
-        if chunk.kind != ChunkKind::Picture || self.transfer.push(chunk) != Ok(Progress::Complete) {
-            return;
-        }
-        let shape = self.device.as_ref().map(|device| device.input);
-        if let (Some(shape), Some(whole)) = (shape, self.transfer.whole())
+        if chunk.kind == ChunkKind::Picture
+            && self.transfer.push(chunk) == Ok(Progress::Complete)
+            && let (Some(device), Some(whole)) = (&self.device, self.transfer.whole())
             && !whole.bytes.is_empty()
-            && whole.bytes.len() == shape.byte_len()
+            && whole.bytes.len() == device.input.byte_len()
         {
             self.picture = Some(Picture {
                 counter: whole.id,
-                shape,
+                shape: device.input,
                 bytes: whole.bytes.to_vec(),
             });
             self.has_pictures = true;
@@ -304,18 +291,15 @@ impl State {
     }
 
     /// The newest frame with its picture, if that has come.
-    pub fn pictured_frame(&self) -> Option<PicturedFrame<'_>> {
-        let frame = self.frame.as_ref()?;
-        let picture = self.picture.as_ref()?;
-        (picture.counter == frame.counter).then_some(PicturedFrame { frame, picture })
+    pub fn pictured_frame(&self) -> Option<(&FrameReport, &Picture)> {
+        let both = self.frame.as_ref().zip(self.picture.as_ref());
+        both.filter(|(frame, picture)| frame.counter == picture.counter)
     }
 
     /// What the board must be asked for, again if it has forgotten it or never got it.
     pub fn requests(&self) -> impl Iterator<Item = Request<'static>> {
-        let is_known = self
-            .device
-            .as_ref()
-            .is_some_and(|device| device.labels.iter().all(Option::is_some));
+        let device = self.device.as_ref();
+        let is_known = device.is_some_and(|device| device.labels.iter().all(Option::is_some));
         let device = (!is_known).then_some(Request::DeviceInfo);
         let pictures = (!self.has_pictures).then_some(Request::Pictures(PictureMode::Every));
         device.into_iter().chain(pictures)
@@ -323,10 +307,39 @@ impl State {
 
     /// A class's name, or its number as long as the name has not come.
     pub fn label(&self, class: u8) -> String {
-        self.device
-            .as_ref()
-            .and_then(|device| device.labels.get(usize::from(class)).cloned().flatten())
-            .unwrap_or_else(|| format!("class {class}"))
+        let device = self.device.as_ref();
+        let label = device.and_then(|device| device.labels.get(usize::from(class))?.clone());
+        label.unwrap_or_else(|| format!("class {class}"))
+    }
+
+    /// A class and how probable it is.
+    pub fn candidate(&self, Candidate { class, probability }: Candidate) -> String {
+        format!("{} {}", self.label(class), percent(probability))
+    }
+
+    /// What the last frames show.
+    pub fn verdict(&self, verdict: Verdict) -> String {
+        match verdict {
+            Verdict::NotSure => String::from("not sure"),
+            Verdict::Class { class, probability } => {
+                self.candidate(Candidate { class, probability })
+            }
+        }
+    }
+
+    /// Messages that came, and that did not.
+    pub fn statistics(&self) -> String {
+        let frames = &self.traffic.frames;
+        let mut text = format!(
+            "{} received, {} corrupted, {} missed",
+            thousands(frames.received),
+            thousands(frames.corrupted),
+            thousands(self.missed)
+        );
+        if frames.foreign > 0 {
+            text += &format!(", {} of another version", thousands(frames.foreign));
+        }
+        text
     }
 
     /// The unit of the stages' times, if it is known.
@@ -350,8 +363,8 @@ impl State {
             }
             Connection::Up(since) => *since,
         };
-        if let Some(reason) = &self.boot_failure {
-            return Some(format!("the board does not classify: {reason}"));
+        if self.boot_failure.is_some() {
+            return self.boot_failure.clone();
         }
         if self.traffic.frames.received > 0 {
             return None;
@@ -374,4 +387,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -1,16 +1,12 @@
 //! Numbers and names for people.
 
-use protocol::{FaultCounters, Recovery, TimeUnit};
+use protocol::{FaultCounters, FaultReport, Recovery, StageTimes, TimeUnit};
 
 /// `562896` as `562,896`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
+pub fn thousands(number: impl Into<u64>) -> String {
+    let mut text = number.into().to_string();
+    for place in (1..text.len()).rev().skip(2).step_by(3) {
+        text.insert(place, ',');
     }
     text
 }
@@ -27,33 +23,31 @@ pub fn percent(probability: u16) -> String {
 
 /// A time of a stage, in three digits or so, with its unit if that is known.
 pub fn time(time: u64, unit: Option<TimeUnit>) -> String {
-    let scales: &[(f64, &str)] = match unit {
+    let (scales, smallest): (&[_], _) = match unit {
         None => return thousands(time),
-        Some(TimeUnit::Microseconds) => &[(1e6, "s"), (1e3, "ms"), (1.0, "µs")],
-        Some(TimeUnit::Instructions) => &[(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")],
+        Some(TimeUnit::Microseconds) => (&[(1e6, "s"), (1e3, "ms")], " µs"),
+        Some(TimeUnit::Instructions) => (&[(1e9, "G"), (1e6, "M"), (1e3, "k")], ""),
     };
-    let time = time as f64;
-    let (scale, name) = scales
-        .iter()
-        .find(|(scale, _)| time >= *scale)
-        .unwrap_or(&scales[scales.len() - 1]);
-    let decimals = usize::from(*scale > 1.0);
-    format!("{:.decimals$} {name}", time / scale)
-        .trim_end()
-        .to_string()
+    let ticks = time as f64;
+    match scales.iter().find(|(scale, _)| ticks >= *scale) {
+        Some((scale, name)) => format!("{:.1} {name}", ticks / scale),
+        None => format!("{time}{smallest}"),
+    }
+}
+
+/// The stages of a frame and their times.
+pub const fn stages(times: &StageTimes) -> [(&'static str, u64); 4] {
+    [
+        ("capture", times.capture),
+        ("preprocess", times.preprocess),
+        ("classify", times.classify),
+        ("report", times.report),
+    ]
 }
 
 /// Text that came over the wire, without what would command a terminal.
 pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|letter| {
-            if letter.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                letter
-            }
-        })
-        .collect()
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// How often something went wrong, by class.
@@ -61,7 +55,7 @@ pub fn faults(counters: &FaultCounters) -> String {
     let classes: Vec<_> = counters
         .iter()
         .filter(|(_, count)| *count > 0)
-        .map(|(class, count)| format!("{} {}", thousands(count.into()), class.name()))
+        .map(|(class, count)| format!("{} {}", thousands(count), class.name()))
         .collect();
     if classes.is_empty() {
         String::from("none")
@@ -70,34 +64,27 @@ pub fn faults(counters: &FaultCounters) -> String {
     }
 }
 
-/// What the board does about a fault.
-pub fn recovery(recovery: Recovery) -> String {
-    match recovery {
-        Recovery::Retry => String::from("asks the camera for another frame"),
-        Recovery::Initialize { after_ms: 0 } => String::from("initializes the camera anew"),
+/// A fault, and what the board does about it.
+pub fn fault(fault: &FaultReport) -> String {
+    let recovery = match fault.recovery {
+        Recovery::Retry => "asks the camera for another frame",
+        Recovery::Initialize { after_ms: 0 } => "initializes the camera anew",
         Recovery::Initialize { after_ms } => {
-            format!("initializes the camera anew after {after_ms} ms")
+            &format!("initializes the camera anew after {after_ms} ms")
         }
-    }
+    };
+    format!("{}; the board {recovery}", printable(&fault.text))
+}
+
+/// The board's answer to a request of that kind.
+pub fn unsupported(request: u32) -> String {
+    format!("the board does not know request {request}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use protocol::FaultClass;
-
-    #[test]
-    fn numbers_are_grouped() {
-        let cases = [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (1_234_567, "1,234,567"),
-        ];
-        for (number, expected) in cases {
-            assert_eq!(thousands(number), expected);
-        }
-    }
 
     #[test]
     fn times_take_the_largest_unit_that_fits() {
@@ -111,6 +98,8 @@ mod tests {
             (820, Some(Instructions), "820"),
             (52_000, Some(Instructions), "52.0 k"),
             (165_600_000, Some(Instructions), "165.6 M"),
+            (999, None, "999"),
+            (1_000, None, "1,000"),
             (165_600_000, None, "165,600,000"),
         ];
         for (ticks, unit, expected) in cases {
@@ -119,20 +108,16 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_the_probability_scale_are_whole() {
-        assert_eq!(
-            [0, u16::MAX / 2 + 1, u16::MAX].map(percent),
-            ["0.0 %", "50.0 %", "100.0 %"]
-        );
-    }
-
-    #[test]
     fn only_faults_that_occurred_are_listed() {
         let mut counters = FaultCounters::new();
         assert_eq!(faults(&counters), "none");
-        counters.count(FaultClass::Picture);
-        counters.count(FaultClass::Timeout);
-        counters.count(FaultClass::Picture);
+        for class in [
+            FaultClass::Picture,
+            FaultClass::Timeout,
+            FaultClass::Picture,
+        ] {
+            counters.count(class);
+        }
         assert_eq!(faults(&counters), "1 timeout, 2 useless picture");
     }
 

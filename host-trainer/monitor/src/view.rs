@@ -2,18 +2,17 @@
 
 use std::time::Instant;
 
-use protocol::{Candidate, FrameReport, Shape, TimeUnit, Verdict};
+use protocol::{Shape, TimeUnit, Verdict};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 
-use crate::colour::Colours;
-use crate::plain::link_statistics;
+use crate::colour::nearest;
 use crate::recording::Recording;
 use crate::state::{Connection, Entry, State};
-use crate::text::{faults, fraction, percent, printable, recovery, thousands, time};
+use crate::text::{fault, faults, fraction, percent, printable, stages, thousands, time};
 
 /// Columns for what stands beside the picture.
 const TEXT_WIDTH: u16 = 46;
@@ -50,19 +49,16 @@ pub struct View<'a> {
     pub recording: Option<&'a Recording>,
     /// Something that the person must read.
     pub notice: Option<&'a str>,
-    /// What the terminal can show.
-    pub colours: Colours,
+    /// The terminal shows colours of 24 bits, not only xterm's 256.
+    pub has_true_colour: bool,
     /// The time of the drawing.
     pub now: Instant,
 }
 
 /// Draws the whole screen, whatever its size: without the picture, if that does not fit.
 pub fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
-    let bottom = if frame.area().height < FULL_HEIGHT {
-        0
-    } else {
-        4
-    };
+    let is_low = frame.area().height < FULL_HEIGHT;
+    let bottom = if is_low { 0 } else { 4 };
     let [header, body, attention, footer] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(0),
@@ -73,13 +69,12 @@ pub fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
     frame.render_widget(header_line(view), header);
     draw_body(frame, body, view);
     frame.render_widget(attention_pane(view), attention);
-    let keys = if view.recording.is_some() {
-        " q quit   r stop recording"
-    } else {
-        " q quit   r record"
+    let keys = match view.recording {
+        Some(_) => " q quit   r stop recording",
+        None => " q quit   r record",
     };
     frame.render_widget(Line::from(keys).style(DIM), footer);
-    let statistics = format!("messages: {} ", link_statistics(view.state));
+    let statistics = format!("messages: {} ", view.state.statistics());
     frame.render_widget(Line::from(statistics).style(DIM).right_aligned(), footer);
 }
 
@@ -92,8 +87,8 @@ fn header_line(view: &View<'_>) -> Line<'static> {
     if let Some(recording) = view.recording {
         let text = format!(
             " ● recording {} to {}",
-            thousands(recording.recorded()),
-            recording.folder().display()
+            thousands(recording.recorded),
+            recording.folder.display()
         );
         spans.push(Span::from(text).fg(BAD).bold());
     }
@@ -101,11 +96,11 @@ fn header_line(view: &View<'_>) -> Line<'static> {
 }
 
 fn draw_body(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
-    let size = picture_size(area, view.state);
-    let width = size.map_or(0, |(columns, _)| columns + BORDER);
+    let (columns, rows) = picture_size(area, view.state).unwrap_or_default();
+    let width = if columns > 0 { columns + BORDER } else { 0 };
     let [left, right] =
         Layout::horizontal([Constraint::Length(width), Constraint::Min(0)]).areas(area);
-    if let Some((_, rows)) = size {
+    if width > 0 {
         let height = rows + BORDER;
         draw_picture(frame, Rect { height, ..left }, view);
     }
@@ -160,32 +155,30 @@ fn waiting(text: &'static str, block: Block<'static>) -> Paragraph<'static> {
 
 fn draw_picture(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let is_live = matches!(view.state.connection, Connection::Up(_));
-    let block = match &view.state.picture {
-        Some(picture) if is_live => pane(format!("frame {}", thousands(picture.counter.into()))),
-        Some(picture) => pane(format!(
-            "frame {}, the last one",
-            thousands(picture.counter.into())
-        ))
-        .border_style(Style::new().fg(BAD)),
-        None => pane("no picture yet"),
+    let Some(picture) = &view.state.picture else {
+        return frame.render_widget(pane("no picture yet"), area);
+    };
+    let title = format!("frame {}", thousands(picture.counter));
+    let block = if is_live {
+        pane(title)
+    } else {
+        pane(title + ", the last one").border_style(Style::new().fg(BAD))
     };
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    if let Some(picture) = &view.state.picture {
-        let buffer = frame.buffer_mut();
-        let [width, height] = [picture.shape.width, picture.shape.height].map(usize::from);
-        let [columns, half_rows] = [inner.width, 2 * inner.height].map(usize::from);
-        for position in inner.intersection(buffer.area).positions() {
-            let x = usize::from(position.x - inner.x) * width / columns;
-            let half = |half| {
-                let y = usize::from(2 * (position.y - inner.y) + half) * height / half_rows;
-                view.colours.nearest(picture.pixel(x, y))
-            };
-            buffer[position]
-                .set_char('▀')
-                .set_fg(half(0))
-                .set_bg(half(1));
-        }
+    let buffer = frame.buffer_mut();
+    let [width, height] = [picture.shape.width, picture.shape.height].map(usize::from);
+    let [columns, half_rows] = [inner.width, 2 * inner.height].map(usize::from);
+    for position in inner.intersection(buffer.area).positions() {
+        let x = usize::from(position.x - inner.x) * width / columns;
+        let half = |half| {
+            let y = usize::from(2 * (position.y - inner.y) + half) * height / half_rows;
+            nearest(picture.pixel(x, y), view.has_true_colour)
+        };
+        buffer[position]
+            .set_char('▀')
+            .set_fg(half(0))
+            .set_bg(half(1));
     }
 }
 
@@ -203,26 +196,20 @@ fn class_pane(state: &State, width: u16) -> Paragraph<'static> {
     if probability != best {
         headline.push_span(Span::from("  over the last frames").style(DIM));
     }
-    let mut lines = vec![headline, gauge("", probability, width, colour)];
-    lines.extend(frame.top.iter().map(|candidate: &Candidate| {
+    let gauge = |name: &str, probability, colour| {
+        let value = percent(probability);
+        row(name, fraction(probability), &value, width, colour)
+    };
+    let mut lines = vec![headline, gauge("", probability, colour)];
+    lines.extend(frame.top.iter().map(|candidate| {
         let name = state.label(candidate.class);
-        gauge(&name, candidate.probability, width, Color::Blue)
+        gauge(&name, candidate.probability, Color::Blue)
     }));
     Paragraph::new(lines).block(block)
 }
 
-/// A name, a bar and a percentage; without a name the bar begins where names do.
-fn gauge(name: &str, probability: u16, width: u16, colour: Color) -> Line<'static> {
-    row(
-        name,
-        fraction(probability),
-        percent(probability),
-        width,
-        colour,
-    )
-}
-
-fn row(name: &str, part: f64, value: String, width: u16, colour: Color) -> Line<'static> {
+/// A name, a bar and a value; without a name the bar begins where names do.
+fn row(name: &str, part: f64, value: &str, width: u16, colour: Color) -> Line<'static> {
     let inner = usize::from(width.saturating_sub(BORDER));
     let name_width = if name.is_empty() { 0 } else { NAME_WIDTH };
     let bar_width = inner.saturating_sub(name_width + VALUE_WIDTH);
@@ -236,10 +223,10 @@ fn row(name: &str, part: f64, value: String, width: u16, colour: Color) -> Line<
     ])
 }
 
-/// A part of `width` columns, to an eighth of a column.
+/// A part, 0 … 1, of `width` columns, to an eighth of a column.
 fn bar(part: f64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let eighths = (part.clamp(0.0, 1.0) * (8 * width) as f64).round() as usize;
+    let eighths = (part * (8 * width) as f64).round() as usize;
     let text = "█".repeat(eighths / 8) + EIGHTHS[eighths % 8];
     format!("{text:width$}")
 }
@@ -253,29 +240,17 @@ fn times_pane(state: &State, width: u16) -> Paragraph<'static> {
         (Connection::Up(_), Some(rate)) => format!("{unit}, {rate:.1} frames/s"),
         _ => String::from(unit),
     };
-    let Some(FrameReport { times, .. }) = &state.frame else {
+    let Some(frame) = &state.frame else {
         return waiting("waiting for a frame …", pane(title));
     };
-    let parts = [
-        ("capture", times.capture),
-        ("preprocess", times.preprocess),
-        ("classify", times.classify),
-        ("report", times.report),
-    ];
-    let longest = parts.iter().map(|part| part.1).max().unwrap_or(0).max(1);
-    let lines: Vec<_> = parts
-        .iter()
-        .map(|(name, part)| {
-            row(
-                name,
-                *part as f64 / longest as f64,
-                time(*part, state.time_unit()),
-                width,
-                Color::Magenta,
-            )
-        })
-        .collect();
-    Paragraph::new(lines).block(pane(title))
+    let stages = stages(&frame.times);
+    let longest = stages.map(|(_, ticks)| ticks).into_iter().max();
+    let longest = longest.unwrap_or(0).max(1) as f64;
+    let lines = stages.map(|(name, ticks)| {
+        let value = time(ticks, state.time_unit());
+        row(name, ticks as f64 / longest, &value, width, Color::Magenta)
+    });
+    Paragraph::new(lines.to_vec()).block(pane(title))
 }
 
 fn board_pane(state: &State) -> Paragraph<'static> {
@@ -283,78 +258,60 @@ fn board_pane(state: &State) -> Paragraph<'static> {
     let Some(device) = &state.device else {
         return waiting("waiting for the device information …", block);
     };
-    let lines = vec![
-        Line::from(format!("{}, camera {}", device.board, device.camera)),
-        Line::from(format!(
-            "{}, CRC {:08x}, {}",
-            device.model, device.crc32, device.plan
-        )),
-        Line::from(format!(
+    let lines = [
+        format!("{}, camera {}", device.board, device.camera),
+        format!("{}, CRC {}, {}", device.model, device.crc32, device.plan),
+        format!(
             "blob {} bytes, arena {} bytes",
-            thousands(device.blob_len.into()),
-            thousands(device.arena_len.into())
-        )),
+            thousands(device.blob_len),
+            thousands(device.arena_len)
+        ),
     ];
-    Paragraph::new(lines).block(block)
+    Paragraph::new(lines.map(Line::from).to_vec()).block(block)
 }
 
 fn log_pane(state: &State) -> Paragraph<'static> {
-    let lines: Vec<_> = state
-        .log
-        .iter()
-        .map(|entry| log_line(entry, state))
-        .collect();
-    Paragraph::new(lines).block(pane("log, newest first"))
+    let lines = state.log.iter().map(|entry| log_line(entry, state));
+    Paragraph::new(lines.collect::<Vec<_>>()).block(pane("log, newest first"))
 }
 
 fn log_line(entry: &Entry, state: &State) -> Line<'static> {
-    match entry {
+    let (counter, text) = match entry {
+        Entry::Link(text) => return Line::from(format!("{:>8}  {text}", "")).style(DIM),
+        Entry::Fault(fault) => (fault.counter, Span::from(printable(&fault.text)).fg(BAD)),
         Entry::Frame(frame) => {
-            let verdict = match frame.verdict {
-                Verdict::NotSure => Span::from("not sure").fg(DOUBTFUL),
-                Verdict::Class { class, probability } => {
-                    Span::from(format!("{} {}", state.label(class), percent(probability)))
-                }
-            };
-            let number = Span::from(format!("{:>8}  ", thousands(frame.counter.into()))).style(DIM);
-            Line::from(vec![number, verdict])
+            let text = Span::from(state.verdict(frame.verdict));
+            let is_sure = frame.verdict != Verdict::NotSure;
+            (
+                frame.counter,
+                if is_sure { text } else { text.fg(DOUBTFUL) },
+            )
         }
-        Entry::Fault(fault) => {
-            let number = Span::from(format!("{:>8}  ", thousands(fault.counter.into()))).style(DIM);
-            Line::from(vec![number, Span::from(printable(&fault.text)).fg(BAD)])
-        }
-        Entry::Link(text) => Line::from(format!("{:>8}  {text}", "")).style(DIM),
-    }
+    };
+    let number = Span::from(format!("{:>8}  ", thousands(counter))).style(DIM);
+    Line::from(vec![number, text])
 }
 
 /// What keeps frames away, if anything does; the board's faults otherwise.
 fn attention_pane(view: &View<'_>) -> Paragraph<'static> {
     let state = view.state;
-    let hint = view
-        .notice
-        .map(String::from)
-        .or_else(|| state.hint(view.now));
-    if let Some(text) = hint {
-        return Paragraph::new(text)
-            .wrap(Wrap { trim: true })
-            .style(Style::new().fg(BAD))
-            .block(pane("attention").border_style(Style::new().fg(BAD)));
-    }
-    let latest = state.fault.as_ref().map_or(String::new(), |fault| {
-        format!(
-            "frame {}: {}; the board {}",
-            thousands(fault.counter.into()),
-            printable(&fault.text),
-            recovery(fault.recovery)
-        )
-    });
-    Paragraph::new(latest)
-        .wrap(Wrap { trim: true })
-        .style(Style::new().fg(DOUBTFUL))
-        .block(pane(format!(
-            "camera faults since boot: {}",
-            faults(&state.faults)
-        )))
+    let notice = view.notice.map(String::from);
+    let (text, colour, block) = match notice.or_else(|| state.hint(view.now)) {
+        Some(hint) => (
+            hint,
+            BAD,
+            pane("attention").border_style(Style::new().fg(BAD)),
+        ),
+        None => {
+            let latest = state.fault.as_ref().map_or(String::new(), |report| {
+                format!("frame {}: {}", thousands(report.counter), fault(report))
+            });
+            let title = format!("camera faults since boot: {}", faults(&state.faults));
+            (latest, DOUBTFUL, pane(title))
+        }
+    };
+    let text = Paragraph::new(text).wrap(Wrap { trim: true });
+    text.style(Style::new().fg(colour)).block(block)
 }
 
 #[cfg(test)]

@@ -1,34 +1,35 @@
 //! Lines instead of a screen, recordings, and what goes wrong.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
+use std::process::Command;
 use std::thread;
 
-use protocol::{BootFailure, FaultClass, FaultCounters, Message, PictureMode, Request};
+use protocol::{BootFailure, Message, PictureMode, Request};
 
-use super::board::{Board, Image, hang_up, listen, report, sample, tcp_board, wire};
-use super::{fail, succeed};
+use super::board::{Board, EVERY, accept, listen, wire};
+use super::fixtures::{frame, image};
 
-const EVERY: Request<'static> = Request::Pictures(PictureMode::Every);
-
-/// What a recorded file shows.
-fn pixels(path: &Path) -> Image {
-    let picture = image::open(path).unwrap().to_rgb8();
-    picture.into_raw().try_into().unwrap()
+/// Standard output, or standard error of a run that fails.
+fn run(arguments: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_monitor"));
+    let output = command.args(arguments).output().unwrap();
+    let [text, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    match output.status.code() {
+        Some(0) => Ok(text),
+        Some(1) => Err(error),
+        other => panic!("{other:?}\n{text}\n{error}"),
+    }
 }
 
-fn list(folder: &Path) -> Vec<serde_json::Value> {
-    fs::read_to_string(folder.join("recording.jsonl"))
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+/// Standard output of a run that must succeed, and not take for ever.
+fn succeed(arguments: &[&str]) -> String {
+    run(&[arguments, &["--timeout", "30"]].concat()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Among damage and noise, three frames and a fault.
-fn noisy(mut board: Board<impl std::io::Read + Write>) {
+fn noisy(mut board: Board<impl Read + Write>) {
     // The rest of a message that the host has missed: neither of the corrupted ones.
     let cut_off = BootFailure {
         code: 1,
@@ -36,19 +37,15 @@ fn noisy(mut board: Board<impl std::io::Read + Write>) {
     };
     board.raw(&wire(&Message::BootFailure(cut_off))[4..]);
     board.await_request(EVERY);
-    board.frame(7, "deer");
+    board.frame(7);
     board.raw(b"\0boot: hello\r\n\0");
-    board.fault(8, FaultClass::Timeout, "timeout: the camera stays busy");
-    let mut damaged = wire(&Message::Frame(report(
-        9,
-        &sample("cat"),
-        FaultCounters::new(),
-    )));
+    board.fault(8);
+    let mut damaged = wire(&Message::Frame(frame(9)));
     let middle = damaged.len() / 2;
     damaged[middle] ^= 0x10;
     board.raw(&damaged);
-    board.frame(10, "ship");
-    board.frame(11, "deer");
+    board.frame(10);
+    board.frame(11);
     board.await_request(Request::Pictures(PictureMode::Off));
 }
 
@@ -59,69 +56,47 @@ fn frames_are_printed_and_recorded_and_damage_is_counted() {
     let record = folder.path().to_str().unwrap();
     let text = succeed(&[&port, "--frames", "3", "--record", record]);
     board.join().unwrap();
-
-    let lines: Vec<_> = text.lines().collect();
-    let starts = [
-        format!("connected to {port}"),
-        String::from("board test-board, camera OV2640, model vgg3-full, CRC-32 "),
-        String::from("frame 7: deer "),
-        String::from(
-            "frame 8: fault: timeout: the camera stays busy; the board initializes the camera anew after 50 ms \
-             (faults since boot: 1 timeout)",
-        ),
-        String::from("frame 10: ship "),
-        String::from("frame 11: deer "),
-        String::from(
-            "3 frames with pictures; messages: 24 received, 2 corrupted, 1 missed; 3 pictures recorded in ",
-        ),
-    ];
-    assert_eq!(lines.len(), starts.len(), "{text}");
-    for (line, start) in lines.iter().zip(&starts) {
-        assert!(line.starts_with(start.as_str()), "{line}\n{start}");
-    }
-    assert!(
-        lines[2]
-            .ends_with("; capture 33.4 ms, preprocess 812 µs, classify 215.0 ms, report 1.9 ms"),
-        "{text}"
+    let frame = "deer 87.5 % (this frame: deer 75.0 %, automobile 18.8 %, cat 6.2 %); \
+                 capture 33.4 ms, preprocess 812 µs, classify 267.2 ms, report 1.9 ms";
+    let expected = format!(
+        "connected to {port}
+board stm32h743, camera OV2640, model vgg3-full, CRC-32 0012cdef, plan streaming, blob 562,896 bytes, arena 20,210 bytes, 4 classes
+frame 7: {frame}
+frame 8: fault: the camera's picture memory does not fill; the board initializes the camera anew after 100 ms \
+(faults since boot: 1 timeout, 1 useless picture)
+frame 10: {frame}
+frame 11: {frame}
+3 frames with pictures; messages: 18 received, 2 corrupted, 1 missed; 3 pictures recorded in {record}
+"
     );
+    assert!(text == expected, "found\n{text}\nexpected\n{expected}");
 
-    let entries = list(folder.path());
-    let expected = [(7, "deer"), (10, "ship"), (11, "deer")];
-    assert_eq!(entries.len(), expected.len());
-    for (entry, (counter, label)) in entries.iter().zip(expected) {
-        let report = report(counter, &sample(label), FaultCounters::new());
-        assert_eq!(entry["counter"], counter);
-        assert_eq!(entry["label"], label);
-        assert_eq!(entry["logits"], serde_json::json!(report.logits));
-        assert_eq!(entry["board"], "test-board");
-        let file = entry["file"].as_str().unwrap();
-        let percent = 100.0 * f64::from(report.top[0].probability) / 65535.0;
-        assert_eq!(file, format!("{label}/{counter:06}-{percent:.0}.png"));
-        assert_eq!(pixels(&folder.path().join(file)), sample(label));
-    }
-}
-
-#[test]
-fn a_second_recording_keeps_the_first_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let record = folder.path().to_str().unwrap();
-    for _ in 0..2 {
-        let (port, board) = listen([|mut board| {
-            board.await_request(EVERY);
-            board.frame(0, "deer");
-        }]);
-        succeed(&[&port, "--plain", "--frames", "1", "--record", record]);
-        board.join().unwrap();
-    }
-    let entries = list(folder.path());
-    let files: Vec<_> = entries
-        .iter()
-        .map(|entry| entry["file"].as_str().unwrap())
-        .collect();
-    assert_eq!(files.len(), 2);
-    assert_eq!(files[1], files[0].replace(".png", "-2.png"));
-    for file in files {
-        assert_eq!(pixels(&folder.path().join(file)), sample("deer"));
+    let list = fs::read_to_string(folder.path().join("recording.jsonl")).unwrap();
+    assert_eq!(list.lines().count(), 3);
+    for (line, counter) in list.lines().zip([7, 10, 11]) {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let line = line.as_object_mut().unwrap();
+        assert!(line.remove("time").unwrap().as_f64() > Some(1e9));
+        for guess in line["top"].as_array_mut().unwrap() {
+            let probability = guess["probability"].as_f64().unwrap();
+            guess["probability"] = format!("{probability:.4}").into();
+        }
+        let file = format!("deer/{counter:06}-75.png");
+        let expected = serde_json::json!({
+            "file": file, "counter": counter, "class": 1, "label": "deer",
+            "top": [
+                { "class": 1, "label": "deer", "probability": "0.7500" },
+                { "class": 2, "label": "automobile", "probability": "0.1875" },
+                { "class": 0, "label": "cat", "probability": "0.0625" },
+            ],
+            "logits": [3, 900, 400, -50],
+            "times": { "capture": 33_400, "preprocess": 812, "classify": 267_200, "report": 1_900 },
+            "board": "stm32h743", "camera": "OV2640", "model": "vgg3-full", "crc32": "0012cdef",
+            "time_unit": "Microseconds",
+        });
+        assert_eq!(Some(&*line), expected.as_object());
+        let picture = image::open(folder.path().join(file)).unwrap();
+        assert_eq!(picture.to_rgb8().into_raw(), image());
     }
 }
 
@@ -130,43 +105,43 @@ fn a_lost_connection_comes_back_and_pictures_are_asked_for_again() {
     let (port, board) = listen([
         |mut board| {
             board.await_request(EVERY);
-            board.frame(5, "deer");
+            board.frame(5);
         },
         |mut board| {
             board.await_request(EVERY);
-            board.frame(0, "ship");
+            board.frame(0);
         },
     ]);
     let text = succeed(&[&port, "--plain", "--frames", "2"]);
     board.join().unwrap();
+    let connected = format!("connected to {port}");
     let order = [
+        &connected,
         "frame 5: deer",
         "the connection is lost: the other side has closed it; next attempt in 0.2",
-        "frame 0: ship",
+        &connected,
+        "frame 0: deer",
+        "0 corrupted, 0 missed",
     ];
-    let places: Vec<_> = order
-        .iter()
-        .map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}")))
-        .collect();
-    assert!(places.is_sorted(), "{text}");
-    assert_eq!(
-        text.matches(&format!("connected to {port}\n")).count(),
-        2,
-        "{text}"
-    );
-    assert!(text.contains("0 corrupted, 0 missed"), "{text}");
+    let mut rest = text.as_str();
+    for part in order {
+        let (_, behind) = rest
+            .split_once(part)
+            .unwrap_or_else(|| panic!("{part}: {text}"));
+        rest = behind;
+    }
 }
 
 #[test]
 fn a_board_that_forgets_the_request_is_asked_again() {
     let (port, board) = listen([|mut board| {
         board.await_request(EVERY);
-        board.frame(0, "deer");
+        board.frame(0);
         board.sends_pictures = false;
-        board.frame(1, "deer");
-        board.frame(2, "deer");
+        board.frame(1);
+        board.frame(2);
         board.await_request(EVERY);
-        board.frame(3, "deer");
+        board.frame(3);
     }]);
     let text = succeed(&[&port, "--plain", "--frames", "2"]);
     board.join().unwrap();
@@ -180,11 +155,10 @@ fn a_port_that_comes_later_is_waited_for_if_there_is_a_timeout() {
     drop(listener);
     let board = thread::spawn(move || {
         thread::sleep(std::time::Duration::from_millis(600));
-        let (stream, _) = TcpListener::bind(address).unwrap().accept().unwrap();
-        let mut board = tcp_board(stream.try_clone().unwrap());
-        board.await_request(EVERY);
-        board.frame(0, "deer");
-        hang_up(stream);
+        accept(&TcpListener::bind(address).unwrap(), |mut board| {
+            board.await_request(EVERY);
+            board.frame(0);
+        });
     });
     let text = succeed(&[&format!("tcp:{address}"), "--plain", "--frames", "1"]);
     board.join().unwrap();
@@ -193,41 +167,36 @@ fn a_port_that_comes_later_is_waited_for_if_there_is_a_timeout() {
 }
 
 #[test]
-fn a_board_without_frames_ends_in_an_error_that_names_the_cause() {
+fn what_ends_watching_is_named_with_its_cause() {
     let (port, board) = listen([|mut board| {
         board.fail_to_boot("the blob is damaged\u{1b}[2J");
         board.await_leave();
     }]);
-    let error = fail(&[&port, "--plain", "--timeout", "1"]);
-    board.join().unwrap();
-    assert!(
-        error.starts_with(&format!(
-            "error: {port}: no frame for 1 s; the board does not classify: the blob is damaged\u{fffd}"
-        )),
-        "{error}"
-    );
-}
-
-#[test]
-fn a_missing_port_is_an_error_at_once() {
-    let error = fail(&["/dev/ttyNOSUCH7", "--plain"]);
-    assert!(
-        error.starts_with("error: /dev/ttyNOSUCH7: there is no such port; plug the board in"),
-        "{error}"
-    );
-}
-
-#[cfg(unix)]
-#[test]
-fn a_folder_that_cannot_be_made_is_an_error_at_once() {
     let file = tempfile::NamedTempFile::new().unwrap();
+    let (other_port, _) = listen([|_| {}]);
     let folder = file.path().join("below");
-    let (port, _board) = listen([|_| {}]);
-    let error = fail(&[&port, "--plain", "--record", folder.to_str().unwrap()]);
-    assert!(
-        error.starts_with(&format!("error: cannot record to {}: ", folder.display())),
-        "{error}"
-    );
+    let folder = folder.to_str().unwrap();
+    let cases: [(&[&str], String); 3] = [
+        (
+            &[&port, "--plain", "--timeout", "1"],
+            format!(
+                "{port}: no frame for 1 s; the board does not classify: the blob is damaged\u{fffd}[2J"
+            ),
+        ),
+        (
+            &["/dev/ttyNOSUCH7", "--plain"],
+            String::from("/dev/ttyNOSUCH7: there is no such port; plug the board in"),
+        ),
+        (
+            &[&other_port, "--plain", "--record", folder],
+            format!("cannot record to {folder}: "),
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let error = run(arguments).unwrap_err();
+        assert!(error.starts_with(&format!("error: {expected}")), "{error}");
+    }
+    board.join().unwrap();
 }
 
 /// On Linux, where the name of a pseudo-terminal can be read back.
