@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         Some(Command::Compare(arguments)) => commands::compare::run(arguments),
         Some(Command::Predict(arguments)) => commands::predict::run(arguments),
         Some(Command::Inspect(arguments)) => commands::inspect::run(arguments),
-        Some(Command::Monitor(arguments)) => monitor::run(&arguments.into()).map_err(Box::from),
+        Some(Command::Monitor(arguments)) => monitor::run(&arguments).map_err(Box::from),
     };
     let written = output::finish().map_err(|error| format!("standard output is incomplete: {error}").into());
     match result.and(written) {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Mutex;
 
+use serde::Serialize;
+
 /// What writing ended with; nothing is written after it.
 static ENDED: Mutex<Option<io::Error>> = Mutex::new(None);
 
@@ -25,15 +27,40 @@ macro_rules! note {
 
 /// Writes a line to standard error.
 pub fn write_note(line: fmt::Arguments) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", printable(&line.to_string(), |_| "\u{fffd}".to_owned()));
 }
 
 /// Writes a line to standard output, and remembers if that fails.
 pub fn write_line(line: fmt::Arguments) {
+    write(&printable(&line.to_string(), |_| "\u{fffd}".to_owned()));
+}
+
+/// Writes plain data as one line of JSON.
+pub fn write_json(value: &impl Serialize) {
+    let text = serde_json::to_string(value).expect("it is plain data");
+    write(&printable(&text, |character| format!("\\u{:04x}", u32::from(character))));
+}
+
+fn write(line: &str) {
     let mut ended = ENDED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if ended.is_none() {
         *ended = writeln!(io::stdout(), "{line}").err();
     }
+}
+
+/// Text, part of which may come from a file or a wire, with a substitute for what would command a terminal or turn the order
+/// of what stands beside it. Ends of lines stay.
+fn printable(text: &str, substitute: impl Fn(char) -> String) -> String {
+    let mut result = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => result.push(character),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => result += &substitute(character),
+            _ if character.is_control() => result += &substitute(character),
+            _ => result.push(character),
+        }
+    }
+    result
 }
 
 /// What became of the output: an error if something that was to be read is lost. A reader that has gone away had enough.
@@ -42,5 +69,20 @@ pub fn finish() -> io::Result<()> {
     match ended.take().or_else(|| io::stdout().flush().err()) {
         Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_printed_commands_a_terminal() {
+        let label = "c\u{1b}[2Jat\u{9b}\u{202e}\nd\u{e9}g\r";
+        assert_eq!(printable(label, |_| "?".to_owned()), "c?[2Jat??\nd\u{e9}g?");
+        let json = serde_json::to_string(label).unwrap();
+        let shown = printable(&json, |character| format!("\\u{:04x}", u32::from(character)));
+        assert!(shown.chars().all(|character| !character.is_control() && character != '\u{202e}'), "{shown}");
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), label);
     }
 }

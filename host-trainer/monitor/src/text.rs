@@ -45,9 +45,12 @@ pub const fn stages(times: &StageTimes) -> [(&'static str, u64); 4] {
     ]
 }
 
-/// Text that came over the wire, without what would command a terminal.
+/// Text from a wire or a file, without what would command a terminal or turn the order of what stands beside it.
 pub fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
+    let orders = |character: char| {
+        matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.replace(|character: char| character.is_control() || orders(character), "\u{fffd}")
 }
 
 /// How often something went wrong, by class.

@@ -13,7 +13,7 @@ use host_trainer::model_files::ModelFiles;
 use host_trainer::network::{FloatModel, load_weights};
 use host_trainer::report::model::ModelReport;
 
-use host_trainer::say;
+use host_trainer::{output, say};
 
 use super::CommandResult;
 use super::data::Directory;
@@ -65,7 +65,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     if arguments.json {
         let mut json = serde_json::to_value(evaluation)?;
         json["int8_ece"] = evaluation.int8_reliability.error.into();
-        say!("{json}");
+        output::write_json(&json);
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use host_trainer::operations::{or_dash, shape, summaries};
 use shared_model::graph::KnownImage;
 use shared_model::{ArenaTooSmall, Backend, Interpreter, Model};
 
-use host_trainer::say;
+use host_trainer::{output, say};
 
 use super::CommandResult;
 
@@ -54,7 +54,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     }
     let memory = Backend::ALL.map(|backend| Memory::of(&model, backend));
     if arguments.json {
-        say!("{}", to_json(&model, bytes.len(), &memory));
+        output::write_json(&to_json(&model, bytes.len(), &memory));
     } else {
         print_tables(&model, bytes.len(), &memory);
     }

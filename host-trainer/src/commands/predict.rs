@@ -14,7 +14,7 @@ use serde::Serialize;
 use shared_model::resize::{Rgb888, resize};
 use shared_model::{Classification, Model, Shape};
 
-use host_trainer::say;
+use host_trainer::{output, say};
 
 use super::CommandResult;
 
@@ -82,7 +82,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     for (path, (answer, logits)) in arguments.images.iter().zip(answers) {
         let prediction = Prediction::new(path, &model, &answer, logits);
         if arguments.json {
-            say!("{}", serde_json::to_string(&prediction)?);
+            output::write_json(&prediction);
         } else {
             print_table(&prediction, &model);
         }
