@@ -7,7 +7,7 @@ use crate::{Shape, error::LoadError, ops::Operation, section::Range};
 use core::marker::PhantomData;
 use serde::{Deserialize, Serialize};
 
-/// The most operations of a network.
+/// The most operations of a network; the fewest is one.
 pub const MAX_OPERATIONS: usize = 32;
 
 /// The most classes of a network; the fewest are two.
@@ -148,19 +148,19 @@ impl<'a> Graph<'a> {
         let mut reader = Reader { rest: message };
         let graph = Self {
             name: reader.text()?,
-            labels: reader.list("labels", MAX_LABELS)?,
+            labels: reader.list("labels", 2, MAX_LABELS)?,
             input: Input {
                 shape: reader.value()?,
-                padding: reader.list("padding", MAX_INPUT_CHANNELS)?,
-                mean: reader.list("mean", MAX_INPUT_CHANNELS)?,
-                scale: reader.list("scale", MAX_INPUT_CHANNELS)?,
+                padding: reader.list("values of padding", 1, MAX_INPUT_CHANNELS)?,
+                mean: reader.list("means", 1, MAX_INPUT_CHANNELS)?,
+                scale: reader.list("scales", 1, MAX_INPUT_CHANNELS)?,
             },
-            operations: reader.list("operations", MAX_OPERATIONS)?,
+            operations: reader.list("operations", 1, MAX_OPERATIONS)?,
             logit_fraction_bits: reader.value()?,
             decision: reader.value()?,
             known_answer: KnownAnswer {
                 image: reader.value()?,
-                logits: reader.list("logits", MAX_LABELS)?,
+                logits: reader.list("known logits", 2, MAX_LABELS)?,
             },
             accuracy: reader.value()?,
             provenance: Provenance {
@@ -169,7 +169,7 @@ impl<'a> Graph<'a> {
                 seed: reader.value()?,
                 trainer: reader.text()?,
             },
-            extensions: reader.list("extensions", MAX_EXTENSIONS)?,
+            extensions: reader.list("extensions", 0, MAX_EXTENSIONS)?,
         };
         match reader.rest.len() {
             0 => Ok(graph),
@@ -287,6 +287,24 @@ macro_rules! elements {
 
 elements!(i8, i32, f32, Operation, Extension);
 
+/// Checks that a number is within its limits.
+pub(crate) fn limit(
+    what: &'static str,
+    found: u32,
+    least: u32,
+    most: u32,
+) -> Result<(), LoadError> {
+    if (least..=most).contains(&found) {
+        return Ok(());
+    }
+    Err(LoadError::Limit {
+        what,
+        found,
+        least,
+        most,
+    })
+}
+
 /// Decodes a message from its start on.
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
@@ -317,12 +335,11 @@ impl<'a> Reader<'a> {
     fn list<T: Element<'a>>(
         &mut self,
         what: &'static str,
-        limit: usize,
+        least: u32,
+        most: usize,
     ) -> Result<List<'a, T>, LoadError> {
         let found = self.length()?;
-        if found as usize > limit {
-            return Err(LoadError::TooMany { what, found, limit });
-        }
+        limit(what, found, least, most as u32)?;
         let bytes = self.rest;
         for _ in 0..found {
             T::read(self)?;

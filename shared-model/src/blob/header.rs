@@ -98,11 +98,3 @@ fn split_content(content: &[u8], graph_len: u32) -> Result<(&[u8], &[u8]), LoadE
     }
     Ok((graph, section))
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn checksum_is_the_one_of_zlib() {
-        assert_eq!(super::checksum(b"123456789"), 0xCBF4_3926);
-    }
-}

@@ -141,19 +141,10 @@ pub struct Counts {
     pub multipliers: usize,
 }
 
-/// Why an operation has no output shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ShapeError {
-    /// The format can express it, this version cannot compute it.
-    NotSupported(&'static str),
-    /// A dimension of the output would be zero.
-    NoOutput,
-}
-
 /// What the engine asks of every operation.
 pub(crate) trait Rules {
-    /// Shape of the output.
-    fn output_shape(&self, input: Shape) -> Result<Shape, ShapeError>;
+    /// Shape of the output, perhaps without elements; or what the format can express, but this version cannot compute.
+    fn output_shape(&self, input: Shape) -> Result<Shape, &'static str>;
 
     /// How many numbers it has.
     fn counts(&self, input: Shape) -> Counts;
@@ -176,9 +167,6 @@ pub(crate) trait Rules {
         let _ = input;
         arithmetic::weighted_bound(weight_sum, bias)
     }
-
-    /// Multiplications for one picture.
-    fn multiply_accumulates(&self, input: Shape) -> u64;
 
     /// Accumulators `[h, w, c]`, bias included; int8 values where there is no epilogue. Plain loops, wide integers.
     #[cfg(feature = "testing")]
@@ -249,7 +237,9 @@ impl Operation {
 
     /// Multiplications for one picture.
     pub fn multiply_accumulates(&self, input: Shape) -> u64 {
-        self.rules().multiply_accumulates(input)
+        let output = self.rules().output_shape(input);
+        let outputs = output.map_or(0, Shape::elements) as u64;
+        outputs * self.counts(input).weights_per_channel as u64
     }
 
     /// How many numbers it has.

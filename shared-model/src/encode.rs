@@ -1,8 +1,5 @@
 //! The writer of the blob format.
 
-#[cfg(test)]
-mod tests;
-
 use crate::{
     AlignedBytes, BLOB_ALIGNMENT, FORMAT_VERSION, Interpreter, LoadError, Model, Range, Shape,
     blob::header::{CRC_START, HEADER_LEN, MAGIC, checksum},
@@ -234,4 +231,79 @@ fn align(bytes: &mut Vec<u8>) {
 
 fn length(len: usize) -> Result<u32, EncodeError> {
     u32::try_from(len).map_err(|_| EncodeError::TooLong { len })
+}
+
+/// The network in a blob, as [`encode`] takes it.
+#[cfg(test)]
+pub(crate) fn decoded<'a>(model: &Model<'a>) -> Network<'a> {
+    let graph = model.graph();
+    let layer = |view: crate::OperationView| {
+        let mut operation = view.operation;
+        operation.set_parameters(Parameters {
+            weights: Range::EMPTY,
+            biases: Range::EMPTY,
+            multipliers: Range::EMPTY,
+            offsets: Range::EMPTY,
+        });
+        Layer {
+            operation,
+            weights: view.weights.to_vec(),
+            biases: view.biases.to_vec(),
+            multipliers: view.multipliers.to_vec(),
+            offsets: view.offsets.to_vec(),
+        }
+    };
+    let extension = |kind| model.extension(kind).unwrap_or_default().to_vec();
+    let extensions = graph.extensions.iter();
+    Network {
+        name: graph.name,
+        labels: graph.labels.iter().map(String::from).collect(),
+        input: model.input_shape(),
+        padding: graph.input.padding.iter().collect(),
+        mean: graph.input.mean.iter().collect(),
+        scale: graph.input.scale.iter().collect(),
+        layers: model.operations().map(layer).collect(),
+        logit_fraction_bits: graph.logit_fraction_bits,
+        decision: graph.decision,
+        known_picture: match graph.known_answer.image {
+            KnownImage::Pattern => KnownPicture::Pattern,
+            KnownImage::Pixels(_) => KnownPicture::Pixels(model.known_pixels().collect()),
+        },
+        accuracy: graph.accuracy,
+        provenance: graph.provenance,
+        extensions: extensions
+            .map(|found| (found.kind, extension(found.kind)))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{any_network, oracle};
+    use proptest::prelude::*;
+    use std::string::ToString;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn round_trip(seed in any::<u64>()) {
+            let network = any_network(seed);
+            let blob = encode(&network).unwrap();
+            let model = Model::load(&blob).unwrap();
+            prop_assert_eq!(decoded(&model), network);
+            let picture: Vec<u8> = model.known_pixels().collect();
+            let logits = oracle(&model, &picture).logits;
+            prop_assert!(model.graph().known_answer.logits == *logits);
+        }
+    }
+
+    #[test]
+    fn an_invalid_network_is_refused() {
+        let mut network = any_network(1);
+        network.labels.pop();
+        let message = encode(&network).unwrap_err().to_string();
+        let expected = "the network breaks a rule of the format: ";
+        assert!(message.starts_with(expected), "{message}");
+    }
 }
