@@ -7,19 +7,14 @@ use crate::{
     ops::OperationKind,
     step::Step,
 };
-use core::marker::PhantomData;
 
 /// int16 lanes of a row of two patches.
 const PATCH_LANES: usize = CHUNK_PAIRS * 2 * 2;
 
 /// Two pixels at a time.
-pub(super) struct Im2col<L>(PhantomData<L>);
+pub(super) struct Im2col<L>(pub L);
 
-impl<L> Im2col<L> {
-    pub const NEW: Self = Self(PhantomData);
-}
-
-impl<L: InnerLoops> Kernel for Im2col<L> {
+impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
     fn name(&self) -> &'static str {
         "im2col"
     }
@@ -74,7 +69,7 @@ impl<L: InnerLoops> Kernel for Im2col<L> {
         let lines = &mut bytemuck::cast_slice_mut(lines)[..lines_len];
         direct::gather_lines((&rows, bytemuck::cast_slice(input)), turn, lines);
         let output = &mut bytemuck::cast_slice_mut(output)[row];
-        compute_row::<L>(step, lines, filters, scratch, output);
+        compute_row(self.0, step, lines, filters, scratch, output);
     }
 }
 
@@ -106,7 +101,8 @@ fn widen_filters(step: &Step, filters: &mut [i16]) {
 }
 
 /// One row of outputs, `[w, out]`, from its three lines.
-fn compute_row<L: InnerLoops>(
+fn compute_row(
+    loops: impl InnerLoops + Copy,
     step: &Step,
     lines: &[i8],
     filters: &[i16],
@@ -132,10 +128,10 @@ fn compute_row<L: InnerLoops>(
         }
         let biases = step.biases.as_chunks().0;
         let tiles = accumulators.as_chunks_mut().0.as_chunks_mut().0;
-        L::spread(biases, tiles);
+        loops.spread(biases, tiles);
         let accumulators = &mut accumulators[..2 * outputs];
-        L::products(patches, filters, accumulators, pairs(step), 0);
+        loops.products(patches, filters, accumulators, pairs(step), 0);
         let (multipliers, offsets) = (step.multipliers, step.offsets);
-        L::requantize_pairs(accumulators, output, multipliers, offsets, step.relu);
+        loops.requantize_pairs(accumulators, output, multipliers, offsets, step.relu);
     }
 }

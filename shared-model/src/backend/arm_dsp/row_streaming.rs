@@ -8,7 +8,6 @@ use crate::{
     rows::Rows,
     step::{Epilogue, Step},
 };
-use core::marker::PhantomData;
 
 /// Columns of accumulators that share a window.
 const COLUMNS: usize = 4;
@@ -17,13 +16,9 @@ const COLUMNS: usize = 4;
 const WINDOW: usize = COLUMNS + 2;
 
 /// Of size n: a filter is widened again for every `n` windows.
-pub(super) struct RowStreaming<L>(PhantomData<L>);
+pub(super) struct RowStreaming<L>(pub L);
 
-impl<L> RowStreaming<L> {
-    pub const NEW: Self = Self(PhantomData);
-}
-
-impl<L: InnerLoops> Kernel for RowStreaming<L> {
+impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
     fn name(&self) -> &'static str {
         "row-streaming"
     }
@@ -75,7 +70,7 @@ impl<L: InnerLoops> Kernel for RowStreaming<L> {
             parts(job.arena, [input, scratch, job.output, Place::EMPTY]);
         let input = (&rows, bytemuck::cast_slice(input));
         let output = &mut bytemuck::cast_slice_mut(output)[row];
-        compute_row::<L>(step, top, input, windows, scratch, output);
+        compute_row(self.0, step, top, input, windows, scratch, output);
     }
 }
 
@@ -86,7 +81,8 @@ fn windows_across(step: &Step) -> usize {
 }
 
 /// Computes one row of outputs, `[w, out]`, in strips of `windows` windows. `first` is the row of accumulators.
-fn compute_row<L: InnerLoops>(
+fn compute_row(
+    loops: impl InnerLoops + Copy,
     step: &Step,
     first: usize,
     (input, map): (&Rows, &[i8]),
@@ -110,9 +106,9 @@ fn compute_row<L: InnerLoops>(
             filter: bytemuck::cast_slice_mut(filter),
             accumulators: &mut accumulators.as_chunks_mut().0[..rows * windows],
         };
-        strip.widen::<L>(first, start * COLUMNS, input, map);
+        strip.widen(loops, first, start * COLUMNS, input, map);
         for (channel, weights) in step.weights.chunks_exact(9 * input.channels).enumerate() {
-            strip.multiply::<L>(weights);
+            strip.multiply(loops, weights);
             let channels = step.biases.len();
             let pixels = output[start * COLUMNS / rows * channels + channel..].iter_mut();
             strip.finish(&step.epilogue(channel), pixels.step_by(channels));
@@ -136,7 +132,14 @@ struct Strip<'s> {
 
 impl Strip<'_> {
     /// Widens the input around the strip's first row and column of output.
-    fn widen<L: InnerLoops>(&mut self, first: usize, left: usize, input: &Rows, map: &[i8]) {
+    fn widen(
+        &mut self,
+        loops: impl InnerLoops + Copy,
+        first: usize,
+        left: usize,
+        input: &Rows,
+        map: &[i8],
+    ) {
         let windows = self.window.chunks_exact_mut(WINDOW * self.channels);
         for (index, window) in windows.enumerate() {
             let (row, left) = (
@@ -145,18 +148,18 @@ impl Strip<'_> {
             );
             let offsets =
                 core::array::from_fn(|column| input.bordered_pixel(row, left + column) as u32);
-            L::widen_pixels(map, &offsets, window, self.channels / 4);
+            loops.widen_pixels(map, &offsets, window, self.channels / 4);
         }
     }
 
     /// Accumulators of one filter, `[ky][kx][in]`.
-    fn multiply<L: InnerLoops>(&mut self, weights: &[i8]) {
+    fn multiply(&mut self, loops: impl InnerLoops + Copy, weights: &[i8]) {
         self.accumulators.fill([0; COLUMNS]);
         let row = WINDOW * self.channels * self.windows;
         for (kernel_row, weights) in weights.chunks_exact(3 * self.channels).enumerate() {
-            L::widen_filter_row(weights, self.channels, self.filter, self.channels / 4);
+            loops.widen_filter_row(weights, self.channels, self.filter, self.channels / 4);
             let windows = &self.window[kernel_row * row..];
-            L::row_products(self.filter, windows, self.accumulators, self.channels / 2);
+            loops.row_products(self.filter, windows, self.accumulators, self.channels / 2);
         }
     }
 

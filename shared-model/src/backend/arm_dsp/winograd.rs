@@ -7,7 +7,7 @@ use crate::{
     rows::Rows,
     step::{Epilogue, Step},
 };
-use core::{marker::PhantomData, ops::Range};
+use core::ops::Range;
 
 /// Height and width of a tile of accumulators.
 const TILE: usize = 4;
@@ -28,13 +28,9 @@ const ACCUMULATORS: usize = POSITIONS * 2 * TILES_AT_ONCE;
 const WEIGHT_SUM_LIMIT: u32 = 1 << 18;
 
 /// Of size n: filters are transformed again for every `4 * n` tiles.
-pub(super) struct Winograd<L>(PhantomData<L>);
+pub(super) struct Winograd<L>(pub L);
 
-impl<L> Winograd<L> {
-    pub const NEW: Self = Self(PhantomData);
-}
-
-impl<L: InnerLoops> Kernel for Winograd<L> {
+impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
     fn name(&self) -> &'static str {
         "winograd"
     }
@@ -110,7 +106,7 @@ impl<L: InnerLoops> Kernel for Winograd<L> {
             let [input, v, ..] = parts(job.arena, regions);
             let input = (&input_rows, bytemuck::cast_slice(input));
             let v = bytemuck::cast_slice_mut(v);
-            transform_tiles::<L>(&tiling, tiles.clone(), input, v);
+            transform_tiles(self.0, &tiling, tiles.clone(), input, v);
             let regions = [places.scratch, places.overlay, job.output, Place::EMPTY];
             let [v, scratch, output, _] = parts(job.arena, regions);
             let mut output = Output {
@@ -118,7 +114,7 @@ impl<L: InnerLoops> Kernel for Winograd<L> {
                 map: bytemuck::cast_slice_mut(output),
             };
             let v = bytemuck::cast_slice(v);
-            multiply_tiles::<L>(step, &tiling, tiles, v, scratch, &mut output);
+            multiply_tiles(self.0, step, &tiling, tiles, v, scratch, &mut output);
         }
     }
 }
@@ -173,7 +169,8 @@ impl Tiling {
 }
 
 /// Transforms some tiles. `v` is `[chunk][tile / 4][position][pair][tile % 4]` pairs of lanes.
-fn transform_tiles<L: InnerLoops>(
+fn transform_tiles(
+    loops: impl InnerLoops + Copy,
     tiling: &Tiling,
     tiles: Range<usize>,
     (input, map): (&Rows, &[i8]),
@@ -187,7 +184,7 @@ fn transform_tiles<L: InnerLoops>(
             let chunk = POSITIONS * start * TILES_AT_ONCE * quads;
             let v = &mut v[chunk + tile / TILES_AT_ONCE * block..][..block];
             let slot = tile % TILES_AT_ONCE;
-            L::transform_input(&map[start..], &offsets, v, slot, channels / 4);
+            loops.transform_input(&map[start..], &offsets, v, slot, channels / 4);
         }
     }
 }
@@ -213,14 +210,15 @@ impl<'s> Scratch<'s> {
     }
 
     /// Accumulators that start with what takes the filters' offset away.
-    fn clear<L: InnerLoops>(&mut self) {
+    fn clear(&mut self, loops: impl InnerLoops) {
         let corrections = self.corrections.as_chunks().0;
-        L::spread(corrections, self.m.as_chunks_mut().0.as_chunks_mut().0);
+        loops.spread(corrections, self.m.as_chunks_mut().0.as_chunks_mut().0);
     }
 }
 
 /// Computes the outputs of transformed tiles.
-fn multiply_tiles<L: InnerLoops>(
+fn multiply_tiles(
+    loops: impl InnerLoops + Copy,
     step: &Step,
     tiling: &Tiling,
     tiles: Range<usize>,
@@ -230,15 +228,15 @@ fn multiply_tiles<L: InnerLoops>(
 ) {
     let quads = tiles.len().div_ceil(TILES_AT_ONCE);
     let mut scratch = Scratch::new(scratch, quads);
-    correct_offsets::<L>(tiling, v, scratch.corrections);
+    correct_offsets(loops, tiling, v, scratch.corrections);
     for channel in (0..step.biases.len()).step_by(2) {
-        scratch.clear::<L>();
+        scratch.clear(loops);
         let channels = channel..step.biases.len().min(channel + 2);
         let mut rest = v;
         for (start, chunk) in tiling.chunks() {
             for (slot, channel) in channels.clone().enumerate() {
                 let weights = &step.weights[9 * tiling.channels * channel + start..];
-                L::transform_filter(weights, tiling.channels, scratch.u, slot, chunk / 4);
+                loops.transform_filter(weights, tiling.channels, scratch.u, slot, chunk / 4);
             }
             let block = POSITIONS * chunk * TILES_AT_ONCE;
             let (blocks, behind) = rest.split_at(block * quads);
@@ -247,7 +245,7 @@ fn multiply_tiles<L: InnerLoops>(
                 .chunks_exact(block)
                 .zip(scratch.m.chunks_exact_mut(ACCUMULATORS))
             {
-                L::products(scratch.u, v, m, chunk / 2, 4 * CHUNK_PAIRS);
+                loops.products(scratch.u, v, m, chunk / 2, 4 * CHUNK_PAIRS);
             }
         }
         for (slot, channel) in channels.enumerate() {
@@ -255,21 +253,26 @@ fn multiply_tiles<L: InnerLoops>(
             for (tile, place) in tiles.clone().enumerate() {
                 let quad = tile / TILES_AT_ONCE * ACCUMULATORS;
                 let m = &scratch.m[quad + slot * TILES_AT_ONCE + tile % TILES_AT_ONCE..];
-                output.write::<L>(tiling, place, channel, m, &epilogue);
+                output.write(loops, tiling, place, channel, m, &epilogue);
             }
         }
     }
 }
 
 /// Sums up what the filters' offset adds to each accumulator, negated.
-fn correct_offsets<L: InnerLoops>(tiling: &Tiling, v: &[i16], corrections: &mut [i32]) {
+fn correct_offsets(
+    loops: impl InnerLoops + Copy,
+    tiling: &Tiling,
+    v: &[i16],
+    corrections: &mut [i32],
+) {
     corrections.fill(0);
     let mut rest = v;
     for (_, chunk) in tiling.chunks() {
         let block = POSITIONS * chunk * TILES_AT_ONCE;
         let tiles = corrections.as_chunks_mut::<TILES_AT_ONCE>().0;
         for correction in tiles.as_chunks_mut::<POSITIONS>().0 {
-            L::offset_corrections(rest, correction, chunk / 2);
+            loops.offset_corrections(rest, correction, chunk / 2);
             rest = &rest[block..];
         }
     }
@@ -283,8 +286,9 @@ struct Output<'o> {
 
 impl Output<'_> {
     /// Transforms and writes one channel of a tile; a tile may hang over the right and the lower edge.
-    fn write<L: InnerLoops>(
+    fn write(
         &mut self,
+        loops: impl InnerLoops + Copy,
         tiling: &Tiling,
         tile: usize,
         channel: usize,
@@ -299,20 +303,16 @@ impl Output<'_> {
             channels,
             kept,
         } = self.rows;
-        let transform = if tiling.pool {
-            L::transform_pooled_output
-        } else {
-            L::transform_output
-        };
         let is_whole = row + side <= height && column + side <= width && row % kept + side <= kept;
         if is_whole {
             let start = self.rows.row(row).start + column * channels + channel;
             let line = self.rows.line();
-            transform(m, &mut self.map[start..], line, channels, epilogue);
+            let output = &mut self.map[start..];
+            loops.transform_output(m, output, line, channels, epilogue, tiling.pool);
             return;
         }
         let mut outputs = [0; TILE * TILE];
-        transform(m, &mut outputs, TILE, 1, epilogue);
+        loops.transform_output(m, &mut outputs, TILE, 1, epilogue, tiling.pool);
         for (row, outputs) in (row..height).zip(outputs.chunks_exact(TILE).take(side)) {
             let line = &mut self.map[self.rows.row(row)];
             for (column, &output) in (column..width).zip(&outputs[..side]) {
