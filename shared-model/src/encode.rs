@@ -4,7 +4,7 @@ use crate::{
     AlignedBytes, BLOB_ALIGNMENT, FORMAT_VERSION, Interpreter, LoadError, Model, Range, Shape,
     blob::header::{CRC_START, HEADER_LEN, MAGIC, checksum},
     graph::{Accuracy, Decision, Extension, KnownImage, Message, Provenance},
-    ops::{Operation, Parameters},
+    ops::{Operation, Weights},
 };
 use alloc::{string::String, vec, vec::Vec};
 use core::iter;
@@ -160,14 +160,16 @@ fn known_logits(blob: &[u8]) -> Result<Vec<i32>, LoadError> {
 
 /// Writes the numbers of a layer to the section.
 fn append_layer(section: &mut Vec<u8>, layer: &Layer) -> Result<Operation, EncodeError> {
-    let parameters = Parameters {
-        weights: append(section, layer.weights.iter().map(|w| w.to_le_bytes()))?,
-        biases: append(section, layer.biases.iter().map(|b| b.to_le_bytes()))?,
-        multipliers: append(section, layer.multipliers.iter().map(|m| m.to_le_bytes()))?,
-        offsets: append(section, layer.offsets.iter().map(|o| o.to_le_bytes()))?,
-    };
     let mut operation = layer.operation;
-    operation.set_parameters(parameters);
+    let (weights, epilogue) = operation.rules_mut().places_mut();
+    if let Some(Weights { weights, biases }) = weights {
+        *weights = append(section, layer.weights.iter().map(|w| w.to_le_bytes()))?;
+        *biases = append(section, layer.biases.iter().map(|b| b.to_le_bytes()))?;
+    }
+    if let Some(epilogue) = epilogue {
+        epilogue.multipliers = append(section, layer.multipliers.iter().map(|m| m.to_le_bytes()))?;
+        epilogue.offsets = append(section, layer.offsets.iter().map(|o| o.to_le_bytes()))?;
+    }
     Ok(operation)
 }
 
@@ -239,12 +241,13 @@ pub(crate) fn decoded<'a>(model: &Model<'a>) -> Network<'a> {
     let graph = model.graph();
     let layer = |view: crate::OperationView| {
         let mut operation = view.operation;
-        operation.set_parameters(Parameters {
-            weights: Range::EMPTY,
-            biases: Range::EMPTY,
-            multipliers: Range::EMPTY,
-            offsets: Range::EMPTY,
-        });
+        let (weights, epilogue) = operation.rules_mut().places_mut();
+        if let Some(weights) = weights {
+            *weights = Weights::NOWHERE;
+        }
+        if let Some(epilogue) = epilogue {
+            (epilogue.multipliers, epilogue.offsets) = (Range::EMPTY, Range::EMPTY);
+        }
         Layer {
             operation,
             weights: view.weights.to_vec(),
@@ -291,10 +294,11 @@ mod tests {
             let network = any_network(seed);
             let blob = encode(&network).unwrap();
             let model = Model::load(&blob).unwrap();
-            prop_assert_eq!(decoded(&model), network);
+            prop_assert_eq!(&decoded(&model), &network);
             let picture: Vec<u8> = model.known_pixels().collect();
             let logits = oracle(&model, &picture).logits;
             prop_assert!(model.graph().known_answer.logits == *logits);
+            prop_assert_eq!(model.graph().extensions.is_empty(), network.extensions.is_empty());
         }
     }
 

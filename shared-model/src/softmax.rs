@@ -68,7 +68,8 @@ mod tests {
     #[test]
     fn examples_of_the_document_and_extremes() {
         // The first of the logits is the largest.
-        let cases: [(&[i32], u8, &[u32], &[u16]); 7] = [
+        type Case<'c> = (&'c [i32], u8, &'c [u32], &'c [u16]);
+        let cases: [Case; 7] = [
             (
                 &[256, 0, -256],
                 8,

@@ -160,12 +160,12 @@ pub(super) fn check_ranges(graph: &Graph, section: &[u8]) -> Result<(), LoadErro
 fn ranges(graph: &Graph) -> impl Iterator<Item = [(SectionPart, Range); 4]> {
     let operations = (0..).zip(graph.operations.iter());
     let operations = operations.map(|(index, operation)| {
-        let parameters = operation.parameters();
+        let [weights, biases, multipliers, offsets] = operation.ranges();
         [
-            ("weights", parameters.weights),
-            ("biases", parameters.biases),
-            ("multipliers", parameters.multipliers),
-            ("offsets", parameters.offsets),
+            ("weights", weights),
+            ("biases", biases),
+            ("multipliers", multipliers),
+            ("offsets", offsets),
         ]
         .map(|(what, range)| (SectionPart::Operation(what, index), range))
     });
@@ -188,24 +188,24 @@ fn view<'a>(
     section: &'a [u8],
 ) -> Result<OperationView<'a>, LoadError> {
     let output = output_shape(index, &operation, input)?;
-    let (counts, parameters) = (operation.counts(input), operation.parameters());
+    let counts = operation.counts(input);
+    let [weights, biases, multipliers, offsets] = operation.ranges();
     let part = |what| SectionPart::Operation(what, index as u8);
-    let weights = counts.biases * counts.weights_per_channel;
-    let multipliers = counts.multipliers;
+    let weight_count = counts.biases * counts.weights_per_channel;
     Ok(OperationView {
         operation,
         input,
         output,
         padding,
-        weights: array(section, part("weights"), parameters.weights, weights)?,
-        biases: array(section, part("biases"), parameters.biases, counts.biases)?,
+        weights: array(section, part("weights"), weights, weight_count)?,
+        biases: array(section, part("biases"), biases, counts.biases)?,
         multipliers: array(
             section,
             part("multipliers"),
-            parameters.multipliers,
             multipliers,
+            counts.multipliers,
         )?,
-        offsets: array(section, part("offsets"), parameters.offsets, multipliers)?,
+        offsets: array(section, part("offsets"), offsets, counts.multipliers)?,
     })
 }
 

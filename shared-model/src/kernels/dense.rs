@@ -1,6 +1,6 @@
 //! Dense layers.
 
-use super::{Cost, Job, Kernel, Need, Place, Turn, Words, dot, parts};
+use super::{Cost, Job, Kernel, Need, Place, Turn, dot, parts};
 use crate::{ops::OperationKind, step::Step};
 
 /// Every output from every input, four outputs at a time.
@@ -28,13 +28,8 @@ impl Kernel for Dense {
 
     fn need(&self, step: &Step, _: bool) -> Need {
         Need {
-            rows_in: step.input.height.into(),
-            rows_out: 1,
             streams: false,
-            kept: 0,
-            sizes: 1,
-            scratch: Words::default(),
-            overlay: Words::default(),
+            ..Need::streaming(step.input.height.into())
         }
     }
 

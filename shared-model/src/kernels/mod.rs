@@ -56,8 +56,24 @@ pub(crate) struct Need {
     pub overlay: Words,
 }
 
+impl Need {
+    /// That of a kernel which streams and gives a row a turn, in one size and without other memory.
+    pub const fn streaming(rows_in: usize) -> Self {
+        let nothing = Words { fixed: 0, each: 0 };
+        Self {
+            rows_in,
+            rows_out: 1,
+            streams: true,
+            kept: 0,
+            sizes: 1,
+            scratch: nothing,
+            overlay: nothing,
+        }
+    }
+}
+
 /// Words of memory as a function of the size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Words {
     pub fixed: usize,
     /// For each unit of the size.

@@ -1,6 +1,6 @@
 //! Average pool: the mean of each window.
 
-use super::{Counts, Epilogue, Rules};
+use super::{Counts, Epilogue, Rules, Weights};
 use crate::{Shape, arithmetic::LARGEST_ACTIVATION};
 use serde::{Deserialize, Serialize};
 
@@ -31,12 +31,12 @@ impl Rules for AveragePool {
         }
     }
 
-    fn epilogue(&self) -> Option<&Epilogue> {
-        Some(&self.epilogue)
+    fn places(&self) -> (Option<&Weights>, Option<&Epilogue>) {
+        (None, Some(&self.epilogue))
     }
 
     #[cfg(feature = "encode")]
-    fn places_mut(&mut self) -> (Option<&mut super::Weights>, Option<&mut Epilogue>) {
+    fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>) {
         (None, Some(&mut self.epilogue))
     }
 

@@ -79,12 +79,8 @@ impl Rules for Convolution {
         }
     }
 
-    fn weights(&self) -> Option<&Weights> {
-        Some(&self.weights)
-    }
-
-    fn epilogue(&self) -> Option<&Epilogue> {
-        Some(&self.epilogue)
+    fn places(&self) -> (Option<&Weights>, Option<&Epilogue>) {
+        (Some(&self.weights), Some(&self.epilogue))
     }
 
     #[cfg(feature = "encode")]

@@ -39,12 +39,8 @@ impl Rules for Dense {
         }
     }
 
-    fn weights(&self) -> Option<&Weights> {
-        Some(&self.weights)
-    }
-
-    fn epilogue(&self) -> Option<&Epilogue> {
-        Some(&self.epilogue)
+    fn places(&self) -> (Option<&Weights>, Option<&Epilogue>) {
+        (Some(&self.weights), Some(&self.epilogue))
     }
 
     #[cfg(feature = "encode")]

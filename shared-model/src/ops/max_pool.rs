@@ -1,6 +1,6 @@
 //! Maximum pool: the largest value of each window.
 
-use super::{Counts, Epilogue, Rules};
+use super::{Counts, Epilogue, Rules, Weights};
 use crate::Shape;
 use serde::{Deserialize, Serialize};
 
@@ -45,12 +45,12 @@ impl Rules for MaxPool {
         }
     }
 
-    fn epilogue(&self) -> Option<&Epilogue> {
-        None
+    fn places(&self) -> (Option<&Weights>, Option<&Epilogue>) {
+        (None, None)
     }
 
     #[cfg(feature = "encode")]
-    fn places_mut(&mut self) -> (Option<&mut super::Weights>, Option<&mut Epilogue>) {
+    fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>) {
         (None, None)
     }
 

@@ -76,7 +76,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    const NOWHERE: Self = Self {
+    pub(crate) const NOWHERE: Self = Self {
         weights: Range::EMPTY,
         biases: Range::EMPTY,
     };
@@ -94,19 +94,6 @@ pub enum Output {
     },
     /// `i32` logits; of the last operation only.
     Logits,
-}
-
-/// Where the numbers of an operation are; empty ranges for those that it does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parameters {
-    /// `i8`.
-    pub weights: Range,
-    /// `i32`, one an output channel.
-    pub biases: Range,
-    /// See [`Epilogue::multipliers`].
-    pub multipliers: Range,
-    /// See [`Epilogue::offsets`].
-    pub offsets: Range,
 }
 
 /// An operation with its shapes and numbers, in place in the blob.
@@ -149,15 +136,11 @@ pub(crate) trait Rules {
     /// How many numbers it has.
     fn counts(&self, input: Shape) -> Counts;
 
-    /// Where weights and biases are, if there are any.
-    fn weights(&self) -> Option<&Weights> {
-        None
-    }
+    /// Where weights and biases are, if there are any; and what becomes of its accumulators, if int8 values do not pass through
+    /// unchanged.
+    fn places(&self) -> (Option<&Weights>, Option<&Epilogue>);
 
-    /// What becomes of its accumulators; `None` where int8 values pass through unchanged.
-    fn epilogue(&self) -> Option<&Epilogue>;
-
-    /// Both of these, for a writer.
+    /// The same for a writer.
     #[cfg(feature = "encode")]
     fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>);
 
@@ -194,30 +177,13 @@ impl Operation {
         }
     }
 
-    /// Where its numbers are; empty ranges for those that it does not have.
-    pub(crate) fn parameters(&self) -> Parameters {
-        let rules = self.rules();
-        let weights = rules.weights().copied().unwrap_or(Weights::NOWHERE);
-        let epilogue = rules.epilogue();
-        Parameters {
-            weights: weights.weights,
-            biases: weights.biases,
-            multipliers: epilogue.map_or(Range::EMPTY, |epilogue| epilogue.multipliers),
-            offsets: epilogue.map_or(Range::EMPTY, |epilogue| epilogue.offsets),
-        }
-    }
-
-    /// Says where they are.
-    #[cfg(feature = "encode")]
-    pub(crate) fn set_parameters(&mut self, parameters: Parameters) {
-        let (weights, epilogue) = self.rules_mut().places_mut();
-        if let Some(weights) = weights {
-            (weights.weights, weights.biases) = (parameters.weights, parameters.biases);
-        }
-        if let Some(epilogue) = epilogue {
-            epilogue.multipliers = parameters.multipliers;
-            epilogue.offsets = parameters.offsets;
-        }
+    /// Where its weights, biases, multipliers and offsets are; empty ranges for those that it does not have.
+    pub(crate) fn ranges(&self) -> [Range; 4] {
+        let (weights, epilogue) = self.rules().places();
+        let weights = weights.copied().unwrap_or(Weights::NOWHERE);
+        let epilogue = epilogue.map(|epilogue| [epilogue.multipliers, epilogue.offsets]);
+        let [multipliers, offsets] = epilogue.unwrap_or([Range::EMPTY; 2]);
+        [weights.weights, weights.biases, multipliers, offsets]
     }
 
     /// What it is, without its parameters.
@@ -232,7 +198,7 @@ impl Operation {
 
     /// What becomes of its accumulators; `None` for a maximum pool, whose values pass through unchanged.
     pub fn epilogue(&self) -> Option<&Epilogue> {
-        self.rules().epilogue()
+        self.rules().places().1
     }
 
     /// Multiplications for one picture.

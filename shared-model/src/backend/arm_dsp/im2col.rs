@@ -31,16 +31,12 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
     fn need(&self, step: &Step, _: bool) -> Need {
         let patches_and_accumulators = PATCH_LANES / 2 + 2 * step.biases.len();
         Need {
-            rows_in: 3,
-            rows_out: 1,
-            streams: true,
             kept: pairs(step) * step.biases.len(),
-            sizes: 1,
             scratch: Words {
                 fixed: direct::lines_len(step).div_ceil(4) + patches_and_accumulators,
                 each: 0,
             },
-            overlay: Words::default(),
+            ..Need::streaming(3)
         }
     }
 

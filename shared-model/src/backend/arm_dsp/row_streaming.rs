@@ -31,16 +31,12 @@ impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
     fn need(&self, step: &Step, _: bool) -> Need {
         let (rows, channels) = (step.pool_side(), usize::from(step.input.channels));
         Need {
-            rows_in: rows + 2,
-            rows_out: 1,
-            streams: true,
-            kept: 0,
             sizes: windows_across(step),
             scratch: Words {
                 fixed: 3 * channels / 2,
                 each: WINDOW * channels * (rows + 2) / 2 + COLUMNS * rows,
             },
-            overlay: Words::default(),
+            ..Need::streaming(rows + 2)
         }
     }
 

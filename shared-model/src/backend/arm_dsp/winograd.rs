@@ -50,10 +50,7 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
             tiling.columns
         };
         Need {
-            rows_in: TILE + 2,
             rows_out: TILE / step.pool_side(),
-            streams: true,
-            kept: 0,
             sizes: tiles.div_ceil(TILES_AT_ONCE),
             scratch: Words {
                 fixed: 0,
@@ -63,6 +60,7 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
                 fixed: FILTER_LANES / 2,
                 each: ACCUMULATORS + POSITIONS * TILES_AT_ONCE,
             },
+            ..Need::streaming(TILE + 2)
         }
     }
 
