@@ -205,8 +205,14 @@ pub enum LoadError {
 /// An array of the section; operations and extensions are counted from zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SectionPart {
-    /// What the array holds, and the number of its operation.
-    Operation(&'static str, u8),
+    /// Of an operation.
+    Weights(u8),
+    /// Of an operation.
+    Biases(u8),
+    /// Of an operation.
+    Multipliers(u8),
+    /// Of an operation.
+    Offsets(u8),
     /// The image of the known answer.
     KnownAnswerImage,
     /// The content of an extension.
@@ -215,10 +221,14 @@ pub enum SectionPart {
 
 impl fmt::Display for SectionPart {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Operation(what, index) => write!(formatter, "the {what} of operation {index}"),
-            Self::KnownAnswerImage => formatter.write_str("the pixels of the known answer"),
-            Self::Extension(index) => write!(formatter, "the bytes of extension {index}"),
-        }
+        let (what, index) = match self {
+            Self::Weights(index) => ("weights of operation", index),
+            Self::Biases(index) => ("biases of operation", index),
+            Self::Multipliers(index) => ("multipliers of operation", index),
+            Self::Offsets(index) => ("offsets of operation", index),
+            Self::KnownAnswerImage => return formatter.write_str("the pixels of the known answer"),
+            Self::Extension(index) => ("bytes of extension", index),
+        };
+        write!(formatter, "the {what} {index}")
     }
 }

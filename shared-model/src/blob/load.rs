@@ -25,14 +25,10 @@ pub(super) fn validate(graph: &Graph) -> Result<(), LoadError> {
     }
     let channels = usize::from(found.channels);
     let labels = graph.labels.len();
-    for (what, found, expected) in [
-        ("values of padding", input.padding.len(), channels),
-        ("means", input.mean.len(), channels),
-        ("scales", input.scale.len(), channels),
-        ("known logits", graph.known_answer.logits.len(), labels),
-    ] {
-        count(what, found, expected)?;
-    }
+    count("values of padding", input.padding.len(), channels)?;
+    count("means", input.mean.len(), channels)?;
+    count("scales", input.scale.len(), channels)?;
+    count("known logits", graph.known_answer.logits.len(), labels)?;
     for label in graph.labels.iter() {
         limit(
             "bytes of a label",
@@ -162,12 +158,11 @@ fn ranges(graph: &Graph) -> impl Iterator<Item = [(SectionPart, Range); 4]> {
     let operations = operations.map(|(index, operation)| {
         let [weights, biases, multipliers, offsets] = operation.ranges();
         [
-            ("weights", weights),
-            ("biases", biases),
-            ("multipliers", multipliers),
-            ("offsets", offsets),
+            (SectionPart::Weights(index), weights),
+            (SectionPart::Biases(index), biases),
+            (SectionPart::Multipliers(index), multipliers),
+            (SectionPart::Offsets(index), offsets),
         ]
-        .map(|(what, range)| (SectionPart::Operation(what, index), range))
     });
     let image = match graph.known_answer.image {
         KnownImage::Pixels(range) => range,
@@ -190,22 +185,27 @@ fn view<'a>(
     let output = output_shape(index, &operation, input)?;
     let counts = operation.counts(input);
     let [weights, biases, multipliers, offsets] = operation.ranges();
-    let part = |what| SectionPart::Operation(what, index as u8);
+    let part = |part: fn(u8) -> SectionPart| part(index as u8);
     let weight_count = counts.biases * counts.weights_per_channel;
     Ok(OperationView {
         operation,
         input,
         output,
         padding,
-        weights: array(section, part("weights"), weights, weight_count)?,
-        biases: array(section, part("biases"), biases, counts.biases)?,
+        weights: array(section, part(SectionPart::Weights), weights, weight_count)?,
+        biases: array(section, part(SectionPart::Biases), biases, counts.biases)?,
         multipliers: array(
             section,
-            part("multipliers"),
+            part(SectionPart::Multipliers),
             multipliers,
             counts.multipliers,
         )?,
-        offsets: array(section, part("offsets"), offsets, counts.multipliers)?,
+        offsets: array(
+            section,
+            part(SectionPart::Offsets),
+            offsets,
+            counts.multipliers,
+        )?,
     })
 }
 
