@@ -116,9 +116,13 @@ fn compute_row(
         for (line, patches) in lines.chunks_exact(line).zip(rows) {
             for pixel in 0..2 {
                 let taps = &line[(2 * pair + pixel) * channels..][..3 * channels];
-                for (taps, lanes) in taps.chunks(2).zip(patches.as_chunks_mut::<4>().0) {
-                    lanes[2 * pixel] = taps[0].into();
-                    lanes[2 * pixel + 1] = taps.get(1).copied().unwrap_or_default().into();
+                let (pairs, last) = taps.as_chunks::<2>();
+                let mut places = patches.as_chunks_mut::<4>().0.iter_mut();
+                for ([left, right], lanes) in pairs.iter().zip(&mut places) {
+                    lanes[2 * pixel..][..2].copy_from_slice(&[i16::from(*left), i16::from(*right)]);
+                }
+                if let ([last], Some(lanes)) = (last, places.next()) {
+                    lanes[2 * pixel..][..2].copy_from_slice(&[i16::from(*last), 0]);
                 }
             }
         }
