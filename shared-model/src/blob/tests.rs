@@ -21,7 +21,7 @@ fn verdict(blob: &[u8]) -> String {
 }
 
 fn verdict_on(network: &Network) -> String {
-    let (message, section) = unanswered(network).unwrap();
+    let (message, section) = unanswered(network);
     verdict(&write(&message, &section).unwrap())
 }
 
@@ -58,7 +58,7 @@ fn with_network(change: impl FnOnce(&mut Network)) -> String {
 /// After a change of the small network's message.
 fn with_message(change: impl FnOnce(&mut Message)) -> String {
     let network = small();
-    let (mut message, section) = unanswered(&network).unwrap();
+    let (mut message, section) = unanswered(&network);
     change(&mut message);
     verdict(&write(&message, &section).unwrap())
 }
@@ -66,7 +66,7 @@ fn with_message(change: impl FnOnce(&mut Message)) -> String {
 /// After a replacement in the small network's message as bytes.
 fn with_replacement(old: &[u8], new: &[u8]) -> String {
     let network = small();
-    let (message, section) = unanswered(&network).unwrap();
+    let (message, section) = unanswered(&network);
     let message = postcard::to_allocvec(&message).unwrap();
     let mut places = message.windows(old.len()).enumerate();
     let (start, _) = places.find(|(_, window)| *window == old).unwrap();
@@ -452,7 +452,7 @@ fn operations() {
     // Three pools leave one of eight rows or columns.
     for (height, width, shape) in [(8, 16, "0x1x1"), (16, 8, "1x0x1"), (15, 31, "0x1x1")] {
         let network = network(1, Shape::new(height, width, 1), &[Plain::Dense(2, false)]);
-        let (mut message, section) = unanswered(&network).unwrap();
+        let (mut message, section) = unanswered(&network);
         let pools = [Operation::MaxPool(MaxPool::HALVING); 4];
         message.operations.splice(..0, pools);
         let blob = write(&message, &section).unwrap();
@@ -528,7 +528,7 @@ fn check_range(
 fn ranges_lie_in_the_section_and_have_their_lengths() {
     const PARTS: usize = 20;
     let network = small();
-    let (mut message, section) = unanswered(&network).unwrap();
+    let (mut message, section) = unanswered(&network);
     assert_eq!(ranges(&mut message).len(), PARTS);
     let outside = |name: &str, _: Range, range: Range| {
         let (end, len) = (range.end(), section.len());
@@ -590,28 +590,6 @@ fn ranges_lie_in_the_section_and_have_their_lengths() {
             |range| *range = Range { offset, len },
             |_, _, _| expected.into(),
         );
-    }
-}
-
-#[test]
-fn extensions_of_any_kind_change_nothing_else() {
-    let content = [0xFF; 1000];
-    let with = |extensions| {
-        encode(&Network {
-            extensions,
-            ..small()
-        })
-        .unwrap()
-    };
-    let plain = with(vec![]);
-    let plain = Model::load(&plain).unwrap();
-    for kind in [0, 7, u16::MAX] {
-        let blob = with(vec![(kind, content.to_vec()), (kind, vec![])]);
-        let model = Model::load(&blob).unwrap();
-        assert_eq!(model.extension(kind), Some(&content[..]));
-        assert_eq!(model.extension(kind ^ 1), None);
-        let logits = model.graph().known_answer.logits;
-        assert!(logits.iter().eq(plain.graph().known_answer.logits.iter()));
     }
 }
 
@@ -752,7 +730,7 @@ proptest! {
         from in any::<prop::sample::Index>(), len in 0_usize..24, to in any::<prop::sample::Index>(), cut in 0_usize..3,
     ) {
         let network = small();
-        let (message, section) = unanswered(&network).unwrap();
+        let (message, section) = unanswered(&network);
         let mut message = postcard::to_allocvec(&message).unwrap();
         for (position, value) in changes {
             let position = position.index(message.len());
