@@ -1,6 +1,6 @@
 //! Everything that can be wrong with a blob.
 
-use crate::Shape;
+use crate::{FORMAT_VERSION, Shape, blob::header::HEADER_LEN};
 use core::fmt;
 
 /// Why a blob was refused. Operations and channels are counted from zero.
@@ -8,30 +8,19 @@ use core::fmt;
 #[non_exhaustive]
 pub enum LoadError {
     /// Not even a header.
-    #[error("{given} bytes are too few for a blob: its header alone has {needed}")]
-    TooShort {
-        /// Length of a header.
-        needed: usize,
-        /// Length of the blob.
-        given: usize,
-    },
+    #[error(
+        "{0} bytes are too few for a blob: its header alone has {needed}", needed = HEADER_LEN)]
+    TooShort(usize),
     /// Something else than a blob.
-    #[error("not a blob: it begins with {found:02x?}, not with \"INT8NET\" and a zero byte")]
-    BadMagic {
-        /// The first eight bytes.
-        found: [u8; 8],
-    },
+    #[error("not a blob: it begins with {0:02x?}, not with \"INT8NET\" and a zero byte")]
+    BadMagic([u8; 8]),
     /// Made for another version of this crate.
     #[error(
-        "blob of format version {found}, but this program reads version {supported} only: make the blob again with \
-         `cargo run -p host-trainer -- quantize --run RUN`, or use the program that belongs to the blob"
+        "blob of format version {0}, but this program reads version {supported} only: make the blob again with \
+         `cargo run -p host-trainer -- quantize --run RUN`, or use the program that belongs to the blob",
+        supported = FORMAT_VERSION
     )]
-    UnsupportedVersion {
-        /// In the header.
-        found: u32,
-        /// Of this reader.
-        supported: u32,
-    },
+    UnsupportedVersion(u32),
     /// The end is missing.
     #[error("truncated blob: {given} of {expected} bytes")]
     Truncated {
@@ -50,12 +39,9 @@ pub enum LoadError {
     },
     /// The blob lies at an address from which words cannot be read.
     #[error(
-        "the blob is {remainder} bytes past a multiple of 16: wrap it in `Aligned` or read it into `AlignedBytes`"
+        "the blob is {0} bytes past a multiple of 16: wrap it in `Aligned` or read it into `AlignedBytes`"
     )]
-    Misaligned {
-        /// The address modulo 16.
-        remainder: usize,
-    },
+    Misaligned(usize),
     /// Damaged.
     #[error("damaged blob: its CRC-32 is {computed:08x}, its header says {stored:08x}")]
     CrcMismatch {
@@ -79,11 +65,8 @@ pub enum LoadError {
     #[error("the graph cannot be decoded: {0}")]
     Graph(postcard::Error),
     /// The graph is longer than its message.
-    #[error("{unused} bytes of the graph are left over")]
-    GraphTrailingBytes {
-        /// Bytes after the message.
-        unused: usize,
-    },
+    #[error("{0} bytes of the graph are left over")]
+    GraphTrailingBytes(usize),
     /// A number of the graph, or of elements in it, is outside of its limits.
     #[error("{what}: {found}, but only {least} to {most} are allowed")]
     Limit {
@@ -107,13 +90,8 @@ pub enum LoadError {
         expected: usize,
     },
     /// The input has another shape than networks of this kind may have.
-    #[error(
-        "the network's input is {found}: its sides must be 8 to 256 pixels, its channels 1 or 3"
-    )]
-    InputShape {
-        /// In the graph.
-        found: Shape,
-    },
+    #[error("the network's input is {0}: its sides must be 8 to 256 pixels, its channels 1 or 3")]
+    InputShape(Shape),
     /// The format can express it, but this version cannot compute it.
     #[error("operation {operation} is {what}, which this version does not support")]
     NotSupported {

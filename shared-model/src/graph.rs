@@ -173,7 +173,7 @@ impl<'a> Graph<'a> {
         };
         match reader.rest.len() {
             0 => Ok(graph),
-            unused => Err(LoadError::GraphTrailingBytes { unused }),
+            unused => Err(LoadError::GraphTrailingBytes(unused)),
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn validate(graph: &Graph) -> Result<(), LoadError> {
     let found = input.shape;
     let sides = [found.height, found.width];
     if !sides.iter().all(|side| INPUT_SIDES.contains(side)) || !matches!(found.channels, 1 | 3) {
-        return Err(LoadError::InputShape { found });
+        return Err(LoadError::InputShape(found));
     }
     let channels = usize::from(found.channels);
     let labels = graph.labels.len();

@@ -139,11 +139,6 @@ impl Tiling {
         }
     }
 
-    /// Outputs of a tile, in each direction.
-    fn outputs(&self) -> usize {
-        if self.pool { TILE / 2 } else { TILE }
-    }
-
     /// Chunks of channels: the first one, and how many there are.
     fn chunks(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let channels = self.channels;
@@ -187,33 +182,6 @@ fn transform_tiles(
     }
 }
 
-/// What the products need: see the overlay of [`Winograd::need`].
-struct Scratch<'s> {
-    u: &'s mut [i16],
-    /// `[tile / 4][position][2][4]`.
-    m: &'s mut [i32],
-    /// `[tile / 4][position][4]`.
-    corrections: &'s mut [i32],
-}
-
-impl<'s> Scratch<'s> {
-    fn new(scratch: &'s mut [u32], quads: usize) -> Self {
-        let (u, rest) = scratch.split_at_mut(FILTER_LANES / 2);
-        let (m, rest) = rest.split_at_mut(quads * ACCUMULATORS);
-        Self {
-            u: bytemuck::cast_slice_mut(u),
-            m: bytemuck::cast_slice_mut(m),
-            corrections: bytemuck::cast_slice_mut(&mut rest[..quads * POSITIONS * TILES_AT_ONCE]),
-        }
-    }
-
-    /// Accumulators that start with what takes the filters' offset away.
-    fn clear(&mut self, loops: impl InnerLoops) {
-        let corrections = self.corrections.as_chunks().0;
-        loops.spread(corrections, self.m.as_chunks_mut().0.as_chunks_mut().0);
-    }
-}
-
 /// Computes the outputs of transformed tiles.
 fn multiply_tiles(
     loops: impl InnerLoops + Copy,
@@ -225,32 +193,41 @@ fn multiply_tiles(
     output: &mut Output<'_>,
 ) {
     let quads = tiles.len().div_ceil(TILES_AT_ONCE);
-    let mut scratch = Scratch::new(scratch, quads);
-    correct_offsets(loops, tiling, v, scratch.corrections);
+    let (u, scratch) = scratch.split_at_mut(FILTER_LANES / 2);
+    let (m, corrections) = scratch.split_at_mut(quads * ACCUMULATORS);
+    let u: &mut [i16] = bytemuck::cast_slice_mut(u);
+    // `[tile / 4][position][2][4]`.
+    let m: &mut [i32] = bytemuck::cast_slice_mut(m);
+    // `[tile / 4][position][4]`.
+    let corrections = &mut corrections[..quads * POSITIONS * TILES_AT_ONCE];
+    let corrections: &mut [i32] = bytemuck::cast_slice_mut(corrections);
+    correct_offsets(loops, tiling, v, corrections);
     for channel in (0..step.biases.len()).step_by(2) {
-        scratch.clear(loops);
+        // Accumulators start with what takes the filters' offset away.
+        let sums = m.as_chunks_mut().0.as_chunks_mut().0;
+        loops.spread(corrections.as_chunks().0, sums);
         let channels = channel..step.biases.len().min(channel + 2);
         let mut rest = v;
         for (start, chunk) in tiling.chunks() {
             for (slot, channel) in channels.clone().enumerate() {
                 let weights = &step.weights[9 * tiling.channels * channel + start..];
-                loops.transform_filter(weights, tiling.channels, scratch.u, slot, chunk / 4);
+                loops.transform_filter(weights, tiling.channels, u, slot, chunk / 4);
             }
             let block = POSITIONS * chunk * TILES_AT_ONCE;
             let (blocks, behind) = rest.split_at(block * quads);
             rest = behind;
             for (v, m) in blocks
                 .chunks_exact(block)
-                .zip(scratch.m.chunks_exact_mut(ACCUMULATORS))
+                .zip(m.chunks_exact_mut(ACCUMULATORS))
             {
-                loops.products(scratch.u, v, m, chunk / 2, 4 * CHUNK_PAIRS);
+                loops.products(u, v, m, chunk / 2, 4 * CHUNK_PAIRS);
             }
         }
         for (slot, channel) in channels.enumerate() {
             let epilogue = step.epilogue(channel);
             for (tile, place) in tiles.clone().enumerate() {
                 let quad = tile / TILES_AT_ONCE * ACCUMULATORS;
-                let m = &scratch.m[quad + slot * TILES_AT_ONCE + tile % TILES_AT_ONCE..];
+                let m = &m[quad + slot * TILES_AT_ONCE + tile % TILES_AT_ONCE..];
                 output.write(loops, tiling, place, channel, m, &epilogue);
             }
         }
@@ -293,7 +270,7 @@ impl Output<'_> {
         m: &[i32],
         epilogue: &Epilogue,
     ) {
-        let side = tiling.outputs();
+        let side = if tiling.pool { TILE / 2 } else { TILE };
         let (row, column) = (tile / tiling.columns * side, tile % tiling.columns * side);
         let Rows {
             height,
