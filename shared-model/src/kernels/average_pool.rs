@@ -21,7 +21,7 @@ impl Kernel for AveragePool {
     fn need(&self, step: &Step, _: bool) -> Need {
         Need {
             kept: step.input.channels.into(),
-            ..Need::streaming(1)
+            ..Need::rows(1)
         }
     }
 

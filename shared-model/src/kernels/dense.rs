@@ -27,10 +27,7 @@ impl Kernel for Dense {
     }
 
     fn need(&self, step: &Step, _: bool) -> Need {
-        Need {
-            streams: false,
-            ..Need::streaming(step.input.height.into())
-        }
+        Need::rows(step.input.height.into())
     }
 
     fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {

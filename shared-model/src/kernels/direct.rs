@@ -29,7 +29,7 @@ impl Kernel for Direct {
                 fixed: lines_len(step).div_ceil(4),
                 each: 0,
             },
-            ..Need::streaming(step.pool_side() + 2)
+            ..Need::rows(step.pool_side() + 2)
         }
     }
 

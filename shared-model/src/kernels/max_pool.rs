@@ -19,7 +19,7 @@ impl Kernel for MaxPool {
     }
 
     fn need(&self, _: &Step, _: bool) -> Need {
-        Need::streaming(2)
+        Need::rows(2)
     }
 
     fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {

@@ -42,17 +42,15 @@ impl Search<'_, '_> {
                 continue;
             }
             let need = candidate.need(step, is_alone && segment.is_input_whole());
-            if need.streams || is_alone {
-                let choice = Choice {
-                    size: 1,
-                    kernel,
-                    begins_segment: index == segment.first,
-                };
-                // A segment has no more steps than that.
-                let _ = segment.choices.push((choice, need));
-                self.extend(segment, end, visit);
-                segment.choices.pop();
-            }
+            let choice = Choice {
+                size: 1,
+                kernel,
+                begins_segment: index == segment.first,
+            };
+            // A segment has no more steps than that.
+            let _ = segment.choices.push((choice, need));
+            self.extend(segment, end, visit);
+            segment.choices.pop();
         }
     }
 

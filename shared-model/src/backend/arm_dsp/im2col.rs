@@ -36,7 +36,7 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
                 fixed: direct::lines_len(step).div_ceil(4) + patches_and_accumulators,
                 each: 0,
             },
-            ..Need::streaming(3)
+            ..Need::rows(3)
         }
     }
 

@@ -36,7 +36,7 @@ impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
                 fixed: 3 * channels / 2,
                 each: WINDOW * channels * (rows + 2) / 2 + COLUMNS * rows,
             },
-            ..Need::streaming(rows + 2)
+            ..Need::rows(rows + 2)
         }
     }
 

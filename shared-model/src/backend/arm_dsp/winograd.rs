@@ -60,7 +60,7 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
                 fixed: FILTER_LANES / 2,
                 each: ACCUMULATORS + POSITIONS * TILES_AT_ONCE,
             },
-            ..Need::streaming(TILE + 2)
+            ..Need::rows(TILE + 2)
         }
     }
 
