@@ -139,13 +139,14 @@ impl fmt::Display for Plan<'_, '_> {
             "step  kernel         size  input rows  input bytes  kept bytes  scratch  weight fetches"
         )?;
         for (index, (step, of)) in self.steps().zip(self.steps).enumerate() {
-            let [input, kept, scratch, overlay] = [
-                step.places.input,
-                step.places.kept,
-                step.places.scratch,
-                step.places.overlay,
-            ]
-            .map(|place| place.range().len() * size_of::<u32>());
+            let Places {
+                input,
+                kept,
+                scratch,
+                overlay,
+            } = step.places;
+            let [input, kept, scratch, overlay] =
+                [input, kept, scratch, overlay].map(|place| place.range().len() * size_of::<u32>());
             writeln!(
                 f,
                 "{index:4}  {:13}  {:4}  {:3} of {:3}  {input:11}  {kept:10}  {:7}  {:14}",
