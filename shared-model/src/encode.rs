@@ -157,7 +157,7 @@ fn known_logits(blob: &[u8]) -> Result<Vec<i32>, LoadError> {
 /// Writes the numbers of a layer to the section.
 fn append_layer(section: &mut Vec<u8>, layer: &Layer) -> Operation {
     let mut operation = layer.operation;
-    let (weights, epilogue) = operation.rules_mut().places_mut();
+    let (weights, epilogue) = operation.places_mut();
     if let Some(Weights { weights, biases }) = weights {
         *weights = append(section, &layer.weights, i8::to_le_bytes);
         *biases = append(section, &layer.biases, i32::to_le_bytes);
@@ -225,7 +225,7 @@ pub(crate) fn decoded<'a>(model: &Model<'a>) -> Network<'a> {
     let graph = model.graph();
     let layer = |view: crate::OperationView| {
         let mut operation = view.operation;
-        let (weights, epilogue) = operation.rules_mut().places_mut();
+        let (weights, epilogue) = operation.places_mut();
         if let Some(weights) = weights {
             *weights = Weights::NOWHERE;
         }

@@ -198,7 +198,7 @@ impl Numbers {
 
     /// An operation with numbers: weights of all kinds; bias, multiplier and offset mostly such that the outputs use the range of
     /// int8, sometimes the largest that rule 5 allows, with multipliers of both signs.
-    pub fn layer(&mut self, mut operation: Operation, input: Shape) -> Layer {
+    pub fn layer(&mut self, operation: Operation, input: Shape) -> Layer {
         // The output channels of an average pool share one multiplier.
         let counts = operation.counts(input);
         let mut layer = Layer::without_numbers(operation);
@@ -207,7 +207,7 @@ impl Numbers {
         let largest = largest.min(127) as i8;
         for _ in 0..counts.multipliers {
             let weights = self.values([-largest, largest], counts.weights_per_channel);
-            let rules = operation.rules_mut();
+            let rules = operation.rules();
             let largest_sum = rules.accumulator_bound(input, weight_sum(&weights), 0) as i64;
             let terms = match counts.weights_per_channel {
                 0 => input.elements() / usize::from(input.channels),

@@ -224,11 +224,7 @@ fn messages_as_bytes() {
 }
 
 fn epilogue<'m>(message: &'m mut Message, operation: usize) -> &'m mut Epilogue {
-    message.operations[operation]
-        .rules_mut()
-        .places_mut()
-        .1
-        .unwrap()
+    message.operations[operation].places_mut().1.unwrap()
 }
 
 #[test]
@@ -484,7 +480,7 @@ fn networks_at_the_limits_are_valid() {
 fn ranges<'m>(message: &'m mut Message) -> List<(String, &'m mut Range)> {
     let mut ranges = List::new();
     for (index, operation) in message.operations.iter_mut().enumerate() {
-        let (weights, epilogue) = operation.rules_mut().places_mut();
+        let (weights, epilogue) = operation.places_mut();
         let mut push =
             |what, range| ranges.push((format!("the {what} of operation {index}"), range));
         if let Some(Weights { weights, biases }) = weights {

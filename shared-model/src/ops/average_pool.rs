@@ -1,6 +1,6 @@
 //! Average pool: the mean of each window.
 
-use super::{Counts, Epilogue, Rules, Weights};
+use super::{Counts, Epilogue, Rules};
 use crate::{Shape, arithmetic::LARGEST_ACTIVATION};
 use serde::{Deserialize, Serialize};
 
@@ -29,15 +29,6 @@ impl Rules for AveragePool {
             biases: 0,
             multipliers: 1,
         }
-    }
-
-    fn places(&self) -> (Option<&Weights>, Option<&Epilogue>) {
-        (None, Some(&self.epilogue))
-    }
-
-    #[cfg(feature = "encode")]
-    fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>) {
-        (None, Some(&mut self.epilogue))
     }
 
     fn accumulator_bound(&self, input: Shape, _: u32, _: i32) -> u64 {

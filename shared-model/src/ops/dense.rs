@@ -39,15 +39,6 @@ impl Rules for Dense {
         }
     }
 
-    fn places(&self) -> (Option<&Weights>, Option<&Epilogue>) {
-        (Some(&self.weights), Some(&self.epilogue))
-    }
-
-    #[cfg(feature = "encode")]
-    fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>) {
-        (Some(&mut self.weights), Some(&mut self.epilogue))
-    }
-
     #[cfg(feature = "testing")]
     fn reference(&self, view: &super::OperationView, input: &[i8]) -> alloc::vec::Vec<i64> {
         let rows = view.weights.chunks(input.len()).zip(view.biases);

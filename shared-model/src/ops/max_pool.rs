@@ -1,6 +1,6 @@
 //! Maximum pool: the largest value of each window.
 
-use super::{Counts, Epilogue, Rules, Weights};
+use super::{Counts, Rules};
 use crate::Shape;
 use serde::{Deserialize, Serialize};
 
@@ -43,15 +43,6 @@ impl Rules for MaxPool {
             biases: 0,
             multipliers: 0,
         }
-    }
-
-    fn places(&self) -> (Option<&Weights>, Option<&Epilogue>) {
-        (None, None)
-    }
-
-    #[cfg(feature = "encode")]
-    fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>) {
-        (None, None)
     }
 
     #[cfg(feature = "testing")]

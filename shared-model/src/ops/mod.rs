@@ -1,5 +1,5 @@
 //! The operations of a network. Each has a file with its shape rule, the limits of what is supported, its bound on accumulators
-//! and a naive reference; `Operation::rules` is the one place that tells them apart.
+//! and a naive reference; `Operation::rules` is the one place that tells apart what they do.
 
 mod average_pool;
 mod convolution;
@@ -136,14 +136,6 @@ pub(crate) trait Rules {
     /// How many numbers it has.
     fn counts(&self, input: Shape) -> Counts;
 
-    /// Where weights and biases are, if there are any; and what becomes of its accumulators, if int8 values do not pass through
-    /// unchanged.
-    fn places(&self) -> (Option<&Weights>, Option<&Epilogue>);
-
-    /// The same for a writer.
-    #[cfg(feature = "encode")]
-    fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>);
-
     /// Largest magnitude of any partial sum of an accumulator of one output channel, whose magnitudes of weights sum to
     /// `weight_sum`; it must not exceed `i32::MAX`.
     fn accumulator_bound(&self, input: Shape, weight_sum: u32, bias: i32) -> u64 {
@@ -157,7 +149,7 @@ pub(crate) trait Rules {
 }
 
 impl Operation {
-    /// The one place that tells operations apart.
+    /// The one place that tells apart what operations do.
     pub(crate) fn rules(&self) -> &dyn Rules {
         match self {
             Self::Convolution(operation) => operation,
@@ -167,19 +159,39 @@ impl Operation {
         }
     }
 
-    #[cfg(feature = "encode")]
-    pub(crate) fn rules_mut(&mut self) -> &mut dyn Rules {
+    /// Where weights and biases are, if there are any; and what becomes of its accumulators, if int8 values do not pass through
+    /// unchanged.
+    fn places(&self) -> (Option<&Weights>, Option<&Epilogue>) {
         match self {
-            Self::Convolution(operation) => operation,
-            Self::MaxPool(operation) => operation,
-            Self::AveragePool(operation) => operation,
-            Self::Dense(operation) => operation,
+            Self::Convolution(Convolution {
+                weights, epilogue, ..
+            })
+            | Self::Dense(Dense {
+                weights, epilogue, ..
+            }) => (Some(weights), Some(epilogue)),
+            Self::AveragePool(AveragePool { epilogue, .. }) => (None, Some(epilogue)),
+            Self::MaxPool(MaxPool { .. }) => (None, None),
+        }
+    }
+
+    /// The same for a writer.
+    #[cfg(feature = "encode")]
+    pub(crate) fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>) {
+        match self {
+            Self::Convolution(Convolution {
+                weights, epilogue, ..
+            })
+            | Self::Dense(Dense {
+                weights, epilogue, ..
+            }) => (Some(weights), Some(epilogue)),
+            Self::AveragePool(AveragePool { epilogue, .. }) => (None, Some(epilogue)),
+            Self::MaxPool(MaxPool { .. }) => (None, None),
         }
     }
 
     /// Where its weights, biases, multipliers and offsets are; empty ranges for those that it does not have.
     pub(crate) fn ranges(&self) -> [Range; 4] {
-        let (weights, epilogue) = self.rules().places();
+        let (weights, epilogue) = self.places();
         let weights = weights.copied().unwrap_or(Weights::NOWHERE);
         let epilogue = epilogue.map(|epilogue| [epilogue.multipliers, epilogue.offsets]);
         let [multipliers, offsets] = epilogue.unwrap_or([Range::EMPTY; 2]);
@@ -198,7 +210,7 @@ impl Operation {
 
     /// What becomes of its accumulators; `None` for a maximum pool, whose values pass through unchanged.
     pub fn epilogue(&self) -> Option<&Epilogue> {
-        self.rules().places().1
+        self.places().1
     }
 
     /// Multiplications for one picture.
