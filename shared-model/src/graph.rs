@@ -261,11 +261,19 @@ impl<'a, T: Element<'a> + PartialEq> PartialEq<[T]> for List<'a, T> {
 
 /// What a [`List`] can hold.
 #[expect(private_interfaces, reason = "only this module implements it")]
-pub trait Element<'a>: Sized {
+pub trait Element<'a>: Deserialize<'a> {
     /// Decodes one.
     #[doc(hidden)]
-    fn read(reader: &mut Reader<'a>) -> Result<Self, LoadError>;
+    fn read(reader: &mut Reader<'a>) -> Result<Self, LoadError> {
+        reader.value()
+    }
 }
+
+impl Element<'_> for i8 {}
+impl Element<'_> for i32 {}
+impl Element<'_> for f32 {}
+impl Element<'_> for Operation {}
+impl Element<'_> for Extension {}
 
 #[expect(private_interfaces, reason = "as above")]
 impl<'a> Element<'a> for &'a str {
@@ -273,19 +281,6 @@ impl<'a> Element<'a> for &'a str {
         reader.text()
     }
 }
-
-macro_rules! elements {
-    ($($type:ty),*) => {$(
-        #[expect(private_interfaces, reason = "as above")]
-        impl<'a> Element<'a> for $type {
-            fn read(reader: &mut Reader<'a>) -> Result<Self, LoadError> {
-                reader.value()
-            }
-        }
-    )*};
-}
-
-elements!(i8, i32, f32, Operation, Extension);
 
 /// Checks that a number is within its limits.
 pub(crate) fn limit(
