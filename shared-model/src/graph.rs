@@ -4,6 +4,8 @@
 //! for. Fields are encoded in the order in which they stand here; changing it changes the format.
 
 use crate::{Shape, error::LoadError, ops::Operation, section::Range};
+#[cfg(feature = "encode")]
+use alloc::vec::Vec;
 use core::marker::PhantomData;
 use serde::{Deserialize, Serialize};
 
@@ -183,19 +185,19 @@ impl<'a> Graph<'a> {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Message<'a> {
     pub name: &'a str,
-    pub labels: alloc::vec::Vec<&'a str>,
+    pub labels: Vec<&'a str>,
     pub input: Shape,
-    pub padding: alloc::vec::Vec<i8>,
-    pub mean: alloc::vec::Vec<f32>,
-    pub scale: alloc::vec::Vec<f32>,
-    pub operations: alloc::vec::Vec<Operation>,
+    pub padding: Vec<i8>,
+    pub mean: Vec<f32>,
+    pub scale: Vec<f32>,
+    pub operations: Vec<Operation>,
     pub logit_fraction_bits: u8,
     pub decision: Decision,
     pub known_image: KnownImage,
-    pub known_logits: alloc::vec::Vec<i32>,
+    pub known_logits: Vec<i32>,
     pub accuracy: Accuracy,
     pub provenance: Provenance<'a>,
-    pub extensions: alloc::vec::Vec<Extension>,
+    pub extensions: Vec<Extension>,
 }
 
 /// A list inside the message, decoded when it is iterated over.

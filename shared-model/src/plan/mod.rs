@@ -18,7 +18,7 @@ use crate::{
 use core::fmt;
 use heapless::Vec;
 
-pub(crate) use search::least_arena_len;
+pub(crate) use search::{fastest, least_arena_len};
 
 /// The most steps of a segment.
 pub(crate) const MAX_SEGMENT: usize = 3;
@@ -90,17 +90,7 @@ pub(crate) struct SegmentPlan {
 /// The arena's first word may begin three bytes behind its first byte.
 pub(crate) const ALIGNMENT_SLACK: usize = size_of::<u32>() - 1;
 
-impl<'m, 'a> Plan<'m, 'a> {
-    /// The fastest one in an arena of `arena_len` bytes, if there is any.
-    pub(crate) fn fastest(
-        steps: &'m [Step<'a>],
-        backend: &'static Backend,
-        arena_len: usize,
-    ) -> Option<Self> {
-        let words = arena_len.checked_sub(ALIGNMENT_SLACK)? / size_of::<u32>();
-        search::fastest(steps, backend, words)
-    }
-
+impl Plan<'_, '_> {
     /// The first segment.
     pub(crate) fn first_segment(&self) -> SegmentPlan {
         layout::segment(self, 0, false)
