@@ -422,7 +422,7 @@ mod tests {
         }
     }
 
-    /// The plans of the committed network: what the README promises of memory.
+    /// The plans of the committed network: what the README promises of memory, and the instructions by which plans are compared.
     #[test]
     fn plans_of_the_committed_shapes() {
         let widths = [32, 64, 128].map(|width| [(width, false), (width, true)]);
@@ -433,20 +433,27 @@ mod tests {
             let steps = plan.steps().zip(model.steps());
             let choices = steps
                 .map(|(plan, step)| (plan.kernel_name(), plan.size(), plan.weight_fetches(step)));
-            (plan.arena_len(), choices.collect::<List<_>>())
+            let costs = (plan.arena_len(), plan.instructions());
+            (costs, choices.collect::<List<_>>())
         };
         let (first, dense) = (("im2col", 1, 1), ("dense", 1, 1));
         let fast = [(2, 8), (1, 4), (1, 4), (1, 1), (1, 1)];
         let fast = fast.map(|(size, fetches)| ("winograd", size, fetches));
         assert_eq!(
             plan(49_152),
-            (47_363, [&[first], &fast[..], &[dense; 2]].concat())
+            (
+                (47_363, 14_985_984),
+                [&[first], &fast[..], &[dense; 2]].concat()
+            )
         );
         let lean = [(3, 48), (3, 32), (1, 32), (2, 8), (1, 8)];
         let lean = lean.map(|(size, fetches)| ("row-streaming", size, fetches));
         assert_eq!(
             plan(20_480),
-            (20_243, [&[first], &lean[..], &[dense; 2]].concat())
+            (
+                (20_243, 33_235_456),
+                [&[first], &lean[..], &[dense; 2]].concat()
+            )
         );
         assert_eq!(model.arena_len_on(Backend::ARM_DSP), 20_035);
     }
