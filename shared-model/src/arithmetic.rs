@@ -47,25 +47,6 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn shift_rounds_down_and_the_offset_makes_it_round_half_up() {
-        let half = 1_i64 << 31;
-        assert_eq!(requantize_wide(-1, 1, 0), -1);
-        assert_eq!(requantize_wide(3, 1 << 30, half), 1, "0.75");
-        assert_eq!(requantize_wide(2, 1 << 30, half), 1, "0.5");
-        assert_eq!(requantize_wide(-2, 1 << 30, half), 0, "-0.5");
-        assert_eq!(requantize_wide(-3, 1 << 30, half), -1, "-0.75");
-    }
-
-    #[test]
-    fn activations_saturate() {
-        assert_eq!(requantize(i32::MAX, i32::MAX, 0), 127);
-        assert_eq!(requantize(i32::MIN, i32::MAX, 0), -128);
-        assert_eq!(requantize(0, 1, 127 << 32), 127);
-        assert_eq!(requantize(0, 1, 128 << 32), 127);
-        assert_eq!(requantize(0, 1, -129 << 32), -128);
-    }
-
-    #[test]
     fn bounds_of_extremes() {
         assert_eq!(
             weighted_bound(weight_sum(&[127, -127]), i32::MIN),

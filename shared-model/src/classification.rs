@@ -66,16 +66,11 @@ mod tests {
     }
 
     #[test]
-    fn probability_is_one_of_the_probabilities() {
+    fn a_class_is_believed_from_the_threshold_on_unless_it_stands_for_none() {
         let classification = Classification::new(Vec::from_slice(&[256, 0, -256]).unwrap(), 8);
         assert_eq!(classification.probabilities(), [43597, 16038, 5900]);
         assert_eq!(classification.probability(1), 16038);
         assert_eq!(classification.probability(3), 0);
-    }
-
-    #[test]
-    fn a_class_is_believed_from_the_threshold_on_unless_it_stands_for_none() {
-        let classification = Classification::new(Vec::from_slice(&[256, 0, -256]).unwrap(), 8);
         let decide = |threshold, none_class| {
             classification.decide(&Decision {
                 threshold,

@@ -1,6 +1,6 @@
 //! Everything that can be wrong with a blob.
 
-use crate::Shape;
+use crate::{FORMAT_VERSION, Shape, blob::header::HEADER_LEN};
 use core::fmt;
 
 /// Why a blob was refused. Operations and channels are counted from zero.
@@ -8,30 +8,19 @@ use core::fmt;
 #[non_exhaustive]
 pub enum LoadError {
     /// Not even a header.
-    #[error("{given} bytes are too few for a blob: its header alone has {needed}")]
-    TooShort {
-        /// Length of a header.
-        needed: usize,
-        /// Length of the blob.
-        given: usize,
-    },
+    #[error(
+        "{0} bytes are too few for a blob: its header alone has {needed}", needed = HEADER_LEN)]
+    TooShort(usize),
     /// Something else than a blob.
-    #[error("not a blob: it begins with {found:02x?}, not with \"INT8NET\" and a zero byte")]
-    BadMagic {
-        /// The first eight bytes.
-        found: [u8; 8],
-    },
+    #[error("not a blob: it begins with {0:02x?}, not with \"INT8NET\" and a zero byte")]
+    BadMagic([u8; 8]),
     /// Made for another version of this crate.
     #[error(
-        "blob of format version {found}, but this program reads version {supported} only: make the blob again with \
-         `cargo run -p host-trainer -- quantize --run RUN`, or use the program that belongs to the blob"
+        "blob of format version {0}, but this program reads version {supported} only: make the blob again with \
+         `cargo run -p host-trainer -- quantize --run RUN`, or use the program that belongs to the blob",
+        supported = FORMAT_VERSION
     )]
-    UnsupportedVersion {
-        /// In the header.
-        found: u32,
-        /// Of this reader.
-        supported: u32,
-    },
+    UnsupportedVersion(u32),
     /// The end is missing.
     #[error("truncated blob: {given} of {expected} bytes")]
     Truncated {
@@ -50,12 +39,9 @@ pub enum LoadError {
     },
     /// The blob lies at an address from which words cannot be read.
     #[error(
-        "the blob is {remainder} bytes past a multiple of 16: wrap it in `Aligned` or read it into `AlignedBytes`"
+        "the blob is {0} bytes past a multiple of 16: wrap it in `Aligned` or read it into `AlignedBytes`"
     )]
-    Misaligned {
-        /// The address modulo 16.
-        remainder: usize,
-    },
+    Misaligned(usize),
     /// Damaged.
     #[error("damaged blob: its CRC-32 is {computed:08x}, its header says {stored:08x}")]
     CrcMismatch {
@@ -79,42 +65,33 @@ pub enum LoadError {
     #[error("the graph cannot be decoded: {0}")]
     Graph(postcard::Error),
     /// The graph is longer than its message.
-    #[error("{unused} bytes of the graph are left over")]
-    GraphTrailingBytes {
-        /// Bytes after the message.
-        unused: usize,
-    },
-    /// A list of the graph has more elements than there may be.
-    #[error("{found} {what}, at most {limit} are allowed")]
-    TooMany {
-        /// What the list holds.
+    #[error("{0} bytes of the graph are left over")]
+    GraphTrailingBytes(usize),
+    /// A number of the graph, or of elements in it, is outside of its limits.
+    #[error("{what}: {found}, but only {least} to {most} are allowed")]
+    Limit {
+        /// What is counted.
         what: &'static str,
-        /// Elements.
+        /// In the graph.
         found: u32,
+        /// The fewest that are allowed.
+        least: u32,
         /// The most that are allowed.
-        limit: usize,
+        most: u32,
+    },
+    /// A list has not as many elements as something else asks for.
+    #[error("{found} {what}, but {expected} are needed")]
+    Count {
+        /// The list's elements.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there must be.
+        expected: usize,
     },
     /// The input has another shape than networks of this kind may have.
-    #[error(
-        "the network's input is {found}: its sides must be 8 to 256 pixels, its channels 1 or 3"
-    )]
-    InputShape {
-        /// In the graph.
-        found: Shape,
-    },
-    /// Padding or pixel scaling have not one value a channel.
-    #[error("the input has {channels} channels, but {found} values of {field}")]
-    InputField {
-        /// Which field of the input.
-        field: &'static str,
-        /// Channels of the input.
-        channels: u16,
-        /// Values.
-        found: usize,
-    },
-    /// No operations.
-    #[error("the network has no operations")]
-    NoOperations,
+    #[error("the network's input is {0}: its sides must be 8 to 256 pixels, its channels 1 or 3")]
+    InputShape(Shape),
     /// The format can express it, but this version cannot compute it.
     #[error("operation {operation} is {what}, which this version does not support")]
     NotSupported {
@@ -123,87 +100,23 @@ pub enum LoadError {
         /// What it would have to compute.
         what: &'static str,
     },
-    /// An operation whose output has no elements.
-    #[error("operation {operation} makes nothing of {input}")]
-    NoOutput {
-        /// Which operation.
-        operation: usize,
-        /// Shape of its input.
-        input: Shape,
-    },
-    /// A tensor beyond the limits.
+    /// A tensor without elements, or beyond the limits.
     #[error(
-        "operation {operation} gives {shape}: at most 1024 channels and 2^20 elements are allowed"
+        "operation {operation} gives {shape}: 1 to 1024 channels and 1 to 2^20 elements are allowed"
     )]
-    TensorTooLarge {
+    TensorSize {
         /// Which operation.
         operation: usize,
         /// Shape of its output.
         shape: Shape,
     },
-    /// Logits before the end.
-    #[error("operation {operation} gives logits, but is not the last one")]
-    EarlyLogits {
+    /// Logits come from the last operation, and from no other; it is dense.
+    #[error("operation {operation} {problem}")]
+    Logits {
         /// Which operation.
         operation: usize,
-    },
-    /// No logits at the end.
-    #[error("the last operation, {operation}, does not give logits")]
-    NoLogits {
-        /// Which operation.
-        operation: usize,
-    },
-    /// Logits from a convolution.
-    #[error("operation {operation} gives logits, but is not dense")]
-    LogitsNotDense {
-        /// Which operation.
-        operation: usize,
-    },
-    /// One class at most.
-    #[error("{found} labels: a network tells at least two classes apart")]
-    TooFewLabels {
-        /// Labels.
-        found: usize,
-    },
-    /// A label of no or of too many bytes.
-    #[error("label {index} has {found} bytes: it must have 1 to 48")]
-    LabelLength {
-        /// Which label.
-        index: usize,
-        /// Its length.
-        found: usize,
-    },
-    /// The class that stands for none of the others is none of the network's.
-    #[error("class {class} stands for none of the others, but there are only {labels} classes")]
-    NoneClass {
-        /// In the graph.
-        class: u8,
-        /// Class names.
-        labels: usize,
-    },
-    /// Labels do not fit the logits.
-    #[error("{labels} labels for {logits} logits")]
-    LabelCount {
-        /// Class names.
-        labels: usize,
-        /// Outputs of the last operation.
-        logits: usize,
-    },
-    /// The known answer does not fit the labels.
-    #[error("the known answer has {found} logits, the network {expected}")]
-    KnownAnswerLogits {
-        /// Of the network.
-        expected: usize,
-        /// In the known answer.
-        found: usize,
-    },
-    /// Too many fraction bits.
-    #[error("{found} fraction bits of the logits, at most {limit} are allowed")]
-    FractionBits {
-        /// In the graph.
-        found: u8,
-        /// The most that are allowed.
-        limit: u8,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// A range has not the length that its shape asks for.
     #[error("{part} take {found} bytes, but their shape asks for {expected}")]
@@ -253,58 +166,47 @@ pub enum LoadError {
         /// Which weight of the channel.
         index: usize,
     },
-    /// An accumulator could overflow 32 bits.
-    #[error(
-        "operation {operation}, channel {channel}: the accumulator could reach {bound}, beyond 32 bits"
-    )]
-    AccumulatorOverflow {
+    /// A sum could overflow for some picture.
+    #[error("operation {operation}, channel {channel}: {what} could reach {bound}")]
+    Overflow {
         /// Which operation.
         operation: usize,
         /// Which output channel.
         channel: usize,
-        /// Largest magnitude.
-        bound: u64,
-    },
-    /// A requantization could overflow 64 bits.
-    #[error(
-        "operation {operation}, channel {channel}: the requantization could reach {bound}, beyond 64 bits"
-    )]
-    RequantizationOverflow {
-        /// Which operation.
-        operation: usize,
-        /// Which output channel.
-        channel: usize,
+        /// What has not so many bits.
+        what: &'static str,
         /// Largest magnitude, or `u64::MAX` if it is larger than that.
         bound: u64,
     },
 }
 
-/// An array of the section; an operation's number where it belongs to one.
+/// An array of the section; operations and extensions are counted from zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SectionPart {
     /// Of an operation.
-    Weights(usize),
+    Weights(u8),
     /// Of an operation.
-    Biases(usize),
+    Biases(u8),
     /// Of an operation.
-    Multipliers(usize),
+    Multipliers(u8),
     /// Of an operation.
-    Offsets(usize),
+    Offsets(u8),
     /// The image of the known answer.
     KnownAnswerImage,
-    /// An extension, counted from zero.
-    Extension(usize),
+    /// The content of an extension.
+    Extension(u8),
 }
 
 impl fmt::Display for SectionPart {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Weights(index) => write!(formatter, "the weights of operation {index}"),
-            Self::Biases(index) => write!(formatter, "the biases of operation {index}"),
-            Self::Multipliers(index) => write!(formatter, "the multipliers of operation {index}"),
-            Self::Offsets(index) => write!(formatter, "the offsets of operation {index}"),
-            Self::KnownAnswerImage => formatter.write_str("the pixels of the known answer"),
-            Self::Extension(index) => write!(formatter, "the bytes of extension {index}"),
-        }
+        let (what, index) = match self {
+            Self::Weights(index) => ("weights of operation", index),
+            Self::Biases(index) => ("biases of operation", index),
+            Self::Multipliers(index) => ("multipliers of operation", index),
+            Self::Offsets(index) => ("offsets of operation", index),
+            Self::KnownAnswerImage => return formatter.write_str("the pixels of the known answer"),
+            Self::Extension(index) => ("bytes of extension", index),
+        };
+        write!(formatter, "the {what} {index}")
     }
 }

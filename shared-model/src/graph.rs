@@ -4,10 +4,12 @@
 //! for. Fields are encoded in the order in which they stand here; changing it changes the format.
 
 use crate::{Shape, error::LoadError, ops::Operation, section::Range};
+#[cfg(feature = "encode")]
+use alloc::vec::Vec;
 use core::marker::PhantomData;
 use serde::{Deserialize, Serialize};
 
-/// The most operations of a network.
+/// The most operations of a network; the fewest is one.
 pub const MAX_OPERATIONS: usize = 32;
 
 /// The most classes of a network; the fewest are two.
@@ -148,19 +150,19 @@ impl<'a> Graph<'a> {
         let mut reader = Reader { rest: message };
         let graph = Self {
             name: reader.text()?,
-            labels: reader.list("labels", MAX_LABELS)?,
+            labels: reader.list("labels", 2, MAX_LABELS)?,
             input: Input {
                 shape: reader.value()?,
-                padding: reader.list("padding", MAX_INPUT_CHANNELS)?,
-                mean: reader.list("mean", MAX_INPUT_CHANNELS)?,
-                scale: reader.list("scale", MAX_INPUT_CHANNELS)?,
+                padding: reader.list("values of padding", 1, MAX_INPUT_CHANNELS)?,
+                mean: reader.list("means", 1, MAX_INPUT_CHANNELS)?,
+                scale: reader.list("scales", 1, MAX_INPUT_CHANNELS)?,
             },
-            operations: reader.list("operations", MAX_OPERATIONS)?,
+            operations: reader.list("operations", 1, MAX_OPERATIONS)?,
             logit_fraction_bits: reader.value()?,
             decision: reader.value()?,
             known_answer: KnownAnswer {
                 image: reader.value()?,
-                logits: reader.list("logits", MAX_LABELS)?,
+                logits: reader.list("known logits", 2, MAX_LABELS)?,
             },
             accuracy: reader.value()?,
             provenance: Provenance {
@@ -169,11 +171,11 @@ impl<'a> Graph<'a> {
                 seed: reader.value()?,
                 trainer: reader.text()?,
             },
-            extensions: reader.list("extensions", MAX_EXTENSIONS)?,
+            extensions: reader.list("extensions", 0, MAX_EXTENSIONS)?,
         };
         match reader.rest.len() {
             0 => Ok(graph),
-            unused => Err(LoadError::GraphTrailingBytes { unused }),
+            unused => Err(LoadError::GraphTrailingBytes(unused)),
         }
     }
 }
@@ -183,19 +185,19 @@ impl<'a> Graph<'a> {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Message<'a> {
     pub name: &'a str,
-    pub labels: alloc::vec::Vec<&'a str>,
+    pub labels: Vec<&'a str>,
     pub input: Shape,
-    pub padding: alloc::vec::Vec<i8>,
-    pub mean: alloc::vec::Vec<f32>,
-    pub scale: alloc::vec::Vec<f32>,
-    pub operations: alloc::vec::Vec<Operation>,
+    pub padding: Vec<i8>,
+    pub mean: Vec<f32>,
+    pub scale: Vec<f32>,
+    pub operations: Vec<Operation>,
     pub logit_fraction_bits: u8,
     pub decision: Decision,
     pub known_image: KnownImage,
-    pub known_logits: alloc::vec::Vec<i32>,
+    pub known_logits: Vec<i32>,
     pub accuracy: Accuracy,
     pub provenance: Provenance<'a>,
-    pub extensions: alloc::vec::Vec<Extension>,
+    pub extensions: Vec<Extension>,
 }
 
 /// A list inside the message, decoded when it is iterated over.
@@ -261,11 +263,19 @@ impl<'a, T: Element<'a> + PartialEq> PartialEq<[T]> for List<'a, T> {
 
 /// What a [`List`] can hold.
 #[expect(private_interfaces, reason = "only this module implements it")]
-pub trait Element<'a>: Sized {
+pub trait Element<'a>: Deserialize<'a> {
     /// Decodes one.
     #[doc(hidden)]
-    fn read(reader: &mut Reader<'a>) -> Result<Self, LoadError>;
+    fn read(reader: &mut Reader<'a>) -> Result<Self, LoadError> {
+        reader.value()
+    }
 }
+
+impl Element<'_> for i8 {}
+impl Element<'_> for i32 {}
+impl Element<'_> for f32 {}
+impl Element<'_> for Operation {}
+impl Element<'_> for Extension {}
 
 #[expect(private_interfaces, reason = "as above")]
 impl<'a> Element<'a> for &'a str {
@@ -274,18 +284,23 @@ impl<'a> Element<'a> for &'a str {
     }
 }
 
-macro_rules! elements {
-    ($($type:ty),*) => {$(
-        #[expect(private_interfaces, reason = "as above")]
-        impl<'a> Element<'a> for $type {
-            fn read(reader: &mut Reader<'a>) -> Result<Self, LoadError> {
-                reader.value()
-            }
-        }
-    )*};
+/// Checks that a number is within its limits.
+pub(crate) fn limit(
+    what: &'static str,
+    found: u32,
+    least: u32,
+    most: u32,
+) -> Result<(), LoadError> {
+    if (least..=most).contains(&found) {
+        return Ok(());
+    }
+    Err(LoadError::Limit {
+        what,
+        found,
+        least,
+        most,
+    })
 }
-
-elements!(i8, i32, f32, Operation, Extension);
 
 /// Decodes a message from its start on.
 pub(crate) struct Reader<'a> {
@@ -300,7 +315,8 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    /// A length is a `u32`, whatever `usize` is: postcard itself takes more bytes for it on a host of 64 bits.
+    /// A length is a `u32`, whatever `usize` is: postcard itself would take up to ten bytes for it on a host of 64 bits, and five on a
+    /// microcontroller.
     fn length(&mut self) -> Result<u32, LoadError> {
         self.value()
     }
@@ -317,12 +333,11 @@ impl<'a> Reader<'a> {
     fn list<T: Element<'a>>(
         &mut self,
         what: &'static str,
-        limit: usize,
+        least: u32,
+        most: usize,
     ) -> Result<List<'a, T>, LoadError> {
         let found = self.length()?;
-        if found as usize > limit {
-            return Err(LoadError::TooMany { what, found, limit });
-        }
+        limit(what, found, least, most as u32)?;
         let bytes = self.rest;
         for _ in 0..found {
             T::read(self)?;
@@ -332,28 +347,5 @@ impl<'a> Reader<'a> {
             len: found as u8,
             elements: PhantomData,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pattern_is_that_of_the_document_for_large_indices_too() {
-        for k in [0_u64, 1, 2, 255, 3071, 70_000, 196_607] {
-            let exact = (31 * k * k + 7 * k + 11) % 256;
-            assert_eq!(u64::from(pattern(k as usize)), exact, "{k}");
-        }
-    }
-
-    /// Hosts of 64 bits used to take ten bytes for a length, where a microcontroller takes five.
-    #[test]
-    fn lengths_are_32_bits_wide() {
-        let read = |bytes: &'static [u8]| Reader { rest: bytes }.text().ok();
-        assert_eq!(read(&[0x01, b'x']), Some("x"));
-        assert_eq!(read(&[0x81, 0x80, 0x80, 0x80, 0x00, b'x']), Some("x"));
-        assert_eq!(read(&[0x81, 0x80, 0x80, 0x80, 0x80, 0x00, b'x']), None);
-        assert_eq!(read(&[0x81, 0x80, 0x80, 0x80, 0x10, b'x']), None);
     }
 }

@@ -327,7 +327,7 @@ enum Next {
 }
 
 /// Writes the padding behind the rows of a step's input, before the first of them.
-fn pad(arena: &mut [u32], input: Place, rows: Rows, padding: &[i8]) {
+pub(crate) fn pad(arena: &mut [u32], input: Place, rows: Rows, padding: &[i8]) {
     let input: &mut [i8] = bytemuck::cast_slice_mut(&mut arena[input.range()]);
     let pixel = &mut input[rows.padding()];
     for (value, &padding) in pixel.iter_mut().zip(padding.iter().cycle()) {
@@ -339,8 +339,8 @@ fn pad(arena: &mut [u32], input: Place, rows: Rows, padding: &[i8]) {
 mod tests {
     use super::*;
     use crate::{
-        LoadError, Shape,
-        encode::{Network, encode},
+        Shape,
+        encode::{Network, encode, repair_crc},
         testing::{
             Numbers, Plain, any_network, assert_equals_oracle, convolution, network, oracle,
         },
@@ -348,89 +348,36 @@ mod tests {
     use proptest::prelude::*;
     use std::{vec, vec::Vec as List};
 
-    /// Computes pictures on every backend with every plan that an arena of the least length, or of a multiple of `step` more, leads
-    /// to.
-    fn check(network: &Network, pictures: &[List<u8>], step: usize) {
-        let blob = encode(network).unwrap();
-        let model = Model::load(&blob).unwrap();
-        for backend in Backend::ALL {
-            let least = model.arena_len_on(backend);
-            assert!(model.plan_on(backend, least - 1).is_none());
-            let largest = model.plan_on(backend, 1 << 26).unwrap();
-            let mut before = (0, u64::MAX);
-            for arena_len in (least..largest.arena_len() + step).step_by(step) {
-                let plan = model.plan_on(backend, arena_len).unwrap();
-                let after = (plan.arena_len(), plan.instructions());
-                assert!(after.0 <= arena_len && after.1 <= before.1, "{plan}");
-                if after != before {
-                    let mut arena = vec![0xA5; plan.arena_len()];
-                    let mut interpreter = Interpreter::on(backend, &model, &mut arena).unwrap();
-                    for picture in pictures {
-                        assert_equals_oracle(&mut interpreter, picture);
-                    }
-                    assert!(interpreter.known_answer_holds());
-                }
-                before = after;
-            }
-            assert_eq!(before, (largest.arena_len(), largest.instructions()));
-        }
-    }
-
     const CIFAR: Shape = Shape::new(32, 32, 3);
-
-    fn vgg(widths: [u16; 3]) -> List<Plain> {
-        let blocks = widths.map(|width| [convolution(width, false), convolution(width, true)]);
-        let mut operations = blocks.concat().concat();
-        operations.extend([Plain::Dense(16, true), Plain::Dense(10, false)]);
-        operations
-    }
-
-    #[test]
-    fn vgg_with_three_blocks() {
-        let network = network(1, CIFAR, &vgg([8, 12, 20]));
-        let mut numbers = Numbers(2);
-        let random = numbers.picture(CIFAR);
-        check(&network, &[vec![0; 3072], vec![255; 3072], random], 256);
-    }
-
-    #[test]
-    fn global_average_pool_after_streamed_rows() {
-        let input = Shape::new(17, 23, 1);
-        let mut operations = [convolution(8, true), convolution(12, false)].concat();
-        operations.extend([Plain::AveragePool, Plain::Dense(64, false)]);
-        let picture = Numbers(3).picture(input);
-        check(&network(5, input, &operations), &[picture], 256);
-    }
-
-    /// A plan that a fault in the count of arriving rows would spoil.
-    #[test]
-    fn rows_that_arrive_at_once_fit() {
-        let widths = [(8, true), (20, false), (8, false), (4, true), (4, false)];
-        let convolutions = widths.map(|(channels, pool)| convolution(channels, pool));
-        let mut operations = convolutions.concat();
-        operations.push(Plain::Dense(3, false));
-        let blob = encode(&network(6, CIFAR, &operations)).unwrap();
-        let model = Model::load(&blob).unwrap();
-        let mut arena = vec![0; 12_867];
-        let mut interpreter = Interpreter::on(Backend::ARM_DSP, &model, &mut arena).unwrap();
-        let plan = interpreter.plan();
-        assert!(
-            plan.steps().any(|step| step.kernel_name() == "winograd"),
-            "{plan}"
-        );
-        let mut numbers = Numbers(7);
-        for _ in 0..4 {
-            assert_equals_oracle(&mut interpreter, &numbers.picture(CIFAR));
-        }
-    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
+        /// On every backend, with every plan that an arena of the least length, or of a multiple of 256 bytes more, leads to.
         #[test]
         fn random_networks(seed in any::<u64>()) {
             let network = any_network(seed);
             let picture = Numbers(seed).picture(network.input);
-            check(&network, &[picture], 256);
+            let blob = encode(&network).unwrap();
+            let model = Model::load(&blob).unwrap();
+            for backend in Backend::ALL {
+                let least = model.arena_len_on(backend);
+                assert!(model.plan_on(backend, least - 1).is_none());
+                let largest = model.plan_on(backend, 1 << 26).unwrap();
+                let mut before = (0, u64::MAX);
+                for arena_len in (least..largest.arena_len() + 256).step_by(256) {
+                    let plan = model.plan_on(backend, arena_len).unwrap();
+                    let after = (plan.arena_len(), plan.instructions());
+                    assert!(after.0 <= arena_len && after.1 <= before.1, "{plan}");
+                    if after != before {
+                        let mut arena = vec![0xA5; plan.arena_len()];
+                        let mut interpreter = Interpreter::on(backend, &model, &mut arena).unwrap();
+                        assert_equals_oracle(&mut interpreter, &picture);
+                        assert!(interpreter.known_answer_holds());
+                    }
+                    before = after;
+                }
+                assert_eq!(before, (largest.arena_len(), largest.instructions()));
+            }
         }
     }
 
@@ -448,70 +395,80 @@ mod tests {
         assert!(telling > 32, "only {telling} of 64");
     }
 
-    /// The plans of the committed network: what the README promises of memory.
+    /// Convolutions, each with or without a pool behind it, and dense layers.
+    fn vgg(seed: u64, convolutions: &[(u16, bool)], dense: &[u16]) -> Network<'static> {
+        let convolutions = convolutions.iter();
+        let mut operations: List<_> = convolutions
+            .flat_map(|&(channels, pool)| convolution(channels, pool))
+            .collect();
+        operations.extend(dense.iter().map(|&outputs| Plain::Dense(outputs, false)));
+        network(seed, CIFAR, &operations)
+    }
+
+    /// A plan that a fault in the count of arriving rows would spoil.
+    #[test]
+    fn rows_that_arrive_at_once_fit() {
+        let widths = [(8, true), (20, false), (8, false), (4, true), (4, false)];
+        let blob = encode(&vgg(6, &widths, &[3])).unwrap();
+        let model = Model::load(&blob).unwrap();
+        let mut arena = vec![0; 12_867];
+        let mut interpreter = Interpreter::on(Backend::ARM_DSP, &model, &mut arena).unwrap();
+        let plan = interpreter.plan();
+        let is_winograd = plan.steps().any(|step| step.kernel_name() == "winograd");
+        assert!(is_winograd, "{plan}");
+        let mut numbers = Numbers(7);
+        for _ in 0..4 {
+            assert_equals_oracle(&mut interpreter, &numbers.picture(CIFAR));
+        }
+    }
+
+    /// The plans of the committed network: what the README promises of memory, and the instructions by which plans are compared.
     #[test]
     fn plans_of_the_committed_shapes() {
-        let mut operations = vgg([32, 64, 128]);
-        operations[9] = Plain::Dense(128, true);
-        let blob = encode(&network(8, CIFAR, &operations)).unwrap();
+        let widths = [32, 64, 128].map(|width| [(width, false), (width, true)]);
+        let blob = encode(&vgg(8, &widths.concat(), &[128, 10])).unwrap();
         let model = Model::load(&blob).unwrap();
         let plan = |arena_len| {
             let plan = model.plan_on(Backend::ARM_DSP, arena_len).unwrap();
             let steps = plan.steps().zip(model.steps());
             let choices = steps
                 .map(|(plan, step)| (plan.kernel_name(), plan.size(), plan.weight_fetches(step)));
-            (plan.arena_len(), choices.collect::<List<_>>())
+            let costs = (plan.arena_len(), plan.instructions());
+            (costs, choices.collect::<List<_>>())
         };
-        let dense = ("dense", 1, 1);
-        let fast = [
-            ("im2col", 1, 1),
-            ("winograd", 2, 8),
-            ("winograd", 1, 4),
-            ("winograd", 1, 4),
-            ("winograd", 1, 1),
-            ("winograd", 1, 1),
-            dense,
-            dense,
-        ];
-        assert_eq!(plan(49_152), (47_363, fast.to_vec()));
-        let lean = [
-            ("im2col", 1, 1),
-            ("row-streaming", 3, 48),
-            ("row-streaming", 3, 32),
-            ("row-streaming", 1, 32),
-            ("row-streaming", 2, 8),
-            ("row-streaming", 1, 8),
-            dense,
-            dense,
-        ];
-        assert_eq!(plan(20_480), (20_243, lean.to_vec()));
+        let (first, dense) = (("im2col", 1, 1), ("dense", 1, 1));
+        let fast = [(2, 8), (1, 4), (1, 4), (1, 1), (1, 1)];
+        let fast = fast.map(|(size, fetches)| ("winograd", size, fetches));
+        assert_eq!(
+            plan(49_152),
+            (
+                (47_363, 14_985_984),
+                [&[first], &fast[..], &[dense; 2]].concat()
+            )
+        );
+        let lean = [(3, 48), (3, 32), (1, 32), (2, 8), (1, 8)];
+        let lean = lean.map(|(size, fetches)| ("row-streaming", size, fetches));
+        assert_eq!(
+            plan(20_480),
+            (
+                (20_243, 33_235_456),
+                [&[first], &lean[..], &[dense; 2]].concat()
+            )
+        );
         assert_eq!(model.arena_len_on(Backend::ARM_DSP), 20_035);
     }
 
-    /// A network of one channel a convolution, with few memory.
-    fn small() -> Network<'static> {
-        let operations = [convolution(4, true), vec![Plain::Dense(2, false)]].concat();
-        network(3, CIFAR, &operations)
-    }
-
     #[test]
-    fn arena_may_not_be_a_byte_too_small() {
-        let blob = encode(&small()).unwrap();
+    fn arenas_pictures_and_rows_of_another_length_are_refused() {
+        let blob = encode(&vgg(3, &[(4, true)], &[2])).unwrap();
         let model = Model::load(&blob).unwrap();
         let needed = model.arena_len();
         // Rows of the picture, the same with borders, what comes out, padding and alignment: all of them words.
         assert_eq!(needed, 388 + 4 * 34 * 3 + 16 * 16 * 4 + 4 + 3);
-        let mut arena = vec![0; needed - 1];
-        let error = Interpreter::new(&model, &mut arena).err();
         let given = needed - 1;
+        let error = Interpreter::new(&model, &mut vec![0; given]).err();
         assert_eq!(error, Some(ArenaTooSmall { needed, given }));
-    }
-
-    #[test]
-    fn pictures_and_rows_of_another_length_are_refused() {
-        let blob = encode(&small()).unwrap();
-        let model = Model::load(&blob).unwrap();
-        let mut arena = vec![0; model.arena_len()];
+        let mut arena = vec![0; needed];
         let mut interpreter = Interpreter::new(&model, &mut arena).unwrap();
         for given in [0, 3071, 3073] {
             let error = interpreter.classify(&vec![0; given]).unwrap_err();
@@ -530,23 +487,16 @@ mod tests {
 
     #[test]
     fn a_wrong_known_answer_is_no_load_error_but_noticed() {
-        let mut blob = encode(&small()).unwrap();
-        let holds = |blob: &[u8]| -> Result<bool, LoadError> {
-            let model = Model::load(blob)?;
+        let mut blob = encode(&vgg(3, &[(4, true)], &[2])).unwrap();
+        let biases = Model::load(&blob).unwrap().steps()[1].biases;
+        let bias = biases.as_ptr().addr() - blob.as_ptr().addr();
+        for (bits, holds) in [(0, true), (0x40, false)] {
+            blob[bias + 1] ^= bits;
+            repair_crc(&mut blob);
+            let model = Model::load(&blob).unwrap();
             let mut arena = vec![0; model.arena_len()];
-            Ok(Interpreter::new(&model, &mut arena)
-                .unwrap()
-                .known_answer_holds())
-        };
-        assert_eq!(holds(&blob), Ok(true));
-        // A bias of the last layer.
-        let bias = Model::load(&blob).unwrap().steps()[1]
-            .biases
-            .as_ptr()
-            .addr()
-            - blob.as_ptr().addr();
-        blob[bias + 1] ^= 0x40;
-        crate::encode::repair_crc(&mut blob);
-        assert_eq!(holds(&blob), Ok(false));
+            let mut interpreter = Interpreter::new(&model, &mut arena).unwrap();
+            assert_eq!(interpreter.known_answer_holds(), holds);
+        }
     }
 }

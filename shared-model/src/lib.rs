@@ -24,13 +24,6 @@
 //!
 //! # From operations to instructions
 //!
-//! ```text
-//! blob -> graph of operations -> steps -> plan -> interpreter -> classification
-//!         (ops, graph, blob)     (step)   (plan)
-//!                                           ^
-//!                              backend: table of kernels
-//! ```
-//!
 //! An operation (`ops`) is what the format defines; a *step* is what is computed at once, such as a convolution with the pool behind
 //! it. A [`Backend`] is a table of kernels for a family of cores, and a [`Plan`] says which of them computes each step of a network, in
 //! which memory. All kernels give the same bits.
@@ -99,7 +92,7 @@ pub use aligned::AlignedBytes;
 pub use aligned::{Aligned, BLOB_ALIGNMENT};
 pub use backend::Backend;
 #[cfg(feature = "self-test")]
-pub use backend::arm_dsp::self_test::{InnerLoopCheck, InnerLoopMismatch};
+pub use backend::arm_dsp::self_test::InnerLoopCheck;
 pub use blob::{FORMAT_VERSION, Model};
 pub use classification::Classification;
 pub use error::{LoadError, SectionPart};

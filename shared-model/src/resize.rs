@@ -269,98 +269,71 @@ fn overlaps(length: usize, pixels: usize, index: usize) -> impl Iterator<Item = 
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::{vec, vec::Vec};
+    use std::{string::ToString, vec, vec::Vec};
 
-    const RGB_32: Shape = Shape::new(32, 32, 3);
-
-    fn resized<P: PixelFormat>(frame: &[u8], width: u16, height: u16, shape: Shape) -> Vec<u8> {
+    fn resized(frame: &[u8], width: u16, height: u16, shape: Shape) -> Vec<u8> {
         let mut picture = vec![0; shape.elements()];
-        resize::<P>(frame, width, height, shape, &mut picture).unwrap();
+        resize::<Rgb888>(frame, width, height, shape, &mut picture).unwrap();
         picture
     }
 
-    fn reduced<P: PixelFormat>(frame: &[u8], width: u16, height: u16) -> Vec<u8> {
-        resized::<P>(frame, width, height, RGB_32)
-    }
-
-    /// The mean over the area as a sum over a fine grid: each source pixel is cut into as many parts as the picture has rows and
-    /// columns, and `width × height` of these make a pixel of the picture.
-    fn mean_of_grid(frame: &[u8], [width, height]: [usize; 2], shape: Shape, index: usize) -> f64 {
-        let [rows, columns, channels] = shape.dimensions();
+    /// The mean over the area of a pixel as a sum over a fine grid: each source pixel is cut into as many parts as the picture has
+    /// rows and columns, and `width × height` of these make a pixel of the picture.
+    fn mean_of_grid(
+        frame: &[u8],
+        [width, height]: [usize; 2],
+        shape: Shape,
+        y: usize,
+        x: usize,
+    ) -> [u32; 3] {
+        let [rows, columns, _] = shape.dimensions();
         let crop = match width * rows >= height * columns {
             true => [(height * columns / rows).max(1), height],
             false => [width, (width * rows / columns).max(1)],
         };
         let (left, top) = ((width - crop[0]) / 2, (height - crop[1]) / 2);
-        let (y, x, channel) = (
-            index / channels / columns,
-            index / channels % columns,
-            index % channels,
-        );
-        let mut sum = 0.0;
-        for v in y * crop[1]..(y + 1) * crop[1] {
-            for u in x * crop[0]..(x + 1) * crop[0] {
-                let pixel = (top + v / rows) * width + left + u / columns;
-                sum += f64::from(frame[3 * pixel + channel]);
+        [0, 1, 2].map(|channel| {
+            let mut sum = 0.0;
+            for v in y * crop[1]..(y + 1) * crop[1] {
+                for u in x * crop[0]..(x + 1) * crop[0] {
+                    let pixel = (top + v / rows) * width + left + u / columns;
+                    sum += f64::from(frame[3 * pixel + channel]);
+                }
+            }
+            (sum / (crop[0] * crop[1]) as f64 + 0.5).floor() as u32
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        #[test]
+        fn equals_the_mean_over_a_grid(
+            width in 1_u16..90, height in 1_u16..90, rows in 1_u16..40, columns in 1_u16..40, grey in any::<bool>(),
+            seed in any::<u64>(),
+        ) {
+            let shape = Shape::new(rows, columns, if grey { 1 } else { 3 });
+            let frame = crate::testing::Numbers(seed).picture(Shape::new(height, width, 3));
+            let picture = resized(&frame, width, height, shape);
+            let pixels = picture.chunks(shape.channels.into()).enumerate();
+            for (index, pixel) in pixels.step_by(17) {
+                let (y, x) = (index / usize::from(columns), index % usize::from(columns));
+                let mean = mean_of_grid(&frame, [width.into(), height.into()], shape, y, x);
+                let [red, green, blue] = mean;
+                match pixel {
+                    [luma] => prop_assert_eq!(u32::from(*luma), (77 * red + 150 * green + 29 * blue + 128) / 256),
+                    colours => prop_assert_eq!(colours, mean.map(|value| value as u8)),
+                }
             }
         }
-        sum / (crop[0] * crop[1]) as f64
-    }
-
-    #[test]
-    fn a_frame_of_the_images_size_is_unchanged() {
-        let frame: Vec<u8> = (0..RGB_32.elements())
-            .map(|index| (index * 37 % 251) as u8)
-            .collect();
-        assert_eq!(reduced::<Rgb888>(&frame, 32, 32), *frame);
-    }
-
-    #[test]
-    fn halves_are_rounded_up() {
-        // Two by two source pixels for each pixel of the image: 1, 0, 0, 1 gives 0.5; 1, 0, 0, 0 gives 0.25.
-        let mut frame = vec![0; 64 * 64 * 3];
-        (frame[0], frame[(64 + 1) * 3], frame[1]) = (1, 1, 1);
-        assert_eq!(reduced::<Rgb888>(&frame, 64, 64)[..3], [1, 0, 0]);
-    }
-
-    #[test]
-    fn the_square_is_in_the_middle() {
-        // Columns 0 … 34: the square begins at column (35 - 32) / 2 = 1.
-        let frame: Vec<u8> = (0..32 * 35)
-            .flat_map(|pixel| [(pixel % 35) as u8; 3])
-            .collect();
-        assert_eq!(reduced::<Rgb888>(&frame, 35, 32)[..6], [1, 1, 1, 2, 2, 2]);
-        let frame: Vec<u8> = (0..32 * 35)
-            .flat_map(|pixel| [(pixel / 32) as u8; 3])
-            .collect();
-        assert_eq!(reduced::<Rgb888>(&frame, 32, 35)[..3], [1, 1, 1]);
-    }
-
-    #[test]
-    fn one_pixel_fills_the_image() {
-        let image = reduced::<Rgb888>(&[1, 2, 3], 1, 1);
-        assert!(image.chunks(3).all(|pixel| pixel == [1, 2, 3]));
     }
 
     #[test]
     fn white_stays_white_in_the_longest_frame() {
-        let frame = vec![255; 3 * 65535];
-        assert_eq!(
-            reduced::<Rgb888>(&frame, 65535, 1),
-            vec![255; RGB_32.elements()]
-        );
-        assert_eq!(
-            reduced::<Rgb888>(&frame, 1, 65535),
-            vec![255; RGB_32.elements()]
-        );
-    }
-
-    #[test]
-    fn sums_of_the_largest_square_do_not_overflow() {
-        let (side, white) = (65_535_u64, 255_u64);
-        let area = side * side;
-        assert!(u32::try_from(side * white).is_ok());
-        assert!((2 * area * white).checked_add(area).is_some());
+        let (frame, shape) = (vec![255; 3 * 65535], Shape::new(32, 32, 3));
+        assert_eq!(resized(&frame, 65535, 1, shape), vec![255; 3072]);
+        assert_eq!(resized(&frame, 1, 65535, shape), vec![255; 3072]);
+        let rectangle = rectangle(65_535, 65_535, Shape::new(256, 255, 1));
+        assert_eq!(rectangle, (65_279, 65_535));
     }
 
     #[test]
@@ -372,132 +345,78 @@ mod tests {
             let [red, green, blue] = rgb.map(u16::from);
             assert_eq!((red >> 3) << 11 | (green >> 2) << 5 | blue >> 3, pixel);
             // Within one step of exact scaling.
-            let exact = f64::from(pixel >> 5 & 63) * 255.0 / 63.0;
-            assert!((f64::from(green) - exact).abs() < 1.0);
+            for (value, part, largest) in [
+                (red, pixel >> 11, 31.0),
+                (green, pixel >> 5 & 63, 63.0),
+                (blue, pixel & 31, 31.0),
+            ] {
+                let exact = f64::from(part) * 255.0 / largest;
+                assert!((f64::from(value) - exact).abs() < 1.0);
+            }
         }
-        assert_eq!(Rgb565BigEndian::rgb(&[0xFF, 0xFF]), [255, 255, 255]);
-        assert_eq!(Rgb565BigEndian::rgb(&[0xF8, 0x00]), [255, 0, 0]);
-        assert_eq!(Rgb565BigEndian::rgb(&[0x07, 0xE0]), [0, 255, 0]);
-        assert_eq!(Rgb565BigEndian::rgb(&[0x00, 0x1F]), [0, 0, 255]);
-        assert_eq!(Rgb565BigEndian::rgb(&[0x84, 0x10]), [0x84, 0x82, 0x84]);
-    }
-
-    #[test]
-    fn formats_agree() {
-        let words: Vec<u16> = (0..50 * 40)
-            .map(|pixel| ((pixel * 40_503_u32) >> 3) as u16)
-            .collect();
-        let big: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
-        let little: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let rgb: Vec<u8> = big.chunks(2).flat_map(Rgb565BigEndian::rgb).collect();
-        let expected = reduced::<Rgb888>(&rgb, 50, 40);
-        assert_eq!(reduced::<Rgb565BigEndian>(&big, 50, 40), expected);
-        assert_eq!(reduced::<Rgb565LittleEndian>(&little, 50, 40), expected);
-    }
-
-    #[test]
-    fn the_rectangle_has_the_pictures_ratio() {
-        // A picture twice as wide as high takes all columns of a square frame and the rows in its middle.
-        let frame: Vec<u8> = (0..40 * 40)
-            .flat_map(|pixel| [(pixel / 40) as u8; 3])
-            .collect();
-        let wide = resized::<Rgb888>(&frame, 40, 40, Shape::new(20, 40, 3));
-        assert_eq!((wide[0], wide[wide.len() - 1]), (10, 29));
-        let high = resized::<Rgb888>(&frame, 40, 40, Shape::new(40, 20, 3));
-        assert_eq!((high[0], high[high.len() - 1]), (0, 39));
-        // floor(9 · 8 / 16) = 4 rows, and at least one.
-        assert_eq!(rectangle(9, 9, Shape::new(8, 16, 1)), (9, 4));
-        assert_eq!(rectangle(1, 1, Shape::new(8, 256, 1)), (1, 1));
-        assert_eq!(
-            rectangle(65_535, 65_535, Shape::new(256, 255, 1)),
-            (65_279, 65_535)
-        );
-    }
-
-    #[test]
-    fn grey_is_made_of_the_means() {
-        let grey = Shape::new(8, 8, 1);
-        let frame: Vec<u8> = (0..16 * 16 * 3).map(|k| (k * k % 256) as u8).collect();
-        let colours = resized::<Rgb888>(&frame, 16, 16, Shape::new(8, 8, 3));
-        let expected: Vec<u8> = colours
-            .chunks(3)
-            .map(|rgb| {
-                let [red, green, blue] = [rgb[0], rgb[1], rgb[2]].map(u32::from);
-                ((77 * red + 150 * green + 29 * blue + 128) >> 8) as u8
-            })
-            .collect();
-        assert_eq!(resized::<Rgb888>(&frame, 16, 16, grey), expected);
-        assert_eq!(resized::<Rgb888>(&[255; 3], 1, 1, grey), [255; 64]);
-        assert_eq!(
-            [luma([255, 0, 0]), luma([0, 255, 0]), luma([0, 0, 255])],
-            [77, 149, 29]
-        );
     }
 
     #[test]
     fn wrong_sizes() {
-        let mut picture = vec![7; RGB_32.elements()];
-        let error = resize::<Rgb888>(&[], 0, 4, RGB_32, &mut picture);
-        let (width, height) = (0, 4);
-        assert_eq!(error, Err(FrameError::Empty { width, height }));
-        for given in [0, 23, 25] {
-            let error = resize::<Rgb888>(&vec![0; given], 4, 2, RGB_32, &mut picture);
-            let (width, height, needed) = (4, 2, 24);
-            assert_eq!(
-                error,
-                Err(FrameError::WrongLength {
-                    width,
-                    height,
-                    needed,
-                    given
-                })
-            );
-        }
-        let error = resize::<Rgb565BigEndian>(&[0; 3], u16::MAX, u16::MAX, RGB_32, &mut picture);
-        let (width, height, needed, given) = (u16::MAX, u16::MAX, 2 * 65535 * 65535, 3);
-        assert_eq!(
-            error,
-            Err(FrameError::WrongLength {
-                width,
-                height,
-                needed,
-                given
-            })
-        );
-        assert_eq!(picture, vec![7; RGB_32.elements()]);
-        for shape in [
-            Shape::new(8, 8, 2),
-            Shape::new(0, 8, 3),
-            Shape::new(8, 0, 1),
+        let colours = Shape::new(32, 32, 3);
+        let none = "has no pixels, or another number of channels than one or three";
+        for (len, [width, height], shape, picture, message) in [
+            (0, [0, 4], colours, 3072, "a frame of 0x4 pixels is empty"),
+            (0, [4, 0], colours, 3072, "a frame of 4x0 pixels is empty"),
+            (
+                23,
+                [4, 2],
+                colours,
+                3072,
+                "a frame of 4x2 pixels takes 24 bytes, but 23 were given",
+            ),
+            (
+                25,
+                [4, 2],
+                colours,
+                3072,
+                "a frame of 4x2 pixels takes 24 bytes, but 25 were given",
+            ),
+            (
+                3,
+                [65535; 2],
+                colours,
+                3072,
+                "a frame of 65535x65535 pixels takes 12884508675 bytes, but 3 were given",
+            ),
+            (
+                3,
+                [1, 1],
+                Shape::new(8, 8, 2),
+                128,
+                &std::format!("a picture of 8x8x2 {none}"),
+            ),
+            (
+                3,
+                [1, 1],
+                Shape::new(0, 8, 3),
+                0,
+                &std::format!("a picture of 0x8x3 {none}"),
+            ),
+            (
+                3,
+                [1, 1],
+                Shape::new(8, 0, 1),
+                0,
+                &std::format!("a picture of 8x0x1 {none}"),
+            ),
+            (
+                3,
+                [1, 1],
+                colours,
+                3071,
+                "a picture of 32x32x3 takes 3072 bytes, but 3071 were given",
+            ),
         ] {
-            let error = resize::<Rgb888>(&[0; 3], 1, 1, shape, &mut picture);
-            assert_eq!(error, Err(FrameError::Shape { shape }));
-        }
-        let error = resize::<Rgb888>(&[0; 3], 1, 1, RGB_32, &mut picture[1..]);
-        let (shape, needed, given) = (RGB_32, 3072, 3071);
-        assert_eq!(
-            error,
-            Err(FrameError::Picture {
-                shape,
-                needed,
-                given
-            })
-        );
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40))]
-        #[test]
-        fn equals_the_mean_over_a_grid(
-            width in 1_u16..90, height in 1_u16..90, rows in 1_u16..40, columns in 1_u16..40, seed in any::<u64>(),
-        ) {
-            let shape = Shape::new(rows, columns, 3);
-            let frame = crate::testing::Numbers(seed).picture(Shape::new(height, width, 3));
-            let picture = resized::<Rgb888>(&frame, width, height, shape);
-            for index in (0..shape.elements()).step_by(61) {
-                let mean = mean_of_grid(&frame, [width.into(), height.into()], shape, index);
-                prop_assert_eq!(f64::from(picture[index]), (mean + 0.5).floor());
-            }
+            let mut picture = vec![7; picture];
+            let result = resize::<Rgb888>(&vec![0; len], width, height, shape, &mut picture);
+            assert_eq!(result.unwrap_err().to_string(), message);
+            assert!(picture.iter().all(|&value| value == 7));
         }
     }
 }

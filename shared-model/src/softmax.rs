@@ -66,38 +66,34 @@ mod tests {
     use std::vec::Vec;
 
     #[test]
-    fn examples_of_the_document() {
-        check(
-            &[256, 0, -256],
-            8,
-            &[2147483648, 790015291, 290630459],
-            &[43597, 16038, 5900],
-        );
-        check(&[3, 3], 0, &[2147483648, 2147483648], &[32768, 32768]);
-        let powers = [2147483648, 55143743, 66942, 4799619];
-        check(
-            &[100000, 40000, -70000, 0],
-            14,
-            &powers,
-            &[63753, 1637, 2, 142],
-        );
-    }
-
-    #[test]
-    fn far_logits_of_the_document() {
-        check(&[0, -45], 0, &[2147483648, 0], &[65535, 0]);
-        let extremes = [i32::MAX, i32::MIN];
-        check(&extremes, 0, &[2147483648, 0], &[65535, 0]);
-    }
-
-    /// The first of the logits is the largest.
-    fn check(logits: &[i32], fraction_bits: u8, powers: &[u32], probabilities: &[u16]) {
-        let power = |&logit: &i32| exponential(logits[0].abs_diff(logit), fraction_bits);
-        assert_eq!(logits.iter().map(power).collect::<Vec<_>>(), powers);
-        assert_eq!(
-            softmax(logits, fraction_bits).collect::<Vec<_>>(),
-            probabilities
-        );
+    fn examples_of_the_document_and_extremes() {
+        // The first of the logits is the largest.
+        type Case<'c> = (&'c [i32], u8, &'c [u32], &'c [u16]);
+        let cases: [Case; 7] = [
+            (
+                &[256, 0, -256],
+                8,
+                &[1 << 31, 790015291, 290630459],
+                &[43597, 16038, 5900],
+            ),
+            (&[3, 3], 0, &[1 << 31, 1 << 31], &[32768, 32768]),
+            (
+                &[100000, 40000, -70000, 0],
+                14,
+                &[1 << 31, 55143743, 66942, 4799619],
+                &[63753, 1637, 2, 142],
+            ),
+            (&[0, -45], 0, &[1 << 31, 0], &[65535, 0]),
+            (&[i32::MAX, i32::MIN], 0, &[1 << 31, 0], &[65535, 0]),
+            (&[i32::MIN], 16, &[1 << 31], &[65535]),
+            (&[], 16, &[], &[]),
+        ];
+        for (logits, fraction_bits, powers, probabilities) in cases {
+            let power = |&logit: &i32| exponential(logits[0].abs_diff(logit), fraction_bits);
+            assert!(logits.iter().map(power).eq(powers.iter().copied()));
+            let found: Vec<u16> = softmax(logits, fraction_bits).collect();
+            assert_eq!(found, probabilities);
+        }
     }
 
     #[test]
@@ -108,16 +104,6 @@ mod tests {
         }
         let exact = core::f64::consts::LOG2_E * f64::from(1 << LOG2_E_BITS);
         assert!((exact - LOG2_E as f64).abs() <= 0.5);
-    }
-
-    #[test]
-    fn extremes() {
-        assert_eq!(
-            softmax(&[i32::MIN, i32::MAX], 0).collect::<Vec<_>>(),
-            [0, 65535]
-        );
-        assert_eq!(softmax(&[i32::MIN], 16).collect::<Vec<_>>(), [65535]);
-        assert_eq!(softmax(&[], 16).collect::<Vec<_>>(), []);
     }
 
     proptest! {

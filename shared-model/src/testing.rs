@@ -198,7 +198,7 @@ impl Numbers {
 
     /// An operation with numbers: weights of all kinds; bias, multiplier and offset mostly such that the outputs use the range of
     /// int8, sometimes the largest that rule 5 allows, with multipliers of both signs.
-    pub fn layer(&mut self, mut operation: Operation, input: Shape) -> Layer {
+    pub fn layer(&mut self, operation: Operation, input: Shape) -> Layer {
         // The output channels of an average pool share one multiplier.
         let counts = operation.counts(input);
         let mut layer = Layer::without_numbers(operation);
@@ -207,7 +207,7 @@ impl Numbers {
         let largest = largest.min(127) as i8;
         for _ in 0..counts.multipliers {
             let weights = self.values([-largest, largest], counts.weights_per_channel);
-            let rules = operation.rules_mut();
+            let rules = operation.rules();
             let largest_sum = rules.accumulator_bound(input, weight_sum(&weights), 0) as i64;
             let terms = match counts.weights_per_channel {
                 0 => input.elements() / usize::from(input.channels),
@@ -360,9 +360,8 @@ pub fn any_network(seed: u64) -> Network<'static> {
     let mut operations = Vec::new();
     let mut shape = input;
     for _ in 0..numbers.below(6) {
-        if numbers.below(8) == 0 {
-            operations.push(Plain::MaxPool);
-        } else {
+        let is_convolution = numbers.below(8) > 0;
+        if is_convolution {
             let channels = match numbers.below(4) {
                 0 => 1 + numbers.below(9),
                 1 => 4 * (1 + numbers.below(12)),
@@ -370,15 +369,14 @@ pub fn any_network(seed: u64) -> Network<'static> {
                 _ => 120 + numbers.below(11),
             };
             let most = MACS / (9 * shape.elements() as u64);
-            let channels = channels.min(most).max(1) as u16;
-            operations.push(Plain::Convolution(channels, numbers.below(2) == 0));
-            shape.channels = channels;
-            if numbers.below(2) == 0 {
-                operations.push(Plain::MaxPool);
-            }
+            shape.channels = channels.min(most).max(1) as u16;
+            operations.push(Plain::Convolution(shape.channels, numbers.below(2) == 0));
         }
-        if operations.last() == Some(&Plain::MaxPool) && shape.height > 1 && shape.width > 1 {
-            (shape.height, shape.width) = (shape.height / 2, shape.width / 2);
+        if !is_convolution || numbers.below(2) == 0 {
+            operations.push(Plain::MaxPool);
+            if shape.height > 1 && shape.width > 1 {
+                (shape.height, shape.width) = (shape.height / 2, shape.width / 2);
+            }
         }
     }
     if numbers.below(3) == 0 {

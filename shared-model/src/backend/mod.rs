@@ -4,11 +4,16 @@
 //! inner loops in assembly, these have twins in portable Rust: so any host can plan for, compute like and test any core.
 
 pub(crate) mod arm_dsp;
-mod portable;
 #[cfg(test)]
 mod tests;
 
-use crate::kernels::Kernel;
+use crate::kernels::{
+    Kernel,
+    average_pool::AveragePool,
+    dense::{self, Dense},
+    direct::Direct,
+    max_pool::MaxPool,
+};
 
 /// Kernels for a family of cores.
 pub struct Backend {
@@ -20,7 +25,21 @@ pub struct Backend {
 
 impl Backend {
     /// Any core: plain loops, which compilers for processors with vectors make the most of.
-    pub const PORTABLE: &'static Self = &portable::BACKEND;
+    pub const PORTABLE: &'static Self = &Self {
+        name: "portable",
+        cores: &["host", "cortex-m0plus", "cortex-m3", "rv32imac"],
+        kernels: &[
+            &Dense {
+                dot_products: dense::dot_products,
+                instructions_for_four: 1,
+            },
+            &Direct {
+                instructions_for_four: 1,
+            },
+            &MaxPool,
+            &AveragePool,
+        ],
+    };
 
     /// Cortex-M with the DSP extension. Its inner loops are assembly where this is compiled for one, and their twins elsewhere.
     pub const ARM_DSP: &'static Self = &arm_dsp::BACKEND;

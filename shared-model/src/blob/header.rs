@@ -32,22 +32,16 @@ pub(super) struct Parts<'a> {
 /// Checks everything about a blob that needs no look into its graph.
 pub(super) fn split(blob: &[u8]) -> Result<Parts<'_>, LoadError> {
     let given = blob.len();
-    let too_short = LoadError::TooShort {
-        needed: HEADER_LEN,
-        given,
-    };
+    let too_short = LoadError::TooShort(given);
     let (header, content) = blob.split_first_chunk::<HEADER_LEN>().ok_or(too_short)?;
     let [m0, m1, m2, m3, m4, m5, m6, m7, fields @ ..] = *header;
     let found = [m0, m1, m2, m3, m4, m5, m6, m7];
     if found != MAGIC {
-        return Err(LoadError::BadMagic { found });
+        return Err(LoadError::BadMagic(found));
     }
     let [version, expected, stored, graph_len] = words(&fields);
     if version != FORMAT_VERSION {
-        return Err(LoadError::UnsupportedVersion {
-            found: version,
-            supported: FORMAT_VERSION,
-        });
+        return Err(LoadError::UnsupportedVersion(version));
     }
     if given < expected as usize {
         return Err(LoadError::Truncated { expected, given });
@@ -57,7 +51,7 @@ pub(super) fn split(blob: &[u8]) -> Result<Parts<'_>, LoadError> {
     }
     let remainder = blob.as_ptr().addr() % BLOB_ALIGNMENT;
     if remainder != 0 {
-        return Err(LoadError::Misaligned { remainder });
+        return Err(LoadError::Misaligned(remainder));
     }
     let computed = checksum(&blob[CRC_START..]);
     if computed != stored {
@@ -97,12 +91,4 @@ fn split_content(content: &[u8], graph_len: u32) -> Result<(&[u8], &[u8]), LoadE
         return Err(LoadError::PaddingNotZero);
     }
     Ok((graph, section))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn checksum_is_the_one_of_zlib() {
-        assert_eq!(super::checksum(b"123456789"), 0xCBF4_3926);
-    }
 }

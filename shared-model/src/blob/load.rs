@@ -6,9 +6,9 @@ use crate::{
     error::{LoadError, SectionPart},
     graph::{
         Graph, INPUT_SIDES, KnownImage, MAX_CHANNELS, MAX_ELEMENTS, MAX_INPUT_CHANNELS,
-        MAX_LABEL_LEN, MAX_LOGIT_FRACTION_BITS, MAX_OPERATIONS,
+        MAX_LABEL_LEN, MAX_LOGIT_FRACTION_BITS, MAX_OPERATIONS, limit,
     },
-    ops::{Operation, OperationKind, OperationView, Output, ShapeError},
+    ops::{Operation, OperationKind, OperationView, Output},
     section::Range,
     step::Step,
 };
@@ -21,46 +21,47 @@ pub(super) fn validate(graph: &Graph) -> Result<(), LoadError> {
     let found = input.shape;
     let sides = [found.height, found.width];
     if !sides.iter().all(|side| INPUT_SIDES.contains(side)) || !matches!(found.channels, 1 | 3) {
-        return Err(LoadError::InputShape { found });
+        return Err(LoadError::InputShape(found));
     }
-    let channels = found.channels;
-    let fields = [
-        ("padding", input.padding.len()),
-        ("mean", input.mean.len()),
-        ("scale", input.scale.len()),
-    ];
-    for (field, found) in fields {
-        if found != usize::from(channels) {
-            return Err(LoadError::InputField {
-                field,
-                channels,
-                found,
-            });
-        }
-    }
+    let channels = usize::from(found.channels);
     let labels = graph.labels.len();
-    if labels < 2 {
-        return Err(LoadError::TooFewLabels { found: labels });
+    count("values of padding", input.padding.len(), channels)?;
+    count("means", input.mean.len(), channels)?;
+    count("scales", input.scale.len(), channels)?;
+    count("known logits", graph.known_answer.logits.len(), labels)?;
+    for label in graph.labels.iter() {
+        limit(
+            "bytes of a label",
+            label.len() as u32,
+            1,
+            MAX_LABEL_LEN as u32,
+        )?;
     }
-    for (index, label) in graph.labels.iter().enumerate() {
-        if label.is_empty() || label.len() > MAX_LABEL_LEN {
-            let found = label.len();
-            return Err(LoadError::LabelLength { index, found });
-        }
+    let (bits, none_class) = (graph.logit_fraction_bits, graph.decision.none_class);
+    limit(
+        "fraction bits of a logit",
+        bits.into(),
+        0,
+        MAX_LOGIT_FRACTION_BITS.into(),
+    )?;
+    let class = none_class.unwrap_or(0).into();
+    limit(
+        "the class of pictures of none of the others",
+        class,
+        0,
+        labels as u32 - 1,
+    )
+}
+
+fn count(what: &'static str, found: usize, expected: usize) -> Result<(), LoadError> {
+    if found == expected {
+        return Ok(());
     }
-    let found = graph.known_answer.logits.len();
-    if found != labels {
-        let expected = labels;
-        return Err(LoadError::KnownAnswerLogits { expected, found });
-    }
-    let (found, limit) = (graph.logit_fraction_bits, MAX_LOGIT_FRACTION_BITS);
-    if found > limit {
-        return Err(LoadError::FractionBits { found, limit });
-    }
-    match graph.decision.none_class {
-        Some(class) if usize::from(class) >= labels => Err(LoadError::NoneClass { class, labels }),
-        _ => Ok(()),
-    }
+    Err(LoadError::Count {
+        what,
+        found,
+        expected,
+    })
 }
 
 /// All operations with their numbers, from the first one up to the first that is wrong.
@@ -90,8 +91,7 @@ pub(super) fn read_steps<'a>(
     section: &'a [u8],
     steps: &mut Vec<Step<'a>, MAX_OPERATIONS>,
 ) -> Result<(), LoadError> {
-    let last = graph.operations.len().checked_sub(1);
-    let last = last.ok_or(LoadError::NoOperations)?;
+    let last = graph.operations.len() - 1;
     for (index, view) in views(graph, section).enumerate() {
         let view = view?;
         check_output(index, &view, index == last)?;
@@ -105,26 +105,20 @@ pub(super) fn read_steps<'a>(
     let logits = steps
         .last()
         .map_or(0, |step| usize::from(step.output.channels));
-    let labels = graph.labels.len();
-    if labels != logits {
-        return Err(LoadError::LabelCount { labels, logits });
-    }
-    Ok(())
+    count("labels", graph.labels.len(), logits)
 }
 
 /// Checks that the last operation, and no other, gives logits.
-fn check_output(index: usize, view: &OperationView, is_last: bool) -> Result<(), LoadError> {
-    let operation = index;
+fn check_output(operation: usize, view: &OperationView, is_last: bool) -> Result<(), LoadError> {
     let output = view.operation.epilogue().map(|epilogue| epilogue.output);
-    let gives_logits = output == Some(Output::Logits);
-    match (gives_logits, is_last) {
-        (true, false) => Err(LoadError::EarlyLogits { operation }),
-        (false, true) => Err(LoadError::NoLogits { operation }),
-        (true, true) if view.operation.kind() != OperationKind::Dense => {
-            Err(LoadError::LogitsNotDense { operation })
-        }
-        (true, true) | (false, false) => Ok(()),
-    }
+    let is_dense = view.operation.kind() == OperationKind::Dense;
+    let problem = match (output == Some(Output::Logits), is_last) {
+        (true, false) => "gives logits, but is not the last one",
+        (false, true) => "is the last one, but does not give logits",
+        (true, true) if !is_dense => "gives logits, but is not dense",
+        (true, true) | (false, false) => return Ok(()),
+    };
+    Err(LoadError::Logits { operation, problem })
 }
 
 /// The pixels of the known answer's image; `None` where it is the pattern.
@@ -141,7 +135,7 @@ pub(super) fn known_image<'a>(
 
 /// Checks that extensions lie in the section, and that no two ranges share bytes.
 pub(super) fn check_ranges(graph: &Graph, section: &[u8]) -> Result<(), LoadError> {
-    for (index, extension) in graph.extensions.iter().enumerate() {
+    for (index, extension) in (0..).zip(graph.extensions.iter()) {
         let part = SectionPart::Extension(index);
         array::<u8>(section, part, extension.range, extension.range.len as usize)?;
     }
@@ -160,24 +154,21 @@ pub(super) fn check_ranges(graph: &Graph, section: &[u8]) -> Result<(), LoadErro
 
 /// All ranges, in groups of those that are decoded together.
 fn ranges(graph: &Graph) -> impl Iterator<Item = [(SectionPart, Range); 4]> {
-    let operations = graph
-        .operations
-        .iter()
-        .enumerate()
-        .map(|(index, operation)| {
-            let parameters = operation.parameters();
-            [
-                (SectionPart::Weights(index), parameters.weights),
-                (SectionPart::Biases(index), parameters.biases),
-                (SectionPart::Multipliers(index), parameters.multipliers),
-                (SectionPart::Offsets(index), parameters.offsets),
-            ]
-        });
+    let operations = (0..).zip(graph.operations.iter());
+    let operations = operations.map(|(index, operation)| {
+        let [weights, biases, multipliers, offsets] = operation.ranges();
+        [
+            (SectionPart::Weights(index), weights),
+            (SectionPart::Biases(index), biases),
+            (SectionPart::Multipliers(index), multipliers),
+            (SectionPart::Offsets(index), offsets),
+        ]
+    });
     let image = match graph.known_answer.image {
         KnownImage::Pixels(range) => range,
         KnownImage::Pattern => Range::EMPTY,
     };
-    let others = graph.extensions.iter().enumerate();
+    let others = (0..).zip(graph.extensions.iter());
     let others = others.map(|(index, extension)| (SectionPart::Extension(index), extension.range));
     let others = core::iter::once((SectionPart::KnownAnswerImage, image)).chain(others);
     let nothing = (SectionPart::KnownAnswerImage, Range::EMPTY);
@@ -192,35 +183,27 @@ fn view<'a>(
     section: &'a [u8],
 ) -> Result<OperationView<'a>, LoadError> {
     let output = output_shape(index, &operation, input)?;
-    let (counts, parameters) = (operation.counts(input), operation.parameters());
-    let weights = counts.biases * counts.weights_per_channel;
+    let counts = operation.counts(input);
+    let [weights, biases, multipliers, offsets] = operation.ranges();
+    let part = |part: fn(u8) -> SectionPart| part(index as u8);
+    let weight_count = counts.biases * counts.weights_per_channel;
     Ok(OperationView {
         operation,
         input,
         output,
         padding,
-        weights: array(
-            section,
-            SectionPart::Weights(index),
-            parameters.weights,
-            weights,
-        )?,
-        biases: array(
-            section,
-            SectionPart::Biases(index),
-            parameters.biases,
-            counts.biases,
-        )?,
+        weights: array(section, part(SectionPart::Weights), weights, weight_count)?,
+        biases: array(section, part(SectionPart::Biases), biases, counts.biases)?,
         multipliers: array(
             section,
-            SectionPart::Multipliers(index),
-            parameters.multipliers,
+            part(SectionPart::Multipliers),
+            multipliers,
             counts.multipliers,
         )?,
         offsets: array(
             section,
-            SectionPart::Offsets(index),
-            parameters.offsets,
+            part(SectionPart::Offsets),
+            offsets,
             counts.multipliers,
         )?,
     })
@@ -228,19 +211,14 @@ fn view<'a>(
 
 /// Shape of the output, within the limits of a tensor: then no size below overflows 32 bits.
 fn output_shape(index: usize, operation: &Operation, input: Shape) -> Result<Shape, LoadError> {
-    let output = operation.rules().output_shape(input);
-    let shape = output.map_err(|error| match error {
-        ShapeError::NotSupported(what) => LoadError::NotSupported {
-            operation: index,
-            what,
-        },
-        ShapeError::NoOutput => LoadError::NoOutput {
-            operation: index,
-            input,
-        },
+    let shape = operation.rules().output_shape(input);
+    let shape = shape.map_err(|what| LoadError::NotSupported {
+        operation: index,
+        what,
     })?;
-    if shape.channels > MAX_CHANNELS || shape.elements() > MAX_ELEMENTS {
-        return Err(LoadError::TensorTooLarge {
+    let sizes = 1..=MAX_ELEMENTS;
+    if shape.channels > MAX_CHANNELS || !sizes.contains(&shape.elements()) {
+        return Err(LoadError::TensorSize {
             operation: index,
             shape,
         });
@@ -286,8 +264,8 @@ fn reject_overflow(operation: usize, view: &OperationView) -> Result<u32, LoadEr
     for (channel, (&multiplier, &offset)) in view.multipliers.iter().zip(view.offsets).enumerate() {
         let weights = &view.weights[channel * weights_per_channel..][..weights_per_channel];
         let bias = view.biases.get(channel).copied().unwrap_or(0);
-        // A channel's smallest weight is found faster than a place, and only a wrong one has a place.
-        if weights.iter().min() == Some(&i8::MIN) {
+        // Words are searched faster than bytes, and only a wrong weight has a place.
+        if weights.contains(&i8::MIN) {
             let index = weights.iter().position(|&weight| weight == i8::MIN);
             return Err(LoadError::WeightOutOfRange {
                 operation,
@@ -297,21 +275,19 @@ fn reject_overflow(operation: usize, view: &OperationView) -> Result<u32, LoadEr
         }
         let weight_sum = weight_sum(weights);
         let rules = view.operation.rules();
-        let bound = rules.accumulator_bound(view.input, weight_sum, bias);
-        if bound > i32::MAX as u64 {
-            return Err(LoadError::AccumulatorOverflow {
-                operation,
-                channel,
-                bound,
-            });
+        let accumulator = rules.accumulator_bound(view.input, weight_sum, bias);
+        let requantized = requantized_bound(accumulator, multiplier, offset);
+        let overflow = |what, bound| LoadError::Overflow {
+            operation,
+            channel,
+            what,
+            bound,
+        };
+        if accumulator > i32::MAX as u64 {
+            return Err(overflow("an accumulator of 32 bits", accumulator));
         }
-        let requantized = requantized_bound(bound, multiplier, offset);
         if requantized > i64::MAX as u64 {
-            return Err(LoadError::RequantizationOverflow {
-                operation,
-                channel,
-                bound: requantized,
-            });
+            return Err(overflow("a requantization of 64 bits", requantized));
         }
         largest_sum = largest_sum.max(weight_sum);
     }

@@ -160,7 +160,7 @@ impl<'a> Model<'a> {
 
     /// Like [`Self::plan`], on another backend.
     pub fn plan_on(&self, backend: &'static Backend, arena_len: usize) -> Option<Plan<'_, 'a>> {
-        Plan::fastest(&self.steps, backend, arena_len)
+        plan::fastest(&self.steps, backend, arena_len)
     }
 
     /// Bytes of arena that the fastest plan within 48 KiB needs; [`Self::arena_len`] if there is none.

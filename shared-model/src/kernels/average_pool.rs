@@ -1,6 +1,6 @@
 //! Global average pools.
 
-use super::{Cost, Job, Kernel, Need, Place, Places, Turn, Words, parts};
+use super::{Cost, Job, Kernel, Need, Place, Places, Turn, parts};
 use crate::{ops::OperationKind, step::Step};
 
 /// Sums up the rows as they come, and makes means of the sums after the last one.
@@ -20,13 +20,8 @@ impl Kernel for AveragePool {
 
     fn need(&self, step: &Step, _: bool) -> Need {
         Need {
-            rows_in: 1,
-            rows_out: 1,
-            streams: true,
             kept: step.input.channels.into(),
-            sizes: 1,
-            scratch: Words::default(),
-            overlay: Words::default(),
+            ..Need::rows(1)
         }
     }
 

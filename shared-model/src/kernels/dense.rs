@@ -1,6 +1,6 @@
 //! Dense layers.
 
-use super::{Cost, Job, Kernel, Need, Place, Turn, Words, dot, parts};
+use super::{Cost, Job, Kernel, Need, Place, Turn, dot, parts};
 use crate::{ops::OperationKind, step::Step};
 
 /// Every output from every input, four outputs at a time.
@@ -27,15 +27,7 @@ impl Kernel for Dense {
     }
 
     fn need(&self, step: &Step, _: bool) -> Need {
-        Need {
-            rows_in: step.input.height.into(),
-            rows_out: 1,
-            streams: false,
-            kept: 0,
-            sizes: 1,
-            scratch: Words::default(),
-            overlay: Words::default(),
-        }
+        Need::rows(step.input.height.into())
     }
 
     fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {

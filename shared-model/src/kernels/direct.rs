@@ -25,16 +25,11 @@ impl Kernel for Direct {
 
     fn need(&self, step: &Step, _: bool) -> Need {
         Need {
-            rows_in: step.pool_side() + 2,
-            rows_out: 1,
-            streams: true,
-            kept: 0,
-            sizes: 1,
             scratch: Words {
                 fixed: lines_len(step).div_ceil(4),
                 each: 0,
             },
-            overlay: Words::default(),
+            ..Need::rows(step.pool_side() + 2)
         }
     }
 

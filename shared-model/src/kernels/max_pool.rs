@@ -1,6 +1,6 @@
 //! Maximum pools that no convolution takes in.
 
-use super::{Cost, Job, Kernel, Need, Place, Turn, Words, parts};
+use super::{Cost, Job, Kernel, Need, Place, Turn, parts};
 use crate::{ops::OperationKind, step::Step};
 
 /// A 2×2 maximum pool with stride 2, a row of output at a time.
@@ -19,15 +19,7 @@ impl Kernel for MaxPool {
     }
 
     fn need(&self, _: &Step, _: bool) -> Need {
-        Need {
-            rows_in: 2,
-            rows_out: 1,
-            streams: true,
-            kept: 0,
-            sizes: 1,
-            scratch: Words::default(),
-            overlay: Words::default(),
-        }
+        Need::rows(2)
     }
 
     fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {

@@ -42,9 +42,6 @@ pub(crate) struct Need {
     pub rows_in: usize,
     /// Rows of output that a turn gives at most.
     pub rows_out: usize,
-    /// Whether it takes rows from the step before and gives rows to the one behind while these are at work; if not, its input and
-    /// its output are whole.
-    pub streams: bool,
     /// Words that keep their content from the first turn to the last.
     pub kept: usize,
     /// The largest size.
@@ -56,8 +53,23 @@ pub(crate) struct Need {
     pub overlay: Words,
 }
 
+impl Need {
+    /// That of a kernel which gives a row a turn, in one size and without other memory.
+    pub const fn rows(rows_in: usize) -> Self {
+        let nothing = Words { fixed: 0, each: 0 };
+        Self {
+            rows_in,
+            rows_out: 1,
+            kept: 0,
+            sizes: 1,
+            scratch: nothing,
+            overlay: nothing,
+        }
+    }
+}
+
 /// Words of memory as a function of the size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Words {
     pub fixed: usize,
     /// For each unit of the size.

@@ -1,6 +1,6 @@
 //! Average pool: the mean of each window.
 
-use super::{Counts, Epilogue, Rules, ShapeError};
+use super::{Counts, Epilogue, Rules};
 use crate::{Shape, arithmetic::LARGEST_ACTIVATION};
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +15,10 @@ pub struct AveragePool {
 }
 
 impl Rules for AveragePool {
-    fn output_shape(&self, input: Shape) -> Result<Shape, ShapeError> {
+    fn output_shape(&self, input: Shape) -> Result<Shape, &'static str> {
         if self.window != [input.height, input.width] {
             let what = "an average pool whose window is not its whole input";
-            return Err(ShapeError::NotSupported(what));
+            return Err(what);
         }
         Ok(Shape::new(1, 1, input.channels))
     }
@@ -31,21 +31,8 @@ impl Rules for AveragePool {
         }
     }
 
-    fn epilogue(&self) -> Option<&Epilogue> {
-        Some(&self.epilogue)
-    }
-
-    #[cfg(feature = "encode")]
-    fn places_mut(&mut self) -> (Option<&mut super::Weights>, Option<&mut Epilogue>) {
-        (None, Some(&mut self.epilogue))
-    }
-
     fn accumulator_bound(&self, input: Shape, _: u32, _: i32) -> u64 {
         LARGEST_ACTIVATION * u64::from(input.height) * u64::from(input.width)
-    }
-
-    fn multiply_accumulates(&self, _: Shape) -> u64 {
-        0
     }
 
     #[cfg(feature = "testing")]

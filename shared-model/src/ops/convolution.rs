@@ -1,6 +1,6 @@
 //! Convolution: 3×3, stride 1, padded to the shape of its input.
 
-use super::{Counts, Epilogue, Rules, ShapeError, Weights};
+use super::{Counts, Epilogue, Rules, Weights};
 use crate::Shape;
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,7 @@ impl Convolution {
 }
 
 impl Rules for Convolution {
-    fn output_shape(&self, input: Shape) -> Result<Shape, ShapeError> {
+    fn output_shape(&self, input: Shape) -> Result<Shape, &'static str> {
         let refusals = [
             (
                 self.kernel != [3, 3],
@@ -57,13 +57,13 @@ impl Rules for Convolution {
                 self.padding != [1; 4],
                 "a convolution with another padding than one pixel on each side",
             ),
-            (self.groups != 1, "a convolution with groups"),
+            (
+                self.groups != 1,
+                "a convolution with another number of groups than 1",
+            ),
         ];
         if let Some((_, what)) = refusals.into_iter().find(|&(refused, _)| refused) {
-            return Err(ShapeError::NotSupported(what));
-        }
-        if self.output_channels == 0 {
-            return Err(ShapeError::NoOutput);
+            return Err(what);
         }
         Ok(Shape {
             channels: self.output_channels,
@@ -77,24 +77,6 @@ impl Rules for Convolution {
             biases: self.output_channels.into(),
             multipliers: self.output_channels.into(),
         }
-    }
-
-    fn weights(&self) -> Option<&Weights> {
-        Some(&self.weights)
-    }
-
-    fn epilogue(&self) -> Option<&Epilogue> {
-        Some(&self.epilogue)
-    }
-
-    #[cfg(feature = "encode")]
-    fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>) {
-        (Some(&mut self.weights), Some(&mut self.epilogue))
-    }
-
-    fn multiply_accumulates(&self, input: Shape) -> u64 {
-        let taps = Self::TAPS as u64 * input.elements() as u64;
-        taps * u64::from(self.output_channels)
     }
 
     #[cfg(feature = "testing")]

@@ -1,6 +1,6 @@
 //! Dense: every output from every input.
 
-use super::{Counts, Epilogue, Rules, ShapeError, Weights};
+use super::{Counts, Epilogue, Rules, Weights};
 use crate::Shape;
 use serde::{Deserialize, Serialize};
 
@@ -27,11 +27,8 @@ impl Dense {
 }
 
 impl Rules for Dense {
-    fn output_shape(&self, _: Shape) -> Result<Shape, ShapeError> {
-        match self.outputs {
-            0 => Err(ShapeError::NoOutput),
-            outputs => Ok(Shape::new(1, 1, outputs)),
-        }
+    fn output_shape(&self, _: Shape) -> Result<Shape, &'static str> {
+        Ok(Shape::new(1, 1, self.outputs))
     }
 
     fn counts(&self, input: Shape) -> Counts {
@@ -40,23 +37,6 @@ impl Rules for Dense {
             biases: self.outputs.into(),
             multipliers: self.outputs.into(),
         }
-    }
-
-    fn weights(&self) -> Option<&Weights> {
-        Some(&self.weights)
-    }
-
-    fn epilogue(&self) -> Option<&Epilogue> {
-        Some(&self.epilogue)
-    }
-
-    #[cfg(feature = "encode")]
-    fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>) {
-        (Some(&mut self.weights), Some(&mut self.epilogue))
-    }
-
-    fn multiply_accumulates(&self, input: Shape) -> u64 {
-        input.elements() as u64 * u64::from(self.outputs)
     }
 
     #[cfg(feature = "testing")]

@@ -1,6 +1,6 @@
 //! Maximum pool: the largest value of each window.
 
-use super::{Counts, Epilogue, Rules, ShapeError};
+use super::{Counts, Rules};
 use crate::Shape;
 use serde::{Deserialize, Serialize};
 
@@ -25,18 +25,14 @@ impl MaxPool {
 }
 
 impl Rules for MaxPool {
-    fn output_shape(&self, input: Shape) -> Result<Shape, ShapeError> {
+    fn output_shape(&self, input: Shape) -> Result<Shape, &'static str> {
         if *self != Self::HALVING {
             let what = "a maximum pool other than 2x2 with stride 2";
-            return Err(ShapeError::NotSupported(what));
-        }
-        let (height, width) = (input.height / Self::SIDE, input.width / Self::SIDE);
-        if height == 0 || width == 0 {
-            return Err(ShapeError::NoOutput);
+            return Err(what);
         }
         Ok(Shape {
-            height,
-            width,
+            height: input.height / Self::SIDE,
+            width: input.width / Self::SIDE,
             ..input
         })
     }
@@ -47,19 +43,6 @@ impl Rules for MaxPool {
             biases: 0,
             multipliers: 0,
         }
-    }
-
-    fn epilogue(&self) -> Option<&Epilogue> {
-        None
-    }
-
-    #[cfg(feature = "encode")]
-    fn places_mut(&mut self) -> (Option<&mut super::Weights>, Option<&mut Epilogue>) {
-        (None, None)
-    }
-
-    fn multiply_accumulates(&self, _: Shape) -> u64 {
-        0
     }
 
     #[cfg(feature = "testing")]

@@ -1,5 +1,5 @@
 //! The operations of a network. Each has a file with its shape rule, the limits of what is supported, its bound on accumulators
-//! and a naive reference; `Operation::rules` is the one place that tells them apart.
+//! and a naive reference; `Operation::rules` is the one place that tells apart what they do.
 
 mod average_pool;
 mod convolution;
@@ -76,7 +76,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    const NOWHERE: Self = Self {
+    pub(crate) const NOWHERE: Self = Self {
         weights: Range::EMPTY,
         biases: Range::EMPTY,
     };
@@ -94,19 +94,6 @@ pub enum Output {
     },
     /// `i32` logits; of the last operation only.
     Logits,
-}
-
-/// Where the numbers of an operation are; empty ranges for those that it does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parameters {
-    /// `i8`.
-    pub weights: Range,
-    /// `i32`, one an output channel.
-    pub biases: Range,
-    /// See [`Epilogue::multipliers`].
-    pub multipliers: Range,
-    /// See [`Epilogue::offsets`].
-    pub offsets: Range,
 }
 
 /// An operation with its shapes and numbers, in place in the blob.
@@ -141,34 +128,13 @@ pub struct Counts {
     pub multipliers: usize,
 }
 
-/// Why an operation has no output shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ShapeError {
-    /// The format can express it, this version cannot compute it.
-    NotSupported(&'static str),
-    /// A dimension of the output would be zero.
-    NoOutput,
-}
-
 /// What the engine asks of every operation.
 pub(crate) trait Rules {
-    /// Shape of the output.
-    fn output_shape(&self, input: Shape) -> Result<Shape, ShapeError>;
+    /// Shape of the output, perhaps without elements; or what the format can express, but this version cannot compute.
+    fn output_shape(&self, input: Shape) -> Result<Shape, &'static str>;
 
     /// How many numbers it has.
     fn counts(&self, input: Shape) -> Counts;
-
-    /// Where weights and biases are, if there are any.
-    fn weights(&self) -> Option<&Weights> {
-        None
-    }
-
-    /// What becomes of its accumulators; `None` where int8 values pass through unchanged.
-    fn epilogue(&self) -> Option<&Epilogue>;
-
-    /// Both of these, for a writer.
-    #[cfg(feature = "encode")]
-    fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>);
 
     /// Largest magnitude of any partial sum of an accumulator of one output channel, whose magnitudes of weights sum to
     /// `weight_sum`; it must not exceed `i32::MAX`.
@@ -177,16 +143,13 @@ pub(crate) trait Rules {
         arithmetic::weighted_bound(weight_sum, bias)
     }
 
-    /// Multiplications for one picture.
-    fn multiply_accumulates(&self, input: Shape) -> u64;
-
     /// Accumulators `[h, w, c]`, bias included; int8 values where there is no epilogue. Plain loops, wide integers.
     #[cfg(feature = "testing")]
     fn reference(&self, view: &OperationView, input: &[i8]) -> alloc::vec::Vec<i64>;
 }
 
 impl Operation {
-    /// The one place that tells operations apart.
+    /// The one place that tells apart what operations do.
     pub(crate) fn rules(&self) -> &dyn Rules {
         match self {
             Self::Convolution(operation) => operation,
@@ -196,40 +159,43 @@ impl Operation {
         }
     }
 
-    #[cfg(feature = "encode")]
-    pub(crate) fn rules_mut(&mut self) -> &mut dyn Rules {
+    /// Where weights and biases are, if there are any; and what becomes of its accumulators, if int8 values do not pass through
+    /// unchanged.
+    fn places(&self) -> (Option<&Weights>, Option<&Epilogue>) {
         match self {
-            Self::Convolution(operation) => operation,
-            Self::MaxPool(operation) => operation,
-            Self::AveragePool(operation) => operation,
-            Self::Dense(operation) => operation,
+            Self::Convolution(Convolution {
+                weights, epilogue, ..
+            })
+            | Self::Dense(Dense {
+                weights, epilogue, ..
+            }) => (Some(weights), Some(epilogue)),
+            Self::AveragePool(AveragePool { epilogue, .. }) => (None, Some(epilogue)),
+            Self::MaxPool(MaxPool { .. }) => (None, None),
         }
     }
 
-    /// Where its numbers are; empty ranges for those that it does not have.
-    pub(crate) fn parameters(&self) -> Parameters {
-        let rules = self.rules();
-        let weights = rules.weights().copied().unwrap_or(Weights::NOWHERE);
-        let epilogue = rules.epilogue();
-        Parameters {
-            weights: weights.weights,
-            biases: weights.biases,
-            multipliers: epilogue.map_or(Range::EMPTY, |epilogue| epilogue.multipliers),
-            offsets: epilogue.map_or(Range::EMPTY, |epilogue| epilogue.offsets),
-        }
-    }
-
-    /// Says where they are.
+    /// The same for a writer.
     #[cfg(feature = "encode")]
-    pub(crate) fn set_parameters(&mut self, parameters: Parameters) {
-        let (weights, epilogue) = self.rules_mut().places_mut();
-        if let Some(weights) = weights {
-            (weights.weights, weights.biases) = (parameters.weights, parameters.biases);
+    pub(crate) fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>) {
+        match self {
+            Self::Convolution(Convolution {
+                weights, epilogue, ..
+            })
+            | Self::Dense(Dense {
+                weights, epilogue, ..
+            }) => (Some(weights), Some(epilogue)),
+            Self::AveragePool(AveragePool { epilogue, .. }) => (None, Some(epilogue)),
+            Self::MaxPool(MaxPool { .. }) => (None, None),
         }
-        if let Some(epilogue) = epilogue {
-            epilogue.multipliers = parameters.multipliers;
-            epilogue.offsets = parameters.offsets;
-        }
+    }
+
+    /// Where its weights, biases, multipliers and offsets are; empty ranges for those that it does not have.
+    pub(crate) fn ranges(&self) -> [Range; 4] {
+        let (weights, epilogue) = self.places();
+        let weights = weights.copied().unwrap_or(Weights::NOWHERE);
+        let epilogue = epilogue.map(|epilogue| [epilogue.multipliers, epilogue.offsets]);
+        let [multipliers, offsets] = epilogue.unwrap_or([Range::EMPTY; 2]);
+        [weights.weights, weights.biases, multipliers, offsets]
     }
 
     /// What it is, without its parameters.
@@ -244,12 +210,14 @@ impl Operation {
 
     /// What becomes of its accumulators; `None` for a maximum pool, whose values pass through unchanged.
     pub fn epilogue(&self) -> Option<&Epilogue> {
-        self.rules().epilogue()
+        self.places().1
     }
 
     /// Multiplications for one picture.
     pub fn multiply_accumulates(&self, input: Shape) -> u64 {
-        self.rules().multiply_accumulates(input)
+        let output = self.rules().output_shape(input);
+        let outputs = output.map_or(0, Shape::elements) as u64;
+        outputs * self.counts(input).weights_per_channel as u64
     }
 
     /// How many numbers it has.

@@ -27,14 +27,13 @@ impl Segment {
     }
 }
 
-/// Rows of a step's input that are kept: all of them at the start of a segment and before a kernel that does not stream; else those
-/// that one turn needs, and room for those that come at once with the last of them.
+/// Rows of a step's input that are kept: all of them at the start of a segment; else those that one turn needs, and room for those that come at once with the last of them.
 fn kept_rows(steps: &[Step], segment: &Segment, index: usize) -> usize {
     let height = usize::from(steps[segment.first + index].input.height);
     let (_, need) = &segment.choices[index];
     let before = index.checked_sub(1).map(|before| &segment.choices[before]);
     let arriving = before.map_or(1, |(_, need)| need.rows_out);
-    if (index == 0 && segment.is_input_whole()) || !need.streams {
+    if index == 0 && segment.is_input_whole() {
         height
     } else {
         height.min(need.rows_in + arriving - 1)

@@ -18,7 +18,7 @@ use crate::{
 use core::fmt;
 use heapless::Vec;
 
-pub(crate) use search::least_arena_len;
+pub(crate) use search::{fastest, least_arena_len};
 
 /// The most steps of a segment.
 pub(crate) const MAX_SEGMENT: usize = 3;
@@ -90,17 +90,7 @@ pub(crate) struct SegmentPlan {
 /// The arena's first word may begin three bytes behind its first byte.
 pub(crate) const ALIGNMENT_SLACK: usize = size_of::<u32>() - 1;
 
-impl<'m, 'a> Plan<'m, 'a> {
-    /// The fastest one in an arena of `arena_len` bytes, if there is any.
-    pub(crate) fn fastest(
-        steps: &'m [Step<'a>],
-        backend: &'static Backend,
-        arena_len: usize,
-    ) -> Option<Self> {
-        let words = arena_len.checked_sub(ALIGNMENT_SLACK)? / size_of::<u32>();
-        search::fastest(steps, backend, words)
-    }
-
+impl Plan<'_, '_> {
     /// The first segment.
     pub(crate) fn first_segment(&self) -> SegmentPlan {
         layout::segment(self, 0, false)
@@ -139,13 +129,14 @@ impl fmt::Display for Plan<'_, '_> {
             "step  kernel         size  input rows  input bytes  kept bytes  scratch  weight fetches"
         )?;
         for (index, (step, of)) in self.steps().zip(self.steps).enumerate() {
-            let [input, kept, scratch, overlay] = [
-                step.places.input,
-                step.places.kept,
-                step.places.scratch,
-                step.places.overlay,
-            ]
-            .map(|place| place.range().len() * size_of::<u32>());
+            let Places {
+                input,
+                kept,
+                scratch,
+                overlay,
+            } = step.places;
+            let [input, kept, scratch, overlay] =
+                [input, kept, scratch, overlay].map(|place| place.range().len() * size_of::<u32>());
             writeln!(
                 f,
                 "{index:4}  {:13}  {:4}  {:3} of {:3}  {input:11}  {kept:10}  {:7}  {:14}",

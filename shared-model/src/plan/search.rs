@@ -1,7 +1,7 @@
 //! The search for the fastest plan: every division into segments, every kernel.
 
 use super::{
-    Choice, MAX_SEGMENT, Plan,
+    ALIGNMENT_SLACK, Choice, MAX_SEGMENT, Plan,
     layout::{self, Segment},
 };
 use crate::{Backend, graph::MAX_OPERATIONS, kernels::Need, step::Step};
@@ -42,17 +42,15 @@ impl Search<'_, '_> {
                 continue;
             }
             let need = candidate.need(step, is_alone && segment.is_input_whole());
-            if need.streams || is_alone {
-                let choice = Choice {
-                    size: 1,
-                    kernel,
-                    begins_segment: index == segment.first,
-                };
-                // A segment has no more steps than that.
-                let _ = segment.choices.push((choice, need));
-                self.extend(segment, end, visit);
-                segment.choices.pop();
-            }
+            let choice = Choice {
+                size: 1,
+                kernel,
+                begins_segment: index == segment.first,
+            };
+            // A segment has no more steps than that.
+            let _ = segment.choices.push((choice, need));
+            self.extend(segment, end, visit);
+            segment.choices.pop();
         }
     }
 
@@ -94,12 +92,13 @@ fn largest_size(need: &Need, is_whole: bool, free: usize, available: usize) -> O
         .filter(|&size| size > 0)
 }
 
-/// The fastest plan within `words`.
-pub(super) fn fastest<'m, 'a>(
+/// The fastest plan in an arena of `arena_len` bytes, if there is any.
+pub(crate) fn fastest<'m, 'a>(
     steps: &'m [Step<'a>],
     backend: &'static Backend,
-    words: usize,
+    arena_len: usize,
 ) -> Option<Plan<'m, 'a>> {
+    let words = arena_len.checked_sub(ALIGNMENT_SLACK)? / size_of::<u32>();
     let search = Search { steps, backend };
     // One for each step.
     let mut best: Vec<Option<Best>, MAX_OPERATIONS> = Vec::new();
@@ -155,5 +154,5 @@ pub(crate) fn least_arena_len(steps: &[Step], backend: &'static Backend) -> usiz
         }
         let _ = least.push(found);
     }
-    least.last().map_or(0, |words| words * size_of::<u32>()) + super::ALIGNMENT_SLACK
+    least.last().map_or(0, |words| words * size_of::<u32>()) + ALIGNMENT_SLACK
 }

@@ -14,16 +14,9 @@ use shared_model::InnerLoopCheck;
 fn main() -> ! {
     static mut CHECK: InnerLoopCheck = InnerLoopCheck::new();
 
-    match CHECK.run() {
-        Ok(comparisons) => {
-            println!("{comparisons} comparisons: every inner loop equals its portable twin");
-            ExitCode::SUCCESS.exit_process()
-        }
-        Err(mismatch) => {
-            println!("{mismatch}");
-            ExitCode::FAILURE.exit_process()
-        }
-    }
+    let comparisons = CHECK.run();
+    println!("{comparisons} comparisons: every inner loop equals its portable twin");
+    ExitCode::SUCCESS.exit_process()
 }
 
 #[panic_handler]

@@ -78,6 +78,7 @@ unsafe extern "C" {
         position_len: usize,
         quads: usize,
     );
+    /// Row steps are counted from the last pixel of a row.
     fn shared_model_transform_output(
         m: *const i32,
         output: *mut i8,
@@ -134,10 +135,18 @@ fn assert_words(lanes: &[i16]) {
 }
 
 /// The inner loops in assembly.
+#[derive(Clone, Copy)]
 pub(crate) struct Assembly;
 
 impl InnerLoops for Assembly {
-    fn products(u: &[i16], v: &[i16], accumulators: &mut [i32], pairs: usize, u_step: usize) {
+    fn products(
+        &self,
+        u: &[i16],
+        v: &[i16],
+        accumulators: &mut [i32],
+        pairs: usize,
+        u_step: usize,
+    ) {
         let positions = accumulators.len() / 8;
         assert!((1..=CHUNK_PAIRS).contains(&pairs) && positions > 0 && u_step.is_multiple_of(2));
         assert!(v.len() >= positions * pairs * 8);
@@ -160,7 +169,7 @@ impl InnerLoops for Assembly {
         }
     }
 
-    fn offset_corrections(v: &[i16], corrections: &mut [[i32; 4]; POSITIONS], pairs: usize) {
+    fn offset_corrections(&self, v: &[i16], corrections: &mut [[i32; 4]; POSITIONS], pairs: usize) {
         assert!(pairs > 0 && pairs.is_multiple_of(2) && v.len() >= POSITIONS * pairs * 8);
         assert_words(v);
         let corrections = corrections.as_flattened_mut().as_mut_ptr();
@@ -176,7 +185,14 @@ impl InnerLoops for Assembly {
         }
     }
 
-    fn transform_filter(weights: &[i8], stride: usize, u: &mut [i16], slot: usize, quads: usize) {
+    fn transform_filter(
+        &self,
+        weights: &[i8],
+        stride: usize,
+        u: &mut [i16],
+        slot: usize,
+        quads: usize,
+    ) {
         assert!((1..=CHUNK_PAIRS / 2).contains(&quads) && slot < 2);
         assert!(weights.len() >= 8 * stride + 4 * quads);
         assert!(u.len() >= POSITIONS * CHUNK_PAIRS * 4);
@@ -189,6 +205,7 @@ impl InnerLoops for Assembly {
     }
 
     fn transform_input(
+        &self,
         map: &[i8],
         offsets: &[u32; POSITIONS],
         v: &mut [i16],
@@ -217,37 +234,34 @@ impl InnerLoops for Assembly {
     }
 
     fn transform_output(
+        &self,
         m: &[i32],
         output: &mut [i8],
         row_step: usize,
         pixel_step: usize,
         epilogue: &Epilogue,
+        pool: bool,
     ) {
-        assert!(m.len() > 8 * (POSITIONS - 1) && output.len() > 3 * row_step + 3 * pixel_step);
-        let channel = OutputChannel::new(epilogue, pixel_step, false);
-        let row_step = row_step as isize - pixel_step as isize;
-        // SAFETY: it reads the words 0, 8, … 280 of `m` and writes four times four bytes, the last of which is 3 rows and 3 pixels
-        // behind the first: inside the slices by the assertion.
-        unsafe {
-            shared_model_transform_output(m.as_ptr(), output.as_mut_ptr(), &channel, row_step)
+        let (reads, writes) = (m.len(), output.len());
+        let fits = |last| reads > 8 * (POSITIONS - 1) && writes > last * (row_step + pixel_step);
+        let (m, output) = (m.as_ptr(), output.as_mut_ptr());
+        if pool {
+            assert!(fits(1));
+            let channel = OutputChannel::new(epilogue, pixel_step, true);
+            // SAFETY: it reads the words 0, 8, … 280 of `m` and writes two times two bytes, the last of which is a row and a pixel
+            // behind the first: inside the slices by the assertion.
+            unsafe { shared_model_transform_pooled_output(m, output, &channel, row_step as isize) }
+        } else {
+            assert!(fits(3));
+            let channel = OutputChannel::new(epilogue, pixel_step, false);
+            let row_step = row_step as isize - pixel_step as isize;
+            // SAFETY: as above, with four times four bytes, and three rows and three pixels.
+            unsafe { shared_model_transform_output(m, output, &channel, row_step) }
         }
     }
 
-    fn transform_pooled_output(
-        m: &[i32],
-        output: &mut [i8],
-        row_step: usize,
-        pixel_step: usize,
-        epilogue: &Epilogue,
-    ) {
-        assert!(m.len() > 8 * (POSITIONS - 1) && output.len() > row_step + pixel_step);
-        let channel = OutputChannel::new(epilogue, pixel_step, true);
-        let (m, output, row_step) = (m.as_ptr(), output.as_mut_ptr(), row_step as isize);
-        // SAFETY: as above, with two times two bytes.
-        unsafe { shared_model_transform_pooled_output(m, output, &channel, row_step) }
-    }
-
     fn requantize_pairs(
+        &self,
         accumulators: &[i32],
         output: &mut [i8],
         multipliers: &[i32],
@@ -273,7 +287,7 @@ impl InnerLoops for Assembly {
         }
     }
 
-    fn spread(quads: &[[i32; 4]], tiles: &mut [[[i32; 4]; 2]]) {
+    fn spread(&self, quads: &[[i32; 4]], tiles: &mut [[[i32; 4]; 2]]) {
         assert!(!quads.is_empty() && tiles.len() >= quads.len());
         let quads = quads.as_flattened().as_ptr_range();
         let tiles = tiles.as_flattened_mut().as_flattened_mut().as_mut_ptr();
@@ -281,7 +295,7 @@ impl InnerLoops for Assembly {
         unsafe { shared_model_spread(quads.start, tiles, quads.end) }
     }
 
-    fn widen_pixels(map: &[i8], offsets: &[u32; 6], window: &mut [i16], quads: usize) {
+    fn widen_pixels(&self, map: &[i8], offsets: &[u32; 6], window: &mut [i16], quads: usize) {
         assert!(quads > 0 && window.len() >= 24 * quads);
         assert!(
             offsets
@@ -296,7 +310,7 @@ impl InnerLoops for Assembly {
         }
     }
 
-    fn widen_filter_row(weights: &[i8], stride: usize, filter: &mut [i16], quads: usize) {
+    fn widen_filter_row(&self, weights: &[i8], stride: usize, filter: &mut [i16], quads: usize) {
         assert!(quads > 0 && weights.len() >= 2 * stride + 4 * quads && filter.len() >= 12 * quads);
         assert_words(filter);
         // SAFETY: it reads 4 · quads bytes at 0, stride and 2 · stride, as words for which LDR needs no alignment, and writes 24 · quads
@@ -306,7 +320,13 @@ impl InnerLoops for Assembly {
         }
     }
 
-    fn row_products(filter: &[i16], windows: &[i16], accumulators: &mut [[i32; 4]], pairs: usize) {
+    fn row_products(
+        &self,
+        filter: &[i16],
+        windows: &[i16],
+        accumulators: &mut [[i32; 4]],
+        pairs: usize,
+    ) {
         assert!(pairs > 0 && pairs.is_multiple_of(2) && !accumulators.is_empty());
         assert!(filter.len() >= 6 * pairs && windows.len() >= 12 * pairs * accumulators.len());
         assert_words(filter);
@@ -325,7 +345,7 @@ impl InnerLoops for Assembly {
         }
     }
 
-    fn dot_products(weights: &[i8], input: &[i8]) -> [i32; 4] {
+    fn dot_products(&self, weights: &[i8], input: &[i8]) -> [i32; 4] {
         assert!(
             !input.is_empty() && input.len().is_multiple_of(4) && weights.len() >= 4 * input.len()
         );

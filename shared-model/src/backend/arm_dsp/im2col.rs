@@ -7,19 +7,14 @@ use crate::{
     ops::OperationKind,
     step::Step,
 };
-use core::marker::PhantomData;
 
 /// int16 lanes of a row of two patches.
 const PATCH_LANES: usize = CHUNK_PAIRS * 2 * 2;
 
 /// Two pixels at a time.
-pub(super) struct Im2col<L>(PhantomData<L>);
+pub(super) struct Im2col<L>(pub L);
 
-impl<L> Im2col<L> {
-    pub const NEW: Self = Self(PhantomData);
-}
-
-impl<L: InnerLoops> Kernel for Im2col<L> {
+impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
     fn name(&self) -> &'static str {
         "im2col"
     }
@@ -36,16 +31,12 @@ impl<L: InnerLoops> Kernel for Im2col<L> {
     fn need(&self, step: &Step, _: bool) -> Need {
         let patches_and_accumulators = PATCH_LANES / 2 + 2 * step.biases.len();
         Need {
-            rows_in: 3,
-            rows_out: 1,
-            streams: true,
             kept: pairs(step) * step.biases.len(),
-            sizes: 1,
             scratch: Words {
                 fixed: direct::lines_len(step).div_ceil(4) + patches_and_accumulators,
                 each: 0,
             },
-            overlay: Words::default(),
+            ..Need::rows(3)
         }
     }
 
@@ -74,7 +65,7 @@ impl<L: InnerLoops> Kernel for Im2col<L> {
         let lines = &mut bytemuck::cast_slice_mut(lines)[..lines_len];
         direct::gather_lines((&rows, bytemuck::cast_slice(input)), turn, lines);
         let output = &mut bytemuck::cast_slice_mut(output)[row];
-        compute_row::<L>(step, lines, filters, scratch, output);
+        compute_row(self.0, step, lines, filters, scratch, output);
     }
 }
 
@@ -106,7 +97,8 @@ fn widen_filters(step: &Step, filters: &mut [i16]) {
 }
 
 /// One row of outputs, `[w, out]`, from its three lines.
-fn compute_row<L: InnerLoops>(
+fn compute_row(
+    loops: impl InnerLoops + Copy,
     step: &Step,
     lines: &[i8],
     filters: &[i16],
@@ -124,18 +116,22 @@ fn compute_row<L: InnerLoops>(
         for (line, patches) in lines.chunks_exact(line).zip(rows) {
             for pixel in 0..2 {
                 let taps = &line[(2 * pair + pixel) * channels..][..3 * channels];
-                for (taps, lanes) in taps.chunks(2).zip(patches.as_chunks_mut::<4>().0) {
-                    lanes[2 * pixel] = taps[0].into();
-                    lanes[2 * pixel + 1] = taps.get(1).copied().unwrap_or_default().into();
+                let (pairs, last) = taps.as_chunks::<2>();
+                let mut places = patches.as_chunks_mut::<4>().0.iter_mut();
+                for ([left, right], lanes) in pairs.iter().zip(&mut places) {
+                    lanes[2 * pixel..][..2].copy_from_slice(&[i16::from(*left), i16::from(*right)]);
+                }
+                if let ([last], Some(lanes)) = (last, places.next()) {
+                    lanes[2 * pixel..][..2].copy_from_slice(&[i16::from(*last), 0]);
                 }
             }
         }
         let biases = step.biases.as_chunks().0;
         let tiles = accumulators.as_chunks_mut().0.as_chunks_mut().0;
-        L::spread(biases, tiles);
+        loops.spread(biases, tiles);
         let accumulators = &mut accumulators[..2 * outputs];
-        L::products(patches, filters, accumulators, pairs(step), 0);
+        loops.products(patches, filters, accumulators, pairs(step), 0);
         let (multipliers, offsets) = (step.multipliers, step.offsets);
-        L::requantize_pairs(accumulators, output, multipliers, offsets, step.relu);
+        loops.requantize_pairs(accumulators, output, multipliers, offsets, step.relu);
     }
 }

@@ -8,7 +8,6 @@ use crate::{
     rows::Rows,
     step::{Epilogue, Step},
 };
-use core::marker::PhantomData;
 
 /// Columns of accumulators that share a window.
 const COLUMNS: usize = 4;
@@ -17,13 +16,9 @@ const COLUMNS: usize = 4;
 const WINDOW: usize = COLUMNS + 2;
 
 /// Of size n: a filter is widened again for every `n` windows.
-pub(super) struct RowStreaming<L>(PhantomData<L>);
+pub(super) struct RowStreaming<L>(pub L);
 
-impl<L> RowStreaming<L> {
-    pub const NEW: Self = Self(PhantomData);
-}
-
-impl<L: InnerLoops> Kernel for RowStreaming<L> {
+impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
     fn name(&self) -> &'static str {
         "row-streaming"
     }
@@ -36,16 +31,12 @@ impl<L: InnerLoops> Kernel for RowStreaming<L> {
     fn need(&self, step: &Step, _: bool) -> Need {
         let (rows, channels) = (step.pool_side(), usize::from(step.input.channels));
         Need {
-            rows_in: rows + 2,
-            rows_out: 1,
-            streams: true,
-            kept: 0,
             sizes: windows_across(step),
             scratch: Words {
                 fixed: 3 * channels / 2,
                 each: WINDOW * channels * (rows + 2) / 2 + COLUMNS * rows,
             },
-            overlay: Words::default(),
+            ..Need::rows(rows + 2)
         }
     }
 
@@ -75,7 +66,7 @@ impl<L: InnerLoops> Kernel for RowStreaming<L> {
             parts(job.arena, [input, scratch, job.output, Place::EMPTY]);
         let input = (&rows, bytemuck::cast_slice(input));
         let output = &mut bytemuck::cast_slice_mut(output)[row];
-        compute_row::<L>(step, top, input, windows, scratch, output);
+        compute_row(self.0, step, top, input, windows, scratch, output);
     }
 }
 
@@ -86,7 +77,8 @@ fn windows_across(step: &Step) -> usize {
 }
 
 /// Computes one row of outputs, `[w, out]`, in strips of `windows` windows. `first` is the row of accumulators.
-fn compute_row<L: InnerLoops>(
+fn compute_row(
+    loops: impl InnerLoops,
     step: &Step,
     first: usize,
     (input, map): (&Rows, &[i8]),
@@ -94,86 +86,62 @@ fn compute_row<L: InnerLoops>(
     scratch: &mut [u32],
     output: &mut [i8],
 ) {
-    let rows = step.pool_side();
-    let across = windows_across(step);
+    let (rows, across) = (step.pool_side(), windows_across(step));
+    let (channels, outputs) = (input.channels, step.biases.len());
     for start in (0..across).step_by(windows) {
         let windows = windows.min(across - start);
-        let lanes = WINDOW * input.channels * (rows + 2) * windows;
-        let (window, rest) = scratch.split_at_mut(lanes / 2);
-        let (filter, accumulators) = rest.split_at_mut(3 * input.channels / 2);
+        let row_lanes = WINDOW * channels * windows;
+        let (window, rest) = scratch.split_at_mut(row_lanes * (rows + 2) / 2);
+        let (filter, accumulators) = rest.split_at_mut(3 * channels / 2);
+        // `[rows + 2][window][pair][6]` pairs of lanes.
+        let window: &mut [i16] = bytemuck::cast_slice_mut(window);
+        // `[pair][3]` pairs of lanes.
+        let filter: &mut [i16] = bytemuck::cast_slice_mut(filter);
+        // `[rows][window][4]`.
         let accumulators: &mut [i32] = bytemuck::cast_slice_mut(accumulators);
-        let mut strip = Strip {
-            windows,
-            rows,
-            channels: input.channels,
-            window: bytemuck::cast_slice_mut(window),
-            filter: bytemuck::cast_slice_mut(filter),
-            accumulators: &mut accumulators.as_chunks_mut().0[..rows * windows],
-        };
-        strip.widen::<L>(first, start * COLUMNS, input, map);
-        for (channel, weights) in step.weights.chunks_exact(9 * input.channels).enumerate() {
-            strip.multiply::<L>(weights);
-            let channels = step.biases.len();
-            let pixels = output[start * COLUMNS / rows * channels + channel..].iter_mut();
-            strip.finish(&step.epilogue(channel), pixels.step_by(channels));
-        }
-    }
-}
-
-/// A strip at work in the scratch memory.
-struct Strip<'s> {
-    windows: usize,
-    /// Rows of accumulators: two with a pool.
-    rows: usize,
-    channels: usize,
-    /// `[rows + 2][window][pair][6]` pairs of lanes.
-    window: &'s mut [i16],
-    /// `[pair][3]` pairs of lanes.
-    filter: &'s mut [i16],
-    /// `[rows][window][4]`.
-    accumulators: &'s mut [[i32; COLUMNS]],
-}
-
-impl Strip<'_> {
-    /// Widens the input around the strip's first row and column of output.
-    fn widen<L: InnerLoops>(&mut self, first: usize, left: usize, input: &Rows, map: &[i8]) {
-        let windows = self.window.chunks_exact_mut(WINDOW * self.channels);
-        for (index, window) in windows.enumerate() {
-            let (row, left) = (
-                first + index / self.windows,
-                left + index % self.windows * COLUMNS,
-            );
+        let accumulators = &mut accumulators.as_chunks_mut().0[..rows * windows];
+        for (index, window) in window.chunks_exact_mut(WINDOW * channels).enumerate() {
+            let (row, left) = (first + index / windows, (start + index % windows) * COLUMNS);
             let offsets =
                 core::array::from_fn(|column| input.bordered_pixel(row, left + column) as u32);
-            L::widen_pixels(map, &offsets, window, self.channels / 4);
+            loops.widen_pixels(map, &offsets, window, channels / 4);
+        }
+        for (channel, weights) in step.weights.chunks_exact(9 * channels).enumerate() {
+            accumulators.fill([0; COLUMNS]);
+            for (kernel_row, weights) in weights.chunks_exact(3 * channels).enumerate() {
+                loops.widen_filter_row(weights, channels, filter, channels / 4);
+                let windows = &window[kernel_row * row_lanes..];
+                loops.row_products(filter, windows, accumulators, channels / 2);
+            }
+            let pixels = output[start * COLUMNS / rows * outputs + channel..].iter_mut();
+            let (top, bottom) = accumulators.split_at(windows);
+            finish(
+                &step.epilogue(channel),
+                top,
+                bottom,
+                pixels.step_by(outputs),
+            );
         }
     }
+}
 
-    /// Accumulators of one filter, `[ky][kx][in]`.
-    fn multiply<L: InnerLoops>(&mut self, weights: &[i8]) {
-        self.accumulators.fill([0; COLUMNS]);
-        let row = WINDOW * self.channels * self.windows;
-        for (kernel_row, weights) in weights.chunks_exact(3 * self.channels).enumerate() {
-            L::widen_filter_row(weights, self.channels, self.filter, self.channels / 4);
-            let windows = &self.window[kernel_row * row..];
-            L::row_products(self.filter, windows, self.accumulators, self.channels / 2);
+/// Pools, if there is a bottom row, and requantizes the accumulators that are not beyond the right edge.
+fn finish<'o>(
+    epilogue: &Epilogue,
+    top: &[[i32; COLUMNS]],
+    bottom: &[[i32; COLUMNS]],
+    pixels: impl Iterator<Item = &'o mut i8>,
+) {
+    if bottom.is_empty() {
+        for (pixel, &accumulator) in pixels.zip(top.as_flattened()) {
+            *pixel = epilogue.activation(accumulator);
         }
-    }
-
-    /// Pools and requantizes the accumulators that are not beyond the right edge.
-    fn finish<'o>(&self, epilogue: &Epilogue, pixels: impl Iterator<Item = &'o mut i8>) {
-        if self.rows == 2 {
-            let (top, bottom) = self.accumulators.split_at(self.windows);
-            let pairs = top.as_flattened().as_chunks::<2>().0.iter();
-            let pairs = pairs.zip(bottom.as_flattened().as_chunks::<2>().0);
-            for (pixel, (top, bottom)) in pixels.zip(pairs) {
-                let pooled = epilogue.pool([top[0], top[1], bottom[0], bottom[1]]);
-                *pixel = epilogue.activation(pooled);
-            }
-        } else {
-            for (pixel, &accumulator) in pixels.zip(self.accumulators.as_flattened()) {
-                *pixel = epilogue.activation(accumulator);
-            }
+    } else {
+        let pairs = top.as_flattened().as_chunks::<2>().0.iter();
+        let pairs = pairs.zip(bottom.as_flattened().as_chunks::<2>().0);
+        for (pixel, (top, bottom)) in pixels.zip(pairs) {
+            let pooled = epilogue.pool([top[0], top[1], bottom[0], bottom[1]]);
+            *pixel = epilogue.activation(pooled);
         }
     }
 }

@@ -32,10 +32,18 @@ pub(crate) static OFFSET_FACTORS: [[i16; 2]; POSITIONS] = {
 };
 
 /// The inner loops in portable Rust.
+#[derive(Clone, Copy)]
 pub(crate) struct Twin;
 
 impl InnerLoops for Twin {
-    fn products(u: &[i16], v: &[i16], accumulators: &mut [i32], pairs: usize, u_step: usize) {
+    fn products(
+        &self,
+        u: &[i16],
+        v: &[i16],
+        accumulators: &mut [i32],
+        pairs: usize,
+        u_step: usize,
+    ) {
         let tiles = accumulators.as_chunks_mut::<8>().0;
         for (position, (tile, v)) in tiles
             .iter_mut()
@@ -56,7 +64,7 @@ impl InnerLoops for Twin {
         }
     }
 
-    fn offset_corrections(v: &[i16], corrections: &mut [[i32; 4]; POSITIONS], pairs: usize) {
+    fn offset_corrections(&self, v: &[i16], corrections: &mut [[i32; 4]; POSITIONS], pairs: usize) {
         let positions = v.chunks_exact(QUAD * pairs).zip(OFFSET_FACTORS);
         for (correction, (v, [factor, _])) in corrections.iter_mut().zip(positions) {
             for quad in v.as_chunks::<QUAD>().0 {
@@ -68,7 +76,14 @@ impl InnerLoops for Twin {
         }
     }
 
-    fn transform_filter(weights: &[i8], stride: usize, u: &mut [i16], slot: usize, quads: usize) {
+    fn transform_filter(
+        &self,
+        weights: &[i8],
+        stride: usize,
+        u: &mut [i16],
+        slot: usize,
+        quads: usize,
+    ) {
         for channel in 0..4 * quads {
             let tap = |tap: usize| i16::from(weights[tap * stride + channel]);
             // As if it were added to the weights, but without leaving int16.
@@ -86,6 +101,7 @@ impl InnerLoops for Twin {
     }
 
     fn transform_input(
+        &self,
         map: &[i8],
         offsets: &[u32; POSITIONS],
         v: &mut [i16],
@@ -110,38 +126,31 @@ impl InnerLoops for Twin {
     }
 
     fn transform_output(
+        &self,
         m: &[i32],
         output: &mut [i8],
         row_step: usize,
         pixel_step: usize,
         epilogue: &Epilogue,
+        pool: bool,
     ) {
-        for (row, accumulators) in tile_accumulators(m).into_iter().enumerate() {
-            for (column, accumulator) in accumulators.into_iter().enumerate() {
+        let accumulators = tile_accumulators(m);
+        let side = if pool { 2 } else { 4 };
+        for row in 0..side {
+            for column in 0..side {
+                let accumulator = if pool {
+                    let [top, bottom] = [0, 1].map(|y| &accumulators[2 * row + y][2 * column..]);
+                    epilogue.pool([top[0], top[1], bottom[0], bottom[1]])
+                } else {
+                    accumulators[row][column]
+                };
                 output[row * row_step + column * pixel_step] = epilogue.activation(accumulator);
             }
         }
     }
 
-    fn transform_pooled_output(
-        m: &[i32],
-        output: &mut [i8],
-        row_step: usize,
-        pixel_step: usize,
-        epilogue: &Epilogue,
-    ) {
-        let accumulators = tile_accumulators(m);
-        for row in 0..2 {
-            for column in 0..2 {
-                let [top, bottom] =
-                    [2 * row, 2 * row + 1].map(|y| &accumulators[y][2 * column..][..2]);
-                let pooled = epilogue.pool([top[0], top[1], bottom[0], bottom[1]]);
-                output[row * row_step + column * pixel_step] = epilogue.activation(pooled);
-            }
-        }
-    }
-
     fn requantize_pairs(
+        &self,
         accumulators: &[i32],
         output: &mut [i8],
         multipliers: &[i32],
@@ -159,13 +168,13 @@ impl InnerLoops for Twin {
         }
     }
 
-    fn spread(quads: &[[i32; 4]], tiles: &mut [[[i32; 4]; 2]]) {
+    fn spread(&self, quads: &[[i32; 4]], tiles: &mut [[[i32; 4]; 2]]) {
         for (tile, &quad) in tiles.iter_mut().zip(quads) {
             *tile = [quad; 2];
         }
     }
 
-    fn widen_pixels(map: &[i8], offsets: &[u32; 6], window: &mut [i16], quads: usize) {
+    fn widen_pixels(&self, map: &[i8], offsets: &[u32; 6], window: &mut [i16], quads: usize) {
         for (column, &offset) in offsets.iter().enumerate() {
             let pixel = &map[offset as usize..][..4 * quads];
             for (channel, &value) in pixel.iter().enumerate() {
@@ -175,7 +184,7 @@ impl InnerLoops for Twin {
         }
     }
 
-    fn widen_filter_row(weights: &[i8], stride: usize, filter: &mut [i16], quads: usize) {
+    fn widen_filter_row(&self, weights: &[i8], stride: usize, filter: &mut [i16], quads: usize) {
         for column in 0..3 {
             for channel in 0..4 * quads {
                 let [pair, lane] = lane_of(channel);
@@ -184,7 +193,13 @@ impl InnerLoops for Twin {
         }
     }
 
-    fn row_products(filter: &[i16], windows: &[i16], accumulators: &mut [[i32; 4]], pairs: usize) {
+    fn row_products(
+        &self,
+        filter: &[i16],
+        windows: &[i16],
+        accumulators: &mut [[i32; 4]],
+        pairs: usize,
+    ) {
         for (window, accumulators) in windows.chunks_exact(12 * pairs).zip(accumulators) {
             let pairs = window.as_chunks::<12>().0.iter();
             for (window, filter) in pairs.zip(filter.as_chunks::<6>().0) {
@@ -197,7 +212,7 @@ impl InnerLoops for Twin {
         }
     }
 
-    fn dot_products(weights: &[i8], input: &[i8]) -> [i32; 4] {
+    fn dot_products(&self, weights: &[i8], input: &[i8]) -> [i32; 4] {
         dense::dot_products(weights, input)
     }
 }

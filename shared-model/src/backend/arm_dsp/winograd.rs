@@ -7,7 +7,7 @@ use crate::{
     rows::Rows,
     step::{Epilogue, Step},
 };
-use core::{marker::PhantomData, ops::Range};
+use core::ops::Range;
 
 /// Height and width of a tile of accumulators.
 const TILE: usize = 4;
@@ -28,13 +28,9 @@ const ACCUMULATORS: usize = POSITIONS * 2 * TILES_AT_ONCE;
 const WEIGHT_SUM_LIMIT: u32 = 1 << 18;
 
 /// Of size n: filters are transformed again for every `4 * n` tiles.
-pub(super) struct Winograd<L>(PhantomData<L>);
+pub(super) struct Winograd<L>(pub L);
 
-impl<L> Winograd<L> {
-    pub const NEW: Self = Self(PhantomData);
-}
-
-impl<L: InnerLoops> Kernel for Winograd<L> {
+impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
     fn name(&self) -> &'static str {
         "winograd"
     }
@@ -54,10 +50,7 @@ impl<L: InnerLoops> Kernel for Winograd<L> {
             tiling.columns
         };
         Need {
-            rows_in: TILE + 2,
             rows_out: TILE / step.pool_side(),
-            streams: true,
-            kept: 0,
             sizes: tiles.div_ceil(TILES_AT_ONCE),
             scratch: Words {
                 fixed: 0,
@@ -67,6 +60,7 @@ impl<L: InnerLoops> Kernel for Winograd<L> {
                 fixed: FILTER_LANES / 2,
                 each: ACCUMULATORS + POSITIONS * TILES_AT_ONCE,
             },
+            ..Need::rows(TILE + 2)
         }
     }
 
@@ -110,7 +104,7 @@ impl<L: InnerLoops> Kernel for Winograd<L> {
             let [input, v, ..] = parts(job.arena, regions);
             let input = (&input_rows, bytemuck::cast_slice(input));
             let v = bytemuck::cast_slice_mut(v);
-            transform_tiles::<L>(&tiling, tiles.clone(), input, v);
+            transform_tiles(self.0, &tiling, tiles.clone(), input, v);
             let regions = [places.scratch, places.overlay, job.output, Place::EMPTY];
             let [v, scratch, output, _] = parts(job.arena, regions);
             let mut output = Output {
@@ -118,7 +112,7 @@ impl<L: InnerLoops> Kernel for Winograd<L> {
                 map: bytemuck::cast_slice_mut(output),
             };
             let v = bytemuck::cast_slice(v);
-            multiply_tiles::<L>(step, &tiling, tiles, v, scratch, &mut output);
+            multiply_tiles(self.0, step, &tiling, tiles, v, scratch, &mut output);
         }
     }
 }
@@ -145,11 +139,6 @@ impl Tiling {
         }
     }
 
-    /// Outputs of a tile, in each direction.
-    fn outputs(&self) -> usize {
-        if self.pool { TILE / 2 } else { TILE }
-    }
-
     /// Chunks of channels: the first one, and how many there are.
     fn chunks(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let channels = self.channels;
@@ -173,7 +162,8 @@ impl Tiling {
 }
 
 /// Transforms some tiles. `v` is `[chunk][tile / 4][position][pair][tile % 4]` pairs of lanes.
-fn transform_tiles<L: InnerLoops>(
+fn transform_tiles(
+    loops: impl InnerLoops + Copy,
     tiling: &Tiling,
     tiles: Range<usize>,
     (input, map): (&Rows, &[i8]),
@@ -187,40 +177,14 @@ fn transform_tiles<L: InnerLoops>(
             let chunk = POSITIONS * start * TILES_AT_ONCE * quads;
             let v = &mut v[chunk + tile / TILES_AT_ONCE * block..][..block];
             let slot = tile % TILES_AT_ONCE;
-            L::transform_input(&map[start..], &offsets, v, slot, channels / 4);
+            loops.transform_input(&map[start..], &offsets, v, slot, channels / 4);
         }
-    }
-}
-
-/// What the products need: see the overlay of [`Winograd::need`].
-struct Scratch<'s> {
-    u: &'s mut [i16],
-    /// `[tile / 4][position][2][4]`.
-    m: &'s mut [i32],
-    /// `[tile / 4][position][4]`.
-    corrections: &'s mut [i32],
-}
-
-impl<'s> Scratch<'s> {
-    fn new(scratch: &'s mut [u32], quads: usize) -> Self {
-        let (u, rest) = scratch.split_at_mut(FILTER_LANES / 2);
-        let (m, rest) = rest.split_at_mut(quads * ACCUMULATORS);
-        Self {
-            u: bytemuck::cast_slice_mut(u),
-            m: bytemuck::cast_slice_mut(m),
-            corrections: bytemuck::cast_slice_mut(&mut rest[..quads * POSITIONS * TILES_AT_ONCE]),
-        }
-    }
-
-    /// Accumulators that start with what takes the filters' offset away.
-    fn clear<L: InnerLoops>(&mut self) {
-        let corrections = self.corrections.as_chunks().0;
-        L::spread(corrections, self.m.as_chunks_mut().0.as_chunks_mut().0);
     }
 }
 
 /// Computes the outputs of transformed tiles.
-fn multiply_tiles<L: InnerLoops>(
+fn multiply_tiles(
+    loops: impl InnerLoops + Copy,
     step: &Step,
     tiling: &Tiling,
     tiles: Range<usize>,
@@ -229,47 +193,61 @@ fn multiply_tiles<L: InnerLoops>(
     output: &mut Output<'_>,
 ) {
     let quads = tiles.len().div_ceil(TILES_AT_ONCE);
-    let mut scratch = Scratch::new(scratch, quads);
-    correct_offsets::<L>(tiling, v, scratch.corrections);
+    let (u, scratch) = scratch.split_at_mut(FILTER_LANES / 2);
+    let (m, corrections) = scratch.split_at_mut(quads * ACCUMULATORS);
+    let u: &mut [i16] = bytemuck::cast_slice_mut(u);
+    // `[tile / 4][position][2][4]`.
+    let m: &mut [i32] = bytemuck::cast_slice_mut(m);
+    // `[tile / 4][position][4]`.
+    let corrections = &mut corrections[..quads * POSITIONS * TILES_AT_ONCE];
+    let corrections: &mut [i32] = bytemuck::cast_slice_mut(corrections);
+    correct_offsets(loops, tiling, v, corrections);
     for channel in (0..step.biases.len()).step_by(2) {
-        scratch.clear::<L>();
+        // Accumulators start with what takes the filters' offset away.
+        let sums = m.as_chunks_mut().0.as_chunks_mut().0;
+        loops.spread(corrections.as_chunks().0, sums);
         let channels = channel..step.biases.len().min(channel + 2);
         let mut rest = v;
         for (start, chunk) in tiling.chunks() {
             for (slot, channel) in channels.clone().enumerate() {
                 let weights = &step.weights[9 * tiling.channels * channel + start..];
-                L::transform_filter(weights, tiling.channels, scratch.u, slot, chunk / 4);
+                loops.transform_filter(weights, tiling.channels, u, slot, chunk / 4);
             }
             let block = POSITIONS * chunk * TILES_AT_ONCE;
             let (blocks, behind) = rest.split_at(block * quads);
             rest = behind;
             for (v, m) in blocks
                 .chunks_exact(block)
-                .zip(scratch.m.chunks_exact_mut(ACCUMULATORS))
+                .zip(m.chunks_exact_mut(ACCUMULATORS))
             {
-                L::products(scratch.u, v, m, chunk / 2, 4 * CHUNK_PAIRS);
+                loops.products(u, v, m, chunk / 2, 4 * CHUNK_PAIRS);
             }
         }
         for (slot, channel) in channels.enumerate() {
             let epilogue = step.epilogue(channel);
             for (tile, place) in tiles.clone().enumerate() {
                 let quad = tile / TILES_AT_ONCE * ACCUMULATORS;
-                let m = &scratch.m[quad + slot * TILES_AT_ONCE + tile % TILES_AT_ONCE..];
-                output.write::<L>(tiling, place, channel, m, &epilogue);
+                let m = &m[quad + slot * TILES_AT_ONCE + tile % TILES_AT_ONCE..];
+                output.write(loops, tiling, place, channel, m, &epilogue);
             }
         }
     }
 }
 
 /// Sums up what the filters' offset adds to each accumulator, negated.
-fn correct_offsets<L: InnerLoops>(tiling: &Tiling, v: &[i16], corrections: &mut [i32]) {
+fn correct_offsets(
+    loops: impl InnerLoops + Copy,
+    tiling: &Tiling,
+    v: &[i16],
+    corrections: &mut [i32],
+) {
     corrections.fill(0);
     let mut rest = v;
     for (_, chunk) in tiling.chunks() {
         let block = POSITIONS * chunk * TILES_AT_ONCE;
         let tiles = corrections.as_chunks_mut::<TILES_AT_ONCE>().0;
         for correction in tiles.as_chunks_mut::<POSITIONS>().0 {
-            L::offset_corrections(rest, correction, chunk / 2);
+            loops.offset_corrections(rest, correction, chunk / 2);
             rest = &rest[block..];
         }
     }
@@ -283,15 +261,16 @@ struct Output<'o> {
 
 impl Output<'_> {
     /// Transforms and writes one channel of a tile; a tile may hang over the right and the lower edge.
-    fn write<L: InnerLoops>(
+    fn write(
         &mut self,
+        loops: impl InnerLoops + Copy,
         tiling: &Tiling,
         tile: usize,
         channel: usize,
         m: &[i32],
         epilogue: &Epilogue,
     ) {
-        let side = tiling.outputs();
+        let side = if tiling.pool { TILE / 2 } else { TILE };
         let (row, column) = (tile / tiling.columns * side, tile % tiling.columns * side);
         let Rows {
             height,
@@ -299,20 +278,16 @@ impl Output<'_> {
             channels,
             kept,
         } = self.rows;
-        let transform = if tiling.pool {
-            L::transform_pooled_output
-        } else {
-            L::transform_output
-        };
         let is_whole = row + side <= height && column + side <= width && row % kept + side <= kept;
         if is_whole {
             let start = self.rows.row(row).start + column * channels + channel;
             let line = self.rows.line();
-            transform(m, &mut self.map[start..], line, channels, epilogue);
+            let output = &mut self.map[start..];
+            loops.transform_output(m, output, line, channels, epilogue, tiling.pool);
             return;
         }
         let mut outputs = [0; TILE * TILE];
-        transform(m, &mut outputs, TILE, 1, epilogue);
+        loops.transform_output(m, &mut outputs, TILE, 1, epilogue, tiling.pool);
         for (row, outputs) in (row..height).zip(outputs.chunks_exact(TILE).take(side)) {
             let line = &mut self.map[self.rows.row(row)];
             for (column, &output) in (column..width).zip(&outputs[..side]) {

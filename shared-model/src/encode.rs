@@ -1,13 +1,10 @@
 //! The writer of the blob format.
 
-#[cfg(test)]
-mod tests;
-
 use crate::{
     AlignedBytes, BLOB_ALIGNMENT, FORMAT_VERSION, Interpreter, LoadError, Model, Range, Shape,
     blob::header::{CRC_START, HEADER_LEN, MAGIC, checksum},
     graph::{Accuracy, Decision, Extension, KnownImage, Message, Provenance},
-    ops::{Operation, Parameters},
+    ops::{Operation, Weights},
 };
 use alloc::{string::String, vec, vec::Vec};
 use core::iter;
@@ -90,9 +87,6 @@ pub enum EncodeError {
         /// In bytes.
         len: usize,
     },
-    /// The graph cannot be written as a postcard message.
-    #[error("the graph cannot be encoded: {0}")]
-    Graph(postcard::Error),
     /// A reader would refuse the blob.
     #[error("the network breaks a rule of the format: {0}")]
     Invalid(#[from] LoadError),
@@ -104,31 +98,30 @@ pub enum EncodeError {
 ///
 /// If the network breaks a rule of `FORMAT.md`.
 pub fn encode(network: &Network) -> Result<AlignedBytes, EncodeError> {
-    let (mut message, section) = unanswered(network)?;
+    let (mut message, section) = unanswered(network);
     let blob = write(&message, &section)?;
     message.known_logits = known_logits(&blob)?;
     write(&message, &section)
 }
 
 /// The message with zeros for the logits of the known answer, and the section.
-pub(crate) fn unanswered<'a>(network: &'a Network) -> Result<(Message<'a>, Vec<u8>), EncodeError> {
+pub(crate) fn unanswered<'a>(network: &'a Network) -> (Message<'a>, Vec<u8>) {
     let mut section = Vec::new();
     let operations = network.layers.iter();
     let operations = operations.map(|layer| append_layer(&mut section, layer));
-    let operations = operations.collect::<Result<_, _>>()?;
+    let operations = operations.collect();
     let known_image = match &network.known_picture {
         KnownPicture::Pattern => KnownImage::Pattern,
         KnownPicture::Pixels(pixels) => {
-            KnownImage::Pixels(append(&mut section, pixels.iter().map(|&pixel| [pixel]))?)
+            KnownImage::Pixels(append(&mut section, pixels, u8::to_le_bytes))
         }
     };
-    let extensions = network.extensions.iter().map(|(kind, content)| {
-        Ok(Extension {
-            kind: *kind,
-            range: append(&mut section, content.iter().map(|&byte| [byte]))?,
-        })
+    let extensions = network.extensions.iter();
+    let extensions = extensions.map(|(kind, content)| Extension {
+        kind: *kind,
+        range: append(&mut section, content, u8::to_le_bytes),
     });
-    let extensions = extensions.collect::<Result<_, EncodeError>>()?;
+    let extensions = extensions.collect();
     let labels: Vec<&str> = network.labels.iter().map(String::as_str).collect();
     let message = Message {
         name: network.name,
@@ -146,7 +139,7 @@ pub(crate) fn unanswered<'a>(network: &'a Network) -> Result<(Message<'a>, Vec<u
         provenance: network.provenance,
         extensions,
     };
-    Ok((message, section))
+    (message, section)
 }
 
 /// What the network in `blob` gives for its known image.
@@ -162,39 +155,42 @@ fn known_logits(blob: &[u8]) -> Result<Vec<i32>, LoadError> {
 }
 
 /// Writes the numbers of a layer to the section.
-fn append_layer(section: &mut Vec<u8>, layer: &Layer) -> Result<Operation, EncodeError> {
-    let parameters = Parameters {
-        weights: append(section, layer.weights.iter().map(|w| w.to_le_bytes()))?,
-        biases: append(section, layer.biases.iter().map(|b| b.to_le_bytes()))?,
-        multipliers: append(section, layer.multipliers.iter().map(|m| m.to_le_bytes()))?,
-        offsets: append(section, layer.offsets.iter().map(|o| o.to_le_bytes()))?,
-    };
+fn append_layer(section: &mut Vec<u8>, layer: &Layer) -> Operation {
     let mut operation = layer.operation;
-    operation.set_parameters(parameters);
-    Ok(operation)
+    let (weights, epilogue) = operation.places_mut();
+    if let Some(Weights { weights, biases }) = weights {
+        *weights = append(section, &layer.weights, i8::to_le_bytes);
+        *biases = append(section, &layer.biases, i32::to_le_bytes);
+    }
+    if let Some(epilogue) = epilogue {
+        epilogue.multipliers = append(section, &layer.multipliers, i32::to_le_bytes);
+        epilogue.offsets = append(section, &layer.offsets, i64::to_le_bytes);
+    }
+    operation
 }
 
-/// Writes numbers at the next aligned position of the section; none have the empty range.
-fn append<const N: usize>(
+/// Writes numbers at the next aligned position of the section; none have the empty range. A section that is too long for ranges is too
+/// long for a blob.
+fn append<T: Copy, const N: usize>(
     section: &mut Vec<u8>,
-    numbers: impl Iterator<Item = [u8; N]>,
-) -> Result<Range, EncodeError> {
-    let mut numbers = numbers.peekable();
-    if numbers.peek().is_none() {
-        return Ok(Range::EMPTY);
+    numbers: &[T],
+    bytes: fn(T) -> [u8; N],
+) -> Range {
+    if numbers.is_empty() {
+        return Range::EMPTY;
     }
     align(section);
-    let offset = section.len();
-    section.extend(numbers.flatten());
-    Ok(Range {
-        offset: length(offset)?,
-        len: length(section.len() - offset)?,
-    })
+    let offset = section.len() as u32;
+    section.extend(numbers.iter().copied().flat_map(bytes));
+    Range {
+        offset,
+        len: (numbers.len() * N) as u32,
+    }
 }
 
 /// A blob without regard to the rules for its graph.
 pub(crate) fn write(message: &Message, section: &[u8]) -> Result<AlignedBytes, EncodeError> {
-    let message = postcard::to_allocvec(message).map_err(EncodeError::Graph)?;
+    let message = postcard::to_allocvec(message).expect("every list has a length");
     assemble(&message, section)
 }
 
@@ -204,19 +200,10 @@ pub(crate) fn assemble(message: &[u8], section: &[u8]) -> Result<AlignedBytes, E
     blob.extend(message);
     align(&mut blob);
     blob.extend(section);
-    let fields = [
-        FORMAT_VERSION,
-        length(blob.len())?,
-        0,
-        length(message.len())?,
-    ];
+    let len = u32::try_from(blob.len()).map_err(|_| EncodeError::TooLong { len: blob.len() })?;
+    let fields = [FORMAT_VERSION, len, 0, message.len() as u32];
     blob[..MAGIC.len()].copy_from_slice(&MAGIC);
-    for (bytes, field) in blob[MAGIC.len()..HEADER_LEN]
-        .chunks_exact_mut(4)
-        .zip(fields)
-    {
-        bytes.copy_from_slice(&field.to_le_bytes());
-    }
+    blob[MAGIC.len()..HEADER_LEN].copy_from_slice(&fields.map(u32::to_le_bytes).concat());
     repair_crc(&mut blob);
     Ok(AlignedBytes::from(blob.as_slice()))
 }
@@ -232,6 +219,79 @@ fn align(bytes: &mut Vec<u8>) {
     bytes.extend(iter::repeat_n(0, padding));
 }
 
-fn length(len: usize) -> Result<u32, EncodeError> {
-    u32::try_from(len).map_err(|_| EncodeError::TooLong { len })
+/// The network in a blob, as [`encode`] takes it.
+#[cfg(test)]
+pub(crate) fn decoded<'a>(model: &Model<'a>) -> Network<'a> {
+    let graph = model.graph();
+    let layer = |view: crate::OperationView| {
+        let mut operation = view.operation;
+        let (weights, epilogue) = operation.places_mut();
+        if let Some(weights) = weights {
+            *weights = Weights::NOWHERE;
+        }
+        if let Some(epilogue) = epilogue {
+            (epilogue.multipliers, epilogue.offsets) = (Range::EMPTY, Range::EMPTY);
+        }
+        Layer {
+            operation,
+            weights: view.weights.to_vec(),
+            biases: view.biases.to_vec(),
+            multipliers: view.multipliers.to_vec(),
+            offsets: view.offsets.to_vec(),
+        }
+    };
+    let extension = |kind| model.extension(kind).unwrap_or_default().to_vec();
+    let extensions = graph.extensions.iter();
+    Network {
+        name: graph.name,
+        labels: graph.labels.iter().map(String::from).collect(),
+        input: model.input_shape(),
+        padding: graph.input.padding.iter().collect(),
+        mean: graph.input.mean.iter().collect(),
+        scale: graph.input.scale.iter().collect(),
+        layers: model.operations().map(layer).collect(),
+        logit_fraction_bits: graph.logit_fraction_bits,
+        decision: graph.decision,
+        known_picture: match graph.known_answer.image {
+            KnownImage::Pattern => KnownPicture::Pattern,
+            KnownImage::Pixels(_) => KnownPicture::Pixels(model.known_pixels().collect()),
+        },
+        accuracy: graph.accuracy,
+        provenance: graph.provenance,
+        extensions: extensions
+            .map(|found| (found.kind, extension(found.kind)))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{any_network, oracle};
+    use proptest::prelude::*;
+    use std::string::ToString;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn round_trip(seed in any::<u64>()) {
+            let network = any_network(seed);
+            let blob = encode(&network).unwrap();
+            let model = Model::load(&blob).unwrap();
+            prop_assert_eq!(&decoded(&model), &network);
+            let picture: Vec<u8> = model.known_pixels().collect();
+            let logits = oracle(&model, &picture).logits;
+            prop_assert!(model.graph().known_answer.logits == *logits);
+            prop_assert_eq!(model.graph().extensions.is_empty(), network.extensions.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_invalid_network_is_refused() {
+        let mut network = any_network(1);
+        network.labels.pop();
+        let message = encode(&network).unwrap_err().to_string();
+        let expected = "the network breaks a rule of the format: ";
+        assert!(message.starts_with(expected), "{message}");
+    }
 }
