@@ -11,9 +11,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum BootError {
     /// The blob cannot be used.
-    #[error(
-        "the model blob in flash cannot be used: {0}; flash the firmware again with a good blob"
-    )]
+    #[error("the model blob in flash cannot be used: {0}; flash the firmware again with a good blob")]
     Load(#[from] LoadError),
     /// The model needs more working memory than the board gives it.
     #[error(
@@ -118,11 +116,7 @@ impl<'m> Booted<'m, '_> {
             blob_len: self.blob_len,
             arena_len: self.interpreter.plan().arena_len() as u32,
             plan,
-            input: Shape {
-                height: shape.height,
-                width: shape.width,
-                channels: shape.channels as u8,
-            },
+            input: Shape { height: shape.height, width: shape.width, channels: shape.channels as u8 },
             labels: graph.labels.len() as u8,
             logit_fraction_bits: graph.logit_fraction_bits,
             time_unit: identity.time_unit,
@@ -132,9 +126,7 @@ impl<'m> Booted<'m, '_> {
     /// The names of the classes.
     pub fn labels(&self) -> impl Iterator<Item = Label<'m>> {
         let labels = self.model.graph().labels;
-        (0..)
-            .zip(labels.iter())
-            .map(|(index, text)| Label { index, text })
+        (0..).zip(labels.iter()).map(|(index, text)| Label { index, text })
     }
 }
 
@@ -154,26 +146,14 @@ pub fn boot<'m, 'a>(
 ) -> Result<Booted<'m, 'a>, BootError> {
     let model = Model::load_into(slot, blob)?;
     let (picture_len, given) = (model.input_shape().elements(), memory.len());
-    let too_small = |arena_len: usize| BootError::Memory {
-        needed: picture_len + arena_len,
-        given,
-    };
-    let (picture, arena) = memory
-        .split_at_mut_checked(picture_len)
-        .ok_or_else(|| too_small(model.arena_len()))?;
+    let too_small = |arena_len: usize| BootError::Memory { needed: picture_len + arena_len, given };
+    let (picture, arena) = memory.split_at_mut_checked(picture_len).ok_or_else(|| too_small(model.arena_len()))?;
     let interpreter = Interpreter::new(model, arena);
     let mut interpreter = interpreter.map_err(|error| too_small(error.needed))?;
     if interpreter.known_answer_holds() {
-        Ok(Booted {
-            model,
-            interpreter,
-            picture,
-            blob_len: blob.len() as u32,
-        })
+        Ok(Booted { model, interpreter, picture, blob_len: blob.len() as u32 })
     } else {
-        Err(BootError::KnownAnswer {
-            crc32: model.crc32(),
-        })
+        Err(BootError::KnownAnswer { crc32: model.crc32() })
     }
 }
 
@@ -216,11 +196,7 @@ mod tests {
         let booted = boot(&blob, &mut slot, &mut memory).expect("the blob is good");
         let plan = booted.plan_name();
         assert_eq!(plan, "dense");
-        let identity = Identity {
-            board: "host",
-            camera: "none",
-            time_unit: TimeUnit::Instructions,
-        };
+        let identity = Identity { board: "host", camera: "none", time_unit: TimeUnit::Instructions };
         let info = booted.device_info(&identity, &plan);
         assert_eq!((info.model, info.blob_len), ("constant", blob.len() as u32));
         assert_eq!(info.input.byte_len(), SHAPE.elements());
@@ -234,27 +210,17 @@ mod tests {
     fn a_damaged_blob_is_refused_and_the_message_says_what_to_do() {
         let mut damaged = blob().to_vec();
         *damaged.last_mut().expect("a blob is not empty") ^= 1;
-        let error = boot_with_memory(&AlignedBytes::from(damaged.as_slice()), 8192)
-            .expect_err("the blob is damaged");
-        assert!(matches!(
-            error,
-            BootError::Load(LoadError::CrcMismatch { .. })
-        ));
+        let error = boot_with_memory(&AlignedBytes::from(damaged.as_slice()), 8192).expect_err("the blob is damaged");
+        assert!(matches!(error, BootError::Load(LoadError::CrcMismatch { .. })));
         assert!(format!("{error}").contains("flash the firmware again"));
     }
 
     #[test]
     fn every_text_fits_with_the_largest_numbers() {
         let errors = [
-            BootError::Memory {
-                needed: usize::MAX,
-                given: usize::MAX - 1,
-            },
+            BootError::Memory { needed: usize::MAX, given: usize::MAX - 1 },
             BootError::KnownAnswer { crc32: u32::MAX },
-            BootError::Load(LoadError::CrcMismatch {
-                stored: u32::MAX,
-                computed: u32::MAX,
-            }),
+            BootError::Load(LoadError::CrcMismatch { stored: u32::MAX, computed: u32::MAX }),
         ];
         for error in errors {
             assert_eq!(error.text(), format!("{error}").as_str());

@@ -17,9 +17,7 @@ pub enum Fault {
     #[error("timeout: {0}")]
     Timeout(Wait),
     /// Another product answers than the driver is made for.
-    #[error(
-        "the camera says that it is product {found:#06x}, which is not the {expected:#06x} of this driver"
-    )]
+    #[error("the camera says that it is product {found:#06x}, which is not the {expected:#06x} of this driver")]
     WrongProduct {
         /// The driver's; where it knows several, the first.
         expected: u16,
@@ -27,9 +25,7 @@ pub enum Fault {
         found: u16,
     },
     /// A register does not hold what was written to it: the camera has lost its configuration.
-    #[error(
-        "register {address:#04x} holds {found:#04x} in place of {written:#04x}; does the supply break down?"
-    )]
+    #[error("register {address:#04x} holds {found:#04x} in place of {written:#04x}; does the supply break down?")]
     RegisterLost {
         /// The register's address in its bank.
         address: u8,
@@ -96,14 +92,7 @@ impl Fault {
     /// The fault as it is reported: in which attempt, what is done about it, and all faults since boot.
     pub fn report(&self, counter: u32, recovery: Recovery, faults: FaultCounters) -> FaultReport {
         let (class, code) = self.class_and_code();
-        FaultReport {
-            counter,
-            class,
-            code,
-            text: FaultReport::text_of(self),
-            recovery,
-            faults,
-        }
+        FaultReport { counter, class, code, text: FaultReport::text_of(self), recovery, faults }
     }
 
     /// Whether only a camera that is still configured has this fault, so that another frame is worth a try before a reset.
@@ -143,20 +132,10 @@ mod tests {
             Fault::Timeout(Wait::Transaction),
             Fault::Timeout(Wait::Idle),
             Fault::Timeout(Wait::Frame),
-            Fault::WrongProduct {
-                expected: u16::MAX,
-                found: u16::MAX,
-            },
-            Fault::RegisterLost {
-                address: u8::MAX,
-                written: u8::MAX,
-                found: u8::MAX,
-            },
+            Fault::WrongProduct { expected: u16::MAX, found: u16::MAX },
+            Fault::RegisterLost { address: u8::MAX, written: u8::MAX, found: u8::MAX },
             Fault::StuckFifo,
-            Fault::WrongLength {
-                expected: u32::MAX,
-                found: u32::MAX,
-            },
+            Fault::WrongLength { expected: u32::MAX, found: u32::MAX },
             Fault::Overrun,
             Fault::Blank,
             Fault::Frozen,

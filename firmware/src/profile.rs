@@ -14,11 +14,7 @@ pub struct StepTimes<C> {
 impl<C: Fn() -> u64> StepTimes<C> {
     /// Nothing measured yet.
     pub fn new(clock: C) -> Self {
-        Self {
-            clock,
-            entered: 0,
-            steps: Vec::new(),
-        }
+        Self { clock, entered: 0, steps: Vec::new() }
     }
 
     /// The time of each step so far, first step first.

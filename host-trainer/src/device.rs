@@ -36,17 +36,13 @@ pub struct SelectedDevice {
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// The build has no wgpu backend.
-    #[error(
-        "this build has no GPU support: build it with `cargo run -p host-trainer --features gpu -- …`"
-    )]
+    #[error("this build has no GPU support: build it with `cargo run -p host-trainer --features gpu -- …`")]
     NotBuilt,
     /// No graphics card with a driver was found.
     #[error("no GPU found ({0}); install its Vulkan driver, or use --device cpu")]
     NoGpu(String),
     /// No software renderer was found.
-    #[error(
-        "no software renderer found ({0}); on Debian: `apt-get install mesa-vulkan-drivers libvulkan1`"
-    )]
+    #[error("no software renderer found ({0}); on Debian: `apt-get install mesa-vulkan-drivers libvulkan1`")]
     NoSoftwareGpu(String),
 }
 
@@ -62,9 +58,7 @@ pub fn select(choice: DeviceChoice) -> Result<SelectedDevice, DeviceError> {
         #[cfg(feature = "ndarray")]
         DeviceChoice::Ndarray => Ok(SelectedDevice {
             device: ndarray(),
-            explanation:
-                "computing on the CPU (ndarray), as asked: about 40 times slower than flex"
-                    .to_owned(),
+            explanation: "computing on the CPU (ndarray), as asked: about 40 times slower than flex".to_owned(),
             is_gpu: false,
         }),
         DeviceChoice::SoftwareGpu => software_gpu(),
@@ -78,10 +72,7 @@ pub fn is_flex(device: &Device) -> bool {
 
 #[cfg(feature = "ndarray")]
 /// The reference backend. Upstream calls it deprecated; it stays here as an opinion independent of flex.
-#[expect(
-    deprecated,
-    reason = "named by the project's users; its only use is a second opinion"
-)]
+#[expect(deprecated, reason = "named by the project's users; its only use is a second opinion")]
 pub fn ndarray() -> Device {
     Device::ndarray()
 }
@@ -109,22 +100,14 @@ fn software_gpu() -> Result<SelectedDevice, DeviceError> {
 /// wgpu would also take a software renderer, silently: that is far slower than flex, so it does not count.
 #[cfg(feature = "gpu")]
 fn gpu() -> Result<SelectedDevice, DeviceError> {
-    let kinds = [
-        DeviceKind::DiscreteGpu(0),
-        DeviceKind::IntegratedGpu(0),
-        DeviceKind::VirtualGpu(0),
-    ];
+    let kinds = [DeviceKind::DiscreteGpu(0), DeviceKind::IntegratedGpu(0), DeviceKind::VirtualGpu(0)];
     // What is wrong with one kind is wrong with all: burn lists the same adapters each time.
     let mut reason = String::new();
     for kind in kinds {
         let explanation = format!("computing on the GPU (wgpu, {kind:?})");
         match Device::wgpu_options().device_kind(kind).init() {
             Ok(device) => {
-                return Ok(SelectedDevice {
-                    device,
-                    explanation,
-                    is_gpu: true,
-                });
+                return Ok(SelectedDevice { device, explanation, is_gpu: true });
             }
             Err(error) => reason = error.to_string(),
         }
@@ -138,8 +121,7 @@ fn software_gpu() -> Result<SelectedDevice, DeviceError> {
     match options.init() {
         Ok(device) => Ok(SelectedDevice {
             device,
-            explanation: "computing on an emulated GPU (wgpu), as asked: far slower than flex"
-                .to_owned(),
+            explanation: "computing on an emulated GPU (wgpu), as asked: far slower than flex".to_owned(),
             is_gpu: false,
         }),
         Err(error) => Err(DeviceError::NoSoftwareGpu(error.to_string())),

@@ -113,7 +113,9 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     // Windows has no folders that can be opened as files, and writes their entries by itself.
-    if cfg!(unix) && let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    if cfg!(unix)
+        && let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty())
+    {
         File::open(folder)?.sync_all()?;
     }
     Ok(())

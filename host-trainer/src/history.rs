@@ -43,13 +43,7 @@ impl History {
         if self.epochs.last()?.validation.is_none() {
             return self.epochs.last();
         }
-        self.epochs.iter().reduce(|best, epoch| {
-            if accuracy(epoch) > accuracy(best) {
-                epoch
-            } else {
-                best
-            }
-        })
+        self.epochs.iter().reduce(|best, epoch| if accuracy(epoch) > accuracy(best) { epoch } else { best })
     }
 
     /// Time of the whole training, validation included.
@@ -68,15 +62,10 @@ mod tests {
             learning_rate: 0.1,
             train_loss: 1.0,
             train_accuracy: 60.0,
-            validation: accuracy.map(|accuracy| Validation {
-                loss: 1.0,
-                accuracy,
-            }),
+            validation: accuracy.map(|accuracy| Validation { loss: 1.0, accuracy }),
             seconds: 1.0,
         };
-        History {
-            epochs: accuracies.iter().enumerate().map(epoch).collect(),
-        }
+        History { epochs: accuracies.iter().enumerate().map(epoch).collect() }
     }
 
     fn best(accuracies: &[Option<f64>]) -> Option<usize> {
@@ -86,10 +75,7 @@ mod tests {
     #[test]
     fn the_first_of_the_most_accurate_epochs_is_the_best() {
         assert_eq!(best(&[]), None);
-        assert_eq!(
-            best(&[Some(60.0), Some(70.0), Some(70.0), Some(65.0)]),
-            Some(2)
-        );
+        assert_eq!(best(&[Some(60.0), Some(70.0), Some(70.0), Some(65.0)]), Some(2));
     }
 
     #[test]

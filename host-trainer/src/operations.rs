@@ -96,8 +96,5 @@ fn name(operation: &Operation) -> String {
 }
 
 fn bytes(view: &OperationView) -> usize {
-    size_of_val(view.weights)
-        + size_of_val(view.biases)
-        + size_of_val(view.multipliers)
-        + size_of_val(view.offsets)
+    size_of_val(view.weights) + size_of_val(view.biases) + size_of_val(view.multipliers) + size_of_val(view.offsets)
 }

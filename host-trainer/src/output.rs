@@ -55,7 +55,9 @@ fn printable(text: &str, substitute: impl Fn(char) -> String) -> String {
     for character in text.chars() {
         match character {
             '\n' => result.push(character),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => result += &substitute(character),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                result += &substitute(character)
+            }
             _ if character.is_control() => result += &substitute(character),
             _ => result.push(character),
         }

@@ -77,11 +77,15 @@ impl Run {
         let path = self.folder.join("run.lock");
         let failed = |error: std::io::Error| FileError::write(&path)(error).to_string();
         fs::create_dir_all(&self.folder).map_err(failed)?;
-        let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
+        let mut file =
+            File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
         if file.try_lock().is_err() {
             let mut holder = String::new();
             let holder = file.read_to_string(&mut holder).map_or("another process", |_| holder.trim());
-            return Err(format!("{} is being trained by {holder}; wait for it, or name another run", self.folder.display()));
+            return Err(format!(
+                "{} is being trained by {holder}; wait for it, or name another run",
+                self.folder.display()
+            ));
         }
         file.set_len(0).and_then(|()| writeln!(file, "process {}", std::process::id())).map_err(failed)?;
         Ok(RunLock { _file: file })

@@ -19,17 +19,13 @@ use shared_model::ops::{self, Convolution, Dense, Epilogue, MaxPool, Operation};
 /// The program, in the repository, with these words as its arguments.
 fn host_trainer(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
-    command
-        .args(arguments.split_whitespace())
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.args(arguments.split_whitespace()).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     command
 }
 
 /// A short training of `preset`.
 fn train(preset: &str, runs: &Path, flags: &str) -> Command {
-    let mut command = host_trainer(&format!(
-        "train --preset {preset} --images 256 --plain {flags}"
-    ));
+    let mut command = host_trainer(&format!("train --preset {preset} --images 256 --plain {flags}"));
     command.arg("--runs").arg(runs);
     command
 }
@@ -62,13 +58,7 @@ fn every_preset_trains_and_leaves_its_curves() {
     let runs = tempfile::tempdir().unwrap();
     for (preset, _) in PRESETS {
         success(&mut train(preset, runs.path(), "--epochs 1"));
-        let files = [
-            "recipe.json",
-            "history.json",
-            "weights.bpk",
-            "learning-curves.png",
-            "learning-curves.svg",
-        ];
+        let files = ["recipe.json", "history.json", "weights.bpk", "learning-curves.png", "learning-curves.svg"];
         assert_files(&runs.path().join(preset), &files);
     }
 }
@@ -115,20 +105,11 @@ fn a_run_that_is_interrupted_says_how_to_go_on() {
     let runs = tempfile::tempdir().unwrap();
     let training = after_an_epoch(&mut train("vgg1", runs.path(), "--epochs 1000"));
     let pid = training.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let output = training.wait_with_output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(
-        error.contains("continue with the same command, `train` with --resume"),
-        "{error}"
-    );
+    assert!(error.contains("continue with the same command, `train` with --resume"), "{error}");
 }
 
 #[test]
@@ -142,10 +123,7 @@ fn a_run_is_not_overwritten_and_bad_values_are_named() {
         ("--name b --dropout 0.1,0.2,0.3", "2 for vgg1, not 3"),
         ("--name b --optimizer muon --momentum 1", "momentum is 1"),
         ("--name b --optimizer muon --rest-rate 0", "parameters is 0"),
-        (
-            "--name b --optimizer muon --weight-decay 0.1",
-            "a weight decay of 0",
-        ),
+        ("--name b --optimizer muon --weight-decay 0.1", "a weight decay of 0"),
     ] {
         assert_fails(&mut train("vgg1", runs.path(), flags), expected);
     }
@@ -159,11 +137,7 @@ fn convolutions_are_transferred_to_other_classes() {
     success(&mut train("vgg1", runs.path(), pets));
     // So slow that the convolutions stay what they were.
     let vehicles = "--epochs 1 --name other --classes truck,ship,airplane --learning-rate 1e-12";
-    success(
-        train("vgg1", runs.path(), vehicles)
-            .arg("--transfer")
-            .arg(&source),
-    );
+    success(train("vgg1", runs.path(), vehicles).arg("--transfer").arg(&source));
     let first_weights = |run: &Path| network(run).float_layers().swap_remove(0).weights;
     for (source, other) in first_weights(&source).iter().zip(first_weights(&other)) {
         assert!((source - other).abs() < 1e-6, "{source} became {other}");
@@ -176,9 +150,7 @@ fn convolutions_are_transferred_to_other_classes() {
     assert_eq!(content["labels"], json!(["truck", "ship", "airplane"]));
     assert_eq!(content["accuracy"]["images"], 3000);
     let operations = content["operations"].as_array().unwrap().iter();
-    let steps: Value = operations
-        .map(|operation| operation["step"].clone())
-        .collect();
+    let steps: Value = operations.map(|operation| operation["step"].clone()).collect();
     assert_eq!(steps, json!([0, 1, 1, 2, 3]));
 
     let mut deeper = train("vgg2", runs.path(), "--name deeper");
@@ -195,10 +167,7 @@ fn a_comparison_shows_what_is_there_and_what_is_missing() {
         let flags = "compare --rehearse 128 --plain --best none.blob";
         let mut command = host_trainer(&format!("{flags} {rows}"));
         let text = success(command.arg("--runs").arg(folder.path()));
-        (
-            text,
-            fs::read_to_string(output.join("tutorial.json")).unwrap(),
-        )
+        (text, fs::read_to_string(output.join("tutorial.json")).unwrap())
     };
 
     let (text, table) = compare("--only vgg1");
@@ -227,18 +196,12 @@ fn a_comparison_shows_what_is_there_and_what_is_missing() {
 fn the_committed_model_knows_a_deer_of_any_size() {
     let pictures = "data/samples/deer.png data/samples/deer-320x256.jpg";
     let output = success(&mut host_trainer(&format!("predict --json {pictures}")));
-    let predictions: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&output)
-        .into_iter()
-        .collect();
+    let predictions: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&output).into_iter().collect();
     let predictions = predictions.unwrap();
     assert_eq!(predictions.len(), 2);
     for prediction in predictions {
         let named = ["class", "label", "float_class"].map(|key| &prediction[key]);
-        assert_eq!(
-            named,
-            [&json!(4), &json!("deer"), &json!(4)],
-            "{prediction}"
-        );
+        assert_eq!(named, [&json!(4), &json!("deer"), &json!(4)], "{prediction}");
     }
 }
 
@@ -282,10 +245,7 @@ fn a_model_of_any_shape_is_inspected_and_asked() {
     content[end - 100..end].fill(0);
     repair_crc(&mut content);
     fs::write(&blob, &content).unwrap();
-    assert_fails(
-        host_trainer("inspect").arg(&blob),
-        "the known answer does not hold",
-    );
+    assert_fails(host_trainer("inspect").arg(&blob), "the known answer does not hold");
 }
 
 /// The blob of a made-up network for grey pictures of 24×16 pixels.
@@ -303,10 +263,7 @@ fn wide_grey_blob() -> Vec<u8> {
         multipliers: shared_model::Range::EMPTY,
         offsets: shared_model::Range::EMPTY,
     };
-    let activations = ops::Output::Int8 {
-        scale: 0.5,
-        zero_point: -10,
-    };
+    let activations = ops::Output::Int8 { scale: 0.5, zero_point: -10 };
     let convolution = Convolution::same_3x3(2, epilogue(true, activations));
     let network = Content {
         name: "wide",
@@ -318,29 +275,13 @@ fn wide_grey_blob() -> Vec<u8> {
         layers: vec![
             layer(Operation::Convolution(convolution), 9),
             Layer::without_numbers(Operation::MaxPool(MaxPool::HALVING)),
-            layer(
-                Operation::Dense(Dense::new(2, epilogue(false, ops::Output::Logits))),
-                8 * 12 * 2,
-            ),
+            layer(Operation::Dense(Dense::new(2, epilogue(false, ops::Output::Logits))), 8 * 12 * 2),
         ],
         logit_fraction_bits: 8,
-        decision: Decision {
-            threshold: 32768,
-            none_class: Some(1),
-        },
+        decision: Decision { threshold: 32768, none_class: Some(1) },
         known_picture: KnownPicture::Pixels((0..=255).chain(0..128).collect()),
-        accuracy: Accuracy {
-            images: 0,
-            float_top1: 0.0,
-            int8_top1: 0.0,
-            agreement: 0.0,
-        },
-        provenance: Provenance {
-            preset: "none",
-            epochs: 0,
-            seed: 0,
-            trainer: "a test",
-        },
+        accuracy: Accuracy { images: 0, float_top1: 0.0, int8_top1: 0.0, agreement: 0.0 },
+        provenance: Provenance { preset: "none", epochs: 0, seed: 0, trainer: "a test" },
         extensions: vec![(7, vec![1, 2, 3])],
     };
     encode(&network).unwrap().to_vec()
@@ -371,13 +312,7 @@ fn weights(network: &Network) -> Vec<u32> {
 #[test]
 fn the_monitor_is_a_command_too() {
     let mut missing = host_trainer("monitor /dev/ttyNOSUCH7 --plain");
-    assert_fails(
-        &mut missing,
-        "error: /dev/ttyNOSUCH7: there is no such port",
-    );
+    assert_fails(&mut missing, "error: /dev/ttyNOSUCH7: there is no such port");
     let help = success(&mut host_trainer("monitor --help"));
-    assert!(
-        help.contains("  host-trainer monitor /dev/ttyACM0 "),
-        "{help}"
-    );
+    assert!(help.contains("  host-trainer monitor /dev/ttyACM0 "), "{help}");
 }

@@ -20,19 +20,13 @@ const UPDATE_TOLERANCE: f64 = 0.02;
 
 #[test]
 fn a_training_step_on_wgpu_equals_the_step_on_flex() {
-    let recipe = Recipe {
-        batch_size: 8,
-        ..Recipe::preset("vgg3-best").unwrap()
-    };
+    let recipe = Recipe { batch_size: 8, ..Recipe::preset("vgg3-best").unwrap() };
     let data = stripes(8);
     let network = Network::new(&recipe, &data.description, &Device::flex());
     let (flex_loss, flex) = train_one_step(&recipe, &network, &data, &Device::flex());
     let (wgpu_loss, wgpu) = train_one_step(&recipe, &network, &data, &adapter());
 
-    assert!(
-        (flex_loss - wgpu_loss).abs() < LOSS_TOLERANCE,
-        "loss: flex {flex_loss}, wgpu {wgpu_loss}"
-    );
+    assert!((flex_loss - wgpu_loss).abs() < LOSS_TOLERANCE, "loss: flex {flex_loss}, wgpu {wgpu_loss}");
     for (index, before) in tensors(&network).iter().enumerate() {
         let update = distance(&flex[index], before);
         let deviation = distance(&flex[index], &wgpu[index]);
@@ -44,12 +38,7 @@ fn a_training_step_on_wgpu_equals_the_step_on_flex() {
     }
 }
 
-fn train_one_step(
-    recipe: &Recipe,
-    network: &Network,
-    data: &Dataset,
-    device: &Device,
-) -> (f64, Vec<Vec<f32>>) {
+fn train_one_step(recipe: &Recipe, network: &Network, data: &Dataset, device: &Device) -> (f64, Vec<Vec<f32>>) {
     let batch = EpochBatches::new(recipe, data, 1, device).next().unwrap();
     let network = network.clone().to_device(device).train();
     let (gradients, statistics) = step::gradients(&network, batch, recipe.label_smoothing, 1);

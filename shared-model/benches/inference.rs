@@ -28,14 +28,10 @@ fn load() -> Model<'static> {
 fn classify(bencher: Bencher, arena_len: usize) {
     let model = load();
     let picture: Vec<u8> = model.known_pixels().collect();
-    bencher
-        .counter(ItemsCount::new(1_u32))
-        .with_inputs(|| vec![0; arena_len])
-        .bench_refs(|arena| {
-            let mut interpreter =
-                Interpreter::new(&model, arena).expect("the arena is as asked for");
-            interpreter.classify(black_box(&picture))
-        });
+    bencher.counter(ItemsCount::new(1_u32)).with_inputs(|| vec![0; arena_len]).bench_refs(|arena| {
+        let mut interpreter = Interpreter::new(&model, arena).expect("the arena is as asked for");
+        interpreter.classify(black_box(&picture))
+    });
 }
 
 /// Crops and resizes a camera's frame of 320×240 pixels.

@@ -37,10 +37,7 @@ fn main() {
     let picture: Vec<u8> = model.known_pixels().collect();
     let samples: Vec<_> = (0..SAMPLES)
         .map(|_| {
-            let mut stopwatch = Stopwatch {
-                entered: Instant::now(),
-                steps: Default::default(),
-            };
+            let mut stopwatch = Stopwatch { entered: Instant::now(), steps: Default::default() };
             interpreter
                 .classify_with(black_box(&picture), &mut stopwatch)
                 .expect("the picture has the network's shape");

@@ -35,10 +35,7 @@ mod owned {
         fn from(bytes: &[u8]) -> Self {
             let mut blocks = vec![0_u128; bytes.len().div_ceil(BLOB_ALIGNMENT)];
             bytemuck::cast_slice_mut(&mut blocks)[..bytes.len()].copy_from_slice(bytes);
-            Self {
-                blocks,
-                len: bytes.len(),
-            }
+            Self { blocks, len: bytes.len() }
         }
     }
 

@@ -20,9 +20,7 @@ pub fn requantize(accumulator: i32, multiplier: i32, offset: i64) -> i8 {
 
 /// `Σ|w|`.
 pub fn weight_sum(weights: &[i8]) -> u32 {
-    let magnitudes = weights
-        .iter()
-        .map(|weight| u32::from(weight.unsigned_abs()));
+    let magnitudes = weights.iter().map(|weight| u32::from(weight.unsigned_abs()));
     // At most 2^20 weights of a channel.
     magnitudes.sum()
 }
@@ -36,9 +34,7 @@ pub fn weighted_bound(weight_sum: u32, bias: i32) -> u64 {
 /// Largest magnitude of `accumulator · multiplier + offset`, where the accumulator's is `bound`; it must not exceed `i64::MAX`.
 /// Saturates at `u64::MAX`.
 pub fn requantized_bound(bound: u64, multiplier: i32, offset: i64) -> u64 {
-    bound
-        .saturating_mul(multiplier.unsigned_abs().into())
-        .saturating_add(offset.unsigned_abs())
+    bound.saturating_mul(multiplier.unsigned_abs().into()).saturating_add(offset.unsigned_abs())
 }
 
 #[cfg(test)]
@@ -48,14 +44,8 @@ mod tests {
 
     #[test]
     fn bounds_of_extremes() {
-        assert_eq!(
-            weighted_bound(weight_sum(&[127, -127]), i32::MIN),
-            (1 << 31) + 256 * 127
-        );
-        assert_eq!(
-            requantized_bound(1, i32::MIN, i64::MIN),
-            (1 << 31) + (1 << 63)
-        );
+        assert_eq!(weighted_bound(weight_sum(&[127, -127]), i32::MIN), (1 << 31) + 256 * 127);
+        assert_eq!(requantized_bound(1, i32::MIN, i64::MIN), (1 << 31) + (1 << 63));
         assert_eq!(requantized_bound(u64::MAX, 2, 0), u64::MAX);
     }
 

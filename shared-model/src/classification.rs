@@ -25,11 +25,7 @@ impl Classification {
                 (class, largest) = (index, logit);
             }
         }
-        Self {
-            logits,
-            class,
-            logit_fraction_bits,
-        }
+        Self { logits, class, logit_fraction_bits }
     }
 
     /// Softmax of the logits, one a label: `p` stands for `p / 65535`. See `NUMERICS.md` for the exact function.
@@ -39,9 +35,7 @@ impl Classification {
 
     /// One of [`Self::probabilities`]; 0 for a class that the network does not have.
     pub fn probability(&self, class: usize) -> u16 {
-        softmax(&self.logits, self.logit_fraction_bits)
-            .nth(class)
-            .unwrap_or(0)
+        softmax(&self.logits, self.logit_fraction_bits).nth(class).unwrap_or(0)
     }
 
     /// The class, if it is to be believed; `None` is "not sure".
@@ -71,12 +65,7 @@ mod tests {
         assert_eq!(classification.probabilities(), [43597, 16038, 5900]);
         assert_eq!(classification.probability(1), 16038);
         assert_eq!(classification.probability(3), 0);
-        let decide = |threshold, none_class| {
-            classification.decide(&Decision {
-                threshold,
-                none_class,
-            })
-        };
+        let decide = |threshold, none_class| classification.decide(&Decision { threshold, none_class });
         assert_eq!(decide(0, None), Some(0));
         assert_eq!(decide(43597, None), Some(0));
         assert_eq!(decide(43598, None), None);

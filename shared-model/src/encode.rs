@@ -27,13 +27,7 @@ pub struct Layer {
 impl Layer {
     /// An operation without numbers.
     pub const fn without_numbers(operation: Operation) -> Self {
-        Self {
-            operation,
-            weights: Vec::new(),
-            biases: Vec::new(),
-            multipliers: Vec::new(),
-            offsets: Vec::new(),
-        }
+        Self { operation, weights: Vec::new(), biases: Vec::new(), multipliers: Vec::new(), offsets: Vec::new() }
     }
 }
 
@@ -112,15 +106,11 @@ pub(crate) fn unanswered<'a>(network: &'a Network) -> (Message<'a>, Vec<u8>) {
     let operations = operations.collect();
     let known_image = match &network.known_picture {
         KnownPicture::Pattern => KnownImage::Pattern,
-        KnownPicture::Pixels(pixels) => {
-            KnownImage::Pixels(append(&mut section, pixels, u8::to_le_bytes))
-        }
+        KnownPicture::Pixels(pixels) => KnownImage::Pixels(append(&mut section, pixels, u8::to_le_bytes)),
     };
     let extensions = network.extensions.iter();
-    let extensions = extensions.map(|(kind, content)| Extension {
-        kind: *kind,
-        range: append(&mut section, content, u8::to_le_bytes),
-    });
+    let extensions = extensions
+        .map(|(kind, content)| Extension { kind: *kind, range: append(&mut section, content, u8::to_le_bytes) });
     let extensions = extensions.collect();
     let labels: Vec<&str> = network.labels.iter().map(String::as_str).collect();
     let message = Message {
@@ -146,8 +136,8 @@ pub(crate) fn unanswered<'a>(network: &'a Network) -> (Message<'a>, Vec<u8>) {
 fn known_logits(blob: &[u8]) -> Result<Vec<i32>, LoadError> {
     let model = Model::load(blob)?;
     let mut arena = vec![0; model.arena_len()];
-    let mut interpreter = Interpreter::new(&model, &mut arena)
-        .expect("the arena has the length that the model asks for");
+    let mut interpreter =
+        Interpreter::new(&model, &mut arena).expect("the arena has the length that the model asks for");
     let picture: Vec<u8> = model.known_pixels().collect();
     let classification = interpreter.classify(&picture);
     let classification = classification.expect("the picture has the network's shape");
@@ -171,21 +161,14 @@ fn append_layer(section: &mut Vec<u8>, layer: &Layer) -> Operation {
 
 /// Writes numbers at the next aligned position of the section; none have the empty range. A section that is too long for ranges is too
 /// long for a blob.
-fn append<T: Copy, const N: usize>(
-    section: &mut Vec<u8>,
-    numbers: &[T],
-    bytes: fn(T) -> [u8; N],
-) -> Range {
+fn append<T: Copy, const N: usize>(section: &mut Vec<u8>, numbers: &[T], bytes: fn(T) -> [u8; N]) -> Range {
     if numbers.is_empty() {
         return Range::EMPTY;
     }
     align(section);
     let offset = section.len() as u32;
     section.extend(numbers.iter().copied().flat_map(bytes));
-    Range {
-        offset,
-        len: (numbers.len() * N) as u32,
-    }
+    Range { offset, len: (numbers.len() * N) as u32 }
 }
 
 /// A blob without regard to the rules for its graph.
@@ -258,9 +241,7 @@ pub(crate) fn decoded<'a>(model: &Model<'a>) -> Network<'a> {
         },
         accuracy: graph.accuracy,
         provenance: graph.provenance,
-        extensions: extensions
-            .map(|found| (found.kind, extension(found.kind)))
-            .collect(),
+        extensions: extensions.map(|found| (found.kind, extension(found.kind))).collect(),
     }
 }
 

@@ -38,9 +38,7 @@ pub enum LoadError {
         given: usize,
     },
     /// The blob lies at an address from which words cannot be read.
-    #[error(
-        "the blob is {0} bytes past a multiple of 16: wrap it in `Aligned` or read it into `AlignedBytes`"
-    )]
+    #[error("the blob is {0} bytes past a multiple of 16: wrap it in `Aligned` or read it into `AlignedBytes`")]
     Misaligned(usize),
     /// Damaged.
     #[error("damaged blob: its CRC-32 is {computed:08x}, its header says {stored:08x}")]
@@ -101,9 +99,7 @@ pub enum LoadError {
         what: &'static str,
     },
     /// A tensor without elements, or beyond the limits.
-    #[error(
-        "operation {operation} gives {shape}: 1 to 1024 channels and 1 to 2^20 elements are allowed"
-    )]
+    #[error("operation {operation} gives {shape}: 1 to 1024 channels and 1 to 2^20 elements are allowed")]
     TensorSize {
         /// Which operation.
         operation: usize,
@@ -155,9 +151,7 @@ pub enum LoadError {
         second: SectionPart,
     },
     /// A weight of -128.
-    #[error(
-        "operation {operation}, channel {channel}: weight {index} is -128, below the range -127 … 127"
-    )]
+    #[error("operation {operation}, channel {channel}: weight {index} is -128, below the range -127 … 127")]
     WeightOutOfRange {
         /// Which operation.
         operation: usize,

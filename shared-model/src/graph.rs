@@ -103,9 +103,7 @@ pub enum KnownImage {
 
 /// Byte `k` of the known answer's pattern: `(31 k² + 7 k + 11) mod 256`.
 pub const fn pattern(k: usize) -> u8 {
-    (31_usize.wrapping_mul(k).wrapping_mul(k))
-        .wrapping_add(7_usize.wrapping_mul(k))
-        .wrapping_add(11) as u8
+    (31_usize.wrapping_mul(k).wrapping_mul(k)).wrapping_add(7_usize.wrapping_mul(k)).wrapping_add(11) as u8
 }
 
 /// Percentages on the test set.
@@ -160,10 +158,7 @@ impl<'a> Graph<'a> {
             operations: reader.list("operations", 1, MAX_OPERATIONS)?,
             logit_fraction_bits: reader.value()?,
             decision: reader.value()?,
-            known_answer: KnownAnswer {
-                image: reader.value()?,
-                logits: reader.list("known logits", 2, MAX_LABELS)?,
-            },
+            known_answer: KnownAnswer { image: reader.value()?, logits: reader.list("known logits", 2, MAX_LABELS)? },
             accuracy: reader.value()?,
             provenance: Provenance {
                 preset: reader.text()?,
@@ -210,11 +205,7 @@ pub struct List<'a, T> {
 
 impl<T> List<'_, T> {
     /// No elements.
-    pub const EMPTY: Self = Self {
-        bytes: &[],
-        len: 0,
-        elements: PhantomData,
-    };
+    pub const EMPTY: Self = Self { bytes: &[], len: 0, elements: PhantomData };
 }
 
 impl<T> Clone for List<'_, T> {
@@ -285,21 +276,11 @@ impl<'a> Element<'a> for &'a str {
 }
 
 /// Checks that a number is within its limits.
-pub(crate) fn limit(
-    what: &'static str,
-    found: u32,
-    least: u32,
-    most: u32,
-) -> Result<(), LoadError> {
+pub(crate) fn limit(what: &'static str, found: u32, least: u32, most: u32) -> Result<(), LoadError> {
     if (least..=most).contains(&found) {
         return Ok(());
     }
-    Err(LoadError::Limit {
-        what,
-        found,
-        least,
-        most,
-    })
+    Err(LoadError::Limit { what, found, least, most })
 }
 
 /// Decodes a message from its start on.
@@ -330,22 +311,13 @@ impl<'a> Reader<'a> {
         core::str::from_utf8(text).map_err(|_| invalid)
     }
 
-    fn list<T: Element<'a>>(
-        &mut self,
-        what: &'static str,
-        least: u32,
-        most: usize,
-    ) -> Result<List<'a, T>, LoadError> {
+    fn list<T: Element<'a>>(&mut self, what: &'static str, least: u32, most: usize) -> Result<List<'a, T>, LoadError> {
         let found = self.length()?;
         limit(what, found, least, most as u32)?;
         let bytes = self.rest;
         for _ in 0..found {
             T::read(self)?;
         }
-        Ok(List {
-            bytes,
-            len: found as u8,
-            elements: PhantomData,
-        })
+        Ok(List { bytes, len: found as u8, elements: PhantomData })
     }
 }

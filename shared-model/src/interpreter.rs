@@ -91,16 +91,11 @@ impl<'m, 'a> Interpreter<'m, 'a> {
     /// # Errors
     ///
     /// As [`Self::new`].
-    pub fn on(
-        backend: &'static Backend,
-        model: &'m Model<'a>,
-        arena: &'m mut [u8],
-    ) -> Result<Self, ArenaTooSmall> {
+    pub fn on(backend: &'static Backend, model: &'m Model<'a>, arena: &'m mut [u8]) -> Result<Self, ArenaTooSmall> {
         let given = arena.len();
-        let plan = model.plan_on(backend, given).ok_or_else(|| ArenaTooSmall {
-            needed: model.arena_len_on(backend),
-            given,
-        })?;
+        let plan = model
+            .plan_on(backend, given)
+            .ok_or_else(|| ArenaTooSmall { needed: model.arena_len_on(backend), given })?;
         let words = plan.arena_len() - ALIGNMENT_SLACK;
         let start = arena.as_ptr().align_offset(size_of::<u32>());
         Ok(Self {
@@ -138,11 +133,7 @@ impl<'m, 'a> Interpreter<'m, 'a> {
     /// # Errors
     ///
     /// As [`Self::classify`].
-    pub fn classify_with(
-        &mut self,
-        picture: &[u8],
-        hook: &mut impl Hook,
-    ) -> Result<Classification, WrongLength> {
+    pub fn classify_with(&mut self, picture: &[u8], hook: &mut impl Hook) -> Result<Classification, WrongLength> {
         let (needed, given) = (self.model.input_shape().elements(), picture.len());
         if needed != given {
             return Err(WrongLength { needed, given });
@@ -162,9 +153,7 @@ impl<'m, 'a> Interpreter<'m, 'a> {
         let mut pixels = self.model.known_pixels();
         self.restart();
         loop {
-            row.iter_mut()
-                .zip(&mut pixels)
-                .for_each(|(value, pixel)| *value = pixel);
+            row.iter_mut().zip(&mut pixels).for_each(|(value, pixel)| *value = pixel);
             if let Some(classification) = self.push(row, &mut ()) {
                 let logits = self.model.graph().known_answer.logits;
                 return logits == *classification.logits.as_slice();
@@ -185,11 +174,7 @@ impl<'m, 'a> Interpreter<'m, 'a> {
     /// # Errors
     ///
     /// If the row has another length; it is not taken then.
-    pub fn push_row(
-        &mut self,
-        row: &[u8],
-        hook: &mut impl Hook,
-    ) -> Result<Option<Classification>, WrongLength> {
+    pub fn push_row(&mut self, row: &[u8], hook: &mut impl Hook) -> Result<Option<Classification>, WrongLength> {
         let (needed, given) = (self.model.input_shape().row_len(), row.len());
         if needed != given {
             return Err(WrongLength { needed, given });
@@ -211,8 +196,7 @@ impl<'m, 'a> Interpreter<'m, 'a> {
         if self.logits.is_empty() {
             let plan = &self.segment.steps[0];
             let place = plan.rows.row(self.pushed);
-            let values: &mut [i8] =
-                bytemuck::cast_slice_mut(&mut self.arena[plan.places.input.range()]);
+            let values: &mut [i8] = bytemuck::cast_slice_mut(&mut self.arena[plan.places.input.range()]);
             for (value, pixel) in values[place].iter_mut().zip(row) {
                 *value = (pixel ^ 0x80) as i8; // pixel - 128
             }
@@ -220,9 +204,7 @@ impl<'m, 'a> Interpreter<'m, 'a> {
             self.advance(hook);
         }
         self.pushed = (self.pushed + 1) % usize::from(input.height);
-        (self.pushed == 0).then(|| {
-            Classification::new(self.logits.clone(), self.model.graph().logit_fraction_bits)
-        })
+        (self.pushed == 0).then(|| Classification::new(self.logits.clone(), self.model.graph().logit_fraction_bits))
     }
 
     /// Computes every row that can be computed from the rows of the picture so far.
@@ -274,10 +256,7 @@ impl<'m, 'a> Interpreter<'m, 'a> {
         let next = self.model.steps().get(place + 1);
         let (output, output_rows) = match self.segment.steps.get(index + 1) {
             Some(next) => (next.places.input, next.rows),
-            None => (
-                self.segment.output,
-                Rows::new(step.output, step.output.height.into()),
-            ),
+            None => (self.segment.output, Rows::new(step.output, step.output.height.into())),
         };
         hook.enter(place);
         if self.progress[index].turns == 0
@@ -341,9 +320,7 @@ mod tests {
     use crate::{
         Shape,
         encode::{Network, encode, repair_crc},
-        testing::{
-            Numbers, Plain, any_network, assert_equals_oracle, convolution, network, oracle,
-        },
+        testing::{Numbers, Plain, any_network, assert_equals_oracle, convolution, network, oracle},
     };
     use proptest::prelude::*;
     use std::{vec, vec::Vec as List};
@@ -398,9 +375,7 @@ mod tests {
     /// Convolutions, each with or without a pool behind it, and dense layers.
     fn vgg(seed: u64, convolutions: &[(u16, bool)], dense: &[u16]) -> Network<'static> {
         let convolutions = convolutions.iter();
-        let mut operations: List<_> = convolutions
-            .flat_map(|&(channels, pool)| convolution(channels, pool))
-            .collect();
+        let mut operations: List<_> = convolutions.flat_map(|&(channels, pool)| convolution(channels, pool)).collect();
         operations.extend(dense.iter().map(|&outputs| Plain::Dense(outputs, false)));
         network(seed, CIFAR, &operations)
     }
@@ -431,30 +406,17 @@ mod tests {
         let plan = |arena_len| {
             let plan = model.plan_on(Backend::ARM_DSP, arena_len).unwrap();
             let steps = plan.steps().zip(model.steps());
-            let choices = steps
-                .map(|(plan, step)| (plan.kernel_name(), plan.size(), plan.weight_fetches(step)));
+            let choices = steps.map(|(plan, step)| (plan.kernel_name(), plan.size(), plan.weight_fetches(step)));
             let costs = (plan.arena_len(), plan.instructions());
             (costs, choices.collect::<List<_>>())
         };
         let (first, dense) = (("im2col", 1, 1), ("dense", 1, 1));
         let fast = [(2, 8), (1, 4), (1, 4), (1, 1), (1, 1)];
         let fast = fast.map(|(size, fetches)| ("winograd", size, fetches));
-        assert_eq!(
-            plan(49_152),
-            (
-                (47_363, 14_985_984),
-                [&[first], &fast[..], &[dense; 2]].concat()
-            )
-        );
+        assert_eq!(plan(49_152), ((47_363, 14_985_984), [&[first], &fast[..], &[dense; 2]].concat()));
         let lean = [(3, 48), (3, 32), (1, 32), (2, 8), (1, 8)];
         let lean = lean.map(|(size, fetches)| ("row-streaming", size, fetches));
-        assert_eq!(
-            plan(20_480),
-            (
-                (20_243, 33_235_456),
-                [&[first], &lean[..], &[dense; 2]].concat()
-            )
-        );
+        assert_eq!(plan(20_480), ((20_243, 33_235_456), [&[first], &lean[..], &[dense; 2]].concat()));
         assert_eq!(model.arena_len_on(Backend::ARM_DSP), 20_035);
     }
 

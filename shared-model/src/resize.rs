@@ -66,11 +66,7 @@ fn expand_rgb565(pixel: u16) -> [u8; 3] {
     let red = pixel >> 11;
     let green = pixel >> 5 & 0x3F;
     let blue = pixel & 0x1F;
-    [
-        (red << 3 | red >> 2) as u8,
-        (green << 2 | green >> 4) as u8,
-        (blue << 3 | blue >> 2) as u8,
-    ]
+    [(red << 3 | red >> 2) as u8, (green << 2 | green >> 4) as u8, (blue << 3 | blue >> 2) as u8]
 }
 
 /// A frame that cannot be resized.
@@ -131,11 +127,7 @@ pub fn resize<P: PixelFormat>(
     let view = View::<P>::new(frame, width, height, shape)?;
     let (needed, given) = (shape.elements(), picture.len());
     if needed != given {
-        return Err(FrameError::Picture {
-            shape,
-            needed,
-            given,
-        });
+        return Err(FrameError::Picture { shape, needed, given });
     }
     for (y, row) in picture.chunks_exact_mut(shape.row_len()).enumerate() {
         view.resize_row(y, row);
@@ -173,12 +165,7 @@ impl<'f, P: PixelFormat> View<'f, P> {
         }
         let needed = u64::from(width) * u64::from(height) * P::BYTES as u64;
         if frame.len() as u64 != needed {
-            return Err(FrameError::WrongLength {
-                width,
-                height,
-                needed,
-                given: frame.len(),
-            });
+            return Err(FrameError::WrongLength { width, height, needed, given: frame.len() });
         }
         let [frame_width, frame_height] = [width, height].map(usize::from);
         let (width, height) = rectangle(frame_width, frame_height, shape);
@@ -279,13 +266,7 @@ mod tests {
 
     /// The mean over the area of a pixel as a sum over a fine grid: each source pixel is cut into as many parts as the picture has
     /// rows and columns, and `width × height` of these make a pixel of the picture.
-    fn mean_of_grid(
-        frame: &[u8],
-        [width, height]: [usize; 2],
-        shape: Shape,
-        y: usize,
-        x: usize,
-    ) -> [u32; 3] {
+    fn mean_of_grid(frame: &[u8], [width, height]: [usize; 2], shape: Shape, y: usize, x: usize) -> [u32; 3] {
         let [rows, columns, _] = shape.dimensions();
         let crop = match width * rows >= height * columns {
             true => [(height * columns / rows).max(1), height],
@@ -345,11 +326,9 @@ mod tests {
             let [red, green, blue] = rgb.map(u16::from);
             assert_eq!((red >> 3) << 11 | (green >> 2) << 5 | blue >> 3, pixel);
             // Within one step of exact scaling.
-            for (value, part, largest) in [
-                (red, pixel >> 11, 31.0),
-                (green, pixel >> 5 & 63, 63.0),
-                (blue, pixel & 31, 31.0),
-            ] {
+            for (value, part, largest) in
+                [(red, pixel >> 11, 31.0), (green, pixel >> 5 & 63, 63.0), (blue, pixel & 31, 31.0)]
+            {
                 let exact = f64::from(part) * 255.0 / largest;
                 assert!((f64::from(value) - exact).abs() < 1.0);
             }
@@ -363,55 +342,13 @@ mod tests {
         for (len, [width, height], shape, picture, message) in [
             (0, [0, 4], colours, 3072, "a frame of 0x4 pixels is empty"),
             (0, [4, 0], colours, 3072, "a frame of 4x0 pixels is empty"),
-            (
-                23,
-                [4, 2],
-                colours,
-                3072,
-                "a frame of 4x2 pixels takes 24 bytes, but 23 were given",
-            ),
-            (
-                25,
-                [4, 2],
-                colours,
-                3072,
-                "a frame of 4x2 pixels takes 24 bytes, but 25 were given",
-            ),
-            (
-                3,
-                [65535; 2],
-                colours,
-                3072,
-                "a frame of 65535x65535 pixels takes 12884508675 bytes, but 3 were given",
-            ),
-            (
-                3,
-                [1, 1],
-                Shape::new(8, 8, 2),
-                128,
-                &std::format!("a picture of 8x8x2 {none}"),
-            ),
-            (
-                3,
-                [1, 1],
-                Shape::new(0, 8, 3),
-                0,
-                &std::format!("a picture of 0x8x3 {none}"),
-            ),
-            (
-                3,
-                [1, 1],
-                Shape::new(8, 0, 1),
-                0,
-                &std::format!("a picture of 8x0x1 {none}"),
-            ),
-            (
-                3,
-                [1, 1],
-                colours,
-                3071,
-                "a picture of 32x32x3 takes 3072 bytes, but 3071 were given",
-            ),
+            (23, [4, 2], colours, 3072, "a frame of 4x2 pixels takes 24 bytes, but 23 were given"),
+            (25, [4, 2], colours, 3072, "a frame of 4x2 pixels takes 24 bytes, but 25 were given"),
+            (3, [65535; 2], colours, 3072, "a frame of 65535x65535 pixels takes 12884508675 bytes, but 3 were given"),
+            (3, [1, 1], Shape::new(8, 8, 2), 128, &std::format!("a picture of 8x8x2 {none}")),
+            (3, [1, 1], Shape::new(0, 8, 3), 0, &std::format!("a picture of 0x8x3 {none}")),
+            (3, [1, 1], Shape::new(8, 0, 1), 0, &std::format!("a picture of 8x0x1 {none}")),
+            (3, [1, 1], colours, 3071, "a picture of 32x32x3 takes 3072 bytes, but 3071 were given"),
         ] {
             let mut picture = vec![7; picture];
             let result = resize::<Rgb888>(&vec![0; len], width, height, shape, &mut picture);

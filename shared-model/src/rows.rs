@@ -17,12 +17,7 @@ impl Rows {
     /// The last `kept` rows of a map.
     pub fn new(map: Shape, kept: usize) -> Self {
         let [height, width, channels] = map.dimensions();
-        Self {
-            height,
-            width,
-            channels,
-            kept,
-        }
+        Self { height, width, channels, kept }
     }
 
     /// Bytes of a row.

@@ -17,11 +17,7 @@ pub struct Shape {
 impl Shape {
     /// A shape from its three dimensions.
     pub const fn new(height: u16, width: u16, channels: u16) -> Self {
-        Self {
-            height,
-            width,
-            channels,
-        }
+        Self { height, width, channels }
     }
 
     /// Number of elements. Fits 32 bits for every tensor of a valid network, which has at most 2^20.
@@ -36,11 +32,7 @@ impl Shape {
 
     /// The three dimensions, `[height, width, channels]`.
     pub const fn dimensions(self) -> [usize; 3] {
-        [
-            self.height as usize,
-            self.width as usize,
-            self.channels as usize,
-        ]
+        [self.height as usize, self.width as usize, self.channels as usize]
     }
 }
 

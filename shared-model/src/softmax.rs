@@ -54,9 +54,7 @@ pub(crate) fn softmax(logits: &[i32], fraction_bits: u8) -> impl Iterator<Item =
     let largest = logits.iter().copied().max().unwrap_or(0);
     let power = move |&logit: &i32| u64::from(exponential(largest.abs_diff(logit), fraction_bits));
     let sum: u64 = logits.iter().map(power).sum();
-    logits
-        .iter()
-        .map(move |logit| ((2 * ONE * power(logit) + sum) / (2 * sum)) as u16)
+    logits.iter().map(move |logit| ((2 * ONE * power(logit) + sum) / (2 * sum)) as u16)
 }
 
 #[cfg(test)]
@@ -70,19 +68,9 @@ mod tests {
         // The first of the logits is the largest.
         type Case<'c> = (&'c [i32], u8, &'c [u32], &'c [u16]);
         let cases: [Case; 7] = [
-            (
-                &[256, 0, -256],
-                8,
-                &[1 << 31, 790015291, 290630459],
-                &[43597, 16038, 5900],
-            ),
+            (&[256, 0, -256], 8, &[1 << 31, 790015291, 290630459], &[43597, 16038, 5900]),
             (&[3, 3], 0, &[1 << 31, 1 << 31], &[32768, 32768]),
-            (
-                &[100000, 40000, -70000, 0],
-                14,
-                &[1 << 31, 55143743, 66942, 4799619],
-                &[63753, 1637, 2, 142],
-            ),
+            (&[100000, 40000, -70000, 0], 14, &[1 << 31, 55143743, 66942, 4799619], &[63753, 1637, 2, 142]),
             (&[0, -45], 0, &[1 << 31, 0], &[65535, 0]),
             (&[i32::MAX, i32::MIN], 0, &[1 << 31, 0], &[65535, 0]),
             (&[i32::MIN], 16, &[1 << 31], &[65535]),

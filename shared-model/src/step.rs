@@ -64,9 +64,8 @@ impl<'a> Step<'a> {
 
     /// Takes in the operation behind it, if both are computed at once.
     pub(crate) fn fuse(&mut self, next: &OperationView) -> bool {
-        let fits = self.kind == OperationKind::Convolution
-            && !self.pool
-            && next.operation.kind() == OperationKind::MaxPool;
+        let fits =
+            self.kind == OperationKind::Convolution && !self.pool && next.operation.kind() == OperationKind::MaxPool;
         if fits {
             self.pool = true;
             self.output = next.output;
@@ -125,11 +124,7 @@ impl Epilogue {
     /// The one of four accumulators whose activation is largest.
     #[inline]
     pub fn pool(&self, [a, b, c, d]: [i32; 4]) -> i32 {
-        if self.multiplier >= 0 {
-            a.max(b).max(c).max(d)
-        } else {
-            a.min(b).min(c).min(d)
-        }
+        if self.multiplier >= 0 { a.max(b).max(c).max(d) } else { a.min(b).min(c).min(d) }
     }
 
     /// Bias, ReLU and requantization.

@@ -36,15 +36,9 @@ pub fn oracle(model: &Model, picture: &[u8]) -> Answer {
         let wide = operation(&view, &values);
         if view.operation.epilogue().map(|e| e.output) == Some(Output::Logits) {
             let logit = |&wide: &i64| i32::try_from(wide).expect("a logit has 32 bits");
-            return Answer {
-                activations,
-                logits: wide.iter().map(logit).collect(),
-            };
+            return Answer { activations, logits: wide.iter().map(logit).collect() };
         }
-        values = wide
-            .iter()
-            .map(|&wide| wide.clamp(-128, 127) as i8)
-            .collect();
+        values = wide.iter().map(|&wide| wide.clamp(-128, 127) as i8).collect();
         activations.push(values.clone());
     }
     panic!("a network ends in logits")
@@ -110,9 +104,7 @@ pub fn assert_equals_oracle(interpreter: &mut Interpreter, picture: &[u8]) {
     let steps = model.steps();
     assert_eq!(recorder.steps.len(), steps.len());
     // A pool does not need the last of an odd number of rows, and then other steps need fewer rows as well.
-    let leaves_out_rows = steps
-        .iter()
-        .any(|step| step.kind == OperationKind::MaxPool && step.input.height % 2 == 1);
+    let leaves_out_rows = steps.iter().any(|step| step.kind == OperationKind::MaxPool && step.input.height % 2 == 1);
     for (index, found) in recorder.steps.iter().enumerate() {
         let Some(next) = steps.get(index + 1) else {
             assert!(found.is_empty());
@@ -190,10 +182,7 @@ impl Numbers {
 
     /// Activations with a zero point.
     pub fn int8(&mut self) -> Output {
-        Output::Int8 {
-            scale: 0.05,
-            zero_point: self.zero_point(),
-        }
+        Output::Int8 { scale: 0.05, zero_point: self.zero_point() }
     }
 
     /// An operation with numbers: weights of all kinds; bias, multiplier and offset mostly such that the outputs use the range of
@@ -279,27 +268,17 @@ pub fn network(seed: u64, input: Shape, operations: &[Plain]) -> Network<'static
     let mut shape = input;
     for (index, &plain) in operations.iter().enumerate() {
         let is_last = index + 1 == operations.len();
-        let output = if is_last {
-            Output::Logits
-        } else {
-            numbers.int8()
-        };
-        let epilogue = |relu| Epilogue {
-            relu,
-            output,
-            multipliers: Range::EMPTY,
-            offsets: Range::EMPTY,
-        };
+        let output = if is_last { Output::Logits } else { numbers.int8() };
+        let epilogue = |relu| Epilogue { relu, output, multipliers: Range::EMPTY, offsets: Range::EMPTY };
         let operation = match plain {
             Plain::MaxPool if shape.height < 2 || shape.width < 2 => continue,
             Plain::MaxPool => Operation::MaxPool(MaxPool::HALVING),
             Plain::Convolution(channels, relu) => {
                 Operation::Convolution(Convolution::same_3x3(channels, epilogue(relu)))
             }
-            Plain::AveragePool => Operation::AveragePool(AveragePool {
-                window: [shape.height, shape.width],
-                epilogue: epilogue(false),
-            }),
+            Plain::AveragePool => {
+                Operation::AveragePool(AveragePool { window: [shape.height, shape.width], epilogue: epilogue(false) })
+            }
             Plain::Dense(outputs, relu) => Operation::Dense(Dense::new(outputs, epilogue(relu))),
         };
         layers.push(numbers.layer(operation, shape));
@@ -309,9 +288,7 @@ pub fn network(seed: u64, input: Shape, operations: &[Plain]) -> Network<'static
     let channels = usize::from(input.channels);
     Network {
         name: "random",
-        labels: (0..shape.channels)
-            .map(|class| format!("class {class}"))
-            .collect::<Vec<String>>(),
+        labels: (0..shape.channels).map(|class| format!("class {class}")).collect::<Vec<String>>(),
         input,
         padding: (0..channels).map(|_| numbers.zero_point()).collect(),
         mean: vec![127.5; channels],
@@ -326,18 +303,8 @@ pub fn network(seed: u64, input: Shape, operations: &[Plain]) -> Network<'static
             0 => KnownPicture::Pattern,
             _ => KnownPicture::Pixels(numbers.picture(input)),
         },
-        accuracy: Accuracy {
-            images: 10_000,
-            float_top1: 50.0,
-            int8_top1: 49.5,
-            agreement: 97.25,
-        },
-        provenance: Provenance {
-            preset: "none",
-            epochs: 300,
-            seed: 1 << 40,
-            trainer: "0.1.0",
-        },
+        accuracy: Accuracy { images: 10_000, float_top1: 50.0, int8_top1: 49.5, agreement: 97.25 },
+        provenance: Provenance { preset: "none", epochs: 300, seed: 1 << 40, trainer: "0.1.0" },
         extensions: match numbers.below(3) {
             0 => vec![(7, vec![1, 2, 3])],
             _ => Vec::new(),

@@ -13,21 +13,14 @@ fn row<P: PixelFormat>(width: u16, height: u16, format: &str, shape: Shape) -> S
     let frame: Vec<u8> = (0..bytes).map(pattern).collect();
     let mut picture = vec![0; shape.elements()];
     resize::<P>(&frame, width, height, shape, &mut picture).unwrap();
-    let hash: String = Sha256::digest(&picture)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash: String = Sha256::digest(&picture).iter().map(|byte| format!("{byte:02x}")).collect();
     let [rows, columns, channels] = shape.dimensions();
     format!("| {width} × {height}, {format} | {rows} × {columns} × {channels} | `{hash}` |")
 }
 
 #[test]
 fn frames_become_the_images_whose_hashes_the_document_names() {
-    let [cifar, grey, odd] = [
-        Shape::new(32, 32, 3),
-        Shape::new(48, 64, 1),
-        Shape::new(9, 17, 3),
-    ];
+    let [cifar, grey, odd] = [Shape::new(32, 32, 3), Shape::new(48, 64, 1), Shape::new(9, 17, 3)];
     for row in [
         row::<Rgb888>(7, 5, "RGB888", cifar),
         row::<Rgb565BigEndian>(33, 47, "RGB565 big endian", cifar),

@@ -153,9 +153,7 @@ impl Firmware {
     /// [`QemuError::Build`] if a tool is missing or the build fails.
     pub fn build(machine: Machine) -> Result<Self, QemuError> {
         let mut command = support("firmware-build");
-        command
-            .args(["qemu-mps2", machine.target()])
-            .env_remove("MODEL_BLOB");
+        command.args(["qemu-mps2", machine.target()]).env_remove("MODEL_BLOB");
         let output = output(&mut command)?;
         if !output.status.success() {
             return Err(QemuError::Build(text(&output.stderr)));
@@ -170,31 +168,19 @@ impl Firmware {
     /// # Errors
     ///
     /// [`QemuError::OtherBlob`] if the firmware does not hold `blob` or the lengths differ.
-    pub fn with_blob(
-        &self,
-        blob: &[u8],
-        replacement: &[u8],
-        elf: &Path,
-    ) -> Result<Self, QemuError> {
+    pub fn with_blob(&self, blob: &[u8], replacement: &[u8], elf: &Path) -> Result<Self, QemuError> {
         let mut bytes = fs::read(&self.elf).map_err(file_error(&self.elf))?;
-        let place = bytes
-            .windows(blob.len().max(1))
-            .position(|window| window == blob);
+        let place = bytes.windows(blob.len().max(1)).position(|window| window == blob);
         match place {
             Some(start) if blob.len() == replacement.len() => {
                 bytes[start..start + blob.len()].copy_from_slice(replacement);
             }
             _ => {
-                return Err(QemuError::OtherBlob {
-                    elf: self.elf.clone(),
-                });
+                return Err(QemuError::OtherBlob { elf: self.elf.clone() });
             }
         }
         fs::write(elf, bytes).map_err(file_error(elf))?;
-        Ok(Self {
-            machine: self.machine,
-            elf: elf.into(),
-        })
+        Ok(Self { machine: self.machine, elf: elf.into() })
     }
 
     /// Classifies `images`, each of the model's shape.
@@ -202,11 +188,7 @@ impl Firmware {
     /// # Errors
     ///
     /// [`QemuError::Run`] with the message of the firmware or of QEMU.
-    pub fn classify(
-        &self,
-        options: Options,
-        images: &[impl AsRef<[u8]>],
-    ) -> Result<Report, QemuError> {
+    pub fn classify(&self, options: Options, images: &[impl AsRef<[u8]>]) -> Result<Report, QemuError> {
         let folder = tempfile::tempdir().map_err(file_error(&std::env::temp_dir()))?;
         let file = folder.path().join("images.rgb");
         let bytes: Vec<u8> = images.iter().flat_map(AsRef::as_ref).copied().collect();
@@ -221,10 +203,7 @@ impl Firmware {
     /// [`QemuError::Run`] with the message of the firmware or of QEMU.
     pub fn classify_file(&self, options: Options, images: &Path) -> Result<Report, QemuError> {
         let mut command = support("qemu-runner");
-        command
-            .arg(&self.elf)
-            .args(["--json", "--machine", self.machine.argument(), "--raw"])
-            .arg(images);
+        command.arg(&self.elf).args(["--json", "--machine", self.machine.argument(), "--raw"]).arg(images);
         if options.profile {
             command.arg("--profile");
         }
@@ -248,10 +227,7 @@ fn support(program: &str) -> Command {
 }
 
 fn output(command: &mut Command) -> Result<Output, QemuError> {
-    command.output().map_err(|error| QemuError::Start {
-        program: command.get_program().into(),
-        error,
-    })
+    command.output().map_err(|error| QemuError::Start { program: command.get_program().into(), error })
 }
 
 fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> QemuError + use<> {

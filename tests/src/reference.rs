@@ -20,8 +20,7 @@ pub static FILES: LazyLock<ModelFiles> =
     LazyLock::new(|| ModelFiles::of_blob(root().join("data/models/vgg3-full.blob")));
 
 /// The blob.
-pub static BLOB: LazyLock<AlignedBytes> =
-    LazyLock::new(|| FILES.read_blob().unwrap_or_else(|error| panic!("{error}")));
+pub static BLOB: LazyLock<AlignedBytes> = LazyLock::new(|| FILES.read_blob().unwrap_or_else(|error| panic!("{error}")));
 
 /// The model in the blob.
 pub static MODEL: LazyLock<Model<'static>> =
@@ -40,11 +39,8 @@ pub static FLOAT: LazyLock<FloatModel> = LazyLock::new(|| {
 });
 
 /// CIFAR-10's 10,000 test images; downloads the data set if it is not there.
-pub static TEST_SET: LazyLock<LabelledImages> = LazyLock::new(|| {
-    Dataset::cifar10(&dataset::default_directory())
-        .unwrap_or_else(|error| panic!("{error}"))
-        .test
-});
+pub static TEST_SET: LazyLock<LabelledImages> =
+    LazyLock::new(|| Dataset::cifar10(&dataset::default_directory()).unwrap_or_else(|error| panic!("{error}")).test);
 
 /// The first `count` test images.
 pub fn test_images(count: usize) -> LabelledImages {

@@ -35,10 +35,7 @@ fn an_inference_takes_no_more_than_it_may() {
             let figure = report[machine][mode][name].as_u64();
             let figure = figure.unwrap_or_else(|| panic!("{machine}, {mode}: no {name} in {last}"));
             assert!(figure > 0, "{machine}, {mode}: no {name}");
-            assert!(
-                figure <= limit,
-                "{machine}, {mode}: {figure} {name}, at most {limit}"
-            );
+            assert!(figure <= limit, "{machine}, {mode}: {figure} {name}, at most {limit}");
         }
     }
 }

@@ -18,15 +18,7 @@ fn build(target: &str) -> PathBuf {
 
 fn emulate(machine: &str, elf: PathBuf) -> Output {
     Command::new("qemu-system-arm")
-        .args([
-            "-M",
-            machine,
-            "-nographic",
-            "-monitor",
-            "none",
-            "-serial",
-            "null",
-        ])
+        .args(["-M", machine, "-nographic", "-monitor", "none", "-serial", "null"])
         .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
         .arg(elf)
         .output()
@@ -44,9 +36,6 @@ fn every_inner_loop_equals_its_portable_twin_and_keeps_to_its_buffers() {
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{machine}: {text}");
         let comparisons = text.split(' ').next().and_then(|word| word.parse().ok());
-        assert!(
-            comparisons.is_some_and(|count: u32| count > 1000),
-            "{machine}: {text}"
-        );
+        assert!(comparisons.is_some_and(|count: u32| count > 1000), "{machine}: {text}");
     }
 }

@@ -1,9 +1,6 @@
 //! The float network once more, from the numbers of the trained one and the operations of burn's other backend for the
 //! CPU: neither flex, nor `cpu-kernels`, nor the trainer's `forward` has a part in it.
-#![expect(
-    deprecated,
-    reason = "upstream deprecates burn-ndarray, which is a second opinion here"
-)]
+#![expect(deprecated, reason = "upstream deprecates burn-ndarray, which is a second opinion here")]
 
 use burn_backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
 use burn_backend::tensor::FloatTensor;
@@ -67,10 +64,7 @@ fn layer_output(layer: &FloatLayer, x: Tensor) -> Tensor {
     if layer.relu {
         y = NdArray::relu(y);
     }
-    y = NdArray::float_add(
-        NdArray::float_mul(y, per_channel(&layer.scale)),
-        per_channel(&layer.shift),
-    );
+    y = NdArray::float_add(NdArray::float_mul(y, per_channel(&layer.scale)), per_channel(&layer.shift));
     if layer.kind == (LayerKind::Convolution { pool: true }) {
         y = NdArray::max_pool2d(y, [2, 2], [2, 2], [0, 0], [1, 1], false);
     }

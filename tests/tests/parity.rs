@@ -1,6 +1,5 @@
 //! The committed model: integer against float, and what its report says.
 
-
 use host_trainer::dataset::Image;
 use host_trainer::evaluate::{classify_all, evaluate};
 use host_trainer::operations::{logit_scale, summaries};
@@ -43,12 +42,7 @@ fn outputs_of_both(images: &[Image]) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
 /// Signal to noise ratio in dB, Σ float² over Σ (float - integer)².
 fn sqnr_db(float: &[f32], integer: &[f32]) -> f64 {
     assert_eq!(float.len(), integer.len());
-    let pairs = || {
-        float
-            .iter()
-            .zip(integer)
-            .map(|(&f, &i)| (f64::from(f), f64::from(i)))
-    };
+    let pairs = || float.iter().zip(integer).map(|(&f, &i)| (f64::from(f), f64::from(i)));
     let signal: f64 = pairs().map(|(f, _)| f * f).sum();
     let noise: f64 = pairs().map(|(f, i)| (f - i) * (f - i)).sum();
     10.0 * (signal / noise).log10()
@@ -57,21 +51,11 @@ fn sqnr_db(float: &[f32], integer: &[f32]) -> f64 {
 #[test]
 fn sqnr_of_every_step() {
     let (float, integer) = outputs_of_both(&test_images(64).images);
-    assert_eq!(
-        (float.len(), integer.len()),
-        (LEAST_SQNR_DB.len(), LEAST_SQNR_DB.len())
-    );
-    let found: Vec<f64> = float
-        .iter()
-        .zip(&integer)
-        .map(|(f, i)| sqnr_db(f, i))
-        .collect();
+    assert_eq!((float.len(), integer.len()), (LEAST_SQNR_DB.len(), LEAST_SQNR_DB.len()));
+    let found: Vec<f64> = float.iter().zip(&integer).map(|(f, i)| sqnr_db(f, i)).collect();
     println!("SQNR in dB: {found:.1?}");
     for (step, (found, least)) in found.iter().zip(LEAST_SQNR_DB).enumerate() {
-        assert!(
-            *found >= least,
-            "step {step}: {found:.1} dB, at least {least} are asked for"
-        );
+        assert!(*found >= least, "step {step}: {found:.1} dB, at least {least} are asked for");
     }
 }
 
@@ -79,18 +63,10 @@ fn sqnr_of_every_step() {
 fn integers_keep_classes_and_accuracy() {
     let images = test_images(1000);
     let found = evaluate(&FLOAT.logits(&images.images).unwrap(), &MODEL, &images);
-    println!(
-        "float {} %, int8 {} %, agreement {} %",
-        found.float_top1, found.int8_top1, found.agreement
-    );
+    println!("float {} %, int8 {} %, agreement {} %", found.float_top1, found.int8_top1, found.agreement);
     assert_eq!(found.images, 1000);
     assert!(found.agreement >= 98.0, "agreement {} %", found.agreement);
-    assert!(
-        found.float_top1 - found.int8_top1 <= 1.0,
-        "{} and {} %",
-        found.float_top1,
-        found.int8_top1
-    );
+    assert!(found.float_top1 - found.int8_top1 <= 1.0, "{} and {} %", found.float_top1, found.int8_top1);
 }
 
 #[test]
@@ -101,40 +77,22 @@ fn report_says_what_the_blob_says() {
     assert_eq!(graph.accuracy.images as usize, TEST_SET.len());
     assert_eq!(report.recipe.preset, graph.provenance.preset);
     assert_eq!(report.recipe.seed, graph.provenance.seed);
-    assert_eq!(
-        report.history.epochs.len(),
-        usize::from(graph.provenance.epochs)
-    );
+    assert_eq!(report.history.epochs.len(), usize::from(graph.provenance.epochs));
     let operations = report.quantization.operations.iter();
-    assert!(
-        operations
-            .map(|operation| &operation.summary)
-            .eq(&summaries(&MODEL))
-    );
+    assert!(operations.map(|operation| &operation.summary).eq(&summaries(&MODEL)));
     for (matrix, top1) in [
-        (
-            &report.evaluation.float_confusion,
-            report.evaluation.float_top1,
-        ),
-        (
-            &report.evaluation.int8_confusion,
-            report.evaluation.int8_top1,
-        ),
+        (&report.evaluation.float_confusion, report.evaluation.float_top1),
+        (&report.evaluation.int8_confusion, report.evaluation.int8_top1),
     ] {
         let correct: u32 = (0..matrix.len()).map(|class| matrix[class][class]).sum();
-        assert!(
-            (f64::from(correct) / 100.0 - top1).abs() < 1e-9,
-            "{correct} of 10,000, {top1} %"
-        );
+        assert!((f64::from(correct) / 100.0 - top1).abs() < 1e-9, "{correct} of 10,000, {top1} %");
         assert!(matrix.iter().all(|row| row.iter().sum::<u32>() == 1000));
     }
 }
 
 #[test]
 fn the_sample_is_a_deer() {
-    let picture = image::open(root().join("data/samples/deer.png"))
-        .unwrap()
-        .to_rgb8();
+    let picture = image::open(root().join("data/samples/deer.png")).unwrap().to_rgb8();
     let (width, height) = (picture.width() as u16, picture.height() as u16);
     let shape = MODEL.input_shape();
     let mut image = vec![0; shape.elements()];

@@ -20,9 +20,8 @@ const ARENAS: [usize; 2] = [64 * 1024, 20 * 1024];
 /// Bytes of the committed model's picture.
 const IMAGE_LEN: usize = 32 * 32 * 3;
 
-static FIRMWARE: LazyLock<[Firmware; 3]> = LazyLock::new(|| {
-    Machine::ALL.map(|machine| Firmware::build(machine).unwrap_or_else(|error| panic!("{error}")))
-});
+static FIRMWARE: LazyLock<[Firmware; 3]> =
+    LazyLock::new(|| Machine::ALL.map(|machine| Firmware::build(machine).unwrap_or_else(|error| panic!("{error}"))));
 
 fn firmware(machine: Machine) -> &'static Firmware {
     &FIRMWARE[machine as usize]
@@ -61,10 +60,7 @@ fn every_machine_gives_the_logits_of_the_host_in_every_arena() {
         })
         .collect();
     for arena_len in ARENAS {
-        let options = Options {
-            arena_len: Some(arena_len),
-            ..Options::default()
-        };
+        let options = Options { arena_len: Some(arena_len), ..Options::default() };
         let reports = run_on_all(&images, options);
         for (machine, report) in Machine::ALL.iter().zip(&reports) {
             let run = format!("{machine:?} with {arena_len} bytes");
@@ -88,34 +84,21 @@ fn every_machine_gives_the_logits_of_the_host_in_every_arena() {
 
 #[test]
 fn steps_account_for_the_instructions_of_an_inference() {
-    let options = Options {
-        profile: true,
-        ..Options::default()
-    };
+    let options = Options { profile: true, ..Options::default() };
     for report in run_on_all(&test_images(1).images, options) {
         let record = &report.images[0];
         let sum: u64 = record.steps.iter().sum();
-        println!(
-            "{} instructions, steps {:?}",
-            record.instructions, record.steps
-        );
+        println!("{} instructions, steps {:?}", record.instructions, record.steps);
         assert_eq!(record.steps.len(), MODEL.steps().len());
         assert!(sum <= record.instructions);
-        assert!(
-            sum * 100 >= record.instructions * 97,
-            "{sum} of {} instructions",
-            record.instructions
-        );
+        assert!(sum * 100 >= record.instructions * 97, "{sum} of {} instructions", record.instructions);
     }
 }
 
 #[test]
 fn an_arena_that_is_too_small_or_that_there_is_not_is_refused() {
     let run = |arena_len| {
-        let options = Options {
-            arena_len: Some(arena_len),
-            ..Options::default()
-        };
+        let options = Options { arena_len: Some(arena_len), ..Options::default() };
         failure(firmware(Machine::CortexM33).classify(options, &[[0; IMAGE_LEN]]))
     };
     let needed = MODEL.arena_len_on(Backend::ARM_DSP);
@@ -135,14 +118,9 @@ fn a_damaged_blob_is_refused() {
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
     let elf = folder.path().join("damaged.elf");
-    let firmware = firmware(Machine::CortexM4)
-        .with_blob(&BLOB, &damaged, &elf)
-        .expect("the firmware holds the blob");
+    let firmware = firmware(Machine::CortexM4).with_blob(&BLOB, &damaged, &elf).expect("the firmware holds the blob");
     let message = failure(firmware.classify(Options::default(), &[[0; IMAGE_LEN]]));
-    assert!(
-        message.contains("blob in flash cannot be used") && message.contains("CRC"),
-        "{message}"
-    );
+    assert!(message.contains("blob in flash cannot be used") && message.contains("CRC"), "{message}");
 }
 
 #[test]
@@ -154,9 +132,7 @@ fn another_known_answer_is_noticed() {
     repair_crc(&mut altered);
     let crc = u32::from_le_bytes(altered[16..20].try_into().expect("four bytes"));
     let elf = folder.path().join("altered.elf");
-    let firmware = firmware(Machine::CortexM4)
-        .with_blob(&BLOB, &altered, &elf)
-        .expect("the firmware holds the blob");
+    let firmware = firmware(Machine::CortexM4).with_blob(&BLOB, &altered, &elf).expect("the firmware holds the blob");
     let message = failure(firmware.classify(Options::default(), &[[0; IMAGE_LEN]]));
     assert!(message.contains("known-answer test failed"), "{message}");
     assert!(message.contains(&format!("{crc:08x}")), "{message}");
@@ -166,21 +142,9 @@ fn another_known_answer_is_noticed() {
 fn a_bad_image_file_is_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cases: [(&str, Option<usize>, &str); 3] = [
-        (
-            "missing.rgb",
-            None,
-            "image file missing.rgb: it cannot be opened",
-        ),
-        (
-            "empty, really.rgb",
-            Some(0),
-            "image file empty, really.rgb: it has 0 bytes",
-        ),
-        (
-            "truncated.rgb",
-            Some(2 * IMAGE_LEN - 1),
-            "image file truncated.rgb: it has 6143 bytes",
-        ),
+        ("missing.rgb", None, "image file missing.rgb: it cannot be opened"),
+        ("empty, really.rgb", Some(0), "image file empty, really.rgb: it has 0 bytes"),
+        ("truncated.rgb", Some(2 * IMAGE_LEN - 1), "image file truncated.rgb: it has 6143 bytes"),
     ];
     for (name, len, expected) in cases {
         let file = folder.path().join(name);
@@ -205,20 +169,10 @@ fn padded(blob: &[u8]) -> AlignedBytes {
 /// No firmware is built anew for another model: shape, labels and operations come from the blob.
 #[test]
 fn networks_of_other_shapes_and_classes_run_unchanged() {
-    let grey = [
-        &convolution(8, true)[..],
-        &convolution(16, true),
-        &[Plain::Dense(4, false)],
-    ];
-    let many = [
-        &convolution(12, true)[..],
-        &convolution(20, false),
-        &[Plain::AveragePool, Plain::Dense(64, false)],
-    ];
-    let mut networks = vec![
-        network(1, Shape::new(48, 48, 1), &grey.concat()),
-        network(2, Shape::new(23, 40, 3), &many.concat()),
-    ];
+    let grey = [&convolution(8, true)[..], &convolution(16, true), &[Plain::Dense(4, false)]];
+    let many = [&convolution(12, true)[..], &convolution(20, false), &[Plain::AveragePool, Plain::Dense(64, false)]];
+    let mut networks =
+        vec![network(1, Shape::new(48, 48, 1), &grey.concat()), network(2, Shape::new(23, 40, 3), &many.concat())];
     networks.extend((0..10).map(any_network));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut run = 0;

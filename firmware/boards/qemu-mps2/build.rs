@@ -14,14 +14,9 @@ fn main() -> ExitCode {
 
 fn configure() -> Result<(), String> {
     let target = required("TARGET")?;
-    let memory = PathBuf::from(required("CARGO_MANIFEST_DIR")?)
-        .join("memory")
-        .join(&target);
+    let memory = PathBuf::from(required("CARGO_MANIFEST_DIR")?).join("memory").join(&target);
     if !memory.is_dir() {
-        return Err(format!(
-            "no machine for {target}: {} is missing",
-            memory.display()
-        ));
+        return Err(format!("no machine for {target}: {} is missing", memory.display()));
     }
     println!("cargo::rerun-if-changed={}", memory.display());
     println!("cargo::rustc-link-search={}", memory.display());

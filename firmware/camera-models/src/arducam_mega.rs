@@ -86,11 +86,7 @@ pub struct Timing {
 impl Default for Timing {
     /// Plausible, not measured.
     fn default() -> Self {
-        Self {
-            reset_ms: 100,
-            setting_ms: 10,
-            capture_ms: 60,
-        }
+        Self { reset_ms: 100, setting_ms: 10, capture_ms: 60 }
     }
 }
 
@@ -141,9 +137,7 @@ impl<S: Scene> SpiDevice for &ArducamMega<'_, S> {
         controller.select(fault);
         for operation in operations {
             match operation {
-                Operation::Read(bytes) => bytes
-                    .iter_mut()
-                    .for_each(|byte| *byte = controller.exchange(0)),
+                Operation::Read(bytes) => bytes.iter_mut().for_each(|byte| *byte = controller.exchange(0)),
                 Operation::Write(bytes) => bytes.iter().for_each(|byte| {
                     controller.exchange(*byte);
                 }),
@@ -155,9 +149,9 @@ impl<S: Scene> SpiDevice for &ArducamMega<'_, S> {
                         }
                     }
                 }
-                Operation::TransferInPlace(bytes) => bytes
-                    .iter_mut()
-                    .for_each(|byte| *byte = controller.exchange(*byte)),
+                Operation::TransferInPlace(bytes) => {
+                    bytes.iter_mut().for_each(|byte| *byte = controller.exchange(*byte))
+                }
                 Operation::DelayNs(nanoseconds) => {
                     controller.time.advance(u64::from(*nanoseconds));
                 }
@@ -212,9 +206,7 @@ impl<S: Scene> Controller<'_, S> {
             Phase::Command => {
                 self.phase = match byte {
                     BURST_READ => Phase::Burst,
-                    0x80.. => Phase::Value {
-                        address: byte & 0x7F,
-                    },
+                    0x80.. => Phase::Value { address: byte & 0x7F },
                     _ => Phase::Dummy { address: byte },
                 };
                 0
@@ -301,8 +293,7 @@ impl<S: Scene> Controller<'_, S> {
     }
 
     fn is_done(&self) -> bool {
-        self.done_at
-            .is_some_and(|done_at| self.time.nanoseconds() >= done_at)
+        self.done_at.is_some_and(|done_at| self.time.nanoseconds() >= done_at)
     }
 
     fn read(&self, address: u8) -> u8 {

@@ -21,10 +21,7 @@ pub struct Injector<K> {
 
 impl<K: Copy> Injector<K> {
     pub(crate) const fn new() -> Self {
-        Self {
-            injection: Cell::new(None),
-            transactions: Cell::new(0),
-        }
+        Self { injection: Cell::new(None), transactions: Cell::new(0) }
     }
 
     /// Replaces what was injected before.
@@ -40,20 +37,14 @@ impl<K: Copy> Injector<K> {
     /// Whether no later transaction fails.
     pub fn is_over(&self) -> bool {
         let injection = self.injection.get();
-        injection.is_none_or(|Injection { first, count, .. }| {
-            self.transactions() >= first.saturating_add(count)
-        })
+        injection.is_none_or(|Injection { first, count, .. }| self.transactions() >= first.saturating_add(count))
     }
 
     /// Begins a transaction, and gives its fault.
     pub(crate) fn begin(&self) -> Option<K> {
         let index = self.transactions();
         self.transactions.set(index + 1);
-        let Injection {
-            fault,
-            first,
-            count,
-        } = self.injection.get()?;
+        let Injection { fault, first, count } = self.injection.get()?;
         let failing = first..first.saturating_add(count);
         failing.contains(&index).then_some(fault)
     }

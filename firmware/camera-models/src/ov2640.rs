@@ -103,11 +103,7 @@ impl<S> ErrorType for &Ov2640<'_, S> {
 }
 
 impl<S: Scene> I2c for &Ov2640<'_, S> {
-    async fn transaction(
-        &mut self,
-        address: u8,
-        operations: &mut [Operation<'_>],
-    ) -> Result<(), ErrorKind> {
+    async fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
         let fault = self.begin();
         match fault {
             Some(Fault::Nack) => {
@@ -126,9 +122,7 @@ impl<S: Scene> I2c for &Ov2640<'_, S> {
         };
         let registers = &mut *self.registers.borrow_mut();
         match operation {
-            Operation::Write(bytes) => {
-                registers.write_phase(bytes, fault == Some(Fault::LostWrite))
-            }
+            Operation::Write(bytes) => registers.write_phase(bytes, fault == Some(Fault::LostWrite)),
             Operation::Read(bytes) => {
                 for byte in bytes.iter_mut() {
                     *byte = match fault {
@@ -150,8 +144,7 @@ impl<S: Scene> ParallelCapture for &Ov2640<'_, S> {
         let Some(output) = output.filter(|_| fault != Some(Fault::Hang)) else {
             return pending().await;
         };
-        self.time
-            .advance(FRAME_NS * u64::from(output.clock_divider));
+        self.time.advance(FRAME_NS * u64::from(output.clock_divider));
         let exposure = &mut *self.exposure.borrow_mut();
         exposure.begin(fault == Some(Fault::Frozen));
         let row_len = output.len() / usize::from(output.height);
@@ -162,11 +155,7 @@ impl<S: Scene> ParallelCapture for &Ov2640<'_, S> {
             _ => output.len(),
         };
         for (index, byte) in bytes.iter_mut().take(len).enumerate() {
-            *byte = if fault == Some(Fault::Blank) {
-                0
-            } else {
-                output.byte(index, &exposure.scene)
-            };
+            *byte = if fault == Some(Fault::Blank) { 0 } else { output.byte(index, &exposure.scene) };
         }
         Ok(len)
     }
@@ -214,11 +203,7 @@ impl Registers {
             banks[bank as usize][address as usize] = value;
             index += 1;
         }
-        Self {
-            banks,
-            selected: 0x7F,
-            address: 0,
-        }
+        Self { banks, selected: 0x7F, address: 0 }
     }
 
     const fn get(&self, bank: u8, address: u8) -> u8 {
@@ -280,9 +265,7 @@ struct Output {
 }
 
 /// White, yellow, cyan, green, magenta, red, blue, black.
-const COLOR_BARS: [u16; 8] = [
-    0xFFFF, 0xFFE0, 0x07FF, 0x07E0, 0xF81F, 0xF800, 0x001F, 0x0000,
-];
+const COLOR_BARS: [u16; 8] = [0xFFFF, 0xFFE0, 0x07FF, 0x07E0, 0xF81F, 0xF800, 0x001F, 0x0000];
 
 impl Output {
     /// `None` if no frames come: the port is held in reset, or sizes contradict each other.
@@ -306,9 +289,7 @@ impl Output {
         let format = match (is_bypassed, dsp(0xDA) >> 2 & 0x03) {
             (true, _) | (_, 0b01) => Format::Raw,
             (_, 0b00) => Format::Yuv422,
-            (_, 0b10) => Format::Rgb565 {
-                is_low_byte_first: dsp(0xDA) & 0x01 != 0,
-            },
+            (_, 0b10) => Format::Rgb565 { is_low_byte_first: dsp(0xDA) & 0x01 != 0 },
             _ => return None,
         };
         Some(Self {
@@ -334,8 +315,7 @@ impl Output {
     /// The byte at `index`.
     fn byte(&self, index: usize, scene: &impl Scene) -> u8 {
         let width = usize::from(self.width);
-        let pixel =
-            |index: usize| self.color((index % width) as u16, (index / width) as u16, scene);
+        let pixel = |index: usize| self.color((index % width) as u16, (index / width) as u16, scene);
         let is_first = index.is_multiple_of(2);
         match self.format {
             Format::Raw => (pixel(index) >> 3) as u8,
@@ -343,11 +323,7 @@ impl Output {
             Format::Yuv422 => 0x80,
             Format::Rgb565 { is_low_byte_first } => {
                 let [high, low] = pixel(index / 2).to_be_bytes();
-                if is_first == is_low_byte_first {
-                    low
-                } else {
-                    high
-                }
+                if is_first == is_low_byte_first { low } else { high }
             }
         }
     }
@@ -370,30 +346,18 @@ impl Output {
 fn scaled(registers: &Registers, resolution: (u16, u16)) -> Option<(u16, u16)> {
     let dsp = |address| u16::from(registers.get(DSP, address));
     let sizel = dsp(0x8C);
-    let image = (
-        (sizel & 0x40) << 5 | dsp(0xC0) << 3 | sizel >> 3 & 0x07,
-        dsp(0xC1) << 3 | sizel & 0x07,
-    );
+    let image = ((sizel & 0x40) << 5 | dsp(0xC0) << 3 | sizel >> 3 & 0x07, dsp(0xC1) << 3 | sizel & 0x07);
     if image != resolution {
         return None;
     }
     let (vhyx, test, ctrli, zmhh) = (dsp(0x55), dsp(0x57), dsp(0x50), dsp(0x5C));
-    let window = (
-        4 * (dsp(0x51) | (vhyx & 0x08) << 5 | (test & 0x80) << 2),
-        4 * (dsp(0x52) | (vhyx & 0x80) << 1),
-    );
-    let offset = (
-        dsp(0x53) | (vhyx & 0x07) << 8,
-        dsp(0x54) | (vhyx & 0x70) << 4,
-    );
+    let window = (4 * (dsp(0x51) | (vhyx & 0x08) << 5 | (test & 0x80) << 2), 4 * (dsp(0x52) | (vhyx & 0x80) << 1));
+    let offset = (dsp(0x53) | (vhyx & 0x07) << 8, dsp(0x54) | (vhyx & 0x70) << 4);
     if window.0 + offset.0 > image.0 || window.1 + offset.1 > image.1 {
         return None;
     }
     let halved = (window.0 >> (ctrli & 0x07), window.1 >> (ctrli >> 3 & 0x07));
-    let zoomed = (
-        4 * (dsp(0x5A) | (zmhh & 0x03) << 8),
-        4 * (dsp(0x5B) | (zmhh & 0x04) << 6),
-    );
+    let zoomed = (4 * (dsp(0x5A) | (zmhh & 0x03) << 8), 4 * (dsp(0x5B) | (zmhh & 0x04) << 6));
     let can_scale = dsp(0x86) & 0x20 != 0;
     let fits = zoomed.0 <= halved.0 && zoomed.1 <= halved.1 && zoomed.0 > 0 && zoomed.1 > 0;
     match (can_scale, fits) {

@@ -44,10 +44,7 @@ pub(crate) struct Exposure<S> {
 
 impl<S: Scene> Exposure<S> {
     pub const fn new(scene: S) -> Self {
-        Self {
-            scene,
-            has_begun: false,
-        }
+        Self { scene, has_begun: false }
     }
 
     /// Begins a frame, or shows the last one again.

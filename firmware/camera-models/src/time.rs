@@ -11,9 +11,7 @@ pub struct Time {
 impl Time {
     /// Time zero.
     pub const fn new() -> Self {
-        Self {
-            nanoseconds: Cell::new(0),
-        }
+        Self { nanoseconds: Cell::new(0) }
     }
 
     /// Nanoseconds since the start.

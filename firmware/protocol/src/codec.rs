@@ -23,14 +23,8 @@ pub struct TooLong;
 /// # Errors
 ///
 /// If the buffer is too short. [`FRAME_LEN`] bytes are enough for every message whose texts have a usual length.
-pub fn encode<'b>(
-    message: &(impl Serialize + Kinds),
-    buffer: &'b mut [u8],
-) -> Result<&'b [u8], TooLong> {
-    let mut wire = Wire {
-        encoder: CobsEncoder::new(buffer),
-        digest: CRC32.digest(),
-    };
+pub fn encode<'b>(message: &(impl Serialize + Kinds), buffer: &'b mut [u8]) -> Result<&'b [u8], TooLong> {
+    let mut wire = Wire { encoder: CobsEncoder::new(buffer), digest: CRC32.digest() };
     wire.try_push(VERSION).map_err(|_| TooLong)?;
     let end = postcard::serialize_with_flavor(message, wire).map_err(|_| TooLong)?;
     *buffer.get_mut(end).ok_or(TooLong)? = END;
@@ -53,15 +47,11 @@ impl Flavor for Wire<'_> {
 
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
         self.digest.update(bytes);
-        self.encoder
-            .push(bytes)
-            .map_err(|_| postcard::Error::SerializeBufferFull)
+        self.encoder.push(bytes).map_err(|_| postcard::Error::SerializeBufferFull)
     }
 
     fn finalize(mut self) -> postcard::Result<usize> {
-        self.encoder
-            .push(&self.digest.finalize().to_le_bytes())
-            .map_err(|_| postcard::Error::SerializeBufferFull)?;
+        self.encoder.push(&self.digest.finalize().to_le_bytes()).map_err(|_| postcard::Error::SerializeBufferFull)?;
         Ok(self.encoder.finalize())
     }
 }
@@ -105,11 +95,7 @@ impl Decoder {
             frame: Vec::new(),
             is_ended: false,
             is_too_long: false,
-            statistics: Statistics {
-                received: 0,
-                corrupted: 0,
-                foreign: 0,
-            },
+            statistics: Statistics { received: 0, corrupted: 0, foreign: 0 },
         }
     }
 
@@ -135,11 +121,7 @@ impl Decoder {
             // Ends may be repeated, so that a receiver is surely between frames.
             return None;
         }
-        let opened = if core::mem::take(&mut self.is_too_long) {
-            None
-        } else {
-            open(&mut self.frame)
-        };
+        let opened = if core::mem::take(&mut self.is_too_long) { None } else { open(&mut self.frame) };
         let counter = match opened {
             Some(Received::Message(_) | Received::UnknownKind(_)) => &mut self.statistics.received,
             Some(Received::OtherVersion(_)) => &mut self.statistics.foreign,

@@ -260,9 +260,7 @@ impl FaultReport {
         struct CutOff(String<FAULT_TEXT_LEN>);
         impl Write for CutOff {
             fn write_str(&mut self, text: &str) -> core::fmt::Result {
-                text.chars()
-                    .try_for_each(|letter| self.0.push(letter))
-                    .map_err(|_| core::fmt::Error)
+                text.chars().try_for_each(|letter| self.0.push(letter)).map_err(|_| core::fmt::Error)
             }
         }
         let mut text = CutOff(String::new());
@@ -293,15 +291,8 @@ pub enum FaultClass {
 
 impl FaultClass {
     /// Every class, in the order of [`FaultCounters`].
-    pub const ALL: [Self; 7] = [
-        Self::Bus,
-        Self::Timeout,
-        Self::WrongDevice,
-        Self::Configuration,
-        Self::Data,
-        Self::Picture,
-        Self::Other,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Bus, Self::Timeout, Self::WrongDevice, Self::Configuration, Self::Data, Self::Picture, Self::Other];
 
     /// The class in two words at most, for people.
     pub const fn name(self) -> &'static str {
@@ -352,9 +343,7 @@ impl FaultCounters {
 
     /// Faults of all classes.
     pub fn total(&self) -> u32 {
-        self.0
-            .iter()
-            .fold(0, |sum, count| sum.saturating_add(*count))
+        self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Every class and its count.

@@ -90,25 +90,14 @@ pub enum TransferState<'a> {
 /// The chunks of `whole` from `offset` on; of nothing, one without bytes.
 ///
 /// A whole has less than 2^32 bytes.
-pub fn chunks(
-    id: u32,
-    kind: ChunkKind,
-    whole: &[u8],
-    offset: usize,
-) -> impl Iterator<Item = Chunk<'_>> {
+pub fn chunks(id: u32, kind: ChunkKind, whole: &[u8], offset: usize) -> impl Iterator<Item = Chunk<'_>> {
     let total = whole.len();
     let mut next = Some(offset).filter(|offset| *offset < total.max(1));
     core::iter::from_fn(move || {
         let offset = next?;
         let end = (offset + CHUNK_LEN).min(total);
         next = Some(end).filter(|end| *end < total);
-        Some(Chunk {
-            id,
-            kind,
-            total: total as u32,
-            offset: offset as u32,
-            bytes: whole.get(offset..end)?,
-        })
+        Some(Chunk { id, kind, total: total as u32, offset: offset as u32, bytes: whole.get(offset..end)? })
     })
 }
 
@@ -177,10 +166,7 @@ struct Transfer {
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Assembler<B> {
     /// An assembler that has received nothing yet.
     pub const fn new(buffer: B) -> Self {
-        Self {
-            buffer,
-            transfer: None,
-        }
+        Self { buffer, transfer: None }
     }
 
     /// Forgets what has come.
@@ -201,43 +187,24 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Assembler<B> {
         if len as usize > CHUNK_LEN || is_empty || end > chunk.total {
             return Err(ChunkError::Bounds);
         }
-        let current = self
-            .transfer
-            .filter(|transfer| transfer.id == chunk.id && transfer.kind == chunk.kind);
+        let current = self.transfer.filter(|transfer| transfer.id == chunk.id && transfer.kind == chunk.kind);
         let received = current.map_or(0, |transfer| transfer.received);
         if current.is_some_and(|transfer| transfer.total != chunk.total) {
             return Err(ChunkError::Changed);
         }
         if chunk.offset > received {
-            return Err(ChunkError::Gap {
-                missing: received,
-                offset: chunk.offset,
-            });
+            return Err(ChunkError::Gap { missing: received, offset: chunk.offset });
         }
         if current.is_some() && end <= received {
             return Ok(Progress::Duplicate);
         }
         let buffer = self.buffer.as_mut();
-        let too_long = ChunkError::TooLong {
-            total: chunk.total,
-            limit: buffer.len() as u32,
-        };
+        let too_long = ChunkError::TooLong { total: chunk.total, limit: buffer.len() as u32 };
         let whole = buffer.get_mut(..chunk.total as usize).ok_or(too_long)?;
         let place = whole.get_mut(chunk.offset as usize..end as usize);
-        place
-            .ok_or(ChunkError::Bounds)?
-            .copy_from_slice(chunk.bytes);
-        self.transfer = Some(Transfer {
-            id: chunk.id,
-            kind: chunk.kind,
-            total: chunk.total,
-            received: end,
-        });
-        Ok(if end == chunk.total {
-            Progress::Complete
-        } else {
-            Progress::Incomplete
-        })
+        place.ok_or(ChunkError::Bounds)?.copy_from_slice(chunk.bytes);
+        self.transfer = Some(Transfer { id: chunk.id, kind: chunk.kind, total: chunk.total, received: end });
+        Ok(if end == chunk.total { Progress::Complete } else { Progress::Incomplete })
     }
 
     /// What was transferred, if all of the last transfer has come.
@@ -259,11 +226,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Assembler<B> {
         Some(Acknowledgement {
             id: transfer.id,
             received: transfer.received,
-            state: if transfer.received < transfer.total {
-                TransferState::Incomplete
-            } else {
-                TransferState::Complete
-            },
+            state: if transfer.received < transfer.total { TransferState::Incomplete } else { TransferState::Complete },
         })
     }
 }

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 use protocol::{
-    Acknowledgement, BootFailure, CHUNK_LEN, Candidate, Chunk, ChunkKind, Decoder, DeviceInfo,
-    FAULT_TEXT_LEN, FRAME_LEN, FaultClass, FaultCounters, FaultReport, FrameReport, Kinds, Label,
-    MAX_LABEL_LEN, MAX_LABELS, Message, PictureMode, Received, Recovery, Request, Shape,
-    StageTimes, Statistics, TOP_LEN, TimeUnit, TooLong, TransferState, VERSION, Verdict, encode,
+    Acknowledgement, BootFailure, CHUNK_LEN, Candidate, Chunk, ChunkKind, Decoder, DeviceInfo, FAULT_TEXT_LEN,
+    FRAME_LEN, FaultClass, FaultCounters, FaultReport, FrameReport, Kinds, Label, MAX_LABEL_LEN, MAX_LABELS, Message,
+    PictureMode, Received, Recovery, Request, Shape, StageTimes, Statistics, TOP_LEN, TimeUnit, TooLong, TransferState,
+    VERSION, Verdict, encode,
 };
 
 /// One of each kind, in the order of their numbers, `bytes` in the chunk.
@@ -22,37 +22,19 @@ fn messages(bytes: &[u8]) -> [Message<'_>; Message::KINDS as usize] {
             blob_len: 562_896,
             arena_len: 127,
             plan: "",
-            input: Shape {
-                height: 32,
-                width: 256,
-                channels: 3,
-            },
+            input: Shape { height: 32, width: 256, channels: 3 },
             labels: 10,
             logit_fraction_bits: 8,
             time_unit: TimeUnit::Instructions,
         }),
-        Message::Label(Label {
-            index: 9,
-            text: "truck",
-        }),
-        Message::BootFailure(BootFailure {
-            code: 300,
-            text: "é",
-        }),
+        Message::Label(Label { index: 9, text: "truck" }),
+        Message::BootFailure(BootFailure { code: 300, text: "é" }),
         Message::Frame(FrameReport {
             counter: 1,
-            verdict: Verdict::Class {
-                class: 4,
-                probability: 65_535,
-            },
+            verdict: Verdict::Class { class: 4, probability: 65_535 },
             top: Candidate::top(&[0, 65_535]),
             logits: [-1, 64].into_iter().collect(),
-            times: StageTimes {
-                capture: 1,
-                preprocess: 2,
-                classify: 1 << 35,
-                report: 0,
-            },
+            times: StageTimes { capture: 1, preprocess: 2, classify: 1 << 35, report: 0 },
             faults,
         }),
         Message::Fault(FaultReport {
@@ -63,27 +45,15 @@ fn messages(bytes: &[u8]) -> [Message<'_>; Message::KINDS as usize] {
             recovery: Recovery::Initialize { after_ms: 50 },
             faults,
         }),
-        Message::Chunk(Chunk {
-            id: 0,
-            kind: ChunkKind::Unknown(200),
-            total: 3,
-            offset: 2,
-            bytes,
-        }),
-        Message::Acknowledgement(Acknowledgement {
-            id: 0,
-            received: 3,
-            state: TransferState::Complete,
-        }),
+        Message::Chunk(Chunk { id: 0, kind: ChunkKind::Unknown(200), total: 3, offset: 2, bytes }),
+        Message::Acknowledgement(Acknowledgement { id: 0, received: 3, state: TransferState::Complete }),
         Message::Unsupported { request: 200 },
     ]
 }
 
 fn wire_of(message: &(impl serde::Serialize + Kinds)) -> Vec<u8> {
     let mut buffer = [0; FRAME_LEN];
-    encode(message, &mut buffer)
-        .expect("the buffer is long enough")
-        .to_vec()
+    encode(message, &mut buffer).expect("the buffer is long enough").to_vec()
 }
 
 fn wire(messages: &[Message<'_>]) -> Vec<u8> {
@@ -105,11 +75,7 @@ fn decodes_to(bytes: &[u8], expected: &[Message<'_>], statistics: Statistics) ->
 }
 
 const fn counts(received: u32, corrupted: u32, foreign: u32) -> Statistics {
-    Statistics {
-        received,
-        corrupted,
-        foreign,
-    }
+    Statistics { received, corrupted, foreign }
 }
 
 /// The largest `u32` on the wire.
@@ -118,9 +84,7 @@ const FULL: [u8; 5] = [0xFF, 0xFF, 0xFF, 0xFF, 15];
 /// CRC-32/ISO-HDLC, a bit at a time.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
-        })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
     })
 }
 
@@ -150,29 +114,13 @@ fn framed(content: &[u8]) -> Vec<u8> {
 #[test]
 fn every_request_has_the_documented_bytes() {
     let bytes = [5, 0, 7];
-    let chunk = Chunk {
-        id: 300,
-        kind: ChunkKind::Model,
-        total: 562_896,
-        offset: 1024,
-        bytes: &bytes,
-    };
-    let acknowledgement = Acknowledgement {
-        id: 1,
-        received: 128,
-        state: TransferState::Rejected { reason: "no" },
-    };
+    let chunk = Chunk { id: 300, kind: ChunkKind::Model, total: 562_896, offset: 1024, bytes: &bytes };
+    let acknowledgement = Acknowledgement { id: 1, received: 128, state: TransferState::Rejected { reason: "no" } };
     let cases: [(Request<'_>, &[u8]); Request::KINDS as usize] = [
         (Request::DeviceInfo, &[2, 0]),
         (Request::Pictures(PictureMode::Every), &[2, 1, 2]),
-        (
-            Request::Chunk(chunk),
-            &[2, 2, 0xAC, 2, 3, 0xD0, 0xAD, 0x22, 0x80, 8, 3, 5, 0, 7],
-        ),
-        (
-            Request::Acknowledgement(acknowledgement),
-            &[2, 3, 1, 0x80, 1, 2, 2, b'n', b'o'],
-        ),
+        (Request::Chunk(chunk), &[2, 2, 0xAC, 2, 3, 0xD0, 0xAD, 0x22, 0x80, 8, 3, 5, 0, 7]),
+        (Request::Acknowledgement(acknowledgement), &[2, 3, 1, 0x80, 1, 2, 2, b'n', b'o']),
     ];
     for (kind, (request, content)) in (0..).zip(cases) {
         assert_eq!(wire_of(&request), framed(content), "{request:?}");
@@ -206,13 +154,8 @@ fn every_message_has_the_documented_bytes() {
 
 #[test]
 fn the_longest_messages_fit_a_frame() {
-    let chunk = Chunk {
-        id: u32::MAX,
-        kind: ChunkKind::Model,
-        total: u32::MAX,
-        offset: u32::MAX,
-        bytes: &[0xA5; CHUNK_LEN],
-    };
+    let chunk =
+        Chunk { id: u32::MAX, kind: ChunkKind::Model, total: u32::MAX, offset: u32::MAX, bytes: &[0xA5; CHUNK_LEN] };
     let (mut faults, _): (FaultCounters, _) =
         postcard::take_from_bytes(&FULL.repeat(FaultClass::ALL.len())).expect("seven numbers");
     faults.count(FaultClass::Bus);
@@ -232,19 +175,11 @@ fn the_longest_messages_fit_a_frame() {
             verdict: Verdict::NotSure,
             top: Candidate::top(&[u16::MAX; TOP_LEN]),
             logits: [i32::MIN; MAX_LABELS].into_iter().collect(),
-            times: StageTimes {
-                capture: u64::MAX,
-                preprocess: u64::MAX,
-                classify: u64::MAX,
-                report: u64::MAX,
-            },
+            times: StageTimes { capture: u64::MAX, preprocess: u64::MAX, classify: u64::MAX, report: u64::MAX },
             faults,
         }),
         Message::Chunk(chunk),
-        Message::Label(Label {
-            index: 63,
-            text: &"x".repeat(MAX_LABEL_LEN),
-        }),
+        Message::Label(Label { index: 63, text: &"x".repeat(MAX_LABEL_LEN) }),
     ];
     assert!(decodes_to(&wire(&messages), &messages, counts(4, 0, 0)));
     // Of the longest one, any part of a buffer is too short.

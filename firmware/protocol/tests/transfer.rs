@@ -2,17 +2,14 @@
 
 use proptest::prelude::*;
 use protocol::{
-    Acknowledgement, Assembler, CHUNK_LEN, Chunk, ChunkError, ChunkKind, Progress, TransferState,
-    Whole, chunks,
+    Acknowledgement, Assembler, CHUNK_LEN, Chunk, ChunkError, ChunkKind, Progress, TransferState, Whole, chunks,
 };
 
 #[test]
 fn a_whole_is_cut_into_chunks_from_any_offset() {
     let whole: Vec<u8> = (0..2500).map(|index| index as u8).collect();
     let lens = |offset| -> Vec<(u32, usize)> {
-        chunks(1, ChunkKind::Model, &whole, offset)
-            .map(|chunk| (chunk.offset, chunk.bytes.len()))
-            .collect()
+        chunks(1, ChunkKind::Model, &whole, offset).map(|chunk| (chunk.offset, chunk.bytes.len())).collect()
     };
     assert_eq!(lens(0), [(0, 1024), (1024, 1024), (2048, 452)]);
     assert_eq!(lens(2048), [(2048, 452)]);
@@ -26,27 +23,12 @@ fn a_whole_is_cut_into_chunks_from_any_offset() {
 
 #[test]
 fn each_chunk_is_judged_by_what_has_come() {
-    let chunk = |offset, bytes| Chunk {
-        id: 7,
-        kind: ChunkKind::Picture,
-        total: 10,
-        offset,
-        bytes,
-    };
-    let next = |offset, bytes| Chunk {
-        id: 8,
-        ..chunk(offset, bytes)
-    };
-    let other = |offset, bytes| Chunk {
-        kind: ChunkKind::Diagnosis,
-        ..next(offset, bytes)
-    };
+    let chunk = |offset, bytes| Chunk { id: 7, kind: ChunkKind::Picture, total: 10, offset, bytes };
+    let next = |offset, bytes| Chunk { id: 8, ..chunk(offset, bytes) };
+    let other = |offset, bytes| Chunk { kind: ChunkKind::Diagnosis, ..next(offset, bytes) };
     let of_total = |total, chunk| Chunk { total, ..chunk };
     let gap = |missing, offset| Err(ChunkError::Gap { missing, offset });
-    let too_long = ChunkError::TooLong {
-        total: 13,
-        limit: 12,
-    };
+    let too_long = ChunkError::TooLong { total: 13, limit: 12 };
     let long = [0; CHUNK_LEN + 1];
     // The chunk, what it is good for, and the transfer and its bytes so far.
     let steps = [
@@ -59,22 +41,10 @@ fn each_chunk_is_judged_by_what_has_come() {
         (chunk(5, &[]), Err(ChunkError::Bounds), Some((7, 5))),
         (chunk(9, &[1, 2]), Err(ChunkError::Bounds), Some((7, 5))),
         (chunk(u32::MAX, &[1]), Err(ChunkError::Bounds), Some((7, 5))),
-        (
-            of_total(5000, next(0, &long)),
-            Err(ChunkError::Bounds),
-            Some((7, 5)),
-        ),
+        (of_total(5000, next(0, &long)), Err(ChunkError::Bounds), Some((7, 5))),
         (of_total(13, next(0, &[1])), Err(too_long), Some((7, 5))),
-        (
-            of_total(11, chunk(1, &[2])),
-            Err(ChunkError::Changed),
-            Some((7, 5)),
-        ),
-        (
-            chunk(5, &[6, 7, 8, 9, 10]),
-            Ok(Progress::Complete),
-            Some((7, 10)),
-        ),
+        (of_total(11, chunk(1, &[2])), Err(ChunkError::Changed), Some((7, 5))),
+        (chunk(5, &[6, 7, 8, 9, 10]), Ok(Progress::Complete), Some((7, 10))),
         (chunk(9, &[10]), Ok(Progress::Duplicate), Some((7, 10))),
         // Another transfer drops the last one when it begins.
         (next(1, &[2]), gap(0, 1), Some((7, 10))),
@@ -89,18 +59,11 @@ fn each_chunk_is_judged_by_what_has_come() {
         let acknowledgement = so_far.map(|(id, received)| Acknowledgement {
             id,
             received,
-            state: if is_complete {
-                TransferState::Complete
-            } else {
-                TransferState::Incomplete
-            },
+            state: if is_complete { TransferState::Complete } else { TransferState::Incomplete },
         });
         assert_eq!(assembler.acknowledgement(), acknowledgement, "{chunk:?}");
-        let whole = is_complete.then_some(Whole {
-            id: 7,
-            kind: ChunkKind::Picture,
-            bytes: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-        });
+        let whole =
+            is_complete.then_some(Whole { id: 7, kind: ChunkKind::Picture, bytes: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10] });
         assert_eq!(assembler.whole(), whole, "{chunk:?}");
     }
     assembler.clear();

@@ -88,11 +88,7 @@ impl Resolution {
             Self::Square96 => 96,
             Self::Square128 => 128,
         };
-        FrameFormat {
-            width: side,
-            height: side,
-            order: ByteOrder::BigEndian,
-        }
+        FrameFormat { width: side, height: side, order: ByteOrder::BigEndian }
     }
 
     /// `CAM_IMAGE_MODE_96X96` and `CAM_IMAGE_MODE_128X128`; in `legacyMode` their numbers for older sensors.
@@ -117,27 +113,12 @@ pub struct ArducamMega<S, D> {
 impl<S: SpiDevice, D: DelayNs> ArducamMega<S, D> {
     /// A camera in any state.
     pub const fn new(spi: S, delay: D, resolution: Resolution) -> Self {
-        Self {
-            spi,
-            delay,
-            resolution,
-        }
+        Self { spi, delay, resolution }
     }
 
     async fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), Fault> {
-        let transaction = async {
-            self.spi
-                .transaction(operations)
-                .await
-                .map_err(|_| Fault::Bus)
-        };
-        timeout(
-            &mut self.delay,
-            TRANSACTION_LIMIT_MS,
-            Wait::Transaction,
-            transaction,
-        )
-        .await
+        let transaction = async { self.spi.transaction(operations).await.map_err(|_| Fault::Bus) };
+        timeout(&mut self.delay, TRANSACTION_LIMIT_MS, Wait::Transaction, transaction).await
     }
 
     async fn write(&mut self, register: Register, value: u8) -> Result<(), Fault> {
@@ -147,22 +128,13 @@ impl<S: SpiDevice, D: DelayNs> ArducamMega<S, D> {
 
     async fn read(&mut self, register: Register) -> Result<u8, Fault> {
         let mut answer = [0; 2];
-        self.transaction(&mut [
-            Operation::Write(&[register as u8]),
-            Operation::Read(&mut answer),
-        ])
-        .await?;
+        self.transaction(&mut [Operation::Write(&[register as u8]), Operation::Read(&mut answer)]).await?;
         let [_, value] = answer;
         Ok(value)
     }
 
     /// Looks at the state until `is_reached` says yes of it.
-    async fn wait(
-        &mut self,
-        is_reached: impl Fn(u8) -> bool,
-        limit_ms: u32,
-        fault: Fault,
-    ) -> Result<(), Fault> {
+    async fn wait(&mut self, is_reached: impl Fn(u8) -> bool, limit_ms: u32, fault: Fault) -> Result<(), Fault> {
         for _ in 0..limit_ms / POLL_MS {
             if is_reached(self.read(Register::State).await?) {
                 return Ok(());
@@ -175,12 +147,7 @@ impl<S: SpiDevice, D: DelayNs> ArducamMega<S, D> {
     /// Writes a register whose value the controller passes on to the sensor, and waits until it has.
     async fn configure(&mut self, register: Register, value: u8) -> Result<(), Fault> {
         self.write(register, value).await?;
-        self.wait(
-            |state| state & STATE_MASK == STATE_IDLE,
-            IDLE_LIMIT_MS,
-            Fault::Timeout(Wait::Idle),
-        )
-        .await
+        self.wait(|state| state & STATE_MASK == STATE_IDLE, IDLE_LIMIT_MS, Fault::Timeout(Wait::Idle)).await
     }
 
     async fn fifo_len(&mut self) -> Result<u32, Fault> {
@@ -200,16 +167,11 @@ impl<S: SpiDevice, D: DelayNs> FrameSource for ArducamMega<S, D> {
         self.configure(Register::Reset, RESET_ALL).await?;
         let sensor_id = self.read(Register::SensorId).await?;
         if !SENSOR_IDS.contains(&sensor_id) {
-            return Err(Fault::WrongProduct {
-                expected: u16::from(*SENSOR_IDS.start()),
-                found: u16::from(sensor_id),
-            });
+            return Err(Fault::WrongProduct { expected: u16::from(*SENSOR_IDS.start()), found: u16::from(sensor_id) });
         }
-        self.configure(Register::DeviceAddress, SENSOR_ADDRESS)
-            .await?;
+        self.configure(Register::DeviceAddress, SENSOR_ADDRESS).await?;
         self.configure(Register::Format, FORMAT_RGB565).await?;
-        self.configure(Register::Resolution, self.resolution.code(sensor_id))
-            .await
+        self.configure(Register::Resolution, self.resolution.code(sensor_id)).await
     }
 
     async fn capture(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {
@@ -217,12 +179,7 @@ impl<S: SpiDevice, D: DelayNs> FrameSource for ArducamMega<S, D> {
         let bytes = frame.begin(format)?;
         self.write(Register::FifoControl, FIFO_CLEAR).await?;
         self.write(Register::FifoControl, FIFO_START).await?;
-        self.wait(
-            |state| state & CAPTURE_DONE != 0,
-            CAPTURE_LIMIT_MS,
-            Fault::StuckFifo,
-        )
-        .await?;
+        self.wait(|state| state & CAPTURE_DONE != 0, CAPTURE_LIMIT_MS, Fault::StuckFifo).await?;
         let expected = bytes.len() as u32;
         match self.fifo_len().await? {
             0 => return Err(Fault::StuckFifo),
@@ -230,8 +187,7 @@ impl<S: SpiDevice, D: DelayNs> FrameSource for ArducamMega<S, D> {
             _ => {}
         }
         let command = [BURST_READ, 0];
-        self.transaction(&mut [Operation::Write(&command), Operation::Read(bytes)])
-            .await?;
+        self.transaction(&mut [Operation::Write(&command), Operation::Read(bytes)]).await?;
         frame.complete(format);
         Ok(())
     }

@@ -48,10 +48,7 @@ pub struct Frame<'b> {
 impl<'b> Frame<'b> {
     /// No frame yet.
     pub const fn new(buffer: &'b mut [u8]) -> Self {
-        Self {
-            buffer,
-            format: None,
-        }
+        Self { buffer, format: None }
     }
 
     /// Drops what the buffer holds and gives the first bytes of it, as many as a frame of `format` takes.
@@ -62,10 +59,7 @@ impl<'b> Frame<'b> {
     pub fn begin(&mut self, format: FrameFormat) -> Result<&mut [u8], Fault> {
         self.format = None;
         let (needed, given) = (format.len(), self.buffer.len());
-        self.buffer.get_mut(..needed).ok_or(Fault::WrongLength {
-            expected: needed as u32,
-            found: given as u32,
-        })
+        self.buffer.get_mut(..needed).ok_or(Fault::WrongLength { expected: needed as u32, found: given as u32 })
     }
 
     /// Says that the bytes which [`Self::begin`] gave hold a whole frame.
@@ -92,9 +86,7 @@ impl<'b> Frame<'b> {
     /// Whether all pixels are the same.
     pub fn is_blank(&self) -> bool {
         let mut pixels = self.bytes().as_chunks::<2>().0.iter();
-        pixels
-            .next()
-            .is_none_or(|first| pixels.all(|pixel| pixel == first))
+        pixels.next().is_none_or(|first| pixels.all(|pixel| pixel == first))
     }
 
     /// Resizes what the network sees of the frame to its input.
@@ -103,14 +95,7 @@ impl<'b> Frame<'b> {
     ///
     /// [`FrameError::Empty`] if there is no frame.
     pub fn resize(&self, shape: Shape, picture: &mut [u8]) -> Result<(), FrameError> {
-        let FrameFormat {
-            width,
-            height,
-            order,
-        } = self.format.ok_or(FrameError::Empty {
-            width: 0,
-            height: 0,
-        })?;
+        let FrameFormat { width, height, order } = self.format.ok_or(FrameError::Empty { width: 0, height: 0 })?;
         let resize = match order {
             ByteOrder::BigEndian => resize::<Rgb565BigEndian>,
             ByteOrder::LittleEndian => resize::<Rgb565LittleEndian>,

@@ -18,10 +18,7 @@ pub use supervisor::{Policy, Supervisor};
 ///
 /// Every wait is bounded: a future of this trait ends in bounded time, whatever the camera does.
 /// Dropped in the middle, it leaves a camera that [`Self::initialize`] puts right.
-#[expect(
-    async_fn_in_trait,
-    reason = "a board's executor has one thread, so that futures need not be Send"
-)]
+#[expect(async_fn_in_trait, reason = "a board's executor has one thread, so that futures need not be Send")]
 pub trait FrameSource {
     /// What [`Self::initialize`] sets the camera to.
     fn format(&self) -> FrameFormat;
@@ -43,10 +40,7 @@ pub trait FrameSource {
 }
 
 /// The parallel port through which a sensor sends pixels, one byte a pixel clock, framed by its synchronization signals.
-#[expect(
-    async_fn_in_trait,
-    reason = "a board's executor has one thread, so that futures need not be Send"
-)]
+#[expect(async_fn_in_trait, reason = "a board's executor has one thread, so that futures need not be Send")]
 pub trait ParallelCapture {
     /// Takes the next whole frame, from its vertical synchronization on, and gives its number of bytes; of those that do not
     /// fit `bytes` only the number counts. A port that cannot count them gives the length of `bytes` for a frame that is not

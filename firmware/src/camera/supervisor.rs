@@ -25,21 +25,14 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self {
-            retries: 1,
-            backoff_first_ms: 50,
-            backoff_limit_ms: 1_000,
-            expect_motion: true,
-        }
+        Self { retries: 1, backoff_first_ms: 50, backoff_limit_ms: 1_000, expect_motion: true }
     }
 }
 
 impl Policy {
     fn backoff_after(&self, backoff_ms: u32) -> u32 {
         let doubled = backoff_ms.saturating_mul(2);
-        doubled
-            .max(self.backoff_first_ms)
-            .min(self.backoff_limit_ms)
+        doubled.max(self.backoff_first_ms).min(self.backoff_limit_ms)
     }
 }
 
@@ -147,11 +140,7 @@ mod tests {
     use embassy_futures::block_on;
     use std::{vec, vec::Vec};
 
-    const FORMAT: FrameFormat = FrameFormat {
-        width: 2,
-        height: 1,
-        order: ByteOrder::BigEndian,
-    };
+    const FORMAT: FrameFormat = FrameFormat { width: 2, height: 1, order: ByteOrder::BigEndian };
 
     /// What the supervisor did to the camera and how long it waited before.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,18 +223,11 @@ mod tests {
 
     #[test]
     fn each_frame_has_its_outcome_and_what_comes_before_the_next() {
-        let lost = Fault::WrongLength {
-            expected: 4,
-            found: 6,
-        };
+        let lost = Fault::WrongLength { expected: 4, found: 6 };
         let (overrun, nack) = (Fault::Overrun, Fault::Nack);
         let (good, blank, frozen) = (Ok(()), Err(Fault::Blank), Err(Fault::Frozen));
         // What the camera gives, what comes of it, and before which frames it is initialized.
-        type Case<'c> = (
-            &'c [Result<[u8; 4], Fault>],
-            &'c [Result<(), Fault>],
-            &'c [usize],
-        );
+        type Case<'c> = (&'c [Result<[u8; 4], Fault>], &'c [Result<(), Fault>], &'c [usize]);
         let cases: [Case<'_>; 4] = [
             // A transient fault is tried again once and then initialized.
             (
@@ -256,24 +238,12 @@ mod tests {
             // A lost configuration is written anew at once.
             (&[GOOD, Err(lost), OTHER], &[good, Err(lost), good], &[0, 2]),
             // A frozen picture is noticed across an initialization.
-            (
-                &[GOOD, GOOD, GOOD, GOOD, OTHER],
-                &[good, frozen, frozen, frozen, good],
-                &[0, 3, 4],
-            ),
+            (&[GOOD, GOOD, GOOD, GOOD, OTHER], &[good, frozen, frozen, frozen, good], &[0, 3, 4]),
             // Buffers that nobody writes to show old frames in turn.
-            (
-                &[GOOD, OTHER, GOOD, OTHER, GOOD, THIRD],
-                &[good, good, frozen, frozen, frozen, good],
-                &[0, 4, 5],
-            ),
+            (&[GOOD, OTHER, GOOD, OTHER, GOOD, THIRD], &[good, good, frozen, frozen, frozen, good], &[0, 4, 5]),
         ];
         for (captures, expected, initialized) in cases {
-            let policy = Policy {
-                backoff_first_ms: 0,
-                backoff_limit_ms: 0,
-                ..Policy::default()
-            };
+            let policy = Policy { backoff_first_ms: 0, backoff_limit_ms: 0, ..Policy::default() };
             let count = captures.len();
             let (outcomes, calls) = attempts(policy, &[good; 3], captures, count);
             assert_eq!(outcomes, expected);
@@ -287,11 +257,7 @@ mod tests {
 
     #[test]
     fn waits_grow_to_their_limit_and_start_anew_after_a_frame() {
-        let policy = Policy {
-            backoff_first_ms: 50,
-            backoff_limit_ms: 300,
-            ..Policy::default()
-        };
+        let policy = Policy { backoff_first_ms: 50, backoff_limit_ms: 300, ..Policy::default() };
         let dead = Err(Fault::Nack);
         let initializations = [dead, dead, dead, dead, dead, dead, Ok(()), dead, Ok(())];
         let captures = [GOOD, Err(Fault::StuckFifo), OTHER];
@@ -304,10 +270,7 @@ mod tests {
 
     #[test]
     fn a_picture_may_stand_still_where_no_motion_is_expected() {
-        let policy = Policy {
-            expect_motion: false,
-            ..Policy::default()
-        };
+        let policy = Policy { expect_motion: false, ..Policy::default() };
         let (outcomes, _) = attempts(policy, &[Ok(())], &[GOOD; 4], 4);
         assert_eq!(outcomes, [Ok(()); 4]);
     }

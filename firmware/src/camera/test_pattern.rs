@@ -11,9 +11,7 @@ pub struct TestPattern {
 }
 
 /// White, yellow, cyan, green, magenta, red, blue and black, as RGB565: the order of television's colour bars.
-const BARS: [u16; 8] = [
-    0xFFFF, 0xFFE0, 0x07FF, 0x07E0, 0xF81F, 0xF800, 0x001F, 0x0000,
-];
+const BARS: [u16; 8] = [0xFFFF, 0xFFE0, 0x07FF, 0x07E0, 0xF81F, 0xF800, 0x001F, 0x0000];
 
 impl TestPattern {
     /// Frames of `format`.
@@ -59,11 +57,7 @@ mod tests {
     use std::{vec, vec::Vec};
 
     fn format(width: u16, height: u16, order: ByteOrder) -> FrameFormat {
-        FrameFormat {
-            width,
-            height,
-            order,
-        }
+        FrameFormat { width, height, order }
     }
 
     #[test]
@@ -72,10 +66,7 @@ mod tests {
             (ByteOrder::BigEndian, u16::to_be_bytes as fn(u16) -> [u8; 2]),
             (ByteOrder::LittleEndian, u16::to_le_bytes),
         ] {
-            let mut row: Vec<u8> = BARS
-                .iter()
-                .flat_map(|bar| [bytes(*bar); 2].concat())
-                .collect();
+            let mut row: Vec<u8> = BARS.iter().flat_map(|bar| [bytes(*bar); 2].concat()).collect();
             let mut pattern = TestPattern::new(format(16, 2, order));
             let mut buffer = vec![0; 64];
             let mut frame = Frame::new(&mut buffer);
@@ -92,10 +83,7 @@ mod tests {
     fn a_format_without_pixels_is_empty_and_a_buffer_that_is_too_short_is_a_fault() {
         let mut buffer = [0; 7];
         let mut frame = Frame::new(&mut buffer);
-        let too_short = Fault::WrongLength {
-            expected: 8,
-            found: 7,
-        };
+        let too_short = Fault::WrongLength { expected: 8, found: 7 };
         for (width, expected) in [(0, Ok(())), (2, Err(too_short))] {
             let mut pattern = TestPattern::new(format(width, 2, ByteOrder::BigEndian));
             assert_eq!(block_on(pattern.capture(&mut frame)), expected);

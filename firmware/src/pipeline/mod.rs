@@ -36,9 +36,7 @@ use crate::report::{Command, Report};
 use crate::watchdog::Watchdog;
 use embassy_futures::join::join;
 use embedded_hal_async::delay::DelayNs;
-use protocol::{
-    Candidate, ChunkKind, FaultCounters, FrameReport, Message, PictureMode, StageTimes, chunks,
-};
+use protocol::{Candidate, ChunkKind, FaultCounters, FrameReport, Message, PictureMode, StageTimes, chunks};
 
 pub use smoothing::{MAX_WINDOW, Method, Smoothing};
 
@@ -55,10 +53,7 @@ pub struct Buffers<'b> {
 impl<'b> Buffers<'b> {
     /// Two buffers, each of which must hold a frame.
     pub const fn new(one: &'b mut [u8], other: &'b mut [u8]) -> Self {
-        Self {
-            front: Capture::new(one),
-            back: Capture::new(other),
-        }
+        Self { front: Capture::new(one), back: Capture::new(other) }
     }
 }
 
@@ -72,11 +67,7 @@ struct Capture<'b> {
 
 impl<'b> Capture<'b> {
     const fn new(buffer: &'b mut [u8]) -> Self {
-        Self {
-            frame: Frame::new(buffer),
-            counter: 0,
-            time: 0,
-        }
+        Self { frame: Frame::new(buffer), counter: 0, time: 0 }
     }
 }
 
@@ -109,13 +100,7 @@ where
         Self {
             identity,
             camera,
-            processing: Processing {
-                booted,
-                smoothing,
-                report,
-                pictures: PictureMode::Off,
-                report_time: 0,
-            },
+            processing: Processing { booted, smoothing, report, pictures: PictureMode::Off, report_time: 0 },
             clock,
             is_info_due: true,
             counter: 0,
@@ -133,12 +118,7 @@ where
     }
 
     /// Runs for ever; each buffer must hold a frame.
-    pub async fn run(
-        &mut self,
-        one: &mut [u8],
-        other: &mut [u8],
-        watchdog: &mut impl Watchdog,
-    ) -> ! {
+    pub async fn run(&mut self, one: &mut [u8], other: &mut [u8], watchdog: &mut impl Watchdog) -> ! {
         let mut buffers = Buffers::new(one, other);
         loop {
             self.step(&mut buffers, watchdog).await;
@@ -178,12 +158,7 @@ where
     }
 
     async fn serve_commands(&mut self) {
-        let Processing {
-            booted,
-            report,
-            pictures,
-            ..
-        } = &mut self.processing;
+        let Processing { booted, report, pictures, .. } = &mut self.processing;
         for _ in 0..COMMANDS_PER_FRAME {
             match report.command() {
                 Some(Command::DeviceInfo) => self.is_info_due = true,
@@ -216,12 +191,7 @@ struct Processing<'m, 'a, R> {
 
 impl<R: Report> Processing<'_, '_, R> {
     /// Classifies and reports what was captured, and says whether that was a frame.
-    async fn process(
-        &mut self,
-        capture: &Capture<'_>,
-        clock: &impl Fn() -> u64,
-        faults: &FaultCounters,
-    ) -> bool {
+    async fn process(&mut self, capture: &Capture<'_>, clock: &impl Fn() -> u64, faults: &FaultCounters) -> bool {
         let start = clock();
         let shape = self.booted.model.input_shape();
         if capture.frame.resize(shape, self.booted.picture).is_err() {
@@ -262,12 +232,7 @@ impl<R: Report> Processing<'_, '_, R> {
             verdict: self.smoothing.update(&probabilities),
             top: Candidate::top(&probabilities),
             logits: classification.logits.iter().copied().collect(),
-            times: StageTimes {
-                capture: capture.time,
-                preprocess,
-                classify,
-                report: self.report_time,
-            },
+            times: StageTimes { capture: capture.time, preprocess, classify, report: self.report_time },
             faults: *faults,
         })
     }

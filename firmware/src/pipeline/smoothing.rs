@@ -37,12 +37,7 @@ pub struct Smoothing {
 impl Smoothing {
     /// `threshold` is in units of 1/65,535: 0 is always sure.
     pub const fn new(method: Method, threshold: u16) -> Self {
-        Self {
-            method,
-            threshold,
-            votes: Deque::new(),
-            levels: Vec::new(),
-        }
+        Self { method, threshold, votes: Deque::new(), levels: Vec::new() }
     }
 
     /// Forgets all frames: after a gap, the next one may show another scene.
@@ -60,10 +55,7 @@ impl Smoothing {
         };
         winner
             .filter(|(_, probability)| *probability >= self.threshold)
-            .map_or(Verdict::NotSure, |(class, probability)| Verdict::Class {
-                class,
-                probability,
-            })
+            .map_or(Verdict::NotSure, |(class, probability)| Verdict::Class { class, probability })
     }
 
     fn majority(&mut self, probabilities: &[u16], window: u8) -> Option<(u8, u16)> {
@@ -84,11 +76,8 @@ impl Smoothing {
 
     fn exponential(&mut self, probabilities: &[u16], weight: u8) -> Option<(u8, u16)> {
         if self.levels.len() != probabilities.len() {
-            self.levels = probabilities
-                .iter()
-                .take(MAX_LABELS)
-                .map(|probability| u32::from(*probability) << 8)
-                .collect();
+            self.levels =
+                probabilities.iter().take(MAX_LABELS).map(|probability| u32::from(*probability) << 8).collect();
         }
         let weight = u32::from(weight.max(1));
         for (level, probability) in self.levels.iter_mut().zip(probabilities) {
@@ -100,13 +89,7 @@ impl Smoothing {
 
 /// The largest probability, the first of equals, with its index.
 fn largest(probabilities: impl Iterator<Item = u16>) -> Option<(u8, u16)> {
-    (0..).zip(probabilities).reduce(|best, candidate| {
-        if candidate.1 > best.1 {
-            candidate
-        } else {
-            best
-        }
-    })
+    (0..).zip(probabilities).reduce(|best, candidate| if candidate.1 > best.1 { candidate } else { best })
 }
 
 #[cfg(test)]
@@ -154,21 +137,12 @@ mod tests {
             (
                 Method::Majority { window: 2 },
                 40_000,
-                &[
-                    (ALL, sure(0, 65_535)),
-                    (OTHER, Verdict::NotSure),
-                    (OTHER, sure(1, 65_535)),
-                ],
+                &[(ALL, sure(0, 65_535)), (OTHER, Verdict::NotSure), (OTHER, sure(1, 65_535))],
             ),
             (
                 Method::Exponential { weight: 64 },
                 0,
-                &[
-                    (ALL, sure(0, 65_535)),
-                    (OTHER, sure(0, 49_151)),
-                    (OTHER, sure(0, 36_863)),
-                    (OTHER, sure(1, 37_887)),
-                ],
+                &[(ALL, sure(0, 65_535)), (OTHER, sure(0, 49_151)), (OTHER, sure(0, 36_863)), (OTHER, sure(1, 37_887))],
             ),
         ];
         for (method, threshold, frames) in cases {

@@ -13,11 +13,7 @@ use std::format;
 use std::string::{String, ToString};
 use std::{vec, vec::Vec};
 
-const FORMAT: FrameFormat = FrameFormat {
-    width: 32,
-    height: 32,
-    order: ByteOrder::LittleEndian,
-};
+const FORMAT: FrameFormat = FrameFormat { width: 32, height: 32, order: ByteOrder::LittleEndian };
 
 /// Everything that happens, in order, in words; and a clock that moves only when the test's parts move it.
 #[derive(Default)]
@@ -82,10 +78,7 @@ impl Report for Host<'_> {
             Message::BootFailure(failure) => String::from(failure.text),
             Message::Frame(frame) => format!("frame {}: {:?}", frame.counter, frame.verdict),
             Message::Chunk(chunk) => format!("picture {} at {}", chunk.id, chunk.offset),
-            Message::Fault(fault) => format!(
-                "attempt {}: code {}, {:?}",
-                fault.counter, fault.code, fault.recovery
-            ),
+            Message::Fault(fault) => format!("attempt {}: code {}, {:?}", fault.counter, fault.code, fault.recovery),
             Message::Unsupported { request } => format!("unsupported {request}"),
             Message::Acknowledgement(_) => unreachable!("nothing is received in chunks"),
         });
@@ -111,16 +104,8 @@ fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Ve
     let blob = encode(&network(&[0, 2560])).expect("the network is valid");
     let (mut slot, mut memory) = (None, [0; 8192]);
     let booted = crate::boot::boot(&blob, &mut slot, &mut memory).expect("the blob is good");
-    let camera = Camera {
-        world: &world,
-        faults: faults.iter().copied().collect(),
-        frames: 0,
-    };
-    let identity = Identity {
-        board: "host",
-        camera: "a script",
-        time_unit: TimeUnit::Microseconds,
-    };
+    let camera = Camera { world: &world, faults: faults.iter().copied().collect(), frames: 0 };
+    let identity = Identity { board: "host", camera: "a script", time_unit: TimeUnit::Microseconds };
     let mut pipeline = Pipeline::new(
         identity,
         booted,
@@ -145,11 +130,7 @@ fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Ve
     steps
 }
 
-const INFO: [&str; 3] = [
-    "constant with a script",
-    "label 0: class 0",
-    "label 1: class 1",
-];
+const INFO: [&str; 3] = ["constant with a script", "label 0: class 0", "label 1: class 1"];
 const FRAME: &str = "Class { class: 1, probability: 65535 }";
 
 #[test]
@@ -168,10 +149,7 @@ fn a_fault_is_reported_leaves_a_gap_and_does_not_feed_the_watchdog() {
     let steps = steps(4, &[None, Some(Fault::Overrun), None], &[]);
     let frame = format!("frame 0: {FRAME}");
     let fault = "attempt 1: code 41, Retry";
-    assert_eq!(
-        steps[1],
-        ["capture begins", &frame, "fed", "capture ends", fault]
-    );
+    assert_eq!(steps[1], ["capture begins", &frame, "fed", "capture ends", fault]);
     assert_eq!(steps[2], ["capture begins", "capture ends"]);
     let frame = format!("frame 2: {FRAME}");
     assert_eq!(steps[3], ["capture begins", &frame, "fed", "capture ends"]);
@@ -181,22 +159,11 @@ fn a_fault_is_reported_leaves_a_gap_and_does_not_feed_the_watchdog() {
 
 #[test]
 fn a_host_that_comes_late_asks_for_the_device_and_one_picture() {
-    let commands = [
-        Command::DeviceInfo,
-        Command::Pictures(PictureMode::Once),
-        Command::Unsupported { request: 9 },
-    ];
+    let commands = [Command::DeviceInfo, Command::Pictures(PictureMode::Once), Command::Unsupported { request: 9 }];
     let steps = steps(3, &[], &commands);
     let frame = format!("frame 0: {FRAME}");
-    let then = [
-        "capture begins",
-        &frame,
-        "picture 0 at 0",
-        "picture 0 at 1024",
-        "picture 0 at 2048",
-        "fed",
-        "capture ends",
-    ];
+    let then =
+        ["capture begins", &frame, "picture 0 at 0", "picture 0 at 1024", "picture 0 at 2048", "fed", "capture ends"];
     assert_eq!(steps[1], [&["unsupported 9"], &INFO[..], &then].concat());
     assert!(!steps[2].iter().any(|event| event.starts_with("picture")));
 }
@@ -205,10 +172,7 @@ fn a_host_that_comes_late_asks_for_the_device_and_one_picture() {
 fn pictures_come_with_every_frame_until_they_are_switched_off() {
     let count = |commands: &[Command]| {
         let events = steps(6, &[], commands).concat();
-        events
-            .iter()
-            .filter(|event| event.starts_with("picture") && event.ends_with("at 0"))
-            .count()
+        events.iter().filter(|event| event.starts_with("picture") && event.ends_with("at 0")).count()
     };
     let every = Command::Pictures(PictureMode::Every);
     assert_eq!(count(&[every]), 5);
@@ -257,12 +221,7 @@ fn each_stage_has_its_own_time() {
     let counters = FaultCounters::new();
     let process = processing.process(&buffers.front, &clock, &counters);
     assert!(block_on(process));
-    let expected = StageTimes {
-        capture: 12_345,
-        preprocess: 1,
-        classify: 2,
-        report: 99,
-    };
+    let expected = StageTimes { capture: 12_345, preprocess: 1, classify: 2, report: 99 };
     assert_eq!(processing.report.0, Some(expected));
     assert_eq!(processing.report_time, 8);
 }

@@ -65,9 +65,7 @@ impl<'m> Log<'m> {
     }
 
     fn label(&self, class: u8) -> &str {
-        self.labels
-            .get(class.into())
-            .unwrap_or("a class without a name")
+        self.labels.get(class.into()).unwrap_or("a class without a name")
     }
 }
 

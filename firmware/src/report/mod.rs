@@ -11,10 +11,7 @@ pub use log::Log;
 pub use serial::Serial;
 
 /// A reader of the pipeline's messages.
-#[expect(
-    async_fn_in_trait,
-    reason = "a board's executor has one thread, so that futures need not be Send"
-)]
+#[expect(async_fn_in_trait, reason = "a board's executor has one thread, so that futures need not be Send")]
 pub trait Report {
     /// Passes a message on. One that cannot be delivered in bounded time is dropped: nobody may be there to read it.
     async fn report(&mut self, message: &Message<'_>);
@@ -57,9 +54,7 @@ impl From<Received<Request<'_>>> for Command {
             Received::Message(Request::DeviceInfo) => Self::DeviceInfo,
             Received::Message(Request::Pictures(mode)) => Self::Pictures(mode),
             Received::Message(request @ (Request::Chunk(_) | Request::Acknowledgement(_))) => {
-                Self::Unsupported {
-                    request: request.kind(),
-                }
+                Self::Unsupported { request: request.kind() }
             }
             Received::UnknownKind(request) => Self::Unsupported { request },
             // Any frame tells the computer which version this board speaks.
@@ -75,31 +70,15 @@ mod tests {
 
     #[test]
     fn whatever_comes_gets_an_answer() {
-        let chunk = Chunk {
-            id: 0,
-            kind: ChunkKind::Model,
-            total: 1,
-            offset: 0,
-            bytes: &[1],
-        };
-        let acknowledgement = Acknowledgement {
-            id: 0,
-            received: 0,
-            state: TransferState::Incomplete,
-        };
+        let chunk = Chunk { id: 0, kind: ChunkKind::Model, total: 1, offset: 0, bytes: &[1] };
+        let acknowledgement = Acknowledgement { id: 0, received: 0, state: TransferState::Incomplete };
         let unsupported = |request| Command::Unsupported { request };
         let once = PictureMode::Once;
         for (received, command) in [
             (Received::Message(Request::DeviceInfo), Command::DeviceInfo),
-            (
-                Received::Message(Request::Pictures(once)),
-                Command::Pictures(once),
-            ),
+            (Received::Message(Request::Pictures(once)), Command::Pictures(once)),
             (Received::Message(Request::Chunk(chunk)), unsupported(2)),
-            (
-                Received::Message(Request::Acknowledgement(acknowledgement)),
-                unsupported(3),
-            ),
+            (Received::Message(Request::Acknowledgement(acknowledgement)), unsupported(3)),
             (Received::UnknownKind(77), unsupported(77)),
             (Received::OtherVersion(1), Command::DeviceInfo),
         ] {

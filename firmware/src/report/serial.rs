@@ -25,15 +25,7 @@ impl<W: Write, D: DelayNs, Q: FnMut() -> Option<Command>> Serial<W, D, Q> {
     /// A port, and where the commands come from that were read from it. A message that takes longer than `limit_ms`
     /// milliseconds is given up, since a USB port that nobody reads takes no bytes at all.
     pub const fn new(writer: W, delay: D, limit_ms: u32, commands: Q) -> Self {
-        Self {
-            writer,
-            delay,
-            commands,
-            limit_ms,
-            buffer: [0; FRAME_LEN],
-            dropped: 0,
-            is_cut: false,
-        }
+        Self { writer, delay, commands, limit_ms, buffer: [0; FRAME_LEN], dropped: 0, is_cut: false }
     }
 
     /// Messages that could not be written, or only in part.
@@ -93,11 +85,7 @@ mod tests {
         async fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
             let len = bytes.len().min(self.free).min(7);
             if len == 0 {
-                return if self.is_broken {
-                    Err(ErrorKind::BrokenPipe)
-                } else {
-                    pending().await
-                };
+                return if self.is_broken { Err(ErrorKind::BrokenPipe) } else { pending().await };
             }
             self.free -= len;
             self.written.extend(&bytes[..len]);
@@ -111,17 +99,10 @@ mod tests {
 
     /// What a reader finds after two messages, and how many were dropped.
     fn arrived(free: usize, is_broken: bool) -> (usize, u32) {
-        let writer = LimitedWriter {
-            written: vec![],
-            free,
-            is_broken,
-        };
+        let writer = LimitedWriter { written: vec![], free, is_broken };
         let mut serial = Serial::new(writer, NoWait, 100, || Some(Command::DeviceInfo));
         assert_eq!(serial.command(), Some(Command::DeviceInfo));
-        let message = Message::BootFailure(BootFailure {
-            code: 1,
-            text: "no model",
-        });
+        let message = Message::BootFailure(BootFailure { code: 1, text: "no model" });
         block_on(serial.report(&message));
         serial.writer.free += 1000;
         block_on(serial.report(&message));
@@ -138,18 +119,12 @@ mod tests {
     #[test]
     fn a_port_that_takes_no_more_costs_the_messages_that_it_does_not_take() {
         // In pieces; nobody reads; broken.
-        for (free, is_broken, expected) in
-            [(1000, false, (2, 0)), (0, false, (1, 1)), (0, true, (1, 1))]
-        {
+        for (free, is_broken, expected) in [(1000, false, (2, 0)), (0, false, (1, 1)), (0, true, (1, 1))] {
             assert_eq!(arrived(free, is_broken), expected, "{free}");
         }
         // One that is cut off does not spoil the next one.
         for free in 1..20 {
-            assert_eq!(
-                arrived(free, false).0,
-                if free > 16 { 2 } else { 1 },
-                "{free}"
-            );
+            assert_eq!(arrived(free, false).0, if free > 16 { 2 } else { 1 }, "{free}");
         }
     }
 }

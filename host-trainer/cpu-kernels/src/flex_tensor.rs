@@ -9,9 +9,7 @@ use burn::tensor::{Shape, TensorData};
 ///
 /// If the tensor is not contiguous or its elements are not 32-bit floats.
 pub fn elements(tensor: &FlexTensor) -> &[f32] {
-    tensor
-        .as_slice()
-        .expect("the kernels take contiguous tensors of 32-bit floats")
+    tensor.as_slice().expect("the kernels take contiguous tensors of 32-bit floats")
 }
 
 /// A tensor of that shape from its elements in row-major order.

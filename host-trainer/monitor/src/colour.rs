@@ -34,10 +34,7 @@ fn shown(index: u8) -> [u8; 3] {
 }
 
 fn distance(a: [u8; 3], b: [u8; 3]) -> u32 {
-    let squares = a
-        .iter()
-        .zip(b)
-        .map(|(a, b)| u32::from(a.abs_diff(b)).pow(2));
+    let squares = a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2));
     squares.sum()
 }
 
@@ -55,11 +52,7 @@ mod tests {
                         panic!("{rgb:?} is not indexed");
                     };
                     let distances = (CUBE_START..=255).map(|index| distance(rgb, shown(index)));
-                    assert_eq!(
-                        Some(distance(rgb, shown(index))),
-                        distances.min(),
-                        "{rgb:?}"
-                    );
+                    assert_eq!(Some(distance(rgb, shown(index))), distances.min(), "{rgb:?}");
                 }
             }
         }

@@ -1,15 +1,11 @@
 //! Messages that the tests share, those of this crate's modules and those of the program.
 
 use protocol::{
-    Candidate, ChunkKind, DeviceInfo, FaultClass, FaultCounters, FaultReport, FrameReport, Label,
-    Message, Recovery, Shape, StageTimes, TimeUnit, VERSION, Verdict, chunks,
+    Candidate, ChunkKind, DeviceInfo, FaultClass, FaultCounters, FaultReport, FrameReport, Label, Message, Recovery,
+    Shape, StageTimes, TimeUnit, VERSION, Verdict, chunks,
 };
 
-const SHAPE: Shape = Shape {
-    height: 32,
-    width: 32,
-    channels: 3,
-};
+const SHAPE: Shape = Shape { height: 32, width: 32, channels: 3 };
 const LABELS: [&str; 4] = ["cat", "deer", "automobile", "a\u{1b}[2J"];
 
 pub fn device_info() -> DeviceInfo<'static> {
@@ -33,30 +29,17 @@ pub fn device_info() -> DeviceInfo<'static> {
 pub fn introduction(missing: usize) -> Vec<Message<'static>> {
     let labels = (0..).zip(LABELS).take(LABELS.len() - missing);
     let labels = labels.map(|(index, text)| Message::Label(Label { index, text }));
-    std::iter::once(Message::DeviceInfo(device_info()))
-        .chain(labels)
-        .collect()
+    std::iter::once(Message::DeviceInfo(device_info())).chain(labels).collect()
 }
 
 pub fn frame(counter: u32) -> FrameReport {
     let top = [(1, 0xc000), (2, 0x3000), (0, 0x0fff)];
     FrameReport {
         counter,
-        verdict: Verdict::Class {
-            class: 1,
-            probability: 0xe000,
-        },
-        top: top
-            .into_iter()
-            .map(|(class, probability)| Candidate { class, probability })
-            .collect(),
+        verdict: Verdict::Class { class: 1, probability: 0xe000 },
+        top: top.into_iter().map(|(class, probability)| Candidate { class, probability }).collect(),
         logits: [3, 900, 400, -50].into_iter().collect(),
-        times: StageTimes {
-            capture: 33_400,
-            preprocess: 812,
-            classify: 267_200,
-            report: 1_900,
-        },
+        times: StageTimes { capture: 33_400, preprocess: 812, classify: 267_200, report: 1_900 },
         faults: FaultCounters::new(),
     }
 }
@@ -86,7 +69,5 @@ pub fn image() -> Vec<u8> {
 
 /// The messages that a picture takes.
 pub fn picture(counter: u32, image: &[u8]) -> Vec<Message<'_>> {
-    chunks(counter, ChunkKind::Picture, image, 0)
-        .map(Message::Chunk)
-        .collect()
+    chunks(counter, ChunkKind::Picture, image, 0).map(Message::Chunk).collect()
 }

@@ -90,9 +90,5 @@ pub enum MonitorError {
 pub fn run(arguments: &Arguments) -> Result<(), MonitorError> {
     let is_interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let session = Session::start(arguments)?;
-    if is_interactive && !arguments.plain {
-        screen::run(session)
-    } else {
-        plain::run(session)
-    }
+    if is_interactive && !arguments.plain { screen::run(session) } else { plain::run(session) }
 }

@@ -120,8 +120,7 @@ impl Link {
     /// Sends a request, if there is a connection; one that fails is noticed by the next [`poll`](Self::poll) as well.
     pub fn send(&mut self, request: Request<'_>) {
         let mut buffer = [0; FRAME_LEN];
-        if let (Some(connection), Ok(frame)) = (&mut self.connection, encode(&request, &mut buffer))
-        {
+        if let (Some(connection), Ok(frame)) = (&mut self.connection, encode(&request, &mut buffer)) {
             // An end first: that of the request before may have been lost.
             let _ = connection.stream.write_all(&[&[END], frame].concat());
         }

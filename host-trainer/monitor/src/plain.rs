@@ -33,8 +33,7 @@ fn watch(session: &mut Session<'_>) -> Result<(), MonitorError> {
             // Boards repeat what they are, and why they fail.
             let is_repeated = matches!(
                 event,
-                Event::OtherVersion(_)
-                    | Event::Message(Message::DeviceInfo(_) | Message::BootFailure(_))
+                Event::OtherVersion(_) | Event::Message(Message::DeviceInfo(_) | Message::BootFailure(_))
             );
             if is_repeated && line == last {
                 return Ok(());
@@ -87,8 +86,7 @@ fn device_line(device: &Device) -> String {
 
 fn frame_line(frame: &FrameReport, state: &State) -> String {
     let top: Vec<_> = frame.top.iter().map(|one| state.candidate(*one)).collect();
-    let times = stages(&frame.times)
-        .map(|(stage, ticks)| format!("{stage} {}", time(ticks, state.time_unit())));
+    let times = stages(&frame.times).map(|(stage, ticks)| format!("{stage} {}", time(ticks, state.time_unit())));
     format!(
         "frame {}: {} (this frame: {}); {}",
         frame.counter,

@@ -40,9 +40,7 @@ impl FromStr for Port {
             return Ok(Self::Serial(text.into()));
         };
         match address.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-                Ok(Self::Tcp(address.to_string()))
-            }
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(Self::Tcp(address.to_string())),
             _ => Err("an address is tcp:HOST:PORT, such as tcp:127.0.0.1:5555"),
         }
     }
@@ -79,10 +77,7 @@ impl Port {
                 Err(error) => Err(tcp_problem(&error)),
             },
         };
-        stream.map_err(|problem| PortError {
-            port: self.clone(),
-            problem,
-        })
+        stream.map_err(|problem| PortError { port: self.clone(), problem })
     }
 }
 
@@ -97,10 +92,9 @@ fn open_serial(path: &Path, baud_rate: u32) -> io::Result<SerialPort> {
 
 fn serial_problem(error: &io::Error, path: &Path, baud_rate: u32) -> String {
     match error.kind() {
-        ErrorKind::NotFound => format!(
-            "there is no such port; plug the board in, or name another one ({})",
-            other_ports()
-        ),
+        ErrorKind::NotFound => {
+            format!("there is no such port; plug the board in, or name another one ({})", other_ports())
+        }
         ErrorKind::PermissionDenied if cfg!(unix) => String::from(
             "you may not open it; join the group that owns serial ports and log in again: \
              `sudo usermod -aG dialout $USER` on Debian and Ubuntu, group `uucp` on Arch",
@@ -112,19 +106,14 @@ fn serial_problem(error: &io::Error, path: &Path, baud_rate: u32) -> String {
         _ if path.is_file() || path.is_dir() => String::from(
             "this is no serial port; name one such as /dev/ttyACM0 or COM3, or an address as tcp:HOST:PORT",
         ),
-        _ => format!(
-            "cannot be opened with {baud_rate} baud: {error}; check the cable and --baud-rate"
-        ),
+        _ => format!("cannot be opened with {baud_rate} baud: {error}; check the cable and --baud-rate"),
     }
 }
 
 /// The serial ports that there are, for the message about one that is not there.
 fn other_ports() -> String {
-    let mut ports: Vec<_> = SerialPort::available_ports()
-        .unwrap_or_default()
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
+    let mut ports: Vec<_> =
+        SerialPort::available_ports().unwrap_or_default().iter().map(|path| path.display().to_string()).collect();
     if ports.is_empty() {
         return String::from("no other serial port is there either");
     }
@@ -133,10 +122,7 @@ fn other_ports() -> String {
 }
 
 fn open_tcp(address: &str) -> io::Result<TcpStream> {
-    let mut outcome = Err(io::Error::new(
-        ErrorKind::NotFound,
-        "the host has no address",
-    ));
+    let mut outcome = Err(io::Error::new(ErrorKind::NotFound, "the host has no address"));
     for address in address.to_socket_addrs()? {
         outcome = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT);
         if outcome.is_ok() {
@@ -153,9 +139,9 @@ fn open_tcp(address: &str) -> io::Result<TcpStream> {
 fn tcp_problem(error: &io::Error) -> String {
     match error.kind() {
         // Windows asks again for two seconds before it says that it is refused.
-        ErrorKind::ConnectionRefused | ErrorKind::TimedOut => String::from(
-            "nothing listens there; start the emulator first, with `-serial tcp:HOST:PORT,server`",
-        ),
+        ErrorKind::ConnectionRefused | ErrorKind::TimedOut => {
+            String::from("nothing listens there; start the emulator first, with `-serial tcp:HOST:PORT,server`")
+        }
         _ => format!("cannot connect: {error}; check the host's name and the network"),
     }
 }
@@ -178,20 +164,12 @@ mod tests {
     #[test]
     fn errors_name_cause_and_remedy() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let denied = if cfg!(unix) {
-            "dialout"
-        } else {
-            "another program"
-        };
+        let denied = if cfg!(unix) { "dialout" } else { "another program" };
         let cases = [
             (ErrorKind::NotFound, "plug the board in", "COM77"),
             (ErrorKind::PermissionDenied, denied, "COM77"),
             (ErrorKind::ResourceBusy, "another program", "COM77"),
-            (
-                ErrorKind::Other,
-                "no serial port",
-                file.path().to_str().unwrap(),
-            ),
+            (ErrorKind::Other, "no serial port", file.path().to_str().unwrap()),
             (ErrorKind::Other, "with 9600 baud", "COM77"),
         ];
         for (kind, expected, path) in cases {

@@ -34,10 +34,7 @@ pub struct RecordingError {
 impl RecordingError {
     /// Makes an error about `path`, for `map_err`.
     fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self {
-            path: path.to_path_buf(),
-            source,
-        }
+        move |source| Self { path: path.to_path_buf(), source }
     }
 }
 
@@ -100,10 +97,7 @@ impl Recording {
         let Some((frame, picture)) = state.pictured_frame() else {
             return Ok(());
         };
-        let (class, probability) = frame
-            .top
-            .first()
-            .map_or((0, 0), |winner| (winner.class, winner.probability));
+        let (class, probability) = frame.top.first().map_or((0, 0), |winner| (winner.class, winner.probability));
         let label = state.label(class);
         let class_folder = file_name(&label);
         let directory = self.folder.join(&class_folder);
@@ -139,11 +133,7 @@ impl Recording {
 
 /// Opens the list to append to it, on a new line even where a crash has cut off the last one.
 fn open_list(path: &Path) -> io::Result<File> {
-    let mut list = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(path)?;
+    let mut list = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     let mut last = [b'\n'];
     if list.metadata()?.len() > 0 {
         list.seek(SeekFrom::End(-1))?;
@@ -160,10 +150,7 @@ fn file_name(label: &str) -> String {
     if label.is_empty() {
         return String::from("_");
     }
-    label.replace(
-        |letter: char| letter != '-' && !letter.is_alphanumeric(),
-        "_",
-    )
+    label.replace(|letter: char| letter != '-' && !letter.is_alphanumeric(), "_")
 }
 
 fn encode(picture: &Picture) -> io::Result<Vec<u8>> {

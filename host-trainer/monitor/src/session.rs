@@ -67,10 +67,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// [`MonitorError`] if no frame has come for too long or `see` fails; [`Self::recording`] ends with one of its own.
-    pub fn advance(
-        &mut self,
-        mut see: impl FnMut(&Event<'_>, &State) -> io::Result<()>,
-    ) -> Result<(), MonitorError> {
+    pub fn advance(&mut self, mut see: impl FnMut(&Event<'_>, &State) -> io::Result<()>) -> Result<(), MonitorError> {
         self.ask();
         let mut outcome = Ok(());
         let limit = self.arguments.frames.unwrap_or(u64::MAX);
@@ -123,17 +120,10 @@ impl<'a> Session<'a> {
 
     /// What was seen, as a line.
     pub fn summary(&self) -> String {
-        let mut text = format!(
-            "{} frames with pictures; messages: {}",
-            thousands(self.state.pictured),
-            self.state.statistics()
-        );
+        let mut text =
+            format!("{} frames with pictures; messages: {}", thousands(self.state.pictured), self.state.statistics());
         if let Some(recording) = &self.recording {
-            text += &format!(
-                "; {} pictures recorded in {}",
-                thousands(recording.recorded),
-                recording.folder.display()
-            );
+            text += &format!("; {} pictures recorded in {}", thousands(recording.recorded), recording.folder.display());
         }
         text
     }
@@ -151,16 +141,11 @@ impl<'a> Session<'a> {
     fn check_timeout(&self) -> Result<(), MonitorError> {
         let now = Instant::now();
         match self.arguments.timeout {
-            Some(seconds) if now - self.alive_at >= Duration::from_secs(seconds) => {
-                Err(MonitorError::Timeout {
-                    port: self.arguments.port.clone(),
-                    seconds,
-                    hint: self
-                        .state
-                        .hint(now)
-                        .map_or(String::new(), |hint| format!("; {hint}")),
-                })
-            }
+            Some(seconds) if now - self.alive_at >= Duration::from_secs(seconds) => Err(MonitorError::Timeout {
+                port: self.arguments.port.clone(),
+                seconds,
+                hint: self.state.hint(now).map_or(String::new(), |hint| format!("; {hint}")),
+            }),
             _ => Ok(()),
         }
     }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use protocol::{
-    Assembler, Candidate, Chunk, ChunkKind, DeviceInfo, FaultCounters, FaultReport, FrameReport,
-    Label, Message, PictureMode, Progress, Request, Shape, TimeUnit, VERSION, Verdict,
+    Assembler, Candidate, Chunk, ChunkKind, DeviceInfo, FaultCounters, FaultReport, FrameReport, Label, Message,
+    PictureMode, Progress, Request, Shape, TimeUnit, VERSION, Verdict,
 };
 use serde::Serialize;
 
@@ -165,10 +165,7 @@ impl State {
                 if matches!(self.connection, Connection::Up(_)) {
                     self.log(Entry::Link(String::from("connection lost")));
                 }
-                self.connection = Connection::Down {
-                    reason: reason.clone(),
-                    retry_at: now + *retry_in,
-                };
+                self.connection = Connection::Down { reason: reason.clone(), retry_at: now + *retry_in };
             }
             Event::Message(message) => self.receive(message, now),
             Event::OtherVersion(version) => self.other_version = Some(*version),
@@ -253,11 +250,7 @@ impl State {
             && !whole.bytes.is_empty()
             && whole.bytes.len() == device.input.byte_len()
         {
-            self.picture = Some(Picture {
-                counter: whole.id,
-                shape: device.input,
-                bytes: whole.bytes.to_vec(),
-            });
+            self.picture = Some(Picture { counter: whole.id, shape: device.input, bytes: whole.bytes.to_vec() });
             self.has_pictures = true;
             self.pictured += u64::from(self.pictured_frame().is_some());
         }
@@ -321,9 +314,7 @@ impl State {
     pub fn verdict(&self, verdict: Verdict) -> String {
         match verdict {
             Verdict::NotSure => String::from("not sure"),
-            Verdict::Class { class, probability } => {
-                self.candidate(Candidate { class, probability })
-            }
+            Verdict::Class { class, probability } => self.candidate(Candidate { class, probability }),
         }
     }
 

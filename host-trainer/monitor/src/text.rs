@@ -47,9 +47,7 @@ pub const fn stages(times: &StageTimes) -> [(&'static str, u64); 4] {
 
 /// Text from a wire or a file, without what would command a terminal or turn the order of what stands beside it.
 pub fn printable(text: &str) -> String {
-    let orders = |character: char| {
-        matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let orders = |character: char| matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.replace(|character: char| character.is_control() || orders(character), "\u{fffd}")
 }
 
@@ -60,11 +58,7 @@ pub fn faults(counters: &FaultCounters) -> String {
         .filter(|(_, count)| *count > 0)
         .map(|(class, count)| format!("{} {}", thousands(count), class.name()))
         .collect();
-    if classes.is_empty() {
-        String::from("none")
-    } else {
-        classes.join(", ")
-    }
+    if classes.is_empty() { String::from("none") } else { classes.join(", ") }
 }
 
 /// A fault, and what the board does about it.
@@ -72,9 +66,7 @@ pub fn fault(fault: &FaultReport) -> String {
     let recovery = match fault.recovery {
         Recovery::Retry => "asks the camera for another frame",
         Recovery::Initialize { after_ms: 0 } => "initializes the camera anew",
-        Recovery::Initialize { after_ms } => {
-            &format!("initializes the camera anew after {after_ms} ms")
-        }
+        Recovery::Initialize { after_ms } => &format!("initializes the camera anew after {after_ms} ms"),
     };
     format!("{}; the board {recovery}", printable(&fault.text))
 }
@@ -114,11 +106,7 @@ mod tests {
     fn only_faults_that_occurred_are_listed() {
         let mut counters = FaultCounters::new();
         assert_eq!(faults(&counters), "none");
-        for class in [
-            FaultClass::Picture,
-            FaultClass::Timeout,
-            FaultClass::Picture,
-        ] {
+        for class in [FaultClass::Picture, FaultClass::Timeout, FaultClass::Picture] {
             counters.count(class);
         }
         assert_eq!(faults(&counters), "1 timeout, 2 useless picture");
@@ -126,9 +114,6 @@ mod tests {
 
     #[test]
     fn control_sequences_do_not_reach_the_terminal() {
-        assert_eq!(
-            printable("a\u{1b}[2Jb\n\u{9b}c µ"),
-            "a\u{fffd}[2Jb\u{fffd}\u{fffd}c µ"
-        );
+        assert_eq!(printable("a\u{1b}[2Jb\n\u{9b}c µ"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c µ");
     }
 }

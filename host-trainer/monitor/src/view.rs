@@ -19,11 +19,7 @@ const TEXT_WIDTH: u16 = 46;
 /// Rows and columns of a border.
 const BORDER: u16 = 2;
 /// The picture's size as long as the board has not said it.
-const USUAL_SHAPE: Shape = Shape {
-    height: 32,
-    width: 32,
-    channels: 3,
-};
+const USUAL_SHAPE: Shape = Shape { height: 32, width: 32, channels: 3 };
 /// A picture with fewer columns or rows would show nothing.
 const LEAST_COLUMNS: u16 = 16;
 const LEAST_ROWS: u16 = 8;
@@ -85,11 +81,7 @@ fn header_line(view: &View<'_>) -> Line<'static> {
         Connection::Down { .. } => Span::from(" ○ connection lost ").fg(BAD),
     });
     if let Some(recording) = view.recording {
-        let text = format!(
-            " ● recording {} to {}",
-            thousands(recording.recorded),
-            recording.folder.display()
-        );
+        let text = format!(" ● recording {} to {}", thousands(recording.recorded), recording.folder.display());
         spans.push(Span::from(text).fg(BAD).bold());
     }
     Line::from(spans)
@@ -98,19 +90,14 @@ fn header_line(view: &View<'_>) -> Line<'static> {
 fn draw_body(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let (columns, rows) = picture_size(area, view.state).unwrap_or_default();
     let width = if columns > 0 { columns + BORDER } else { 0 };
-    let [left, right] =
-        Layout::horizontal([Constraint::Length(width), Constraint::Min(0)]).areas(area);
+    let [left, right] = Layout::horizontal([Constraint::Length(width), Constraint::Min(0)]).areas(area);
     if width > 0 {
         let height = rows + BORDER;
         draw_picture(frame, Rect { height, ..left }, view);
     }
-    let [class, times, board, log] = Layout::vertical([
-        Constraint::Length(7),
-        Constraint::Length(6),
-        Constraint::Length(5),
-        Constraint::Min(0),
-    ])
-    .areas(right);
+    let [class, times, board, log] =
+        Layout::vertical([Constraint::Length(7), Constraint::Length(6), Constraint::Length(5), Constraint::Min(0)])
+            .areas(right);
     frame.render_widget(class_pane(view.state, class.width), class);
     frame.render_widget(times_pane(view.state, times.width), times);
     frame.render_widget(board_pane(view.state), board);
@@ -124,10 +111,7 @@ fn draw_body(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
 fn picture_size(area: Rect, state: &State) -> Option<(u16, u16)> {
     let device = state.device.as_ref();
     let shape = device.map_or(USUAL_SHAPE, |device| device.input);
-    let (width, height) = (
-        u32::from(shape.width.max(1)),
-        u32::from(shape.height.max(1)),
-    );
+    let (width, height) = (u32::from(shape.width.max(1)), u32::from(shape.height.max(1)));
     let columns = u32::from(area.width.saturating_sub(TEXT_WIDTH + BORDER));
     let half_rows = 2 * u32::from(area.height.saturating_sub(BORDER));
     let scale = (columns / width).min(half_rows / height);
@@ -159,11 +143,7 @@ fn draw_picture(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         return frame.render_widget(pane("no picture yet"), area);
     };
     let title = format!("frame {}", thousands(picture.counter));
-    let block = if is_live {
-        pane(title)
-    } else {
-        pane(title + ", the last one").border_style(Style::new().fg(BAD))
-    };
+    let block = if is_live { pane(title) } else { pane(title + ", the last one").border_style(Style::new().fg(BAD)) };
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let buffer = frame.buffer_mut();
@@ -175,10 +155,7 @@ fn draw_picture(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
             let y = usize::from(2 * (position.y - inner.y) + half) * height / half_rows;
             nearest(picture.pixel(x, y), view.has_true_colour)
         };
-        buffer[position]
-            .set_char('▀')
-            .set_fg(half(0))
-            .set_bg(half(1));
+        buffer[position].set_char('▀').set_fg(half(0)).set_bg(half(1));
     }
 }
 
@@ -216,9 +193,7 @@ fn row(name: &str, part: f64, value: &str, width: u16, colour: Color) -> Line<'s
     let name: String = name.chars().take(name_width.saturating_sub(1)).collect();
     Line::from(vec![
         Span::from(format!("{name:name_width$}")),
-        Span::from(bar(part, bar_width))
-            .fg(colour)
-            .bg(Color::Indexed(236)),
+        Span::from(bar(part, bar_width)).fg(colour).bg(Color::Indexed(236)),
         Span::from(format!("{value:>VALUE_WIDTH$}")),
     ])
 }
@@ -261,11 +236,7 @@ fn board_pane(state: &State) -> Paragraph<'static> {
     let lines = [
         format!("{}, camera {}", device.board, device.camera),
         format!("{}, CRC {}, {}", device.model, device.crc32, device.plan),
-        format!(
-            "blob {} bytes, arena {} bytes",
-            thousands(device.blob_len),
-            thousands(device.arena_len)
-        ),
+        format!("blob {} bytes, arena {} bytes", thousands(device.blob_len), thousands(device.arena_len)),
     ];
     Paragraph::new(lines.map(Line::from).to_vec()).block(block)
 }
@@ -282,10 +253,7 @@ fn log_line(entry: &Entry, state: &State) -> Line<'static> {
         Entry::Frame(frame) => {
             let text = Span::from(state.verdict(frame.verdict));
             let is_sure = frame.verdict != Verdict::NotSure;
-            (
-                frame.counter,
-                if is_sure { text } else { text.fg(DOUBTFUL) },
-            )
+            (frame.counter, if is_sure { text } else { text.fg(DOUBTFUL) })
         }
     };
     let number = Span::from(format!("{:>8}  ", thousands(counter))).style(DIM);
@@ -297,15 +265,12 @@ fn attention_pane(view: &View<'_>) -> Paragraph<'static> {
     let state = view.state;
     let notice = view.notice.map(String::from);
     let (text, colour, block) = match notice.or_else(|| state.hint(view.now)) {
-        Some(hint) => (
-            hint,
-            BAD,
-            pane("attention").border_style(Style::new().fg(BAD)),
-        ),
+        Some(hint) => (hint, BAD, pane("attention").border_style(Style::new().fg(BAD))),
         None => {
-            let latest = state.fault.as_ref().map_or(String::new(), |report| {
-                format!("frame {}: {}", thousands(report.counter), fault(report))
-            });
+            let latest = state
+                .fault
+                .as_ref()
+                .map_or(String::new(), |report| format!("frame {}: {}", thousands(report.counter), fault(report)));
             let title = format!("camera faults since boot: {}", faults(&state.faults));
             (latest, DOUBTFUL, pane(title))
         }

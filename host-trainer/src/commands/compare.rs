@@ -79,7 +79,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let table = plan.table(&runs, &records, &arguments.command())?;
     if arguments.collect && table.rows.iter().all(|row| row.measured.is_none()) {
         let (runs, output) = (runs.display(), output.display());
-        return Err(format!("there is nothing to collect: no run of this table in {runs}, and no table in {output}").into());
+        return Err(
+            format!("there is nothing to collect: no run of this table in {runs}, and no table in {output}").into()
+        );
     }
     keep(&plan, &runs, &records)?;
     say!("{}", table.markdown(plan.name));
@@ -89,11 +91,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let missing = table.rows.iter().filter(|row| row.measured.is_none());
     let names: Vec<&str> = missing.map(|row| row.name.as_str()).collect();
     if !names.is_empty() {
-        say!(
-            "missing: {0}; next: {1} --only {0}",
-            names.join(","),
-            arguments.command()
-        );
+        say!("missing: {0}; next: {1} --only {0}", names.join(","), arguments.command());
     }
     Ok(())
 }
@@ -123,12 +121,8 @@ impl Arguments {
 
     fn plan(&self, runs: &Path) -> Plan {
         let mut plan = match (self.table, self.schedule) {
-            (TableName::Tutorial, ScheduleChoice::Compressed) => {
-                comparison::tutorial(&self.best, Recipe::compressed)
-            }
-            (TableName::Tutorial, ScheduleChoice::Tutorial) => {
-                comparison::tutorial(&self.best, |recipe| recipe)
-            }
+            (TableName::Tutorial, ScheduleChoice::Compressed) => comparison::tutorial(&self.best, Recipe::compressed),
+            (TableName::Tutorial, ScheduleChoice::Tutorial) => comparison::tutorial(&self.best, |recipe| recipe),
             (TableName::Extensions, _) => comparison::extensions(runs),
         };
         if let Some(images) = self.rehearse {
@@ -163,24 +157,14 @@ fn chosen<'a>(plan: &'a Plan, only: &[String]) -> Result<Vec<&'a Entry>, String>
     let names = || plan.entries.iter().map(|entry| entry.name);
     if let Some(unknown) = only.iter().find(|name| !names().any(|row| row == **name)) {
         let rows: Vec<&str> = names().collect();
-        return Err(format!(
-            "there is no row {unknown}: the rows are {}",
-            rows.join(", ")
-        ));
+        return Err(format!("there is no row {unknown}: the rows are {}", rows.join(", ")));
     }
     let entries = plan.entries.iter();
-    Ok(entries
-        .filter(|entry| only.is_empty() || only.iter().any(|name| name == entry.name))
-        .collect())
+    Ok(entries.filter(|entry| only.is_empty() || only.iter().any(|name| name == entry.name)).collect())
 }
 
 /// Trains and quantizes what is not there yet, one run after the other.
-fn make(
-    entries: &[&Entry],
-    runs: &Path,
-    records: &Records,
-    arguments: &Arguments,
-) -> CommandResult {
+fn make(entries: &[&Entry], runs: &Path, records: &Records, arguments: &Arguments) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
     say!("{}", selected.explanation);
     let data = arguments.data.load()?;
@@ -193,22 +177,13 @@ fn make(
             continue;
         }
         if arguments.only.is_empty() && records.measured(entry)?.is_some() {
-            say!(
-                "{0}: in the table already; `--only {0}` trains it again",
-                entry.name
-            );
+            say!("{0}: in the table already; `--only {0}` trains it again", entry.name);
             continue;
         }
         say!("{}: {}", entry.name, entry.about);
         let run = Run::at(runs.join(run));
         train(recipe, &run, &data, &selected.device, arguments)?;
-        let report = quantize_run(
-            &run,
-            &entry.files(runs),
-            &data,
-            None,
-            &selected.device,
-        )?;
+        let report = quantize_run(&run, &entry.files(runs), &data, None, &selected.device)?;
         say!(
             "{}: float {:.2} %, int8 {:.2} % on {} test images",
             entry.name,

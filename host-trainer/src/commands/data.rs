@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use host_trainer::files;
 use host_trainer::dataset::{self, Dataset};
+use host_trainer::files;
 use host_trainer::recipe::Recipe;
 use host_trainer::report;
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use host_trainer::files;
 use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{self, Evaluation};
+use host_trainer::files;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::network::{FloatModel, load_weights};
 use host_trainer::report::model::ModelReport;
@@ -58,10 +58,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let measured = arguments.subject.measure()?;
     let evaluation = &measured.report.evaluation;
     print_table(evaluation, &measured.report.dataset.labels);
-    say!(
-        "{} images in {:.1} s, float and int8",
-        evaluation.images, measured.seconds
-    );
+    say!("{} images in {:.1} s, float and int8", evaluation.images, measured.seconds);
     if arguments.json {
         let mut json = serde_json::to_value(evaluation)?;
         json["int8_ece"] = evaluation.int8_reliability.error.into();
@@ -85,12 +82,7 @@ impl Subject {
         let test = recipe.prepare(&self.data.load()?)?.test;
         let begin = Instant::now();
         report.evaluation = evaluate::evaluate(&float.logits(&test.images)?, &model, &test);
-        Ok(Measured {
-            files,
-            report,
-            images: test.images,
-            seconds: begin.elapsed().as_secs_f64(),
-        })
+        Ok(Measured { files, report, images: test.images, seconds: begin.elapsed().as_secs_f64() })
     }
 }
 
@@ -98,21 +90,11 @@ fn print_table(evaluation: &Evaluation, labels: &[String]) {
     say!("float     {:6.2} %", evaluation.float_top1);
     say!("int8      {:6.2} %", evaluation.int8_top1);
     say!("agreement {:6.2} %", evaluation.agreement);
-    say!(
-        "int8's expected calibration error {:.2} points",
-        evaluation.int8_reliability.error
-    );
+    say!("int8's expected calibration error {:.2} points", evaluation.int8_reliability.error);
     say!("\nint8, true class by row, predicted class by column:");
-    say!(
-        "{:11}{}",
-        "",
-        cells(labels.iter().map(|name| format!("{name:>7.6}")))
-    );
+    say!("{:11}{}", "", cells(labels.iter().map(|name| format!("{name:>7.6}"))));
     for (name, row) in labels.iter().zip(&evaluation.int8_confusion) {
-        say!(
-            "{name:11}{}",
-            cells(row.iter().map(|count| format!("{count:7}")))
-        );
+        say!("{name:11}{}", cells(row.iter().map(|count| format!("{count:7}"))));
     }
 }
 

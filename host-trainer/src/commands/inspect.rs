@@ -103,9 +103,8 @@ fn known_image(model: &Model) -> &'static str {
 fn to_json(model: &Model, bytes: usize, memory: &[Memory]) -> serde_json::Value {
     let graph = model.graph();
     let extensions = graph.extensions.iter();
-    let extensions = extensions.map(
-        |extension| serde_json::json!({ "kind": extension.kind, "bytes": extension.range.len }),
-    );
+    let extensions =
+        extensions.map(|extension| serde_json::json!({ "kind": extension.kind, "bytes": extension.range.len }));
     let backends = memory.iter().map(|memory| {
         serde_json::json!({
             "backend": memory.backend.name(),
@@ -139,11 +138,7 @@ fn print_tables(model: &Model, bytes: usize, memory: &[Memory]) {
     print_facts(model, bytes);
     print_operations(model);
     print_memory(memory);
-    let holds = if memory.iter().all(|memory| memory.known_answer_holds) {
-        "holds"
-    } else {
-        "does not hold"
-    };
+    let holds = if memory.iter().all(|memory| memory.known_answer_holds) { "holds" } else { "does not hold" };
     say!("\nknown answer, for a {}: {holds}", known_image(model));
 }
 
@@ -151,20 +146,21 @@ fn print_facts(model: &Model, bytes: usize) {
     let graph = model.graph();
     let provenance = &graph.provenance;
     let accuracy = &graph.accuracy;
-    say!(
-        "{}: {bytes} bytes, CRC-32 {:08x}",
-        graph.name,
-        model.crc32()
-    );
+    say!("{}: {bytes} bytes, CRC-32 {:08x}", graph.name, model.crc32());
     say!(
         "trained {} epochs with preset {} by host-trainer {}, seed {}",
-        provenance.epochs, provenance.preset, provenance.trainer, provenance.seed
+        provenance.epochs,
+        provenance.preset,
+        provenance.trainer,
+        provenance.seed
     );
     match accuracy.images {
         0 => say!("accuracy not measured"),
         images => say!(
             "float {:.2} %, int8 {:.2} %, agreement {:.2} % on {images} test images",
-            accuracy.float_top1, accuracy.int8_top1, accuracy.agreement
+            accuracy.float_top1,
+            accuracy.int8_top1,
+            accuracy.agreement
         ),
     }
     let kind = match model.input_shape().channels {
@@ -174,11 +170,7 @@ fn print_facts(model: &Model, bytes: usize) {
     say!("input: {kind}, {}", shape(model.input_shape().dimensions()));
     let labels: Vec<&str> = graph.labels.iter().collect();
     say!("{} classes: {}", labels.len(), labels.join(", "));
-    say!(
-        "logits are integers / 2^{}; {}",
-        graph.logit_fraction_bits,
-        decision(model)
-    );
+    say!("logits are integers / 2^{}; {}", graph.logit_fraction_bits, decision(model));
     if graph.extensions.is_empty() {
         say!("no extensions");
     }
@@ -197,10 +189,7 @@ fn decision(model: &Model) -> String {
         _ => format!("a class is believed from a probability of {percent:.2} % on"),
     };
     if let Some(class) = decision.none_class {
-        text += &format!(
-            ", but {} stands for pictures of none of the others",
-            model.label(class.into())
-        );
+        text += &format!(", but {} stands for pictures of none of the others", model.label(class.into()));
     }
     text
 }
@@ -208,7 +197,13 @@ fn decision(model: &Model) -> String {
 fn print_operations(model: &Model) {
     say!(
         "\nstep  {:24} {:>11} {:>11} {:>10} {:>7} {:>8} {:>10}",
-        "operation", "input", "output", "MACs", "bytes", "scale", "zero point"
+        "operation",
+        "input",
+        "output",
+        "MACs",
+        "bytes",
+        "scale",
+        "zero point"
     );
     for operation in summaries(model) {
         say!(
@@ -226,10 +221,7 @@ fn print_operations(model: &Model) {
 }
 
 fn print_memory(memory: &[Memory]) {
-    say!(
-        "\n{:9} {:>12} {:>18} {:>21}  cores",
-        "backend", "least memory", "fastest in 48 KiB", "million instructions"
-    );
+    say!("\n{:9} {:>12} {:>18} {:>21}  cores", "backend", "least memory", "fastest in 48 KiB", "million instructions");
     for memory in memory {
         let millions = |(_, instructions): (_, u64)| instructions.div_ceil(1_000_000);
         say!(

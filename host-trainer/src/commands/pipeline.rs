@@ -34,24 +34,13 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
     say!("{}", selected.explanation);
-    let full = Recipe {
-        seed: arguments.seed,
-        ..Recipe::preset("vgg3-best").expect("it is in the list of presets")
-    };
+    let full = Recipe { seed: arguments.seed, ..Recipe::preset("vgg3-best").expect("it is in the list of presets") };
     let in_full = arguments.full || selected.is_gpu;
-    let recipe = if in_full {
-        full.clone()
-    } else {
-        full.clone().shortened()
-    };
+    let recipe = if in_full { full.clone() } else { full.clone().shortened() };
     let data = arguments.data.load()?;
     let dataset = recipe.prepare(&data)?;
     let seconds = training::seconds_an_image(&full, &dataset, &selected.device);
-    say!(
-        "vgg3-best in full: {} epochs, about {} here.",
-        full.epochs,
-        duration(&full, &dataset, seconds)
-    );
+    say!("vgg3-best in full: {} epochs, about {} here.", full.epochs, duration(&full, &dataset, seconds));
     if !in_full {
         say!(
             "On a CPU this runs a short schedule of the same network: {} epochs, about {}. For the full one: --full.",
@@ -62,31 +51,14 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let run = Run::at(arguments.place.runs.join(folder(in_full, arguments.seed)));
     let progress = &mut arguments.place.progress();
     // An interrupted training goes on; a complete one is taken as it is.
-    let trained = training::train(
-        &recipe,
-        &dataset,
-        &run,
-        Start::Continue,
-        &selected.device,
-        progress,
-    )?;
+    let trained = training::train(&recipe, &dataset, &run, Start::Continue, &selected.device, progress)?;
     draw_curves(&trained, &run)?;
-    say!(
-        "{}\nquantizing, and evaluating on the test set …",
-        summary(&trained)
-    );
+    say!("{}\nquantizing, and evaluating on the test set …", summary(&trained));
     let files = ModelFiles::of_run(&run);
     let model = quantize_run(&run, &files, &data, None, &selected.device)?;
     say!("\n{}", model.markdown(&files));
-    say!(
-        "blob:   {}\nreport: {}",
-        files.blob.display(),
-        files.page().display()
-    );
-    say!(
-        "next:   cargo run -p host-trainer -- predict --blob {} PICTURE.png",
-        files.blob.display()
-    );
+    say!("blob:   {}\nreport: {}", files.blob.display(), files.page().display());
+    say!("next:   cargo run -p host-trainer -- predict --blob {} PICTURE.png", files.blob.display());
     Ok(())
 }
 
@@ -106,9 +78,5 @@ fn duration(recipe: &Recipe, data: &Dataset, seconds_an_image: f64) -> String {
     let validation = data.validation.as_ref().map_or(0, LabelledImages::len);
     let images = data.train.len() as f64 + VALIDATION_SHARE * validation as f64;
     let minutes = recipe.epochs as f64 * images * seconds_an_image / 60.0;
-    if minutes < 100.0 {
-        format!("{minutes:.0} minutes")
-    } else {
-        format!("{:.1} hours", minutes / 60.0)
-    }
+    if minutes < 100.0 { format!("{minutes:.0} minutes") } else { format!("{:.1} hours", minutes / 60.0) }
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use host_trainer::files;
 use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{classify_all, largest, softmax};
+use host_trainer::files;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::network::{FloatModel, load_weights};
 use host_trainer::report::model::ModelReport;
@@ -68,11 +68,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let files = ModelFiles::of_blob(&arguments.blob);
     let bytes = files.read_blob()?;
     let model = files.load(&bytes)?;
-    let pictures = arguments
-        .images
-        .iter()
-        .map(|path| read_picture(path, model.input_shape()))
-        .collect::<Result<Vec<_>, _>>()?;
+    let pictures =
+        arguments.images.iter().map(|path| read_picture(path, model.input_shape())).collect::<Result<Vec<_>, _>>()?;
     let float = if files.report().exists() {
         float_answers(&model, &files, &pictures, arguments.device)?
     } else {
@@ -105,12 +102,7 @@ fn float_answers(
 }
 
 impl<'a> Prediction<'a> {
-    fn new(
-        path: &Path,
-        model: &Model<'a>,
-        answer: &Classification,
-        float_logits: Option<Vec<f32>>,
-    ) -> Self {
+    fn new(path: &Path, model: &Model<'a>, answer: &Classification, float_logits: Option<Vec<f32>>) -> Self {
         let probabilities = answer.probabilities().into_iter();
         let probabilities: Vec<f32> = probabilities.map(|p| f32::from(p) / 65535.0).collect();
         let float = float_logits.map(|logits| {
@@ -138,11 +130,7 @@ impl<'a> Prediction<'a> {
 
 fn print_table(prediction: &Prediction, model: &Model) {
     let Prediction { label, class, .. } = prediction;
-    let doubt = if prediction.sure {
-        ""
-    } else {
-        "not sure, perhaps "
-    };
+    let doubt = if prediction.sure { "" } else { "not sure, perhaps " };
     say!("{}: {doubt}{label} ({class})", prediction.image);
     let float = prediction.float.as_ref();
     let title = float.map_or("", |_| "   float");
@@ -157,16 +145,11 @@ fn print_table(prediction: &Prediction, model: &Model) {
 
 /// A picture, resized to the network's input.
 fn read_picture(path: &Path, shape: Shape) -> Result<Image, String> {
-    let failed = |error: &dyn std::fmt::Display| {
-        format!("{}: {error}; give a PNG or JPEG picture", path.display())
-    };
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}; give a PNG or JPEG picture", path.display());
     let picture = image::open(path).map_err(|error| failed(&error))?.to_rgb8();
-    let side = |pixels: u32| {
-        u16::try_from(pixels).map_err(|_| failed(&"more than 65,535 pixels wide or high"))
-    };
+    let side = |pixels: u32| u16::try_from(pixels).map_err(|_| failed(&"more than 65,535 pixels wide or high"));
     let (width, height) = (side(picture.width())?, side(picture.height())?);
     let mut result = vec![0; shape.elements()];
-    resize::<Rgb888>(picture.as_raw(), width, height, shape, &mut result)
-        .map_err(|error| failed(&error))?;
+    resize::<Rgb888>(picture.as_raw(), width, height, shape, &mut result).map_err(|error| failed(&error))?;
     Ok(result.into())
 }

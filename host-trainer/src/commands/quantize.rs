@@ -51,10 +51,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     say!("{}", report.markdown(&files));
     say!("blob: {}", files.blob.display());
     say!("page: {}", files.page().display());
-    say!(
-        "next: cargo run -p host-trainer -- predict --blob {} PICTURE.png",
-        files.blob.display()
-    );
+    say!("next: cargo run -p host-trainer -- predict --blob {} PICTURE.png", files.blob.display());
     Ok(())
 }
 

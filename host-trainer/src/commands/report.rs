@@ -19,10 +19,6 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let measured = arguments.subject.measure()?;
     let files = &measured.files;
     measured.report.save(files, &measured.images)?;
-    say!(
-        "card: {}\npage: {}",
-        files.card().display(),
-        files.page().display()
-    );
+    say!("card: {}\npage: {}", files.card().display(), files.page().display());
     Ok(())
 }

@@ -57,11 +57,7 @@ pub struct Place {
 impl Place {
     /// How progress is shown here.
     pub fn progress(&self) -> Progress {
-        if self.plain {
-            Progress::lines()
-        } else {
-            Progress::automatic()
-        }
+        if self.plain { Progress::lines() } else { Progress::automatic() }
     }
 }
 
@@ -235,17 +231,9 @@ pub fn summary(trained: &TrainedRun) -> String {
     let seconds = trained.history.seconds();
     let validation = trained.history.best().and_then(|best| {
         let accuracy = best.validation?.accuracy;
-        Some(format!(
-            "; best validation accuracy {accuracy:.2} % after epoch {}",
-            best.epoch
-        ))
+        Some(format!("; best validation accuracy {accuracy:.2} % after epoch {}", best.epoch))
     });
-    format!(
-        "trained {} epochs in {:.1} min{}",
-        epochs.len(),
-        seconds / 60.0,
-        validation.unwrap_or_default()
-    )
+    format!("trained {} epochs in {:.1} min{}", epochs.len(), seconds / 60.0, validation.unwrap_or_default())
 }
 
 /// A file that holds a recipe: alone, or in a model's report.
@@ -288,14 +276,11 @@ impl Overrides {
         if let Some(schedule) = self.schedule {
             recipe.schedule = match schedule {
                 ScheduleName::Constant => Schedule::Constant,
-                ScheduleName::OneCycle => Schedule::OneCycle {
-                    warm_up: self.warm_up,
-                },
+                ScheduleName::OneCycle => Schedule::OneCycle { warm_up: self.warm_up },
                 ScheduleName::Cosine => Schedule::Cosine,
-                ScheduleName::ReduceOnPlateau => Schedule::ReduceOnPlateau {
-                    factor: self.plateau_factor,
-                    patience: self.plateau_patience,
-                },
+                ScheduleName::ReduceOnPlateau => {
+                    Schedule::ReduceOnPlateau { factor: self.plateau_factor, patience: self.plateau_patience }
+                }
             };
         }
         if let Some(optimizer) = self.optimizer {
@@ -312,10 +297,7 @@ impl Overrides {
     }
 
     fn optimizer(&self, name: OptimizerName) -> Optimizer {
-        let sgd = |nesterov| Optimizer::Sgd {
-            momentum: self.momentum.unwrap_or(0.9),
-            nesterov,
-        };
+        let sgd = |nesterov| Optimizer::Sgd { momentum: self.momentum.unwrap_or(0.9), nesterov };
         match name {
             OptimizerName::Sgd => sgd(false),
             OptimizerName::Nesterov => sgd(true),
@@ -403,7 +385,9 @@ mod tests {
             ..saved
         };
         assert_eq!(changed, expected);
-        let all = recipe("--preset vgg1 --all-images --transfer runs/other --optimizer adamw --weight-averaging 0 --weight-decay 0.01");
+        let all = recipe(
+            "--preset vgg1 --all-images --transfer runs/other --optimizer adamw --weight-averaging 0 --weight-decay 0.01",
+        );
         assert!(all.all_images && all.transfer == Some("runs/other".into()) && all.optimizer == Optimizer::AdamW);
     }
 }

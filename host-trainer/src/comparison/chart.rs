@@ -20,20 +20,13 @@ const BOTTOM: i32 = 50;
 
 const GREY: RGBColor = RGBColor(150, 150, 150);
 /// What the colours mean.
-const LEGEND: [(&str, RGBColor); 3] = [
-    ("tutorial", GREY),
-    ("ours, float", BLUE),
-    ("ours, int8", ORANGE),
-];
+const LEGEND: [(&str, RGBColor); 3] = [("tutorial", GREY), ("ours, float", BLUE), ("ours, int8", ORANGE)];
 
 /// The bars of a row: how long in percent, in which colour; `None` stands where ours are missing.
 fn bars(row: &Row) -> Vec<Option<(f64, RGBColor)>> {
     let tutorial = row.tutorial.map(|tutorial| Some((tutorial.accuracy, GREY)));
     let ours = match row.measured {
-        Some(ours) => vec![
-            Some((ours.float_top1, BLUE)),
-            Some((ours.int8_top1, ORANGE)),
-        ],
+        Some(ours) => vec![Some((ours.float_top1, BLUE)), Some((ours.int8_top1, ORANGE))],
         None => vec![None],
     };
     tutorial.into_iter().chain(ours).collect()
@@ -41,10 +34,7 @@ fn bars(row: &Row) -> Vec<Option<(f64, RGBColor)>> {
 
 impl Figure for Table {
     fn size(&self) -> (u32, u32) {
-        let heights = self
-            .rows
-            .iter()
-            .map(|row| BAR * bars(row).len() as i32 + GAP);
+        let heights = self.rows.iter().map(|row| BAR * bars(row).len() as i32 + GAP);
         (WIDTH as u32, (TOP + heights.sum::<i32>() + BOTTOM) as u32)
     }
 

@@ -141,9 +141,7 @@ impl From<&ModelReport> for Measured {
 #[derive(Debug, thiserror::Error)]
 pub enum ComparisonError {
     /// The report of a row's run is that of another recipe than the row's.
-    #[error(
-        "{path} was made by another recipe than this row's: delete the run's folder and train it again"
-    )]
+    #[error("{path} was made by another recipe than this row's: delete the run's folder and train it again")]
     OtherRecipe {
         /// The report.
         path: PathBuf,
@@ -174,9 +172,7 @@ impl Entry {
         if let Source::Run { recipe, .. } = &self.source
             && **recipe != report.recipe
         {
-            return Err(ComparisonError::OtherRecipe {
-                path: files.report(),
-            });
+            return Err(ComparisonError::OtherRecipe { path: files.report() });
         }
         Ok(Some(report))
     }
@@ -211,9 +207,7 @@ impl Records {
         };
         let kept: Option<Recipe> = files::read_json_if_present(&self.run(run).recipe_file())?;
         let rows = self.table.iter().flat_map(|table| &table.rows);
-        Ok(rows
-            .filter(|row| row.name == entry.name && kept.as_ref() == Some(recipe))
-            .find_map(|row| row.measured))
+        Ok(rows.filter(|row| row.name == entry.name && kept.as_ref() == Some(recipe)).find_map(|row| row.measured))
     }
 }
 
@@ -222,19 +216,14 @@ impl Plan {
     /// row without figures.
     ///
     /// `command` is what makes the table, without the flags that choose rows.
-    pub fn table(
-        &self,
-        runs: &Path,
-        records: &Records,
-        command: &str,
-    ) -> Result<Table, ComparisonError> {
+    pub fn table(&self, runs: &Path, records: &Records, command: &str) -> Result<Table, ComparisonError> {
         let row = |entry: &Entry| {
             let report = entry.report(runs)?;
             let again = match entry.source {
                 Source::Run { .. } => format!("{command} --only {}", entry.name),
-                Source::Model { .. } => report
-                    .as_ref()
-                    .map_or_else(String::new, |report| report.commands(&entry.files(runs))),
+                Source::Model { .. } => {
+                    report.as_ref().map_or_else(String::new, |report| report.commands(&entry.files(runs)))
+                }
             };
             let measured = match &report {
                 Some(report) => Some(Measured::from(report)),
@@ -252,11 +241,7 @@ impl Plan {
             title: self.title.to_owned(),
             about: self.about.to_owned(),
             command: format!("{command} --collect"),
-            rows: self
-                .entries
-                .iter()
-                .map(row)
-                .collect::<Result<_, ComparisonError>>()?,
+            rows: self.entries.iter().map(row).collect::<Result<_, ComparisonError>>()?,
         })
     }
 }
@@ -281,8 +266,7 @@ const TUTORIAL_COLUMN: usize = 3;
 impl Table {
     /// Writes the table as Markdown and JSON, and the chart as PNG and SVG, to `folder/name.*`; the names written.
     pub fn write(&self, folder: &Path, name: &str) -> Result<Vec<PathBuf>, ComparisonError> {
-        let files =
-            ["md", "json", "png", "svg"].map(|kind| folder.join(name).with_added_extension(kind));
+        let files = ["md", "json", "png", "svg"].map(|kind| folder.join(name).with_added_extension(kind));
         let [markdown, json, png, svg] = &files;
         files::write(markdown, self.markdown(name).as_bytes())?;
         files::write_json(json, self)?;
@@ -304,10 +288,7 @@ impl Table {
             format!("| {} |\n", cells.join(" | "))
         };
         let rule = (0..COLUMNS.len()).map(|column| if column < 2 { "---" } else { "---:" });
-        let mut text = format!(
-            "# {}\n\n{}\n\n![Chart]({name}.svg)\n\n",
-            self.title, self.about
-        );
+        let mut text = format!("# {}\n\n{}\n\n![Chart]({name}.svg)\n\n", self.title, self.about);
         text += &line(COLUMNS.map(str::to_owned).into());
         text += &line(rule.map(str::to_owned).collect());
         for row in &self.rows {
@@ -331,15 +312,10 @@ impl Table {
     /// How many rows reach what the tutorial reports.
     fn verdict(&self) -> String {
         let rows = self.rows.iter();
-        let published: Vec<_> = rows
-            .filter_map(|row| Some((row.tutorial?, row.measured)))
-            .collect();
+        let published: Vec<_> = rows.filter_map(|row| Some((row.tutorial?, row.measured))).collect();
         let reached = |accuracy: fn(Measured) -> f64| {
             let rows = published.iter();
-            rows.filter(|(tutorial, ours)| {
-                ours.is_some_and(|ours| accuracy(ours) >= tutorial.accuracy)
-            })
-            .count()
+            rows.filter(|(tutorial, ours)| ours.is_some_and(|ours| accuracy(ours) >= tutorial.accuracy)).count()
         };
         format!(
             "\nAt or above the tutorial's accuracy: {} of {} rows in float, {} in int8.\n",
@@ -354,12 +330,10 @@ impl Row {
     /// What stands in the [`COLUMNS`].
     fn cells(&self) -> [String; 11] {
         let none = || "–".to_owned();
-        let tutorial = self.tutorial.map_or_else(none, |tutorial| {
-            format!("{:.2} ({} epochs)", tutorial.accuracy, tutorial.epochs)
-        });
-        let figure = |absent: &str, show: fn(Measured) -> String| {
-            self.measured.map_or_else(|| absent.to_owned(), show)
-        };
+        let tutorial = self
+            .tutorial
+            .map_or_else(none, |tutorial| format!("{:.2} ({} epochs)", tutorial.accuracy, tutorial.epochs));
+        let figure = |absent: &str, show: fn(Measured) -> String| self.measured.map_or_else(|| absent.to_owned(), show);
         let validation = self.measured.and_then(|ours| ours.validation_accuracy);
         [
             self.name.clone(),

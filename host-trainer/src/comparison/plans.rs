@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Entry, Plan, Published, Source};
-use crate::recipe::{Optimizer, PRESETS, Normalization, Recipe, Schedule};
+use crate::recipe::{Normalization, Optimizer, PRESETS, Recipe, Schedule};
 
 /// The accuracy on the test set in percent, and the epochs, that the tutorial reports for each of its networks: Jason
 /// Brownlee, "How to Develop a CNN From Scratch for CIFAR-10 Photo Classification", Machine Learning Mastery, 2019.
@@ -46,10 +46,7 @@ pub fn tutorial(best: &Path, schedule: fn(Recipe) -> Recipe) -> Plan {
     };
     let rows = PUBLISHED.iter().map(|&(name, accuracy, epochs)| {
         let recipe = Recipe::preset(name).expect("the tutorial's networks are presets");
-        let source = Source::Run {
-            run: name,
-            recipe: Box::new(schedule(recipe)),
-        };
+        let source = Source::Run { run: name, recipe: Box::new(schedule(recipe)) };
         entry(name, Some(Published { accuracy, epochs }), source)
     });
     let blob = best.to_owned();
@@ -72,41 +69,15 @@ one that starts from random weights.";
 
 /// The rows, whose runs lie under `runs`. Those that train by the recipe that others change share the run `base`.
 pub fn extensions(runs: &Path) -> Plan {
-    let base = Recipe {
-        image_limit: Some(8000),
-        epochs: 5,
-        ..Recipe::preset("vgg3").expect("a preset").compressed()
-    };
-    let scaled = |normalization| Recipe {
-        normalization,
-        ..base.clone()
-    };
-    let scheduled = |schedule| Recipe {
-        schedule,
-        ..base.clone()
-    };
-    let adaptive = |optimizer, weight_decay| Recipe {
-        optimizer,
-        weight_decay,
-        learning_rate: 0.001,
-        ..base.clone()
-    };
+    let base = Recipe { image_limit: Some(8000), epochs: 5, ..Recipe::preset("vgg3").expect("a preset").compressed() };
+    let scaled = |normalization| Recipe { normalization, ..base.clone() };
+    let scheduled = |schedule| Recipe { schedule, ..base.clone() };
+    let adaptive = |optimizer, weight_decay| Recipe { optimizer, weight_decay, learning_rate: 0.001, ..base.clone() };
     let classes = |names: &str| Some(names.split(' ').map(str::to_owned).collect());
-    let plateau = Schedule::ReduceOnPlateau {
-        factor: 0.5,
-        patience: 1,
-    };
-    let stopped_early = Recipe {
-        epochs: 30,
-        patience: Some(5),
-        ..scheduled(Schedule::Constant)
-    };
-    let animals = Recipe {
-        classes: classes("bird cat deer dog frog horse"),
-        image_limit: None,
-        epochs: 2,
-        ..base.clone()
-    };
+    let plateau = Schedule::ReduceOnPlateau { factor: 0.5, patience: 1 };
+    let stopped_early = Recipe { epochs: 30, patience: Some(5), ..scheduled(Schedule::Constant) };
+    let animals =
+        Recipe { classes: classes("bird cat deer dog frog horse"), image_limit: None, epochs: 2, ..base.clone() };
     let vehicles = Recipe {
         classes: classes("airplane automobile ship truck"),
         // About 100 of each class.
@@ -114,10 +85,7 @@ pub fn extensions(runs: &Path) -> Plan {
         epochs: 30,
         ..base.clone()
     };
-    let transferred = Recipe {
-        transfer: Some(runs.join("transfer-source")),
-        ..vehicles.clone()
-    };
+    let transferred = Recipe { transfer: Some(runs.join("transfer-source")), ..vehicles.clone() };
     #[rustfmt::skip]
     let rows = [
         ("pixels-unit", "pixels scaled to 0…1, as in the tutorial", base.clone()),
@@ -139,15 +107,7 @@ pub fn extensions(runs: &Path) -> Plan {
         name,
         about,
         tutorial: None,
-        source: Source::Run {
-            run: if recipe == base { "base" } else { name },
-            recipe: Box::new(recipe),
-        },
+        source: Source::Run { run: if recipe == base { "base" } else { name }, recipe: Box::new(recipe) },
     });
-    Plan {
-        name: "extensions",
-        title: "Extensions of the tutorial",
-        about: ABOUT_EXTENSIONS,
-        entries: entries.into(),
-    }
+    Plan { name: "extensions", title: "Extensions of the tutorial", about: ABOUT_EXTENSIONS, entries: entries.into() }
 }

@@ -59,10 +59,7 @@ fn a_missing_run_is_a_row_that_says_so() {
     let text = fs::read_to_string(markdown).unwrap();
     for (part, count) in [
         ("| missing | missing | – | – | – | – | – |\n", 8),
-        (
-            "| 80.00 | 67.07 (100 epochs) | 84.00 | 83.33 | 4000 | 2 | 3.0 | 550570 | 562896 |\n",
-            1,
-        ),
+        ("| 80.00 | 67.07 (100 epochs) | 84.00 | 83.33 | 4000 | 2 | 3.0 | 550570 | 562896 |\n", 1),
         // 83.33 % is above what the tutorial has for vgg1 and below what it has for vgg3-augment.
         ("1 of 9 rows in float, 1 in int8", 1),
         ("compare --only vgg2   # vgg2\n", 1),
@@ -72,13 +69,7 @@ fn a_missing_run_is_a_row_that_says_so() {
     }
 
     let chart = fs::read_to_string(svg).unwrap();
-    for text in [
-        "71.08",
-        "84.00",
-        "83.33",
-        "ours: missing",
-        "vgg3-increasing-dropout",
-    ] {
+    for text in ["71.08", "84.00", "83.33", "ours: missing", "vgg3-increasing-dropout"] {
         assert!(chart.contains(text), "{text}");
     }
     assert!(image::open(png).is_ok());
@@ -87,22 +78,11 @@ fn a_missing_run_is_a_row_that_says_so() {
 #[test]
 fn a_table_without_the_tutorial_has_no_column_of_it() {
     let plan = extensions(Path::new("runs"));
-    let text = table(
-        &plan,
-        &with_runs(&plan, &["base"]),
-        &TempDir::new().unwrap(),
-    );
+    let text = table(&plan, &with_runs(&plan, &["base"]), &TempDir::new().unwrap());
     let text = text.unwrap().markdown("t");
     let row = "training images' mean of the channel | – | missing | missing | – |";
-    assert!(
-        text.contains("| validation, % | float, % |") && text.contains(row),
-        "{text}"
-    );
-    assert_eq!(
-        text.matches("| 80.00 | 84.00 | 83.33 | 4000 |").count(),
-        3,
-        "{text}"
-    );
+    assert!(text.contains("| validation, % | float, % |") && text.contains(row), "{text}");
+    assert_eq!(text.matches("| 80.00 | 84.00 | 83.33 | 4000 |").count(), 3, "{text}");
     assert!(!text.contains("At or above"), "{text}");
 }
 
@@ -111,10 +91,7 @@ fn a_run_of_another_recipe_is_refused() {
     let runs = with_runs(&compressed(), &["vgg1"]);
     let original = tutorial(Path::new("none"), |recipe| recipe);
     let error = table(&original, &runs, &TempDir::new().unwrap()).unwrap_err();
-    assert!(
-        matches!(error, ComparisonError::OtherRecipe { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, ComparisonError::OtherRecipe { .. }), "{error}");
 }
 
 #[test]
@@ -163,14 +140,8 @@ fn extensions_differ_from_the_base_and_transfer_comes_after_its_source() {
         recipe.check().unwrap();
         let mut before = runs[..index].iter();
         if let Some(source) = &recipe.transfer {
-            assert!(
-                before.clone().any(|(name, _)| source.ends_with(name)),
-                "{name}"
-            );
+            assert!(before.clone().any(|(name, _)| source.ends_with(name)), "{name}");
         }
-        assert!(
-            before.all(|(other, same)| (name == other) == (recipe == same)),
-            "{name}"
-        );
+        assert!(before.all(|(other, same)| (name == other) == (recipe == same)), "{name}");
     }
 }

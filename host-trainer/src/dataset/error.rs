@@ -34,18 +34,11 @@ pub enum DatasetError {
 impl DatasetError {
     /// The file at `path` has a `problem`, which reads on after the path.
     pub(super) fn unusable(path: &Path, problem: impl Into<String>) -> Self {
-        Self::Unusable {
-            path: path.into(),
-            problem: problem.into(),
-        }
+        Self::Unusable { path: path.into(), problem: problem.into() }
     }
 
     /// For `map_err`: an [`io::Error`] while trying to `action` the file at `path`.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.into(),
-            source,
-        }
+        move |source| Self::Io { action, path: path.into(), source }
     }
 }

@@ -60,8 +60,12 @@ impl Dataset {
     /// A data set whose statistics are computed from `train`.
     pub fn new(name: &str, shape: Shape, labels: Vec<String>, train: LabelledImages, test: LabelledImages) -> Self {
         let statistics = ChannelStatistics::of(&train.images, shape.channels.into());
-        let description =
-            Description { name: name.to_owned(), shape: [shape.height, shape.width, shape.channels], labels, statistics };
+        let description = Description {
+            name: name.to_owned(),
+            shape: [shape.height, shape.width, shape.channels],
+            labels,
+            statistics,
+        };
         Self { description, train, validation: None, test }
     }
 
@@ -78,7 +82,8 @@ impl Dataset {
     /// Shapes, and the images of each class in each part, as a table in plain text.
     pub fn summary(&self) -> String {
         let description = &self.description;
-        let parts = [("training", Some(&self.train)), ("validation", self.validation.as_ref()), ("test", Some(&self.test))];
+        let parts =
+            [("training", Some(&self.train)), ("validation", self.validation.as_ref()), ("test", Some(&self.test))];
         let parts: Vec<_> = parts.into_iter().filter_map(|(name, part)| Some((name, part?))).collect();
         let mut text = format!("{}, shapes [images, height, width, channels] of u8:\n", description.name);
         let [height, width, channels] = description.shape;

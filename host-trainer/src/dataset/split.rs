@@ -28,17 +28,12 @@ pub fn split_indices(labels: &[u8], fraction: f64, seed: u64) -> SplitIndices {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     let mut generator = ChaCha8Rng::from_seed(key);
-    let mut indices = SplitIndices {
-        training: Vec::new(),
-        validation: Vec::new(),
-    };
+    let mut indices = SplitIndices { training: Vec::new(), validation: Vec::new() };
     for class in 0..=labels.iter().copied().max().unwrap_or(0) {
         let mut candidates: Vec<usize> = (0..labels.len()).filter(|&index| labels[index] == class).collect();
         for _ in 0..(candidates.len() as f64 * fraction).round() as usize {
             let drawn = (u128::from(generator.next_u64()) * candidates.len() as u128) >> 64;
-            indices
-                .validation
-                .push(candidates.swap_remove(drawn as usize));
+            indices.validation.push(candidates.swap_remove(drawn as usize));
         }
         indices.training.extend(candidates);
     }
@@ -53,9 +48,7 @@ mod tests {
 
     /// As many labels as CIFAR-10 has, 5,000 of each class, in an order of no particular regularity.
     fn labels() -> Vec<u8> {
-        (0..50_000_u32)
-            .map(|i| (i.wrapping_mul(7919) % 50_000 % 10) as u8)
-            .collect()
+        (0..50_000_u32).map(|i| (i.wrapping_mul(7919) % 50_000 % 10) as u8).collect()
     }
 
     #[test]

@@ -6,10 +6,7 @@ use super::percent;
 pub type ConfusionMatrix = Vec<Vec<u32>>;
 
 /// The matrix of true classes and predictions, in pairs.
-pub(super) fn confusion(
-    classes: usize,
-    pairs: impl IntoIterator<Item = (usize, usize)>,
-) -> ConfusionMatrix {
+pub(super) fn confusion(classes: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> ConfusionMatrix {
     let mut matrix = vec![vec![0; classes]; classes];
     for (truth, predicted) in pairs {
         matrix[truth][predicted] += 1;
@@ -49,14 +46,8 @@ mod tests {
         let matrix = confusion(3, [(0, 0), (0, 0), (0, 0), (0, 1), (1, 1), (1, 2)]);
         assert_eq!(matrix, [[3, 1, 0], [0, 1, 1], [0, 0, 0]]);
         assert_eq!(correct(&matrix), 4);
-        assert_eq!(
-            [0, 1, 2].map(|class| recall(&matrix, class)),
-            [75.0, 50.0, 0.0]
-        );
-        assert_eq!(
-            [0, 1, 2].map(|class| precision(&matrix, class)),
-            [100.0, 50.0, 0.0]
-        );
+        assert_eq!([0, 1, 2].map(|class| recall(&matrix, class)), [75.0, 50.0, 0.0]);
+        assert_eq!([0, 1, 2].map(|class| precision(&matrix, class)), [100.0, 50.0, 0.0]);
         assert_eq!(share(&matrix, 0, 1), 25.0);
     }
 }

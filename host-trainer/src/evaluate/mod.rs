@@ -85,18 +85,11 @@ pub fn evaluate(float_logits: &[Vec<f32>], model: &Model, data: &LabelledImages)
             probability: f32::from(answer.probability(answer.class)) / 65535.0,
         })
         .collect();
-    let agreeing = float
-        .iter()
-        .zip(&integer)
-        .filter(|(float, integer)| float.class == integer.class)
-        .count();
+    let agreeing = float.iter().zip(&integer).filter(|(float, integer)| float.class == integer.class).count();
     let classes = model.graph().labels.len();
     let matrix = |predictions: &[Prediction]| {
         let truths = data.labels.iter().map(|&label| usize::from(label));
-        confusion(
-            classes,
-            truths.zip(predictions.iter().map(|said| said.class)),
-        )
+        confusion(classes, truths.zip(predictions.iter().map(|said| said.class)))
     };
     let (float_confusion, int8_confusion) = (matrix(&float), matrix(&integer));
     Evaluation {
@@ -141,21 +134,12 @@ pub fn softmax(logits: &[f32]) -> Vec<f32> {
 
 /// Position of the largest value, the first of equals.
 pub fn largest(values: &[f32]) -> usize {
-    (0..values.len()).fold(0, |best, index| {
-        if values[index] > values[best] {
-            index
-        } else {
-            best
-        }
-    })
+    (0..values.len()).fold(0, |best, index| if values[index] > values[best] { index } else { best })
 }
 
 fn float_prediction(logits: &[f32]) -> Prediction {
     let class = largest(logits);
-    Prediction {
-        class,
-        probability: softmax(logits)[class],
-    }
+    Prediction { class, probability: softmax(logits)[class] }
 }
 
 fn reliability(labels: &[u8], predictions: &[Prediction]) -> Reliability {
@@ -168,12 +152,7 @@ fn reliability(labels: &[u8], predictions: &[Prediction]) -> Reliability {
 fn surest_mistakes(labels: &[u8], integer: &[Prediction], float: &[Prediction]) -> Vec<Mistake> {
     let predictions = labels.iter().zip(integer.iter().zip(float)).enumerate();
     let mut mistakes: Vec<Mistake> = predictions
-        .map(|(image, (&label, (&int8, &float)))| Mistake {
-            image,
-            label: usize::from(label),
-            int8,
-            float,
-        })
+        .map(|(image, (&label, (&int8, &float)))| Mistake { image, label: usize::from(label), int8, float })
         .filter(|mistake| mistake.int8.class != mistake.label)
         .collect();
     mistakes.sort_by(|a, b| b.int8.probability.total_cmp(&a.int8.probability));
@@ -199,10 +178,7 @@ mod tests {
         assert_eq!(images, [2, 3, 1]);
         assert_eq!(mistakes[0].label, 2);
         let many = [prediction(1, 0.5); 50];
-        assert_eq!(
-            surest_mistakes(&[0; 50], &many, &many).len(),
-            NAMED_MISTAKES
-        );
+        assert_eq!(surest_mistakes(&[0; 50], &many, &many).len(), NAMED_MISTAKES);
     }
 
     #[test]

@@ -47,10 +47,7 @@ impl Reliability {
             bin.accuracy = 100.0 * bin.accuracy / bin.images as f64;
             distances += bin.images as f64 * (bin.confidence - bin.accuracy).abs();
         }
-        Self {
-            error: distances / images.max(1) as f64,
-            bins,
-        }
+        Self { error: distances / images.max(1) as f64, bins }
     }
 }
 

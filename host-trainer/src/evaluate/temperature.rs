@@ -68,10 +68,7 @@ mod tests {
         for factor in [0.3, 1.0, 5.0] {
             let logits = vec![fair.map(|logit| factor * logit).to_vec(); 100];
             let temperature = fit(&logits, &labels);
-            assert!(
-                (temperature - f64::from(factor)).abs() < 1e-3,
-                "{temperature} for {factor}"
-            );
+            assert!((temperature - f64::from(factor)).abs() < 1e-3, "{temperature} for {factor}");
         }
     }
 

@@ -293,7 +293,8 @@ pub fn to_tensor(images: &[Image], shape: Shape, statistics: &ChannelStatistics,
     let [height, width, channels] = shape.dimensions();
     let plane = height * width;
     let moments = statistics.mean.iter().zip(&statistics.deviation);
-    let tables = moments.map(|(mean, deviation)| std::array::from_fn(|pixel| (pixel as f32 / 255.0 - mean) / deviation));
+    let tables =
+        moments.map(|(mean, deviation)| std::array::from_fn(|pixel| (pixel as f32 / 255.0 - mean) / deviation));
     let tables: Vec<[f32; 256]> = tables.collect();
     let mut values = vec![0.0; images.len() * channels * plane];
     for (image, planes) in images.iter().zip(values.chunks_exact_mut(channels * plane)) {
@@ -309,7 +310,9 @@ pub fn to_tensor(images: &[Image], shape: Shape, statistics: &ChannelStatistics,
 
 /// A network's logits are infinite or no numbers.
 #[derive(Debug, thiserror::Error)]
-#[error("the float network gives logits that are no numbers: its training diverged; train again with a lower learning rate")]
+#[error(
+    "the float network gives logits that are no numbers: its training diverged; train again with a lower learning rate"
+)]
 pub struct NotFinite;
 
 /// A network that takes pictures as bytes, on a device without autodiff.
@@ -376,14 +379,16 @@ mod tests {
 
     #[test]
     fn a_network_with_its_temperature_needs_no_other() {
-        let recipe = Recipe { filters: vec![4], block_dropout: vec![0.0], seed: 3, ..Recipe::preset("vgg3-best").unwrap() };
+        let recipe =
+            Recipe { filters: vec![4], block_dropout: vec![0.0], seed: 3, ..Recipe::preset("vgg3-best").unwrap() };
         let recipe = Recipe { batch_norm: false, ..recipe };
         let dataset = Description::cifar10();
         let device = Device::flex();
         let network = Network::new(&recipe, &dataset, &device);
         let image = |seed: usize| (0..3072).map(|byte| (byte * (seed + 3) % 251) as u8).collect();
         let images: Vec<Image> = (0..20).map(image).collect();
-        let logits = |network: &Network| FloatModel::new(network.clone(), &recipe, &dataset, &device).logits(&images).unwrap();
+        let logits =
+            |network: &Network| FloatModel::new(network.clone(), &recipe, &dataset, &device).logits(&images).unwrap();
         // Right in 16 of 20 cases.
         let label = |(index, logits): (usize, &Vec<f32>)| (largest(logits) + index / 16) as u8 % 10;
         let labels: Vec<u8> = logits(&network).iter().enumerate().map(label).collect();
@@ -395,9 +400,11 @@ mod tests {
 
     #[test]
     fn outputs_are_observed_where_the_integer_network_has_them() {
-        let recipe = Recipe { filters: vec![2, 3], block_dropout: vec![0.1, 0.0], ..Recipe::preset("vgg3-best").unwrap() };
+        let recipe =
+            Recipe { filters: vec![2, 3], block_dropout: vec![0.1, 0.0], ..Recipe::preset("vgg3-best").unwrap() };
         let dataset = Description { shape: [8, 12, 1], ..Description::cifar10() };
-        let dataset = Description { statistics: ChannelStatistics { mean: vec![0.5], deviation: vec![0.25] }, ..dataset };
+        let dataset =
+            Description { statistics: ChannelStatistics { mean: vec![0.5], deviation: vec![0.25] }, ..dataset };
         let network = Network::new(&recipe, &dataset, &Device::flex());
         let images = [(0..96).collect()];
         let observed = FloatModel::new(network.clone(), &recipe, &dataset, &Device::flex()).activations(&images);

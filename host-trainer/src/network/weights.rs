@@ -169,7 +169,8 @@ mod tests {
     fn weights_are_read_back_and_belong_to_their_blob() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights.bpk");
-        let recipe = Recipe { filters: vec![2, 3], block_dropout: vec![0.1, 0.0], ..Recipe::preset("vgg3-best").unwrap() };
+        let recipe =
+            Recipe { filters: vec![2, 3], block_dropout: vec![0.1, 0.0], ..Recipe::preset("vgg3-best").unwrap() };
         let dataset = Description::cifar10();
         let network = Network::new(&recipe, &dataset, &Device::flex());
         let identity = |crc32: &str| Identity { crc32: crc32.to_owned(), labels: dataset.labels.clone() };

@@ -18,10 +18,7 @@ impl ActivationRange {
         let (_, low, _) = values.select_nth_unstable_by(dropped, f32::total_cmp);
         let low = low.min(0.0);
         let (_, high, _) = values.select_nth_unstable_by(last - dropped, f32::total_cmp);
-        Self {
-            low,
-            high: high.max(0.0),
-        }
+        Self { low, high: high.max(0.0) }
     }
 
     /// Real distance of two neighbouring integers.
@@ -32,9 +29,7 @@ impl ActivationRange {
 
     /// The integer that stands for 0.
     pub fn zero_point(self) -> i8 {
-        (-128.0 - self.low / self.scale())
-            .round()
-            .clamp(-128.0, 127.0) as i8
+        (-128.0 - self.low / self.scale()).round().clamp(-128.0, 127.0) as i8
     }
 }
 
@@ -59,10 +54,7 @@ mod tests {
             let range = ActivationRange::of(&values, 0.0);
             assert!(range.low <= 0.0 && range.high >= 0.0);
             let back = range.scale() * (f32::from(range.zero_point()) + 128.0) + range.low;
-            assert!(
-                back.abs() <= range.scale() / 2.0 + 1e-6,
-                "{values:?}: {back}"
-            );
+            assert!(back.abs() <= range.scale() / 2.0 + 1e-6, "{values:?}: {back}");
         }
     }
 }

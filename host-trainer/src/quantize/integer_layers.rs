@@ -31,31 +31,19 @@ impl InputQuantization {
     /// Of the image: pixel − 128, whose scale and zero point differ from channel to channel.
     pub fn of_image(ChannelStatistics { mean, deviation }: &ChannelStatistics) -> Self {
         Self {
-            scale: deviation
-                .iter()
-                .map(|&deviation| 1.0 / (255.0 * f64::from(deviation)))
-                .collect(),
-            zero_point: mean
-                .iter()
-                .map(|&mean| 255.0 * f64::from(mean) - 128.0)
-                .collect(),
+            scale: deviation.iter().map(|&deviation| 1.0 / (255.0 * f64::from(deviation))).collect(),
+            zero_point: mean.iter().map(|&mean| 255.0 * f64::from(mean) - 128.0).collect(),
         }
     }
 
     /// Of a layer's output.
     pub fn of_activation(range: ActivationRange) -> Self {
-        Self {
-            scale: vec![f64::from(range.scale())],
-            zero_point: vec![f64::from(range.zero_point())],
-        }
+        Self { scale: vec![f64::from(range.scale())], zero_point: vec![f64::from(range.zero_point())] }
     }
 
     /// What padding writes, a channel: the zero point, rounded to the nearest integer.
     pub fn padding(&self) -> Vec<i8> {
-        self.zero_point
-            .iter()
-            .map(|zero_point| zero_point.round().clamp(-128.0, 127.0) as i8)
-            .collect()
+        self.zero_point.iter().map(|zero_point| zero_point.round().clamp(-128.0, 127.0) as i8).collect()
     }
 }
 
@@ -67,15 +55,8 @@ pub fn hidden_layer(
     range: ActivationRange,
 ) -> Result<encode::Layer, QuantizeError> {
     let (scale, zero_point) = (f64::from(range.scale()), f64::from(range.zero_point()));
-    let output = Output::Int8 {
-        scale: range.scale(),
-        zero_point: range.zero_point(),
-    };
-    let units = OutputUnits {
-        in_one: 1.0 / scale,
-        zero_point,
-        weight_clip: LARGEST_WEIGHT_CLIP,
-    };
+    let output = Output::Int8 { scale: range.scale(), zero_point: range.zero_point() };
+    let units = OutputUnits { in_one: 1.0 / scale, zero_point, weight_clip: LARGEST_WEIGHT_CLIP };
     integer_layer(index, layer, input, output, units)
 }
 
@@ -86,13 +67,8 @@ pub fn logits_layer(
     input: &InputQuantization,
 ) -> Result<(encode::Layer, u8), QuantizeError> {
     let with_bits = |fraction_bits: u8| {
-        let units = OutputUnits {
-            in_one: f64::from(1_u32 << fraction_bits),
-            zero_point: 0.0,
-            weight_clip: 1.0,
-        };
-        integer_layer(index, layer, input, Output::Logits, units)
-            .map(|layer| (layer, fraction_bits))
+        let units = OutputUnits { in_one: f64::from(1_u32 << fraction_bits), zero_point: 0.0, weight_clip: 1.0 };
+        integer_layer(index, layer, input, Output::Logits, units).map(|layer| (layer, fraction_bits))
     };
     let expressible = (1..=MOST_FRACTION_BITS)
         .rev()
@@ -121,10 +97,7 @@ fn integer_layer(
     let inputs = layer.weights.len() / layer.outputs();
     let mut result = encode::Layer::without_numbers(operation(layer, output));
     for (channel, weights) in layer.weights.chunks_exact(inputs).enumerate() {
-        let place = Place {
-            layer: index,
-            channel,
-        };
+        let place = Place { layer: index, channel };
         let slope = units.in_one * f64::from(layer.scale[channel]);
         let shift = units.in_one * f64::from(layer.shift[channel]) + units.zero_point;
         let weights = scaled_weights(weights, &input.scale);
@@ -132,9 +105,7 @@ fn integer_layer(
         let weights = quantize_weights(&weights, scale);
         let bias = f64::from(layer.bias[channel]) / scale - zero_point_sum(&weights, input);
         result.biases.push(to_i32(bias, place)?);
-        result
-            .multipliers
-            .push((slope * scale * ONE).round() as i32);
+        result.multipliers.push((slope * scale * ONE).round() as i32);
         result.offsets.push(to_i64((shift + 0.5) * ONE, place)?);
         result.weights.extend(weights);
     }
@@ -144,40 +115,22 @@ fn integer_layer(
 /// What an integer layer computes; the pool behind it is another operation.
 fn operation(layer: &FloatLayer, output: Output) -> Operation {
     let outputs = u16::try_from(layer.outputs()).expect("no layer has 65,536 outputs");
-    let epilogue = Epilogue {
-        relu: layer.relu,
-        output,
-        multipliers: Range::EMPTY,
-        offsets: Range::EMPTY,
-    };
+    let epilogue = Epilogue { relu: layer.relu, output, multipliers: Range::EMPTY, offsets: Range::EMPTY };
     match layer.kind {
-        LayerKind::Convolution { .. } => {
-            Operation::Convolution(Convolution::same_3x3(outputs, epilogue))
-        }
+        LayerKind::Convolution { .. } => Operation::Convolution(Convolution::same_3x3(outputs, epilogue)),
         LayerKind::Dense => Operation::Dense(Dense::new(outputs, epilogue)),
     }
 }
 
 /// One output channel's weights, times the real value of 1 in their input channel.
 fn scaled_weights(weights: &[f32], input_scale: &[f64]) -> Vec<f64> {
-    weights
-        .iter()
-        .zip(input_scale.iter().cycle())
-        .map(|(&weight, scale)| f64::from(weight) * scale)
-        .collect()
+    weights.iter().zip(input_scale.iter().cycle()).map(|(&weight, scale)| f64::from(weight) * scale).collect()
 }
 
 /// The real value of an accumulator's 1: the largest weight becomes 127, or is clipped, at most by the factor `clip`,
 /// where the multiplier would otherwise be too large. `slope` is the output's integers in a real 1.
-fn weight_scale(
-    weights: &[f64],
-    slope: f64,
-    clip: f64,
-    place: Place,
-) -> Result<f64, QuantizeError> {
-    let largest = weights
-        .iter()
-        .fold(0.0, |largest: f64, weight| largest.max(weight.abs()));
+fn weight_scale(weights: &[f64], slope: f64, clip: f64, place: Place) -> Result<f64, QuantizeError> {
+    let largest = weights.iter().fold(0.0, |largest: f64, weight| largest.max(weight.abs()));
     if largest == 0.0 {
         // Whatever the scale, the accumulator is the bias: it must be able to hold it.
         return Ok((LARGEST_MULTIPLIER / slope.abs()).min(1e-6));
@@ -195,10 +148,7 @@ fn weight_scale(
 }
 
 fn quantize_weights(weights: &[f64], scale: f64) -> Vec<i8> {
-    weights
-        .iter()
-        .map(|weight| (weight / scale).round().clamp(-127.0, 127.0) as i8)
-        .collect()
+    weights.iter().map(|weight| (weight / scale).round().clamp(-127.0, 127.0) as i8).collect()
 }
 
 /// What the input's zero points add to an accumulator, which the bias takes away again.
@@ -220,11 +170,7 @@ struct Place {
 fn to_i32(value: f64, Place { layer, channel }: Place) -> Result<i32, QuantizeError> {
     let rounded = value.round();
     if rounded < f64::from(i32::MIN) || rounded > f64::from(i32::MAX) {
-        return Err(QuantizeError::BiasTooLarge {
-            layer,
-            channel,
-            value,
-        });
+        return Err(QuantizeError::BiasTooLarge { layer, channel, value });
     }
     Ok(rounded as i32)
 }
@@ -233,11 +179,7 @@ fn to_i64(value: f64, Place { layer, channel }: Place) -> Result<i64, QuantizeEr
     /// Far inside of i64, and far beyond what an int8 output can need.
     const LIMIT: f64 = 4.0e18;
     if value.abs() > LIMIT {
-        return Err(QuantizeError::OffsetTooLarge {
-            layer,
-            channel,
-            value: value / ONE,
-        });
+        return Err(QuantizeError::OffsetTooLarge { layer, channel, value: value / ONE });
     }
     Ok(value.round() as i64)
 }
@@ -246,10 +188,7 @@ fn to_i64(value: f64, Place { layer, channel }: Place) -> Result<i64, QuantizeEr
 mod tests {
     use super::*;
 
-    const PLACE: Place = Place {
-        layer: 6,
-        channel: 97,
-    };
+    const PLACE: Place = Place { layer: 6, channel: 97 };
 
     #[test]
     fn the_largest_weight_becomes_127_where_the_multiplier_allows_it() {
@@ -282,10 +221,7 @@ mod tests {
             scale: vec![1.0],
             shift: vec![0.0],
         };
-        let input = InputQuantization {
-            scale: vec![0.04],
-            zero_point: vec![-10.0],
-        };
+        let input = InputQuantization { scale: vec![0.04], zero_point: vec![-10.0] };
         for (weight, bits) in [(0.01, 16), (1.0, 10), (100.0, 3), (1500.0, 0)] {
             let (quantized, fraction_bits) = logits_layer(7, &layer(weight), &input).unwrap();
             assert_eq!(quantized.weights, [127, -127]);

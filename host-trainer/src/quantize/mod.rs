@@ -25,12 +25,7 @@ use search::{CLIPS, Candidate, Search};
 pub const CALIBRATION_IMAGES: usize = 1024;
 
 /// What a blob says about its accuracy before anybody looked.
-pub const NOT_MEASURED: Accuracy = Accuracy {
-    images: 0,
-    float_top1: 0.0,
-    int8_top1: 0.0,
-    agreement: 0.0,
-};
+pub const NOT_MEASURED: Accuracy = Accuracy { images: 0, float_top1: 0.0, int8_top1: 0.0, agreement: 0.0 };
 
 /// Why a network cannot become an integer network.
 #[derive(Debug, thiserror::Error)]
@@ -181,25 +176,14 @@ pub fn quantize(trained: &Trained) -> Result<(Quantization, QuantizationReport),
 fn try_uniform(search: &Search) -> Result<(Vec<Trial>, Candidate), QuantizeError> {
     let candidates = (0..CLIPS.len()).map(|clip| search.uniform(clip));
     let candidates = candidates.collect::<Result<Vec<_>, _>>()?;
-    let trials = CLIPS
-        .iter()
-        .zip(&candidates)
-        .map(|(&clip, candidate)| Trial {
-            clip,
-            logits_sqnr_db: candidate.sqnr_db,
-        });
+    let trials =
+        CLIPS.iter().zip(&candidates).map(|(&clip, candidate)| Trial { clip, logits_sqnr_db: candidate.sqnr_db });
     let trials = trials.collect();
-    let best = candidates
-        .into_iter()
-        .max_by(|a, b| a.sqnr_db.total_cmp(&b.sqnr_db));
+    let best = candidates.into_iter().max_by(|a, b| a.sqnr_db.total_cmp(&b.sqnr_db));
     Ok((trials, best.expect("CLIPS is not empty")))
 }
 
-fn operation_reports(
-    model: &Model,
-    candidate: &Candidate,
-    trained: &Trained,
-) -> Vec<OperationReport> {
+fn operation_reports(model: &Model, candidate: &Candidate, trained: &Trained) -> Vec<OperationReport> {
     let mut ratios = sqnr::of_hidden_steps(model, trained.measured, &trained.activations);
     ratios.push(candidate.sqnr_db);
     let summaries = summaries(model);
@@ -209,11 +193,7 @@ fn operation_reports(
         let is_first = index == 0 || steps[index - 1] != step;
         let is_last = steps.get(index + 1) != Some(&step);
         let clip = candidate.clips.get(step).filter(|_| is_first);
-        OperationReport {
-            summary,
-            clip: clip.map(|&clip| CLIPS[clip]),
-            sqnr_db: is_last.then_some(ratios[step]),
-        }
+        OperationReport { summary, clip: clip.map(|&clip| CLIPS[clip]), sqnr_db: is_last.then_some(ratios[step]) }
     });
     reports.collect()
 }
@@ -222,16 +202,9 @@ fn check_finite(layers: &[FloatLayer]) -> Result<(), QuantizeError> {
     for (index, layer) in layers.iter().enumerate() {
         let inputs = layer.weights.len() / layer.outputs();
         for (channel, weights) in layer.weights.chunks_exact(inputs).enumerate() {
-            let others = [
-                layer.bias[channel],
-                layer.scale[channel],
-                layer.shift[channel],
-            ];
+            let others = [layer.bias[channel], layer.scale[channel], layer.shift[channel]];
             if !weights.iter().chain(&others).all(|value| value.is_finite()) {
-                return Err(QuantizeError::NotFinite {
-                    layer: index,
-                    channel,
-                });
+                return Err(QuantizeError::NotFinite { layer: index, channel });
             }
         }
     }

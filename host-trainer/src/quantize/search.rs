@@ -72,11 +72,7 @@ impl<'a> Search<'a> {
         let quantization = self.quantized(&clips)?;
         let blob = quantization.blob(&self.trained.recipe.preset, 0, NOT_MEASURED)?;
         let sqnr_db = sqnr::of_logits(&Model::load(&blob)?, self.trained.chosen_by, &self.trained.logits);
-        Ok(Candidate {
-            clips,
-            quantization,
-            sqnr_db,
-        })
+        Ok(Candidate { clips, quantization, sqnr_db })
     }
 
     fn quantized(&self, clips: &[usize]) -> Result<Quantization, QuantizeError> {
@@ -97,8 +93,7 @@ impl<'a> Search<'a> {
             }
             input = InputQuantization::of_activation(range);
         }
-        let (logits, logit_fraction_bits) =
-            integer_layers::logits_layer(hidden.len(), last, &input)?;
+        let (logits, logit_fraction_bits) = integer_layers::logits_layer(hidden.len(), last, &input)?;
         layers.push(logits);
         Ok(Quantization {
             recipe: (*recipe).clone(),

@@ -22,10 +22,7 @@ impl Power {
     }
 
     fn plus(self, other: Self) -> Self {
-        Self {
-            signal: self.signal + other.signal,
-            noise: self.noise + other.noise,
-        }
+        Self { signal: self.signal + other.signal, noise: self.noise + other.noise }
     }
 
     fn decibels(self) -> f64 {
@@ -72,12 +69,10 @@ pub fn of_hidden_steps(model: &Model, images: &[Image], activations: &[Vec<f32>]
             |arena, (index, image)| image_power(model, arena, image, index, &steps),
         )
         .collect::<Vec<_>>();
-    let sums = powers
-        .into_iter()
-        .fold(vec![Power::default(); steps.len()], |sums, powers| {
-            let pairs = sums.into_iter().zip(powers);
-            pairs.map(|(sum, power)| sum.plus(power)).collect()
-        });
+    let sums = powers.into_iter().fold(vec![Power::default(); steps.len()], |sums, powers| {
+        let pairs = sums.into_iter().zip(powers);
+        pairs.map(|(sum, power)| sum.plus(power)).collect()
+    });
     sums.into_iter().map(Power::decibels).collect()
 }
 
@@ -89,13 +84,7 @@ struct HiddenStep<'a> {
     floats: Vec<&'a [f32]>,
 }
 
-fn image_power(
-    model: &Model,
-    arena: &mut [u8],
-    image: &Image,
-    index: usize,
-    steps: &[HiddenStep],
-) -> Vec<Power> {
+fn image_power(model: &Model, arena: &mut [u8], image: &Image, index: usize, steps: &[HiddenStep]) -> Vec<Power> {
     let mut comparison = Comparison {
         steps,
         floats: steps.iter().map(|step| step.floats[index]).collect(),
@@ -117,10 +106,7 @@ struct Comparison<'a> {
 
 impl Hook for Comparison<'_> {
     fn leave(&mut self, step: usize, row: &[i8]) {
-        let Some(&HiddenStep {
-            scale, zero_point, ..
-        }) = self.steps.get(step)
-        else {
+        let Some(&HiddenStep { scale, zero_point, .. }) = self.steps.get(step) else {
             return;
         };
         let (floats, rest) = self.floats[step].split_at(row.len());

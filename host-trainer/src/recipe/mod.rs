@@ -114,19 +114,9 @@ pub enum Border {
 
 impl Augmentation {
     /// Images as they are.
-    pub const NONE: Self = Self {
-        shift: 0,
-        border: Border::Nearest,
-        flip: false,
-        cutout: 0,
-    };
+    pub const NONE: Self = Self { shift: 0, border: Border::Nearest, flip: false, cutout: 0 };
     /// Shifts of 10 % and flips.
-    pub const TUTORIAL: Self = Self {
-        shift: 3,
-        border: Border::Nearest,
-        flip: true,
-        cutout: 0,
-    };
+    pub const TUTORIAL: Self = Self { shift: 3, border: Border::Nearest, flip: true, cutout: 0 };
 }
 
 /// The rule that turns gradients into updates.
@@ -206,12 +196,7 @@ impl Recipe {
                 self.hidden_dropout = *hidden;
             }
             _ => {
-                return Err(format!(
-                    "dropout takes 1 rate or {} for {}, not {}",
-                    blocks + 1,
-                    self.preset,
-                    rates.len()
-                ));
+                return Err(format!("dropout takes 1 rate or {} for {}, not {}", blocks + 1, self.preset, rates.len()));
             }
         }
         Ok(())
@@ -270,18 +255,12 @@ impl Recipe {
     fn check_optimizer(&self) -> Result<(), String> {
         let momenta = match self.optimizer {
             Optimizer::Sgd { momentum, .. } => vec![momentum],
-            Optimizer::Muon {
-                momentum,
-                rest_momentum,
-                ..
-            } => vec![momentum, rest_momentum],
+            Optimizer::Muon { momentum, rest_momentum, .. } => vec![momentum, rest_momentum],
             Optimizer::Adam | Optimizer::AdamW => vec![],
         };
         for momentum in momenta {
             if !(0.0..1.0).contains(&momentum) {
-                return Err(format!(
-                    "the momentum is {momentum}: it must be at least 0 and below 1"
-                ));
+                return Err(format!("the momentum is {momentum}: it must be at least 0 and below 1"));
             }
         }
         let Optimizer::Muon { rest_rate, .. } = self.optimizer else {
@@ -293,10 +272,7 @@ impl Recipe {
             ));
         }
         if self.weight_decay > 0.0 {
-            return Err(
-                "Muon keeps the norm of the weights, so they cannot decay: give a weight decay of 0"
-                    .to_owned(),
-            );
+            return Err("Muon keeps the norm of the weights, so they cannot decay: give a weight decay of 0".to_owned());
         }
         Ok(())
     }
@@ -323,10 +299,7 @@ mod tests {
         for run in runs {
             let text = std::fs::read_to_string(run.path().join("recipe.json")).unwrap();
             let recipe: Recipe = serde_json::from_str(&text).unwrap();
-            assert_eq!(
-                serde_json::to_string_pretty(&recipe).unwrap(),
-                text.trim_end()
-            );
+            assert_eq!(serde_json::to_string_pretty(&recipe).unwrap(), text.trim_end());
             recipes += 1;
         }
         assert!(recipes > 20, "{recipes} recipes");
@@ -334,15 +307,9 @@ mod tests {
 
     #[test]
     fn waiting_for_a_validation_loss_needs_validation_images() {
-        let recipe = Recipe {
-            all_images: true,
-            ..Recipe::preset("vgg3-best").unwrap()
-        };
+        let recipe = Recipe { all_images: true, ..Recipe::preset("vgg3-best").unwrap() };
         assert_eq!(recipe.check(), Ok(()));
-        let impatient = Recipe {
-            patience: Some(3),
-            ..recipe
-        };
+        let impatient = Recipe { patience: Some(3), ..recipe };
         assert!(impatient.check().unwrap_err().contains("validation"));
     }
 
@@ -358,9 +325,7 @@ mod tests {
     #[test]
     fn one_cycle_rises_to_its_peak_and_falls_to_zero() {
         let schedule = Schedule::OneCycle { warm_up: 0.25 };
-        let rates: Vec<f64> = (0..100)
-            .map(|step| schedule.relative_rate(step, 100))
-            .collect();
+        let rates: Vec<f64> = (0..100).map(|step| schedule.relative_rate(step, 100)).collect();
         assert!(rates[..25].is_sorted() && rates[25..].is_sorted_by(|a, b| a >= b));
         assert!(rates[24] > 0.97 && rates[0] < 0.03 && rates[99] < 0.01);
     }

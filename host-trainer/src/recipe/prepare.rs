@@ -80,9 +80,11 @@ mod tests {
 
     #[test]
     fn classes_and_shifts_that_make_no_sense_are_refused() {
-        for (classes, expected) in
-            [(&["ant", "ant"][..], "twice"), (&["bee"], "two classes"), (&["bee", "fly"], "no class fly: the classes are ant")]
-        {
+        for (classes, expected) in [
+            (&["ant", "ant"][..], "twice"),
+            (&["bee"], "two classes"),
+            (&["bee", "fly"], "no class fly: the classes are ant"),
+        ] {
             let error = recipe(classes).prepare(&dataset()).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }

@@ -1,6 +1,6 @@
 //! The presets: the steps of the tutorial, our own recipe, and both with shorter schedules.
 
-use super::{Augmentation, Border, Optimizer, Normalization, Recipe, Schedule};
+use super::{Augmentation, Border, Normalization, Optimizer, Recipe, Schedule};
 
 /// Name and one line about each preset, in the order of the tutorial.
 pub const PRESETS: [(&str, &str); 10] = [
@@ -10,53 +10,27 @@ pub const PRESETS: [(&str, &str); 10] = [
     ("vgg3-dropout", "three blocks, dropout 0.2"),
     ("vgg3-weight-decay", "three blocks, L2 penalty 0.001"),
     ("vgg3-augment", "three blocks, shifts of 10 % and flips"),
-    (
-        "vgg3-increasing-dropout",
-        "three blocks, dropout 0.2, 0.3, 0.4, 0.5",
-    ),
-    (
-        "vgg3-dropout-augment",
-        "three blocks, dropout 0.2, shifts and flips",
-    ),
-    (
-        "vgg3-full",
-        "three blocks, increasing dropout, shifts and flips, batch normalization",
-    ),
-    (
-        "vgg3-best",
-        "the network of vgg3-full with a modern recipe: one-cycle, weight averaging, label smoothing",
-    ),
+    ("vgg3-increasing-dropout", "three blocks, dropout 0.2, 0.3, 0.4, 0.5"),
+    ("vgg3-dropout-augment", "three blocks, dropout 0.2, shifts and flips"),
+    ("vgg3-full", "three blocks, increasing dropout, shifts and flips, batch normalization"),
+    ("vgg3-best", "the network of vgg3-full with a modern recipe: one-cycle, weight averaging, label smoothing"),
 ];
 
 impl Recipe {
     /// The preset of that name, as the tutorial has it (`vgg3-best`: as we found best).
     pub fn preset(name: &str) -> Option<Self> {
-        let vgg3 = Self {
-            preset: name.to_owned(),
-            ..Self::tutorial_vgg3()
-        };
+        let vgg3 = Self { preset: name.to_owned(), ..Self::tutorial_vgg3() };
         let recipe = match name {
             "vgg1" => vgg3.with_blocks(1),
             "vgg2" => vgg3.with_blocks(2),
             "vgg3" => vgg3,
             "vgg3-dropout" => vgg3.with_dropout([0.2, 0.2, 0.2], 0.2),
-            "vgg3-weight-decay" => Self {
-                weight_decay: 0.002,
-                ..vgg3
-            },
-            "vgg3-augment" => Self {
-                augmentation: Augmentation::TUTORIAL,
-                ..vgg3
-            },
-            "vgg3-increasing-dropout" => Self {
-                epochs: 200,
-                ..vgg3.with_dropout([0.2, 0.3, 0.4], 0.5)
-            },
-            "vgg3-dropout-augment" => Self {
-                epochs: 200,
-                augmentation: Augmentation::TUTORIAL,
-                ..vgg3.with_dropout([0.2, 0.2, 0.2], 0.2)
-            },
+            "vgg3-weight-decay" => Self { weight_decay: 0.002, ..vgg3 },
+            "vgg3-augment" => Self { augmentation: Augmentation::TUTORIAL, ..vgg3 },
+            "vgg3-increasing-dropout" => Self { epochs: 200, ..vgg3.with_dropout([0.2, 0.3, 0.4], 0.5) },
+            "vgg3-dropout-augment" => {
+                Self { epochs: 200, augmentation: Augmentation::TUTORIAL, ..vgg3.with_dropout([0.2, 0.2, 0.2], 0.2) }
+            }
             "vgg3-full" => Self {
                 epochs: 400,
                 batch_norm: true,
@@ -78,10 +52,7 @@ impl Recipe {
             hidden_dropout: 0.0,
             normalization: Normalization::Unit,
             augmentation: Augmentation::NONE,
-            optimizer: Optimizer::Sgd {
-                momentum: 0.9,
-                nesterov: false,
-            },
+            optimizer: Optimizer::Sgd { momentum: 0.9, nesterov: false },
             learning_rate: 0.001,
             schedule: Schedule::Constant,
             weight_decay: 0.0,
@@ -116,16 +87,8 @@ impl Recipe {
             block_dropout: vec![0.05, 0.1, 0.1],
             hidden_dropout: 0.2,
             normalization: Normalization::Standardized,
-            augmentation: Augmentation {
-                shift: 4,
-                border: Border::Reflect,
-                flip: true,
-                cutout: 8,
-            },
-            optimizer: Optimizer::Sgd {
-                momentum: 0.9,
-                nesterov: true,
-            },
+            augmentation: Augmentation { shift: 4, border: Border::Reflect, flip: true, cutout: 8 },
+            optimizer: Optimizer::Sgd { momentum: 0.9, nesterov: true },
             learning_rate: 0.1,
             schedule: Schedule::OneCycle { warm_up: 0.15 },
             weight_decay: 5e-4,
@@ -140,21 +103,13 @@ impl Recipe {
     /// A schedule of the same network for a few minutes: Muon, which learns most in few epochs, and no regularization
     /// that only pays in a longer run. What was tried for it: `data/comparison/recipes.md`.
     pub fn shortened(self) -> Self {
-        let augmentation = Augmentation {
-            shift: 2,
-            cutout: 0,
-            ..self.augmentation
-        };
+        let augmentation = Augmentation { shift: 2, cutout: 0, ..self.augmentation };
         Self {
             epochs: 4,
             augmentation,
             block_dropout: vec![0.0; 3],
             hidden_dropout: 0.0,
-            optimizer: Optimizer::Muon {
-                momentum: 0.6,
-                rest_rate: 0.85,
-                rest_momentum: 0.85,
-            },
+            optimizer: Optimizer::Muon { momentum: 0.6, rest_rate: 0.85, rest_momentum: 0.85 },
             learning_rate: 0.06,
             schedule: Schedule::OneCycle { warm_up: 0.0 },
             weight_decay: 0.0,
@@ -181,10 +136,7 @@ impl Recipe {
         Self {
             epochs,
             all_images,
-            optimizer: Optimizer::Sgd {
-                momentum: 0.9,
-                nesterov: true,
-            },
+            optimizer: Optimizer::Sgd { momentum: 0.9, nesterov: true },
             learning_rate: if self.batch_norm { 0.05 } else { 0.02 },
             schedule: Schedule::OneCycle { warm_up: 0.2 },
             ..self

@@ -49,8 +49,7 @@ pub fn save_png(figure: &impl Figure, png: &Path) -> Result<(), ReportError> {
 /// A picture as the text of an SVG.
 pub fn to_svg(figure: &impl Figure) -> String {
     let mut text = String::new();
-    draw(figure, SVGBackend::with_string(&mut text, figure.size()))
-        .expect("nothing can fail where nothing is written");
+    draw(figure, SVGBackend::with_string(&mut text, figure.size())).expect("nothing can fail where nothing is written");
     text
 }
 
@@ -60,10 +59,7 @@ fn draw<DB: DrawingBackend>(figure: &impl Figure, backend: DB) -> DrawingResult<
         let (regular, bold) = (dejavu::sans::regular(), dejavu::sans::bold());
         for (style, font) in [(FontStyle::Normal, regular), (FontStyle::Bold, bold)] {
             let registered = register_font(FONT, style, font);
-            assert!(
-                registered.is_ok(),
-                "the font is a constant that the tests use"
-            );
+            assert!(registered.is_ok(), "the font is a constant that the tests use");
         }
     });
     let area = backend.into_drawing_area();
@@ -85,10 +81,7 @@ pub struct ReportError {
 impl ReportError {
     /// For `map_err`: an error while drawing the picture at `path`.
     fn at<E: ToString>(path: &Path) -> impl FnOnce(E) -> Self {
-        |error| Self {
-            path: path.to_path_buf(),
-            reason: error.to_string(),
-        }
+        |error| Self { path: path.to_path_buf(), reason: error.to_string() }
     }
 }
 

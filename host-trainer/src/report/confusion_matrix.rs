@@ -25,18 +25,10 @@ const FULL: RGBColor = RGBColor(8, 48, 107);
 ///
 /// # Panics
 /// If the matrix has not as many rows and columns as there are labels.
-pub fn confusion_matrix(
-    matrix: &[Vec<u32>],
-    labels: &[&str],
-    png: &Path,
-    svg: &Path,
-) -> Result<(), ReportError> {
+pub fn confusion_matrix(matrix: &[Vec<u32>], labels: &[&str], png: &Path, svg: &Path) -> Result<(), ReportError> {
     let count = labels.len();
     let square = matrix.len() == count && matrix.iter().all(|row| row.len() == count);
-    assert!(
-        square,
-        "a confusion matrix of {count} classes has as many rows and columns"
-    );
+    assert!(square, "a confusion matrix of {count} classes has as many rows and columns");
     save(&Matrix { matrix, labels }, png, svg)
 }
 

@@ -40,12 +40,7 @@ pub fn preview(dataset: &Dataset, png: &Path) -> Result<(), ReportError> {
         let caption = format!("{label} {}", description.labels[usize::from(label)]);
         (image, vec![caption])
     });
-    let gallery = Gallery {
-        shape: description.shape(),
-        columns: 3,
-        enlargement: 8,
-        pictures: captioned.collect(),
-    };
+    let gallery = Gallery { shape: description.shape(), columns: 3, enlargement: 8, pictures: captioned.collect() };
     save_png(&gallery, png)
 }
 
@@ -66,18 +61,11 @@ pub fn mistakes(
 ) -> Result<(), ReportError> {
     let captioned = mistakes.iter().map(|mistake| {
         let said = labels[mistake.int8.class];
-        let caption = vec![
-            format!("{said} {:.1} %", 100.0 * mistake.int8.probability),
-            format!("is: {}", labels[mistake.label]),
-        ];
+        let caption =
+            vec![format!("{said} {:.1} %", 100.0 * mistake.int8.probability), format!("is: {}", labels[mistake.label])];
         (&images[mistake.image], caption)
     });
-    let gallery = Gallery {
-        shape,
-        columns: 5,
-        enlargement: 5,
-        pictures: captioned.collect(),
-    };
+    let gallery = Gallery { shape, columns: 5, enlargement: 5, pictures: captioned.collect() };
     save_png(&gallery, png)
 }
 
@@ -115,11 +103,7 @@ impl Figure for Gallery<'_> {
             }
             for (line, content) in caption.iter().enumerate() {
                 let y = top + image_height + LINE * line as i32 + (LINE + CAPTION_MARGIN / 2) / 2;
-                area.draw_text(
-                    content,
-                    &text(LARGE_TEXT, HPos::Center),
-                    (left + image_width / 2, y),
-                )?;
+                area.draw_text(content, &text(LARGE_TEXT, HPos::Center), (left + image_width / 2, y))?;
             }
         }
         Ok(())

@@ -7,8 +7,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::canvas::{
-    BLUE, Curve, DrawingResult, FONT, Figure, LARGE_TEXT, ORANGE, ReportError, TEXT, draw_curves,
-    save,
+    BLUE, Curve, DrawingResult, FONT, Figure, LARGE_TEXT, ORANGE, ReportError, TEXT, draw_curves, save,
 };
 use crate::history::{Epoch, History};
 
@@ -21,12 +20,7 @@ const DOTTED_EPOCHS: usize = 60;
 ///
 /// # Errors
 /// If a file cannot be written.
-pub fn learning_curves(
-    history: &History,
-    title: &str,
-    png: &Path,
-    svg: &Path,
-) -> Result<(), ReportError> {
+pub fn learning_curves(history: &History, title: &str, png: &Path, svg: &Path) -> Result<(), ReportError> {
     save(&LearningCurves::new(history, title), png, svg)
 }
 
@@ -45,11 +39,7 @@ pub struct LearningCurves<'a> {
 impl<'a> LearningCurves<'a> {
     /// In the size of a file.
     pub fn new(history: &'a History, title: &'a str) -> Self {
-        Self {
-            history,
-            title,
-            size: SIZE,
-        }
+        Self { history, title, size: SIZE }
     }
 }
 
@@ -100,34 +90,19 @@ impl Figure for LearningCurves<'_> {
     }
 }
 
-fn draw_panel<DB: DrawingBackend>(
-    epochs: &[Epoch],
-    panel: Panel,
-    area: &DrawingArea<DB, Shift>,
-) -> DrawingResult<DB> {
+fn draw_panel<DB: DrawingBackend>(epochs: &[Epoch], panel: Panel, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB> {
     let curve = |name: &str, colour, figure: fn(&Epoch) -> Option<f64>| {
-        let figures = epochs
-            .iter()
-            .map(|epoch| Some((epoch.epoch, figure(epoch)?)));
+        let figures = epochs.iter().map(|epoch| Some((epoch.epoch, figure(epoch)?)));
         Curve {
             name: name.to_owned(),
             colour,
-            points: figures
-                .flatten()
-                .filter(|(_, figure)| figure.is_finite())
-                .collect(),
+            points: figures.flatten().filter(|(_, figure)| figure.is_finite()).collect(),
             dots: if epochs.len() <= DOTTED_EPOCHS { 4 } else { 0 },
         }
     };
-    let mut curves = vec![
-        curve("training", BLUE, panel.training),
-        curve("validation", ORANGE, panel.validation),
-    ];
+    let mut curves = vec![curve("training", BLUE, panel.training), curve("validation", ORANGE, panel.validation)];
     curves.retain(|curve| !curve.points.is_empty());
-    let values = curves
-        .iter()
-        .flat_map(|curve| &curve.points)
-        .map(|point| point.1);
+    let values = curves.iter().flat_map(|curve| &curve.points).map(|point| point.1);
     // A single epoch stands in the middle of its axis.
     let (first, last) = match epochs.last() {
         Some(last) if last.epoch > 1 => (1, last.epoch),

@@ -52,10 +52,7 @@ impl Figure for ReliabilityDiagram<'_> {
                 dots: 4,
             }
         };
-        let curves = vec![
-            curve("float", BLUE, self.float),
-            curve("int8", ORANGE, self.int8),
-        ];
+        let curves = vec![curve("float", BLUE, self.float), curve("int8", ORANGE, self.int8)];
         draw_curves(&mut chart, curves, SeriesLabelPosition::UpperLeft, TEXT)
     }
 }

@@ -10,9 +10,9 @@ use plotters::style::text_anchor::HPos;
 use tempfile::TempDir;
 
 use super::canvas::{BLUE, Figure, LARGE_TEXT, ORANGE, SMALL_TEXT, TEXT, save_png, text};
-use crate::history::{Epoch, History, Validation};
 use super::*;
 use crate::dataset::{Dataset, Description, Image, LabelledImages};
+use crate::history::{Epoch, History, Validation};
 
 /// What `draw` writes as PNG, and as SVG if it does.
 fn drawn(draw: impl FnOnce(&Path, &Path) -> Result<(), ReportError>) -> (RgbImage, String) {
@@ -30,10 +30,7 @@ fn curves(losses: &[f64]) -> (RgbImage, String) {
         learning_rate: 0.1,
         train_loss,
         train_accuracy: 40.0 + 2.0 * index as f64,
-        validation: Some(Validation {
-            loss: 1.4 / (index + 1) as f64,
-            accuracy: 45.0 + index as f64,
-        }),
+        validation: Some(Validation { loss: 1.4 / (index + 1) as f64, accuracy: 45.0 + index as f64 }),
         seconds: 250.0,
     };
     let epochs = losses.iter().enumerate().map(epoch).collect();
@@ -53,10 +50,7 @@ fn both_curves_are_in_both_charts_as_far_as_they_can_be_drawn() {
                 let pixels = rows.flat_map(|y| (0..780).map(move |x| (x, y)));
                 let coloured = pixels.filter(|&(x, y)| *picture.get_pixel(x, y) == Rgb([r, g, b]));
                 let count = coloured.count();
-                assert!(
-                    count >= visible && (count > 0) == (visible > 0),
-                    "{count} pixels"
-                );
+                assert!(count >= visible && (count > 0) == (visible > 0), "{count} pixels");
             }
         }
         for text in ["a title", "epoch", "loss", "accuracy (%)"] {
@@ -73,10 +67,7 @@ fn a_picture_that_cannot_be_written_is_named() {
     let missing = Path::new("/no/such/folder/curves.png");
     let error = learning_curves(&History::default(), "", missing, missing).unwrap_err();
     let error = error.to_string();
-    assert!(
-        error.starts_with("cannot draw /no/such/folder/curves.png: "),
-        "{error}"
-    );
+    assert!(error.starts_with("cannot draw /no/such/folder/curves.png: "), "{error}");
 }
 
 #[test]
@@ -104,10 +95,7 @@ fn a_confusion_matrix_is_darkest_where_the_counts_are() {
 #[test]
 fn the_preview_shows_nine_images_eight_times_as_large() {
     let image = |seed: usize| -> Image { (0..3072).map(|i| ((i + seed) * 31 % 251) as u8).collect() };
-    let images = LabelledImages {
-        images: (0..10).map(image).collect(),
-        labels: (0..10).collect(),
-    };
+    let images = LabelledImages { images: (0..10).map(image).collect(), labels: (0..10).collect() };
 
     let description = Description::cifar10();
     let test = LabelledImages::default();
@@ -143,9 +131,7 @@ impl Figure for Writing {
 fn a_decimal_point_stands_on_the_line_of_its_digits() {
     let lowest_row = |text, size| {
         let (picture, _) = drawn(|png, _| save_png(&Writing(text, size), png));
-        let dark = picture
-            .enumerate_pixels()
-            .filter(|(_, _, pixel)| pixel.0[0] < 128);
+        let dark = picture.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] < 128);
         dark.map(|(_, y, _)| y).max().unwrap()
     };
     for size in [SMALL_TEXT, TEXT, LARGE_TEXT] {

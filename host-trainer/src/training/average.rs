@@ -14,11 +14,7 @@ use crate::network::Network;
 pub fn average(average: Network, current: &Network, decay: f64) -> Network {
     let mut values = Values::default();
     current.visit(&mut values);
-    average.map(&mut Blend {
-        current: values.tensors,
-        position: 0,
-        decay,
-    })
+    average.map(&mut Blend { current: values.tensors, position: 0, decay })
 }
 
 #[derive(Default)]
@@ -42,10 +38,7 @@ struct Blend {
 
 impl ModuleMapper for Blend {
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let current: Tensor<D> = self
-            .current
-            .remove(&self.position)
-            .expect("both networks have the same architecture");
+        let current: Tensor<D> = self.current.remove(&self.position).expect("both networks have the same architecture");
         self.position += 1;
         parameter.map(|average| average * self.decay + current * (1.0 - self.decay))
     }

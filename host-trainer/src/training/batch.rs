@@ -43,10 +43,7 @@ impl Batch {
     /// Cuts the batch into at most `parts` parts of equal size (the last may be smaller).
     pub fn split(&self, parts: usize) -> Vec<Self> {
         let size = self.len().div_ceil(parts);
-        (0..self.len())
-            .step_by(size)
-            .map(|start| self.slice(start..(start + size).min(self.len())))
-            .collect()
+        (0..self.len()).step_by(size).map(|start| self.slice(start..(start + size).min(self.len()))).collect()
     }
 
     /// The same batch for a network on an autodiff device.
@@ -121,9 +118,9 @@ impl Iterator for EpochBatches<'_> {
         self.next += size;
         let shape = self.dataset.description.shape();
         let train = &self.dataset.train;
-        let augmented = indices.iter().map(|&index| {
-            augment(&train.images[index], shape, self.recipe.augmentation, &mut self.random)
-        });
+        let augmented = indices
+            .iter()
+            .map(|&index| augment(&train.images[index], shape, self.recipe.augmentation, &mut self.random));
         let augmented: Vec<Image> = augmented.collect();
         let labels: Vec<u8> = indices.iter().map(|&index| train.labels[index]).collect();
         let classes = self.dataset.description.labels.len();
@@ -198,7 +195,13 @@ fn cut_out(image: &mut [u8], shape: Shape, [y, x]: [usize; 2], side: usize) {
 }
 
 /// A mask for each dropout layer, in order.
-fn draw_masks(layers: &[LayerConfig], input: Shape, batch: usize, random: &mut impl Rng, device: &Device) -> DropoutMasks {
+fn draw_masks(
+    layers: &[LayerConfig],
+    input: Shape,
+    batch: usize,
+    random: &mut impl Rng,
+    device: &Device,
+) -> DropoutMasks {
     let mut shape = input;
     let mut masks = Vec::new();
     for layer in layers {

@@ -91,12 +91,7 @@ fn state_failed(path: PathBuf) -> impl FnOnce(RecordError) -> TrainingError {
 /// The complete checkpoints under `directory`, oldest first.
 fn saved(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut epochs: Vec<usize> = entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect();
+    let mut epochs: Vec<usize> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     epochs.sort_unstable();
-    epochs
-        .into_iter()
-        .map(|epoch| directory.join(epoch.to_string()))
-        .collect()
+    epochs.into_iter().map(|epoch| directory.join(epoch.to_string())).collect()
 }

@@ -207,12 +207,15 @@ fn prepare_folder(recipe: &Recipe, dataset: &Dataset, run: &Run, start: Start) -
 
 /// The fields that differ, each with both values.
 fn differences<T: Serialize>(present: &T, asked: &T) -> Vec<String> {
-    let fields = |value| serde_json::to_value(value).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default();
+    let fields =
+        |value| serde_json::to_value(value).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default();
     let (present, asked) = (fields(present), fields(asked));
     let names: BTreeSet<&String> = present.keys().chain(asked.keys()).collect();
     let value = |fields: &Map<String, Value>, name| fields.get(name).map_or("nothing".to_owned(), Value::to_string);
     let differing = names.into_iter().filter(|name| present.get(*name) != asked.get(*name));
-    differing.map(|name| format!("{name} is {} there and {} here", value(&present, name), value(&asked, name))).collect()
+    differing
+        .map(|name| format!("{name} is {} there and {} here", value(&present, name), value(&asked, name)))
+        .collect()
 }
 
 fn train_epoch(
@@ -246,10 +249,7 @@ fn train_epoch(
         learning_rate,
         train_loss: statistics.loss(),
         train_accuracy: statistics.accuracy(),
-        validation: validation.map(|measured| Validation {
-            loss: measured.loss(),
-            accuracy: measured.accuracy(),
-        }),
+        validation: validation.map(|measured| Validation { loss: measured.loss(), accuracy: measured.accuracy() }),
         seconds: begin.elapsed().as_secs_f64(),
     });
     Ok(state)
@@ -271,12 +271,8 @@ fn train_on(
     for (index, batch) in batches.enumerate() {
         let step = done * steps + index;
         rate = peak * recipe.schedule.relative_rate(step, recipe.epochs * steps);
-        let (gradients, measured) = step::gradients(
-            &state.network,
-            batch,
-            recipe.label_smoothing,
-            micro_batches(device),
-        );
+        let (gradients, measured) =
+            step::gradients(&state.network, batch, recipe.label_smoothing, micro_batches(device));
         state.network = state.optimizer.step(rate, state.network, gradients);
         let current = state.network.valid();
         state.average = match recipe.ema {
@@ -358,9 +354,7 @@ fn plateau_factor(schedule: Schedule, history: &History) -> f64 {
 
 /// Recipes that wait for a better validation loss are refused in a run without validation.
 fn validation_loss(epoch: &Epoch) -> f64 {
-    epoch
-        .validation
-        .map_or(f64::INFINITY, |figures| figures.loss)
+    epoch.validation.map_or(f64::INFINITY, |figures| figures.loss)
 }
 
 /// Whether all epochs are trained, or patience ended.

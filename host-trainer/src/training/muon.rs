@@ -24,13 +24,7 @@ pub struct Muon {
 impl Muon {
     /// With Nesterov's momentum.
     pub fn new(momentum: f64) -> Self {
-        Self {
-            momentum: Momentum::new(&MomentumConfig {
-                momentum,
-                dampening: 0.0,
-                nesterov: true,
-            }),
-        }
+        Self { momentum: Momentum::new(&MomentumConfig { momentum, dampening: 0.0, nesterov: true }) }
     }
 }
 

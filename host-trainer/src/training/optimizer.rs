@@ -3,9 +3,7 @@
 use burn::module::ParamGroup;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{
-    self, AdamConfig, AdamWConfig, LearningRate, ModuleOptimizer, Sgd, SgdConfig, SgdState,
-};
+use burn::optim::{self, AdamConfig, AdamWConfig, LearningRate, ModuleOptimizer, Sgd, SgdConfig, SgdState};
 use burn::tensor::{Device, Tensor};
 
 use super::muon::Muon;
@@ -40,11 +38,7 @@ pub fn optimizer(recipe: &Recipe, network: &Network) -> ModuleOptimizer {
 }
 
 fn sgd(momentum: f64, nesterov: bool) -> SgdConfig {
-    SgdConfig::new().with_momentum(Some(MomentumConfig {
-        momentum,
-        dampening: 0.0,
-        nesterov,
-    }))
+    SgdConfig::new().with_momentum(Some(MomentumConfig { momentum, dampening: 0.0, nesterov }))
 }
 
 /// SGD with a learning rate of its own, a multiple of the module's.

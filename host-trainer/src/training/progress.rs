@@ -114,10 +114,7 @@ impl Progress {
 
     fn epoch_line(&self, epoch: &Epoch) -> String {
         let validation = epoch.validation.map_or(String::new(), |figures| {
-            format!(
-                " validation loss {:.4}, accuracy {:.2} %;",
-                figures.loss, figures.accuracy
-            )
+            format!(" validation loss {:.4}, accuracy {:.2} %;", figures.loss, figures.accuracy)
         });
         format!(
             "epoch {}/{}: loss {:.4}, accuracy {:.2} %;{validation} {:.0} s, {} left",

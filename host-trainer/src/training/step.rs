@@ -60,18 +60,12 @@ pub fn gradients(
                 // the first backward pass.
                 let replica = network.valid().train();
                 let share = part.len() as f64 / batch.len() as f64;
-                scope.spawn(move || {
-                    micro_batch_gradients(&replica, part.on_autodiff(), label_smoothing, share)
-                })
+                scope.spawn(move || micro_batch_gradients(&replica, part.on_autodiff(), label_smoothing, share))
             })
             .collect();
         threads
             .into_iter()
-            .map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
     });
     let mut accumulator = GradientsAccumulator::new();
@@ -98,12 +92,7 @@ fn micro_batch_gradients(network: &Network, batch: Batch, label_smoothing: f64, 
     let logits = network.forward(batch.images, &batch.masks);
     let loss = cross_entropy(&logits, &batch.labels, label_smoothing);
     let gradients = (loss.clone() * share).backward();
-    let running = network.norms().map(|norm| {
-        [
-            norm.running_mean.value_sync(),
-            norm.running_var.value_sync(),
-        ]
-    });
+    let running = network.norms().map(|norm| [norm.running_mean.value_sync(), norm.running_var.value_sync()]);
     MicroBatch {
         gradients: GradientsParams::from_grads(gradients, network),
         running: running.collect(),
@@ -119,10 +108,7 @@ fn set_running_statistics(network: &Network, parts: &[Vec<[Tensor<1>; 2]>]) {
         sum.expect("a batch has at least one micro-batch") / parts.len() as f64
     };
     for (index, norm) in network.norms().enumerate() {
-        for (statistic, state) in [&norm.running_mean, &norm.running_var]
-            .into_iter()
-            .enumerate()
-        {
+        for (statistic, state) in [&norm.running_mean, &norm.running_var].into_iter().enumerate() {
             state.update(mean(index, statistic));
             state.value_sync();
         }
@@ -146,12 +132,7 @@ fn cross_entropy(logits: &Tensor<2>, labels: &Tensor<1, Int>, label_smoothing: f
 
 fn measure(logits: Tensor<2>, labels: Tensor<1, Int>, mean_loss: Tensor<1>) -> Statistics {
     let images = labels.dims()[0];
-    let correct = logits
-        .argmax(1)
-        .flatten::<1>(0, 1)
-        .equal(labels)
-        .int()
-        .sum();
+    let correct = logits.argmax(1).flatten::<1>(0, 1).equal(labels).int().sum();
     Statistics {
         images,
         loss_sum: mean_loss.into_scalar::<f64>() * images as f64,
@@ -188,9 +169,7 @@ mod tests {
         let (recipe, data) = small();
         let mut network = Network::new(&recipe, &data.description, &Device::flex().autodiff());
         let mut optimizer = optimizer(&recipe, &network);
-        let batch = EpochBatches::new(&recipe, &data, 1, &Device::flex())
-            .next()
-            .unwrap();
+        let batch = EpochBatches::new(&recipe, &data, 1, &Device::flex()).next().unwrap();
         for _ in 0..2000 {
             let (gradients, _) = gradients(&network, batch.clone(), 0.1, 2);
             network = optimizer.step(0.001, network, gradients);
@@ -201,9 +180,7 @@ mod tests {
     fn running_statistics_are_the_mean_of_the_micro_batches() {
         let (recipe, data) = small();
         let network = Network::new(&recipe, &data.description, &Device::flex().autodiff());
-        let batch = EpochBatches::new(&recipe, &data, 1, &Device::flex())
-            .next()
-            .unwrap();
+        let batch = EpochBatches::new(&recipe, &data, 1, &Device::flex()).next().unwrap();
         let running_mean = |batch: &Batch, micro_batches| {
             let network = network.valid().train();
             gradients(&network, batch.clone(), 0.0, micro_batches);

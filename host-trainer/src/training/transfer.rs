@@ -35,7 +35,10 @@ fn trained(recipe: &Recipe, dataset: &Description, source: &Path, device: &Devic
     let trained = run.recipe().map_err(|error| refused(error.to_string()))?;
     let trained_on = run.dataset(&trained).map_err(|error| refused(error.to_string()))?;
     if (&trained.filters, trained.batch_norm) != (&recipe.filters, recipe.batch_norm) {
-        return Err(refused(format!("its network is that of {}, this one's that of {}", trained.preset, recipe.preset)));
+        return Err(refused(format!(
+            "its network is that of {}, this one's that of {}",
+            trained.preset, recipe.preset
+        )));
     }
     let [.., channels] = dataset.shape;
     if trained_on.shape[2] != channels {

@@ -29,13 +29,8 @@ impl Backend {
         name: "portable",
         cores: &["host", "cortex-m0plus", "cortex-m3", "rv32imac"],
         kernels: &[
-            &Dense {
-                dot_products: dense::dot_products,
-                instructions_for_four: 1,
-            },
-            &Direct {
-                instructions_for_four: 1,
-            },
+            &Dense { dot_products: dense::dot_products, instructions_for_four: 1 },
+            &Direct { instructions_for_four: 1 },
             &MaxPool,
             &AveragePool,
         ],
@@ -45,11 +40,7 @@ impl Backend {
     pub const ARM_DSP: &'static Self = &arm_dsp::BACKEND;
 
     /// The one that this is compiled for.
-    pub const NATIVE: &'static Self = if cfg!(arm_dsp) {
-        Self::ARM_DSP
-    } else {
-        Self::PORTABLE
-    };
+    pub const NATIVE: &'static Self = if cfg!(arm_dsp) { Self::ARM_DSP } else { Self::PORTABLE };
 
     /// All there are.
     pub const ALL: [&'static Self; 2] = [Self::PORTABLE, Self::ARM_DSP];
@@ -66,9 +57,7 @@ impl Backend {
 
     /// The backend of a core, such as `cortex-m4`.
     pub fn of_core(core: &str) -> Option<&'static Self> {
-        Self::ALL
-            .into_iter()
-            .find(|backend| backend.cores.contains(&core))
+        Self::ALL.into_iter().find(|backend| backend.cores.contains(&core))
     }
 }
 

@@ -19,15 +19,11 @@ use std::{vec, vec::Vec as List};
 /// Output of a kernel, all of whose input is there from the start: it is told so where the step is `whole`.
 fn compute(kernel: &dyn Kernel, step: &Step, input: &[i8], size: usize, whole: bool) -> List<i8> {
     let need = kernel.need(step, whole);
-    let [input_rows, output_rows] =
-        [step.input, step.output].map(|map| Rows::new(map, map.height.into()));
+    let [input_rows, output_rows] = [step.input, step.output].map(|map| Rows::new(map, map.height.into()));
     let mut words = 0;
     let mut take = |len: usize| {
         words += len;
-        Place {
-            start: (words - len) as u32,
-            len: len as u32,
-        }
+        Place { start: (words - len) as u32, len: len as u32 }
     };
     let places = Places {
         input: take(input_rows.words()),
@@ -95,10 +91,7 @@ fn check(numbers: &mut Numbers, operation: Operation, input: Shape, pool: bool, 
             for size in [size.min(sizes), sizes] {
                 let found = compute(*kernel, &step, &values, size, whole);
                 let name = kernel.name();
-                assert!(
-                    found == expected,
-                    "{name}, size {size}, whole {whole}, {step:?}"
-                );
+                assert!(found == expected, "{name}, size {size}, whole {whole}, {step:?}");
                 computed += 1;
             }
         }
@@ -121,12 +114,7 @@ fn view(layer: &Layer, input: Shape, padding: [i8; 3]) -> OperationView<'_> {
 }
 
 fn epilogue(numbers: &mut Numbers, relu: bool) -> Epilogue {
-    Epilogue {
-        relu,
-        output: numbers.int8(),
-        multipliers: Range::EMPTY,
-        offsets: Range::EMPTY,
-    }
+    Epilogue { relu, output: numbers.int8(), multipliers: Range::EMPTY, offsets: Range::EMPTY }
 }
 
 /// The oracle shall not take long.

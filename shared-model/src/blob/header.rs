@@ -58,11 +58,7 @@ pub(super) fn split(blob: &[u8]) -> Result<Parts<'_>, LoadError> {
         return Err(LoadError::CrcMismatch { stored, computed });
     }
     let (graph, section) = split_content(content, graph_len)?;
-    Ok(Parts {
-        graph,
-        section,
-        crc32: stored,
-    })
+    Ok(Parts { graph, section, crc32: stored })
 }
 
 /// The four little-endian words after the magic.
@@ -76,17 +72,10 @@ fn words(fields: &[u8; 16]) -> [u32; 4] {
 
 /// Graph and section from what follows the header.
 fn split_content(content: &[u8], graph_len: u32) -> Result<(&[u8], &[u8]), LoadError> {
-    let outside = LoadError::GraphOutsideBlob {
-        graph_len,
-        available: content.len(),
-    };
-    let (graph, rest) = content
-        .split_at_checked(graph_len as usize)
-        .ok_or(outside.clone())?;
+    let outside = LoadError::GraphOutsideBlob { graph_len, available: content.len() };
+    let (graph, rest) = content.split_at_checked(graph_len as usize).ok_or(outside.clone())?;
     let end = HEADER_LEN + graph.len();
-    let (padding, section) = rest
-        .split_at_checked(end.next_multiple_of(BLOB_ALIGNMENT) - end)
-        .ok_or(outside)?;
+    let (padding, section) = rest.split_at_checked(end.next_multiple_of(BLOB_ALIGNMENT) - end).ok_or(outside)?;
     if padding.iter().any(|&byte| byte != 0) {
         return Err(LoadError::PaddingNotZero);
     }

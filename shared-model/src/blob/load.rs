@@ -5,8 +5,8 @@ use crate::{
     arithmetic::{requantized_bound, weight_sum},
     error::{LoadError, SectionPart},
     graph::{
-        Graph, INPUT_SIDES, KnownImage, MAX_CHANNELS, MAX_ELEMENTS, MAX_INPUT_CHANNELS,
-        MAX_LABEL_LEN, MAX_LOGIT_FRACTION_BITS, MAX_OPERATIONS, limit,
+        Graph, INPUT_SIDES, KnownImage, MAX_CHANNELS, MAX_ELEMENTS, MAX_INPUT_CHANNELS, MAX_LABEL_LEN,
+        MAX_LOGIT_FRACTION_BITS, MAX_OPERATIONS, limit,
     },
     ops::{Operation, OperationKind, OperationView, Output},
     section::Range,
@@ -30,38 +30,19 @@ pub(super) fn validate(graph: &Graph) -> Result<(), LoadError> {
     count("scales", input.scale.len(), channels)?;
     count("known logits", graph.known_answer.logits.len(), labels)?;
     for label in graph.labels.iter() {
-        limit(
-            "bytes of a label",
-            label.len() as u32,
-            1,
-            MAX_LABEL_LEN as u32,
-        )?;
+        limit("bytes of a label", label.len() as u32, 1, MAX_LABEL_LEN as u32)?;
     }
     let (bits, none_class) = (graph.logit_fraction_bits, graph.decision.none_class);
-    limit(
-        "fraction bits of a logit",
-        bits.into(),
-        0,
-        MAX_LOGIT_FRACTION_BITS.into(),
-    )?;
+    limit("fraction bits of a logit", bits.into(), 0, MAX_LOGIT_FRACTION_BITS.into())?;
     let class = none_class.unwrap_or(0).into();
-    limit(
-        "the class of pictures of none of the others",
-        class,
-        0,
-        labels as u32 - 1,
-    )
+    limit("the class of pictures of none of the others", class, 0, labels as u32 - 1)
 }
 
 fn count(what: &'static str, found: usize, expected: usize) -> Result<(), LoadError> {
     if found == expected {
         return Ok(());
     }
-    Err(LoadError::Count {
-        what,
-        found,
-        expected,
-    })
+    Err(LoadError::Count { what, found, expected })
 }
 
 /// All operations with their numbers, from the first one up to the first that is wrong.
@@ -102,9 +83,7 @@ pub(super) fn read_steps<'a>(
             let _ = steps.push(Step::new(index, &view, weight_sum));
         }
     }
-    let logits = steps
-        .last()
-        .map_or(0, |step| usize::from(step.output.channels));
+    let logits = steps.last().map_or(0, |step| usize::from(step.output.channels));
     count("labels", graph.labels.len(), logits)
 }
 
@@ -122,10 +101,7 @@ fn check_output(operation: usize, view: &OperationView, is_last: bool) -> Result
 }
 
 /// The pixels of the known answer's image; `None` where it is the pattern.
-pub(super) fn known_image<'a>(
-    graph: &Graph,
-    section: &'a [u8],
-) -> Result<Option<&'a [u8]>, LoadError> {
+pub(super) fn known_image<'a>(graph: &Graph, section: &'a [u8]) -> Result<Option<&'a [u8]>, LoadError> {
     let KnownImage::Pixels(range) = graph.known_answer.image else {
         return Ok(None);
     };
@@ -194,66 +170,35 @@ fn view<'a>(
         padding,
         weights: array(section, part(SectionPart::Weights), weights, weight_count)?,
         biases: array(section, part(SectionPart::Biases), biases, counts.biases)?,
-        multipliers: array(
-            section,
-            part(SectionPart::Multipliers),
-            multipliers,
-            counts.multipliers,
-        )?,
-        offsets: array(
-            section,
-            part(SectionPart::Offsets),
-            offsets,
-            counts.multipliers,
-        )?,
+        multipliers: array(section, part(SectionPart::Multipliers), multipliers, counts.multipliers)?,
+        offsets: array(section, part(SectionPart::Offsets), offsets, counts.multipliers)?,
     })
 }
 
 /// Shape of the output, within the limits of a tensor: then no size below overflows 32 bits.
 fn output_shape(index: usize, operation: &Operation, input: Shape) -> Result<Shape, LoadError> {
     let shape = operation.rules().output_shape(input);
-    let shape = shape.map_err(|what| LoadError::NotSupported {
-        operation: index,
-        what,
-    })?;
+    let shape = shape.map_err(|what| LoadError::NotSupported { operation: index, what })?;
     let sizes = 1..=MAX_ELEMENTS;
     if shape.channels > MAX_CHANNELS || !sizes.contains(&shape.elements()) {
-        return Err(LoadError::TensorSize {
-            operation: index,
-            shape,
-        });
+        return Err(LoadError::TensorSize { operation: index, shape });
     }
     Ok(shape)
 }
 
 /// `count` elements at `range`; at most 2^30 bytes of weights, and less of anything else.
-fn array<T: AnyBitPattern>(
-    section: &[u8],
-    part: SectionPart,
-    range: Range,
-    count: usize,
-) -> Result<&[T], LoadError> {
+fn array<T: AnyBitPattern>(section: &[u8], part: SectionPart, range: Range, count: usize) -> Result<&[T], LoadError> {
     let Range { offset, len } = range;
     let expected = (count * size_of::<T>()) as u32;
     if len != expected {
-        return Err(LoadError::RangeLength {
-            part,
-            expected,
-            found: len,
-        });
+        return Err(LoadError::RangeLength { part, expected, found: len });
     }
     let misaligned = LoadError::RangeMisaligned { part, offset };
     if !(offset as usize).is_multiple_of(BLOB_ALIGNMENT) {
         return Err(misaligned);
     }
-    let tail = section
-        .get(offset as usize..)
-        .and_then(|tail| tail.get(..len as usize));
-    let bytes = tail.ok_or_else(|| LoadError::RangeOutside {
-        part,
-        end: range.end(),
-        section_len: section.len(),
-    })?;
+    let tail = section.get(offset as usize..).and_then(|tail| tail.get(..len as usize));
+    let bytes = tail.ok_or_else(|| LoadError::RangeOutside { part, end: range.end(), section_len: section.len() })?;
     bytemuck::try_cast_slice(bytes).map_err(|_| misaligned)
 }
 
@@ -267,22 +212,13 @@ fn reject_overflow(operation: usize, view: &OperationView) -> Result<u32, LoadEr
         // Words are searched faster than bytes, and only a wrong weight has a place.
         if weights.contains(&i8::MIN) {
             let index = weights.iter().position(|&weight| weight == i8::MIN);
-            return Err(LoadError::WeightOutOfRange {
-                operation,
-                channel,
-                index: index.unwrap_or(0),
-            });
+            return Err(LoadError::WeightOutOfRange { operation, channel, index: index.unwrap_or(0) });
         }
         let weight_sum = weight_sum(weights);
         let rules = view.operation.rules();
         let accumulator = rules.accumulator_bound(view.input, weight_sum, bias);
         let requantized = requantized_bound(accumulator, multiplier, offset);
-        let overflow = |what, bound| LoadError::Overflow {
-            operation,
-            channel,
-            what,
-            bound,
-        };
+        let overflow = |what, bound| LoadError::Overflow { operation, channel, what, bound };
         if accumulator > i32::MAX as u64 {
             return Err(overflow("an accumulator of 32 bits", accumulator));
         }

@@ -49,10 +49,7 @@ impl<'a> Model<'a> {
     /// # Errors
     ///
     /// As [`Self::load`].
-    pub fn load_into<'s>(
-        slot: &'s mut Option<Self>,
-        blob: &'a [u8],
-    ) -> Result<&'s Self, LoadError> {
+    pub fn load_into<'s>(slot: &'s mut Option<Self>, blob: &'a [u8]) -> Result<&'s Self, LoadError> {
         *slot = None;
         Self::insert(slot, blob)?;
         if let Err(error) = slot.as_mut().map_or(Ok(()), Self::finish) {
@@ -74,13 +71,7 @@ impl<'a> Model<'a> {
         let parts = header::split(blob)?;
         let graph = Graph::read(parts.graph)?;
         load::validate(&graph)?;
-        Ok(Self {
-            graph,
-            section: parts.section,
-            steps: Vec::new(),
-            known_image: None,
-            crc32: parts.crc32,
-        })
+        Ok(Self { graph, section: parts.section, steps: Vec::new(), known_image: None, crc32: parts.crc32 })
     }
 
     /// Validates the rest and makes the steps.
@@ -125,9 +116,7 @@ impl<'a> Model<'a> {
     pub fn extension(&self, kind: u16) -> Option<&'a [u8]> {
         let mut extensions = self.graph.extensions.iter();
         let range = extensions.find(|extension| extension.kind == kind)?.range;
-        self.section
-            .get(range.offset as usize..)?
-            .get(..range.len as usize)
+        self.section.get(range.offset as usize..)?.get(..range.len as usize)
     }
 
     /// Pixels of the known answer's image, `[h, w, c]`.
@@ -165,7 +154,6 @@ impl<'a> Model<'a> {
 
     /// Bytes of arena that the fastest plan within 48 KiB needs; [`Self::arena_len`] if there is none.
     pub fn fast_arena_len(&self) -> usize {
-        self.plan(FAST_ARENA_LEN)
-            .map_or_else(|| self.arena_len(), |plan| plan.arena_len())
+        self.plan(FAST_ARENA_LEN).map_or_else(|| self.arena_len(), |plan| plan.arena_len())
     }
 }

@@ -98,35 +98,19 @@ fn header() {
         with_bytes(|bytes| bytes[7] = b'2'),
         "not a blob: it begins with [49, 4e, 54, 38, 4e, 45, 54, 32], not with \"INT8NET\" and a zero byte"
     );
-    assert_eq!(
-        with_bytes(|bytes| bytes.push(0)),
-        format!("{} bytes given, but the blob has only {len}", len + 1)
-    );
+    assert_eq!(with_bytes(|bytes| bytes.push(0)), format!("{} bytes given, but the blob has only {len}", len + 1));
     let mut damaged = blob.clone();
     let crc = word(&blob, 16);
     set_word(&mut damaged, 16, crc ^ 1);
-    assert_eq!(
-        verdict(&damaged),
-        format!(
-            "damaged blob: its CRC-32 is {crc:08x}, its header says {:08x}",
-            crc ^ 1
-        )
-    );
+    assert_eq!(verdict(&damaged), format!("damaged blob: its CRC-32 is {crc:08x}, its header says {:08x}", crc ^ 1));
     for remainder in 1..16 {
         let shifted = AlignedBytes::from([&vec![0; remainder], &*blob].concat().as_slice());
-        let message =
-            format!("the blob is {remainder} bytes past a multiple of 16: wrap it in `Aligned`");
+        let message = format!("the blob is {remainder} bytes past a multiple of 16: wrap it in `Aligned`");
         assert!(verdict(&shifted[remainder..]).starts_with(&message));
     }
     // A header is enough to tell the version.
     for found in [0, 1, 3, u32::MAX] {
-        let header = [
-            &blob[..8],
-            &found.to_le_bytes(),
-            &[0x20, 0x0F, 0, 0],
-            &[0; 8],
-        ]
-        .concat();
+        let header = [&blob[..8], &found.to_le_bytes(), &[0x20, 0x0F, 0, 0], &[0; 8]].concat();
         assert_eq!(
             verdict(&header),
             format!(
@@ -140,10 +124,7 @@ fn header() {
         format!("the graph ends {graph_len} bytes after the header, but only {available} follow it")
     };
     for graph_len in [len - 23, u32::MAX as usize] {
-        assert_eq!(
-            with_bytes(|bytes| set_word(bytes, 20, graph_len as u32)),
-            outside(graph_len, len - 24)
-        );
+        assert_eq!(with_bytes(|bytes| set_word(bytes, 20, graph_len as u32)), outside(graph_len, len - 24));
     }
     // The graph itself fits, but not the zeros after it.
     let cut = with_bytes(|bytes| {
@@ -154,15 +135,9 @@ fn header() {
     assert_eq!(cut, outside(30, 30));
     assert_ne!(end % 16, 0, "this test needs zeros behind the graph");
     for position in end..end.next_multiple_of(16) {
-        assert_eq!(
-            with_bytes(|bytes| bytes[position] = 1),
-            "the bytes between graph and section are not zero"
-        );
+        assert_eq!(with_bytes(|bytes| bytes[position] = 1), "the bytes between graph and section are not zero");
     }
-    assert_eq!(
-        with_bytes(|bytes| set_word(bytes, 20, (end + 1 - 24) as u32)),
-        "1 bytes of the graph are left over"
-    );
+    assert_eq!(with_bytes(|bytes| set_word(bytes, 20, (end + 1 - 24) as u32)), "1 bytes of the graph are left over");
 }
 
 #[test]
@@ -173,17 +148,9 @@ fn messages_as_bytes() {
         (b"\x05", b"\x85\x80\x80\x80\x80\0", DeserializeBadVarint),
         (b"\x05", b"\x85\x80\x80\x80\x10", DeserializeBadVarint),
         (b"\x05", b"\xFF\xFF\xFF\xFF\x0F", DeserializeUnexpectedEnd),
-        (
-            b"small\x03",
-            b"small\x83\x80\x80\x80\x80\0",
-            DeserializeBadVarint,
-        ),
+        (b"small\x03", b"small\x83\x80\x80\x80\x80\0", DeserializeBadVarint),
         // A number of 16 bits: the height.
-        (
-            b"class 2\x09",
-            b"class 2\x89\x80\x80\0",
-            DeserializeBadVarint,
-        ),
+        (b"class 2\x09", b"class 2\x89\x80\x80\0", DeserializeBadVarint),
         (b"class 2\x09", b"class 2\x89\x80\x04", DeserializeBadVarint),
         // Threshold 300, class 1.
         (&[0xAC, 2, 1, 1], &[0xAC, 2, 2, 1], DeserializeBadOption),
@@ -207,16 +174,8 @@ fn messages_as_bytes() {
         (b"class 2\x09", b"class 2\x89\x80\0", VALID),
         // A byte is no varint.
         (b"\x03\x80\x05\x7F", b"\x03\x80\x80\x80", VALID),
-        (
-            b"small\x03",
-            b"small\x41",
-            "labels: 65, but only 2 to 64 are allowed",
-        ),
-        (
-            b"small\x03",
-            b"small\xFF\xFF\xFF\xFF\x0F",
-            "labels: 4294967295, but only 2 to 64 are allowed",
-        ),
+        (b"small\x03", b"small\x41", "labels: 65, but only 2 to 64 are allowed"),
+        (b"small\x03", b"small\xFF\xFF\xFF\xFF\x0F", "labels: 4294967295, but only 2 to 64 are allowed"),
     ];
     for (old, new, expected) in others {
         assert_eq!(with_replacement(old, new), expected, "{new:02X?}");
@@ -235,87 +194,33 @@ fn lists_and_numbers() {
     }
     type Change = fn(&mut Message);
     let cases: [(Change, &str); 37] = [
-        (
-            |m| m.labels = vec!["x"; 65],
-            "labels: 65, but only 2 to 64 are allowed",
-        ),
-        (
-            |m| m.labels.truncate(1),
-            "labels: 1, but only 2 to 64 are allowed",
-        ),
+        (|m| m.labels = vec!["x"; 65], "labels: 65, but only 2 to 64 are allowed"),
+        (|m| m.labels.truncate(1), "labels: 1, but only 2 to 64 are allowed"),
         (|m| m.labels.truncate(2), "3 known logits, but 2 are needed"),
-        (
-            |m| (m.labels, m.known_logits) = (vec!["x"; 2], vec![0; 2]),
-            "2 labels, but 3 are needed",
-        ),
-        (
-            |m| m.labels[2] = "",
-            "bytes of a label: 0, but only 1 to 48 are allowed",
-        ),
+        (|m| (m.labels, m.known_logits) = (vec!["x"; 2], vec![0; 2]), "2 labels, but 3 are needed"),
+        (|m| m.labels[2] = "", "bytes of a label: 0, but only 1 to 48 are allowed"),
         (|m| m.labels[2] = "x", VALID),
         // In bytes, not in characters.
         (|m| m.labels[2] = "éééééééééééééééééééééééé", VALID),
-        (
-            |m| m.labels[2] = "xéééééééééééééééééééééééé",
-            "bytes of a label: 49, but only 1 to 48 are allowed",
-        ),
+        (|m| m.labels[2] = "xéééééééééééééééééééééééé", "bytes of a label: 49, but only 1 to 48 are allowed"),
         (|m| m.name = "", VALID),
-        (
-            |m| m.padding.push(0),
-            "values of padding: 4, but only 1 to 3 are allowed",
-        ),
-        (
-            |m| m.padding.truncate(2),
-            "2 values of padding, but 3 are needed",
-        ),
-        (
-            |m| m.mean.push(0.0),
-            "means: 4, but only 1 to 3 are allowed",
-        ),
+        (|m| m.padding.push(0), "values of padding: 4, but only 1 to 3 are allowed"),
+        (|m| m.padding.truncate(2), "2 values of padding, but 3 are needed"),
+        (|m| m.mean.push(0.0), "means: 4, but only 1 to 3 are allowed"),
         (|m| m.mean.truncate(1), "1 means, but 3 are needed"),
         (|m| m.mean[0] = f32::NAN, VALID),
-        (
-            |m| m.scale.push(0.0),
-            "scales: 4, but only 1 to 3 are allowed",
-        ),
-        (
-            |m| m.scale.clear(),
-            "scales: 0, but only 1 to 3 are allowed",
-        ),
+        (|m| m.scale.push(0.0), "scales: 4, but only 1 to 3 are allowed"),
+        (|m| m.scale.clear(), "scales: 0, but only 1 to 3 are allowed"),
         (|m| m.scale.truncate(2), "2 scales, but 3 are needed"),
-        (
-            |m| m.input.channels = 1,
-            "3 values of padding, but 1 are needed",
-        ),
-        (
-            |m| m.operations = vec![m.operations[1]; 33],
-            "operations: 33, but only 1 to 32 are allowed",
-        ),
-        (
-            |m| m.operations.clear(),
-            "operations: 0, but only 1 to 32 are allowed",
-        ),
-        (
-            |m| m.known_logits = vec![0; 65],
-            "known logits: 65, but only 2 to 64 are allowed",
-        ),
-        (
-            |m| m.known_logits.truncate(2),
-            "2 known logits, but 3 are needed",
-        ),
-        (
-            |m| m.known_logits.push(0),
-            "4 known logits, but 3 are needed",
-        ),
-        (
-            |m| m.extensions = vec![m.extensions[0]; 17],
-            "extensions: 17, but only 0 to 16 are allowed",
-        ),
+        (|m| m.input.channels = 1, "3 values of padding, but 1 are needed"),
+        (|m| m.operations = vec![m.operations[1]; 33], "operations: 33, but only 1 to 32 are allowed"),
+        (|m| m.operations.clear(), "operations: 0, but only 1 to 32 are allowed"),
+        (|m| m.known_logits = vec![0; 65], "known logits: 65, but only 2 to 64 are allowed"),
+        (|m| m.known_logits.truncate(2), "2 known logits, but 3 are needed"),
+        (|m| m.known_logits.push(0), "4 known logits, but 3 are needed"),
+        (|m| m.extensions = vec![m.extensions[0]; 17], "extensions: 17, but only 0 to 16 are allowed"),
         (|m| m.logit_fraction_bits = 16, VALID),
-        (
-            |m| m.logit_fraction_bits = 17,
-            "fraction bits of a logit: 17, but only 0 to 16 are allowed",
-        ),
+        (|m| m.logit_fraction_bits = 17, "fraction bits of a logit: 17, but only 0 to 16 are allowed"),
         (|m| m.decision.threshold = u16::MAX, VALID),
         (|m| m.decision.none_class = Some(2), VALID),
         (
@@ -326,30 +231,12 @@ fn lists_and_numbers() {
             |m| m.decision.none_class = Some(255),
             "the class of pictures of none of the others: 255, but only 0 to 2 are allowed",
         ),
-        (
-            |m| epilogue(m, 0).output = Output::Logits,
-            "operation 0 gives logits, but is not the last one",
-        ),
-        (
-            |m| epilogue(m, 4).output = Output::Logits,
-            "operation 4 gives logits, but is not the last one",
-        ),
-        (
-            |m| epilogue(m, 5).output = epilogue(m, 4).output,
-            "operation 5 is the last one, but does not give logits",
-        ),
-        (
-            |m| m.operations.truncate(2),
-            "operation 1 is the last one, but does not give logits",
-        ),
-        (
-            |m| end_with(m, 2),
-            "operation 2 gives logits, but is not dense",
-        ),
-        (
-            |m| end_with(m, 3),
-            "operation 3 gives logits, but is not dense",
-        ),
+        (|m| epilogue(m, 0).output = Output::Logits, "operation 0 gives logits, but is not the last one"),
+        (|m| epilogue(m, 4).output = Output::Logits, "operation 4 gives logits, but is not the last one"),
+        (|m| epilogue(m, 5).output = epilogue(m, 4).output, "operation 5 is the last one, but does not give logits"),
+        (|m| m.operations.truncate(2), "operation 1 is the last one, but does not give logits"),
+        (|m| end_with(m, 2), "operation 2 gives logits, but is not dense"),
+        (|m| end_with(m, 3), "operation 3 gives logits, but is not dense"),
         (|m| end_with(m, 4), "3 labels, but 4 are needed"),
     ];
     for (change, expected) in cases {
@@ -359,26 +246,18 @@ fn lists_and_numbers() {
     let sides = sides.map(|(height, width)| Shape::new(height, width, 3));
     let channels = [0, 2, 4, u16::MAX].map(|channels| Shape::new(9, 8, channels));
     for shape in sides.into_iter().chain(channels) {
-        let expected = format!(
-            "the network's input is {shape}: its sides must be 8 to 256 pixels, its channels 1 or 3"
-        );
+        let expected =
+            format!("the network's input is {shape}: its sides must be 8 to 256 pixels, its channels 1 or 3");
         assert_eq!(with_message(|m| m.input = shape), expected);
     }
 }
 
 #[test]
 fn operations() {
-    let epilogue = Epilogue {
-        relu: true,
-        output: Output::Logits,
-        multipliers: Range::EMPTY,
-        offsets: Range::EMPTY,
-    };
+    let epilogue = Epilogue { relu: true, output: Output::Logits, multipliers: Range::EMPTY, offsets: Range::EMPTY };
     let changed = |index: usize, operation| {
         let verdict = with_message(|message| message.operations[index] = operation);
-        let rest = verdict
-            .strip_prefix(&format!("operation {index} "))
-            .unwrap();
+        let rest = verdict.strip_prefix(&format!("operation {index} ")).unwrap();
         rest.to_string()
     };
     let same = Convolution::same_3x3(2, epilogue);
@@ -398,20 +277,12 @@ fn operations() {
         for &convolution in convolutions {
             assert_eq!(
                 changed(0, Operation::Convolution(convolution)),
-                format!(
-                    "is a convolution with another {what}, which this version does not support"
-                )
+                format!("is a convolution with another {what}, which this version does not support")
             );
         }
     }
     let [two, three] = [[2, 2], [2, 3]];
-    for (window, stride) in [
-        ([3, 2], two),
-        ([2, 1], two),
-        (two, [1, 2]),
-        (two, three),
-        ([0, 0], [0, 0]),
-    ] {
+    for (window, stride) in [([3, 2], two), ([2, 1], two), (two, [1, 2]), (two, three), ([0, 0], [0, 0])] {
         assert_eq!(
             changed(1, Operation::MaxPool(MaxPool { window, stride })),
             "is a maximum pool other than 2x2 with stride 2, which this version does not support"
@@ -423,9 +294,7 @@ fn operations() {
             "is an average pool whose window is not its whole input, which this version does not support"
         );
     }
-    let size = |shape: &str| {
-        format!("gives {shape}: 1 to 1024 channels and 1 to 2^20 elements are allowed")
-    };
+    let size = |shape: &str| format!("gives {shape}: 1 to 1024 channels and 1 to 2^20 elements are allowed");
     for channels in [0, 1025, u16::MAX] {
         let convolution = Operation::Convolution(Convolution::same_3x3(channels, epilogue));
         assert_eq!(changed(0, convolution), size(&format!("9x8x{channels}")));
@@ -435,16 +304,9 @@ fn operations() {
     let large = network(
         1,
         Shape::new(256, 256, 1),
-        &[
-            Plain::Convolution(17, true),
-            Plain::AveragePool,
-            Plain::Dense(2, false),
-        ],
+        &[Plain::Convolution(17, true), Plain::AveragePool, Plain::Dense(2, false)],
     );
-    assert_eq!(
-        verdict_on(&large),
-        format!("operation 0 {}", size("256x256x17"))
-    );
+    assert_eq!(verdict_on(&large), format!("operation 0 {}", size("256x256x17")));
     // Three pools leave one of eight rows or columns.
     for (height, width, shape) in [(8, 16, "0x1x1"), (16, 8, "1x0x1"), (15, 31, "0x1x1")] {
         let network = network(1, Shape::new(height, width, 1), &[Plain::Dense(2, false)]);
@@ -481,8 +343,7 @@ fn ranges<'m>(message: &'m mut Message) -> List<(String, &'m mut Range)> {
     let mut ranges = List::new();
     for (index, operation) in message.operations.iter_mut().enumerate() {
         let (weights, epilogue) = operation.places_mut();
-        let mut push =
-            |what, range| ranges.push((format!("the {what} of operation {index}"), range));
+        let mut push = |what, range| ranges.push((format!("the {what} of operation {index}"), range));
         if let Some(Weights { weights, biases }) = weights {
             push("weights", weights);
             push("biases", biases);
@@ -496,20 +357,13 @@ fn ranges<'m>(message: &'m mut Message) -> List<(String, &'m mut Range)> {
         ranges.push(("the pixels of the known answer".into(), range));
     }
     for (index, extension) in message.extensions.iter_mut().enumerate() {
-        ranges.push((
-            format!("the bytes of extension {index}"),
-            &mut extension.range,
-        ));
+        ranges.push((format!("the bytes of extension {index}"), &mut extension.range));
     }
     ranges
 }
 
 /// Changes one of the ranges; what is expected is made of its name, the range before, and the range after.
-fn check_range(
-    part: usize,
-    change: impl FnOnce(&mut Range),
-    expected: impl FnOnce(&str, Range, Range) -> String,
-) {
+fn check_range(part: usize, change: impl FnOnce(&mut Range), expected: impl FnOnce(&str, Range, Range) -> String) {
     let mut message = String::new();
     let found = with_message(|graph| {
         let (name, range) = &mut ranges(graph)[part];
@@ -535,9 +389,7 @@ fn ranges_lie_in_the_section_and_have_their_lengths() {
             check_range(
                 part,
                 |range| range.offset += shift,
-                |name, _, Range { offset, .. }| {
-                    format!("{name} begin at {offset}, which is no multiple of 16")
-                },
+                |name, _, Range { offset, .. }| format!("{name} begin at {offset}, which is no multiple of 16"),
             );
         }
         for offset in [section.len().next_multiple_of(16) as u32, u32::MAX - 15] {
@@ -550,10 +402,7 @@ fn ranges_lie_in_the_section_and_have_their_lengths() {
                 |name, before, after| {
                     // An extension, here at the end of the section, may have any length.
                     if part < PARTS - 1 {
-                        format!(
-                            "{name} take {} bytes, but their shape asks for {}",
-                            after.len, before.len
-                        )
+                        format!("{name} take {} bytes, but their shape asks for {}", after.len, before.len)
                     } else if after.len < before.len {
                         VALID.into()
                     } else {
@@ -574,27 +423,15 @@ fn ranges_lie_in_the_section_and_have_their_lengths() {
     }
     // The weights of the first operation end at 54; nothing is between there and 64.
     let overlap = "the weights of operation 0 and the bytes of extension 0 overlap";
-    for (offset, len, expected) in [
-        (48, 1, overlap),
-        (48, 6, overlap),
-        (0, 1, overlap),
-        (48, 0, VALID),
-        (0, 0, VALID),
-    ] {
-        check_range(
-            PARTS - 1,
-            |range| *range = Range { offset, len },
-            |_, _, _| expected.into(),
-        );
+    for (offset, len, expected) in [(48, 1, overlap), (48, 6, overlap), (0, 1, overlap), (48, 0, VALID), (0, 0, VALID)]
+    {
+        check_range(PARTS - 1, |range| *range = Range { offset, len }, |_, _, _| expected.into());
     }
 }
 
 #[test]
 fn weights() {
-    assert_eq!(
-        with_network(|network| network.layers[2].weights.fill(-127)),
-        VALID
-    );
+    assert_eq!(with_network(|network| network.layers[2].weights.fill(-127)), VALID);
     assert_eq!(
         with_network(|network| network.layers[2].weights[2 * 18 + 5] = -128),
         "operation 2, channel 2: weight 5 is -128, below the range -127 … 127"
@@ -604,11 +441,7 @@ fn weights() {
 #[test]
 fn sums_up_to_32_and_64_bits() {
     // Operation, channel, and the bound of its sums: 18 and 4 weights; the average pool has 16 terms and no weights.
-    for (operation, channel, sum) in [
-        (2, 1, 18 * 128 * 127),
-        (5, 2, 4 * 128 * 127),
-        (3, 0, 16 * 128),
-    ] {
+    for (operation, channel, sum) in [(2, 1, 18 * 128 * 127), (5, 2, 4 * 128 * 127), (3, 0, 16 * 128)] {
         let verdict = |bias: i32, multiplier, offset| {
             with_network(|network| {
                 let layer = &mut network.layers[operation];
@@ -620,9 +453,8 @@ fn sums_up_to_32_and_64_bits() {
                 (layer.multipliers[channel], layer.offsets[channel]) = (multiplier, offset);
             })
         };
-        let overflow = |what, bound: u64| {
-            format!("operation {operation}, channel {channel}: {what} could reach {bound}")
-        };
+        let overflow =
+            |what, bound: u64| format!("operation {operation}, channel {channel}: {what} could reach {bound}");
         if operation != 3 {
             let overflow = |bound| overflow("an accumulator of 32 bits", bound);
             let largest = i32::MAX - sum as i32;
@@ -687,8 +519,7 @@ fn every_truncation() {
             bytes.truncate(given);
             set_word(bytes, 12, given as u32);
         });
-        let is_expected =
-            found.starts_with("the graph ends") || found.contains(", after the section of");
+        let is_expected = found.starts_with("the graph ends") || found.contains(", after the section of");
         assert!(is_expected, "{given}: {found}");
     }
 }
@@ -749,10 +580,7 @@ fn sha256(bytes: &[u8]) -> String {
 #[test]
 fn the_vector_computes_this_and_is_written_again() {
     let blob = AlignedBytes::from(&include_bytes!("../../test-vector.blob")[..]);
-    assert_eq!(
-        sha256(&blob),
-        "d376db2fde2d2b4f07359104824ec4f9d61f91dab0ecb2eaf790dc48d5633a55"
-    );
+    assert_eq!(sha256(&blob), "d376db2fde2d2b4f07359104824ec4f9d61f91dab0ecb2eaf790dc48d5633a55");
     let model = Model::load(&blob).unwrap();
     assert_eq!(model.crc32(), 0x9255_5B3C);
     // The length of its name has five bytes instead of one.
@@ -769,22 +597,12 @@ fn the_vector_computes_this_and_is_written_again() {
         (activations, logits.collect::<List<u8>>())
     };
     let pattern: List<u8> = model.known_pixels().collect();
-    assert_eq!(
-        sha256(&outputs(&pattern).0),
-        "45810e4a8da9590caf71dc09ea18a07b0396f90db0d0a7583220f2eccf023c37"
-    );
+    assert_eq!(sha256(&outputs(&pattern).0), "45810e4a8da9590caf71dc09ea18a07b0396f90db0d0a7583220f2eccf023c37");
     let mut numbers = Numbers(1);
-    let pictures: List<_> = (0..100)
-        .map(|_| numbers.picture(model.input_shape()))
-        .collect();
+    let pictures: List<_> = (0..100).map(|_| numbers.picture(model.input_shape())).collect();
     let all = pictures.iter().map(outputs);
-    let all: List<_> = all
-        .map(|(activations, logits)| [activations, logits].concat())
-        .collect();
-    assert_eq!(
-        sha256(&all.concat()),
-        "5ee95d10fd621e9cafa1ae499a7791ef41d80174543ab9bbbcbfcde9f8213076"
-    );
+    let all: List<_> = all.map(|(activations, logits)| [activations, logits].concat()).collect();
+    assert_eq!(sha256(&all.concat()), "5ee95d10fd621e9cafa1ae499a7791ef41d80174543ab9bbbcbfcde9f8213076");
     for backend in Backend::ALL {
         // What is in an arena, and where it lies, do not matter.
         for (shift, more, paint) in [(0, 0, 0), (1, 16, 0x7F), (2, 64, 0x80), (3, 256, 0xFF)] {

@@ -19,25 +19,16 @@ impl Kernel for AveragePool {
     }
 
     fn need(&self, step: &Step, _: bool) -> Need {
-        Need {
-            kept: step.input.channels.into(),
-            ..Need::rows(1)
-        }
+        Need { kept: step.input.channels.into(), ..Need::rows(1) }
     }
 
     fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {
-        Cost {
-            instructions: INSTRUCTIONS * step.input.elements() as u64,
-            weight_fetches: 0,
-        }
+        Cost { instructions: INSTRUCTIONS * step.input.elements() as u64, weight_fetches: 0 }
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
         let height = usize::from(step.input.height);
-        (turn < height).then(|| Turn {
-            input_rows: turn + 1,
-            output: 0..usize::from(turn + 1 == height),
-        })
+        (turn < height).then(|| Turn { input_rows: turn + 1, output: 0..usize::from(turn + 1 == height) })
     }
 
     fn run(&self, job: Job<'_, '_>) {

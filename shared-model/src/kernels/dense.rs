@@ -31,17 +31,11 @@ impl Kernel for Dense {
     }
 
     fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {
-        Cost {
-            instructions: step.multiply_accumulates() * self.instructions_for_four / 4,
-            weight_fetches: 1,
-        }
+        Cost { instructions: step.multiply_accumulates() * self.instructions_for_four / 4, weight_fetches: 1 }
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
-        (turn == 0).then(|| Turn {
-            input_rows: step.input.height.into(),
-            output: 0..1,
-        })
+        (turn == 0).then(|| Turn { input_rows: step.input.height.into(), output: 0..1 })
     }
 
     fn run(&self, job: Job<'_, '_>) {
@@ -51,9 +45,7 @@ impl Kernel for Dense {
         let input: &[i8] = &bytemuck::cast_slice(input)[..input_len];
         let output: &mut [i8] = bytemuck::cast_slice_mut(output);
         for first in (0..step.biases.len()).step_by(4) {
-            for (channel, accumulator) in
-                (first..step.biases.len()).zip(self.four(step, input, first))
-            {
+            for (channel, accumulator) in (first..step.biases.len()).zip(self.four(step, input, first)) {
                 let epilogue = step.epilogue(channel);
                 if step.logits {
                     // There is room for as many as there are labels.

@@ -3,9 +3,7 @@
 //! A line is a row of input with a pixel of padding at either end, `[w + 2, in]`: the three pixels that lie under one row of the
 //! kernel are `3 * in` bytes in succession, and so are their weights.
 
-use super::{
-    Cost, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, dot_four, parts,
-};
+use super::{Cost, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, dot_four, parts};
 use crate::{ops::OperationKind, rows::Rows, step::Step};
 
 /// A row of output at a time.
@@ -24,13 +22,7 @@ impl Kernel for Direct {
     }
 
     fn need(&self, step: &Step, _: bool) -> Need {
-        Need {
-            scratch: Words {
-                fixed: lines_len(step).div_ceil(4),
-                each: 0,
-            },
-            ..Need::rows(step.pool_side() + 2)
-        }
+        Need { scratch: Words { fixed: lines_len(step).div_ceil(4), each: 0 }, ..Need::rows(step.pool_side() + 2) }
     }
 
     fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {
@@ -49,8 +41,7 @@ impl Kernel for Direct {
         let (step, rows) = (job.step, job.input_rows);
         let (top, row) = (job.turn * step.pool_side(), job.output_rows.row(job.turn));
         let Places { input, scratch, .. } = job.places;
-        let [input, lines, output, _] =
-            parts(job.arena, [input, scratch, job.output, Place::EMPTY]);
+        let [input, lines, output, _] = parts(job.arena, [input, scratch, job.output, Place::EMPTY]);
         let lines = &mut bytemuck::cast_slice_mut(lines)[..lines_len(step)];
         gather_lines((&rows, bytemuck::cast_slice(input)), top, lines);
         let output = &mut bytemuck::cast_slice_mut(output)[row];

@@ -23,17 +23,11 @@ impl Kernel for MaxPool {
     }
 
     fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {
-        Cost {
-            instructions: INSTRUCTIONS * step.output.elements() as u64,
-            weight_fetches: 0,
-        }
+        Cost { instructions: INSTRUCTIONS * step.output.elements() as u64, weight_fetches: 0 }
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
-        (turn < step.output.height.into()).then(|| Turn {
-            input_rows: 2 * (turn + 1),
-            output: turn..turn + 1,
-        })
+        (turn < step.output.height.into()).then(|| Turn { input_rows: 2 * (turn + 1), output: turn..turn + 1 })
     }
 
     fn run(&self, job: Job<'_, '_>) {

@@ -57,14 +57,7 @@ impl Need {
     /// That of a kernel which gives a row a turn, in one size and without other memory.
     pub const fn rows(rows_in: usize) -> Self {
         let nothing = Words { fixed: 0, each: 0 };
-        Self {
-            rows_in,
-            rows_out: 1,
-            kept: 0,
-            sizes: 1,
-            scratch: nothing,
-            overlay: nothing,
-        }
+        Self { rows_in, rows_out: 1, kept: 0, sizes: 1, scratch: nothing, overlay: nothing }
     }
 }
 
@@ -157,21 +150,14 @@ pub(crate) fn convolution_turn(step: &Step, rows: usize, turn: usize) -> Option<
     let start = turn * rows;
     (start < height).then(|| {
         let end = height.min(start + rows);
-        Turn {
-            input_rows: (end * side + 1).min(step.input.height.into()),
-            output: start..end,
-        }
+        Turn { input_rows: (end * side + 1).min(step.input.height.into()), output: start..end }
     })
 }
 
 /// Dot product; the longer of the two is cut off.
 #[inline]
 pub(crate) fn dot(weights: &[i8], input: &[i8]) -> i32 {
-    weights
-        .iter()
-        .zip(input)
-        .map(|(&weight, &value)| i32::from(weight) * i32::from(value))
-        .sum()
+    weights.iter().zip(input).map(|(&weight, &value)| i32::from(weight) * i32::from(value)).sum()
 }
 
 /// Dot products of the same weights with four inputs. A weight that is loaded and widened once serves all four, which is worth

@@ -24,11 +24,7 @@ impl Rules for AveragePool {
     }
 
     fn counts(&self, _: Shape) -> Counts {
-        Counts {
-            weights_per_channel: 0,
-            biases: 0,
-            multipliers: 1,
-        }
+        Counts { weights_per_channel: 0, biases: 0, multipliers: 1 }
     }
 
     fn accumulator_bound(&self, input: Shape, _: u32, _: i32) -> u64 {

@@ -45,30 +45,15 @@ impl Convolution {
 impl Rules for Convolution {
     fn output_shape(&self, input: Shape) -> Result<Shape, &'static str> {
         let refusals = [
-            (
-                self.kernel != [3, 3],
-                "a convolution with another kernel than 3x3",
-            ),
-            (
-                self.stride != [1, 1],
-                "a convolution with another stride than 1",
-            ),
-            (
-                self.padding != [1; 4],
-                "a convolution with another padding than one pixel on each side",
-            ),
-            (
-                self.groups != 1,
-                "a convolution with another number of groups than 1",
-            ),
+            (self.kernel != [3, 3], "a convolution with another kernel than 3x3"),
+            (self.stride != [1, 1], "a convolution with another stride than 1"),
+            (self.padding != [1; 4], "a convolution with another padding than one pixel on each side"),
+            (self.groups != 1, "a convolution with another number of groups than 1"),
         ];
         if let Some((_, what)) = refusals.into_iter().find(|&(refused, _)| refused) {
             return Err(what);
         }
-        Ok(Shape {
-            channels: self.output_channels,
-            ..input
-        })
+        Ok(Shape { channels: self.output_channels, ..input })
     }
 
     fn counts(&self, input: Shape) -> Counts {

@@ -18,11 +18,7 @@ pub struct Dense {
 impl Dense {
     /// Ranges are set by the encoder.
     pub const fn new(outputs: u16, epilogue: Epilogue) -> Self {
-        Self {
-            outputs,
-            weights: Weights::NOWHERE,
-            epilogue,
-        }
+        Self { outputs, weights: Weights::NOWHERE, epilogue }
     }
 }
 
@@ -32,11 +28,7 @@ impl Rules for Dense {
     }
 
     fn counts(&self, input: Shape) -> Counts {
-        Counts {
-            weights_per_channel: input.elements(),
-            biases: self.outputs.into(),
-            multipliers: self.outputs.into(),
-        }
+        Counts { weights_per_channel: input.elements(), biases: self.outputs.into(), multipliers: self.outputs.into() }
     }
 
     #[cfg(feature = "testing")]
@@ -44,11 +36,8 @@ impl Rules for Dense {
         let rows = view.weights.chunks(input.len()).zip(view.biases);
         let dot = |row: &[i8]| {
             let products = row.iter().zip(input);
-            products
-                .map(|(&weight, &value)| i64::from(weight) * i64::from(value))
-                .sum::<i64>()
+            products.map(|(&weight, &value)| i64::from(weight) * i64::from(value)).sum::<i64>()
         };
-        rows.map(|(row, &bias)| i64::from(bias) + dot(row))
-            .collect()
+        rows.map(|(row, &bias)| i64::from(bias) + dot(row)).collect()
     }
 }

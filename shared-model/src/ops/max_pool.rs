@@ -18,10 +18,7 @@ impl MaxPool {
     pub(crate) const SIDE: u16 = 2;
 
     /// The one that this version computes.
-    pub const HALVING: Self = Self {
-        window: [Self::SIDE; 2],
-        stride: [Self::SIDE; 2],
-    };
+    pub const HALVING: Self = Self { window: [Self::SIDE; 2], stride: [Self::SIDE; 2] };
 }
 
 impl Rules for MaxPool {
@@ -30,19 +27,11 @@ impl Rules for MaxPool {
             let what = "a maximum pool other than 2x2 with stride 2";
             return Err(what);
         }
-        Ok(Shape {
-            height: input.height / Self::SIDE,
-            width: input.width / Self::SIDE,
-            ..input
-        })
+        Ok(Shape { height: input.height / Self::SIDE, width: input.width / Self::SIDE, ..input })
     }
 
     fn counts(&self, _: Shape) -> Counts {
-        Counts {
-            weights_per_channel: 0,
-            biases: 0,
-            multipliers: 0,
-        }
+        Counts { weights_per_channel: 0, biases: 0, multipliers: 0 }
     }
 
     #[cfg(feature = "testing")]
@@ -52,9 +41,8 @@ impl Rules for MaxPool {
         let mut largest = alloc::vec![0; out_height * out_width * channels];
         for (index, value) in largest.iter_mut().enumerate() {
             let (row, column) = (index / channels / out_width, index / channels % out_width);
-            let pixel = |y: usize, x: usize| {
-                input[((2 * row + y) * width + 2 * column + x) * channels + index % channels]
-            };
+            let pixel =
+                |y: usize, x: usize| input[((2 * row + y) * width + 2 * column + x) * channels + index % channels];
             let window = [pixel(0, 0), pixel(0, 1), pixel(1, 0), pixel(1, 1)];
             *value = window.into_iter().max().map_or(0, i64::from);
         }

@@ -76,10 +76,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    pub(crate) const NOWHERE: Self = Self {
-        weights: Range::EMPTY,
-        biases: Range::EMPTY,
-    };
+    pub(crate) const NOWHERE: Self = Self { weights: Range::EMPTY, biases: Range::EMPTY };
 }
 
 /// What an epilogue gives.
@@ -163,12 +160,9 @@ impl Operation {
     /// unchanged.
     fn places(&self) -> (Option<&Weights>, Option<&Epilogue>) {
         match self {
-            Self::Convolution(Convolution {
-                weights, epilogue, ..
-            })
-            | Self::Dense(Dense {
-                weights, epilogue, ..
-            }) => (Some(weights), Some(epilogue)),
+            Self::Convolution(Convolution { weights, epilogue, .. }) | Self::Dense(Dense { weights, epilogue, .. }) => {
+                (Some(weights), Some(epilogue))
+            }
             Self::AveragePool(AveragePool { epilogue, .. }) => (None, Some(epilogue)),
             Self::MaxPool(MaxPool { .. }) => (None, None),
         }
@@ -178,12 +172,9 @@ impl Operation {
     #[cfg(feature = "encode")]
     pub(crate) fn places_mut(&mut self) -> (Option<&mut Weights>, Option<&mut Epilogue>) {
         match self {
-            Self::Convolution(Convolution {
-                weights, epilogue, ..
-            })
-            | Self::Dense(Dense {
-                weights, epilogue, ..
-            }) => (Some(weights), Some(epilogue)),
+            Self::Convolution(Convolution { weights, epilogue, .. }) | Self::Dense(Dense { weights, epilogue, .. }) => {
+                (Some(weights), Some(epilogue))
+            }
             Self::AveragePool(AveragePool { epilogue, .. }) => (None, Some(epilogue)),
             Self::MaxPool(MaxPool { .. }) => (None, None),
         }

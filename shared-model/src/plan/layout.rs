@@ -33,11 +33,7 @@ fn kept_rows(steps: &[Step], segment: &Segment, index: usize) -> usize {
     let (_, need) = &segment.choices[index];
     let before = index.checked_sub(1).map(|before| &segment.choices[before]);
     let arriving = before.map_or(1, |(_, need)| need.rows_out);
-    if index == 0 && segment.is_input_whole() {
-        height
-    } else {
-        height.min(need.rows_in + arriving - 1)
-    }
+    if index == 0 && segment.is_input_whole() { height } else { height.min(need.rows_in + arriving - 1) }
 }
 
 /// Words of a step's input.
@@ -49,17 +45,13 @@ fn input_words(steps: &[Step], segment: &Segment, index: usize) -> usize {
 /// Words of the segment's inputs and of what its kernels keep: where scratch memory begins.
 pub(super) fn scratch_start(steps: &[Step], segment: &Segment) -> usize {
     let choices = segment.choices.iter().enumerate();
-    choices
-        .map(|(index, (_, need))| input_words(steps, segment, index) + need.kept)
-        .sum()
+    choices.map(|(index, (_, need))| input_words(steps, segment, index) + need.kept).sum()
 }
 
 /// Words of the segment's output, the input of the step behind it, which is whole.
 pub(super) fn output_words(steps: &[Step], segment: &Segment) -> usize {
     let next = steps.get(segment.first + segment.choices.len());
-    next.map_or(0, |step| {
-        Rows::new(step.input, step.input.height.into()).words()
-    })
+    next.map_or(0, |step| Rows::new(step.input, step.input.height.into()).words())
 }
 
 /// Whether the overlay lies in the input: all of it has been read by the time that the overlay is written.
@@ -70,19 +62,14 @@ fn is_overlaid(need: &Need, size: usize, is_whole: bool) -> bool {
 /// Where the scratch memory of a kernel ends.
 pub(super) fn scratch_end(need: &Need, size: usize, is_whole: bool, free: usize) -> usize {
     let (scratch, overlay) = (need.scratch.at(size), need.overlay.at(size));
-    if is_overlaid(need, size, is_whole) {
-        free.max(overlay) + scratch
-    } else {
-        free + scratch + overlay
-    }
+    if is_overlaid(need, size, is_whole) { free.max(overlay) + scratch } else { free + scratch + overlay }
 }
 
 /// Words of the arena that a segment needs, its output included.
 pub(super) fn words(steps: &[Step], segment: &Segment) -> usize {
     let free = scratch_start(steps, segment);
     let ends = segment.choices.iter();
-    let ends =
-        ends.map(|(choice, need)| scratch_end(need, choice.size.into(), segment.is_whole(), free));
+    let ends = ends.map(|(choice, need)| scratch_end(need, choice.size.into(), segment.is_whole(), free));
     ends.max().unwrap_or(free) + output_words(steps, segment)
 }
 
@@ -107,19 +94,13 @@ impl Allocator {
             Some(end) => end - range.end,
         };
         // An arena has fewer than 2^32 words.
-        Place {
-            start: start as u32,
-            len: range.len() as u32,
-        }
+        Place { start: start as u32, len: range.len() as u32 }
     }
 }
 
 /// The steps of a plan from `first` on up to the next segment.
 fn chosen(plan: &Plan, first: usize) -> Segment {
-    let mut segment = Segment {
-        first,
-        choices: Vec::new(),
-    };
+    let mut segment = Segment { first, choices: Vec::new() };
     let choices = plan.choices[first..].iter().take(MAX_SEGMENT);
     let others = choices.clone().skip(1);
     let len = 1 + others.take_while(|choice| !choice.begins_segment).count();
@@ -144,10 +125,7 @@ pub(super) fn segment(plan: &Plan, first: usize, is_mirrored: bool) -> SegmentPl
     let steps = plan.steps;
     let segment = chosen(plan, first);
     let (free, is_whole) = (scratch_start(steps, &segment), segment.is_whole());
-    let allocator = |is_mirrored: bool| Allocator {
-        next: 0,
-        mirrored: is_mirrored.then_some(plan.words),
-    };
+    let allocator = |is_mirrored: bool| Allocator { next: 0, mirrored: is_mirrored.then_some(plan.words) };
     let mut laid_out = SegmentPlan {
         first,
         steps: Vec::new(),
@@ -170,12 +148,7 @@ pub(super) fn segment(plan: &Plan, first: usize, is_mirrored: bool) -> SegmentPl
         // As many as the segment has.
         let _ = laid_out.steps.push(StepPlan {
             kernel,
-            places: Places {
-                input,
-                kept,
-                scratch: allocator.place(scratch),
-                overlay: allocator.place(overlay),
-            },
+            places: Places { input, kept, scratch: allocator.place(scratch), overlay: allocator.place(overlay) },
             size,
             rows: Rows::new(step.input, kept_rows(steps, &segment, index)),
             is_whole,

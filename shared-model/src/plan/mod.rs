@@ -104,9 +104,7 @@ impl Plan<'_, '_> {
 
     /// The steps in the order of computation.
     pub fn steps(&self) -> impl Iterator<Item = StepPlan> {
-        let segments = core::iter::successors(Some(self.first_segment()), |segment| {
-            self.next_segment(segment)
-        });
+        let segments = core::iter::successors(Some(self.first_segment()), |segment| self.next_segment(segment));
         segments.flat_map(|segment| segment.steps)
     }
 
@@ -124,17 +122,9 @@ impl Plan<'_, '_> {
 /// A table with a line for each step.
 impl fmt::Display for Plan<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "step  kernel         size  input rows  input bytes  kept bytes  scratch  weight fetches"
-        )?;
+        writeln!(f, "step  kernel         size  input rows  input bytes  kept bytes  scratch  weight fetches")?;
         for (index, (step, of)) in self.steps().zip(self.steps).enumerate() {
-            let Places {
-                input,
-                kept,
-                scratch,
-                overlay,
-            } = step.places;
+            let Places { input, kept, scratch, overlay } = step.places;
             let [input, kept, scratch, overlay] =
                 [input, kept, scratch, overlay].map(|place| place.range().len() * size_of::<u32>());
             writeln!(
@@ -150,10 +140,7 @@ impl fmt::Display for Plan<'_, '_> {
         }
         let len = self.arena_len();
         let millions = self.instructions.div_ceil(1_000_000);
-        write!(
-            f,
-            "arena: {len} bytes; about {millions} million instructions"
-        )
+        write!(f, "arena: {len} bytes; about {millions} million instructions")
     }
 }
 

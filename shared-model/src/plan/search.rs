@@ -24,10 +24,7 @@ struct Search<'s, 'a> {
 impl Search<'_, '_> {
     /// Calls `visit` with every choice of kernels for the steps `first..end`, all of size 1.
     fn for_each_choice(&self, first: usize, end: usize, visit: &mut dyn FnMut(&Segment)) {
-        let mut segment = Segment {
-            first,
-            choices: Vec::new(),
-        };
+        let mut segment = Segment { first, choices: Vec::new() };
         self.extend(&mut segment, end, visit);
     }
 
@@ -42,11 +39,7 @@ impl Search<'_, '_> {
                 continue;
             }
             let need = candidate.need(step, is_alone && segment.is_input_whole());
-            let choice = Choice {
-                size: 1,
-                kernel,
-                begins_segment: index == segment.first,
-            };
+            let choice = Choice { size: 1, kernel, begins_segment: index == segment.first };
             // A segment has no more steps than that.
             let _ = segment.choices.push((choice, need));
             self.extend(segment, end, visit);
@@ -59,11 +52,7 @@ impl Search<'_, '_> {
         let free = layout::scratch_start(self.steps, segment);
         let available = words.checked_sub(layout::output_words(self.steps, segment))?;
         let is_whole = segment.is_whole();
-        let mut best = Best {
-            instructions: before,
-            first: segment.first as u8,
-            choices: Default::default(),
-        };
+        let mut best = Best { instructions: before, first: segment.first as u8, choices: Default::default() };
         let steps = &self.steps[segment.first..];
         for (place, ((choice, need), step)) in segment.choices.iter().zip(steps).enumerate() {
             let size = largest_size(need, is_whole, free, available)?;
@@ -87,9 +76,7 @@ fn largest_size(need: &Need, is_whole: bool, free: usize, available: usize) -> O
     let fixed = free + need.scratch.fixed + need.overlay.fixed;
     let room = available.checked_sub(fixed)?;
     let size = room / (need.scratch.each + need.overlay.each).max(1);
-    (size > 0)
-        .then(|| size.min(need.sizes - 1))
-        .filter(|&size| size > 0)
+    (size > 0).then(|| size.min(need.sizes - 1)).filter(|&size| size > 0)
 }
 
 /// The fastest plan in an arena of `arena_len` bytes, if there is any.
@@ -112,23 +99,15 @@ pub(crate) fn fastest<'m, 'a>(
             let Some(before) = before else { continue };
             search.for_each_choice(first, end, &mut |segment| {
                 let fitting = search.fit(segment, words, before);
-                let is_better =
-                    |new: &Best| found.is_none_or(|found| new.instructions < found.instructions);
+                let is_better = |new: &Best| found.is_none_or(|found| new.instructions < found.instructions);
                 found = fitting.filter(is_better).or(found);
             });
         }
         let _ = best.push(found);
     }
-    let mut plan = Plan {
-        backend,
-        steps,
-        choices: Vec::new(),
-        words: 0,
-        instructions: best.last()?.as_ref()?.instructions,
-    };
-    plan.choices
-        .resize_default(steps.len())
-        .expect("there are at most as many steps as operations");
+    let mut plan =
+        Plan { backend, steps, choices: Vec::new(), words: 0, instructions: best.last()?.as_ref()?.instructions };
+    plan.choices.resize_default(steps.len()).expect("there are at most as many steps as operations");
     let mut end = steps.len();
     while let Some(last) = end.checked_sub(1) {
         let segment = best[last]?;

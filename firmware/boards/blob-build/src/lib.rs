@@ -33,16 +33,11 @@ pub fn take(least_arena: usize) -> Result<(), String> {
     println!("cargo::rerun-if-env-changed=MODEL_BLOB");
     let folder = PathBuf::from(required("CARGO_MANIFEST_DIR")?);
     let path = folder.join(env::var_os("MODEL_BLOB").unwrap_or(DEFAULT_BLOB.into()));
-    println!(
-        "cargo::rerun-if-changed={0}\ncargo::rustc-env=MODEL_BLOB={0}",
-        path.display()
-    );
+    println!("cargo::rerun-if-changed={0}\ncargo::rustc-env=MODEL_BLOB={0}", path.display());
     let hint = "`cargo run -p host-trainer` makes one: set MODEL_BLOB to its path";
-    let bytes = fs::read(&path)
-        .map_err(|error| format!("no model: {}: {error}; {hint}", path.display()))?;
+    let bytes = fs::read(&path).map_err(|error| format!("no model: {}: {error}; {hint}", path.display()))?;
     let bytes = AlignedBytes::from(bytes.as_slice());
-    let model = Model::load(&bytes)
-        .map_err(|error| format!("{} is no model: {error}; {hint}", path.display()))?;
+    let model = Model::load(&bytes).map_err(|error| format!("{} is no model: {error}; {hint}", path.display()))?;
     let picture_len = model.input_shape().elements();
     let arena_len = model.arena_len_on(Backend::ARM_DSP).max(least_arena);
     let generated = Path::new(&required("OUT_DIR")?).join("model_memory.rs");

@@ -58,10 +58,7 @@ pub struct Hardware<S, W> {
 /// # Panics
 ///
 /// The second time.
-pub async fn run<W: Watchdog>(
-    hardware: Hardware<impl FrameSource, impl FnOnce() -> W>,
-    usb: &'static UsbSerial,
-) -> ! {
+pub async fn run<W: Watchdog>(hardware: Hardware<impl FrameSource, impl FnOnce() -> W>, usb: &'static UsbSerial) -> ! {
     static MODEL: ConstStaticCell<Option<Model<'static>>> = ConstStaticCell::new(None);
 
     let serial = Serial::new(usb.writer(), Delay, SERIAL_LIMIT_MS, || usb.command());
@@ -72,19 +69,10 @@ pub async fn run<W: Watchdog>(
     };
     let log = Log::new(booted.model.graph().labels);
     let mut pipeline = Pipeline::new(
-        Identity {
-            board: hardware.board,
-            camera: hardware.camera,
-            time_unit: TimeUnit::Microseconds,
-        },
+        Identity { board: hardware.board, camera: hardware.camera, time_unit: TimeUnit::Microseconds },
         booted,
         Supervisor::new(hardware.source, Delay, Policy::default()),
-        Smoothing::new(
-            Method::Exponential {
-                weight: SMOOTHING_WEIGHT,
-            },
-            THRESHOLD,
-        ),
+        Smoothing::new(Method::Exponential { weight: SMOOTHING_WEIGHT }, THRESHOLD),
         (log, serial),
         || Instant::now().as_micros(),
     );
@@ -96,10 +84,7 @@ pub async fn run<W: Watchdog>(
 /// Says why the board does not classify, to whoever comes.
 async fn repeat_failure(error: &BootError, mut report: impl Report) -> ! {
     let text = error.text();
-    let failure = BootFailure {
-        code: error.code(),
-        text: &text,
-    };
+    let failure = BootFailure { code: error.code(), text: &text };
     loop {
         report.report(&Message::BootFailure(failure)).await;
         Timer::after_secs(FAILURE_SECONDS).await;

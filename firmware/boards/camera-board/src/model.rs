@@ -1,9 +1,6 @@
 //! Where the model lies in flash.
 
-#![expect(
-    unsafe_code,
-    reason = "a place in flash that the linker knows and a programmer may write on its own"
-)]
+#![expect(unsafe_code, reason = "a place in flash that the linker knows and a programmer may write on its own")]
 
 use core::slice;
 use shared_model::Aligned;
@@ -12,8 +9,7 @@ use shared_model::Aligned;
 // SAFETY: memory.x places the section in flash that nothing else uses.
 #[used]
 #[unsafe(link_section = ".model")]
-static BLOB: Aligned<[u8; include_bytes!(env!("MODEL_BLOB")).len()]> =
-    Aligned(*include_bytes!(env!("MODEL_BLOB")));
+static BLOB: Aligned<[u8; include_bytes!(env!("MODEL_BLOB")).len()]> = Aligned(*include_bytes!(env!("MODEL_BLOB")));
 
 unsafe extern "C" {
     // By memory.x: the part of flash that is kept for a model.

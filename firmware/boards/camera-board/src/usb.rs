@@ -32,10 +32,7 @@ impl UsbSerial {
     /// Nothing sent or received yet.
     #[expect(clippy::new_without_default, reason = "for statics")]
     pub const fn new() -> Self {
-        Self {
-            to_host: Pipe::new(),
-            commands: Channel::new(),
-        }
+        Self { to_host: Pipe::new(), commands: Channel::new() }
     }
 
     /// Where messages are written; waits while the longest message is still under way.
@@ -61,20 +58,12 @@ impl UsbSerial {
 
         let mut config = Config::new(VENDOR_ID, PRODUCT_ID);
         config.product = Some(product);
-        let mut builder = Builder::new(
-            driver,
-            config,
-            CONFIGURATION.take(),
-            CAPABILITIES.take(),
-            &mut [],
-            CONTROL.take(),
-        );
+        let mut builder =
+            Builder::new(driver, config, CONFIGURATION.take(), CAPABILITIES.take(), &mut [], CONTROL.take());
         let class = CdcAcmClass::new(&mut builder, STATE.init(State::new()), PACKET_LEN as u16);
         let (sender, receiver) = class.split();
         let mut device = builder.build();
-        join3(device.run(), self.send(sender), self.receive(receiver))
-            .await
-            .0
+        join3(device.run(), self.send(sender), self.receive(receiver)).await.0
     }
 
     /// A packet that is not full ends the host's transfer, so that it need not wait for more.

@@ -52,10 +52,7 @@ pub fn calibrate() -> Calibration {
     const ITERATIONS: u32 = 1_000_000;
     let start = instructions();
     asm::delay(ITERATIONS - 1);
-    Calibration {
-        executed: 2 * u64::from(ITERATIONS),
-        counted: instructions() - start,
-    }
+    Calibration { executed: 2 * u64::from(ITERATIONS), counted: instructions() - start }
 }
 
 /// Waits until so many instructions have been executed as nanoseconds are asked for, since one takes so long.

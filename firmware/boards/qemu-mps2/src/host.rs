@@ -1,10 +1,7 @@
 //! How every program of this board begins, reports to `qemu-runner` through semihosting, and ends: with a failing exit status
 //! after a panic or a fault too.
 
-#![expect(
-    unsafe_code,
-    reason = "cortex-m-rt takes no safe function as the handler of hard faults"
-)]
+#![expect(unsafe_code, reason = "cortex-m-rt takes no safe function as the handler of hard faults")]
 
 use core::fmt::{Display, Write as _};
 use core::panic::PanicInfo;

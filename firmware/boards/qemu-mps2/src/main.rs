@@ -35,10 +35,7 @@ fn main() -> ! {
 
     host::begin();
     let arguments = env::args::<COMMAND_LINE_LEN>();
-    let job = arguments
-        .as_ref()
-        .ok()
-        .and_then(|arguments| job(arguments.into_iter()));
+    let job = arguments.as_ref().ok().and_then(|arguments| job(arguments.into_iter()));
     let Some(job) = job else {
         host::fail(format_args!(
             "the arguments must be `classify` or `profile`, FILE and, if wanted, bytes of arena up to {ARENA_LEN}, \
@@ -58,14 +55,8 @@ fn job<'n>(words: impl Iterator<Item = Result<&'n str, Utf8Error>>) -> Option<Jo
         _ => return None,
     };
     let file = words.next()?;
-    let arena_len = words
-        .next()
-        .map_or(Some(ARENA_LEN), |len| len.parse().ok())?;
-    (arena_len <= ARENA_LEN).then_some(Job {
-        profiled,
-        file,
-        arena_len,
-    })
+    let arena_len = words.next().map_or(Some(ARENA_LEN), |len| len.parse().ok())?;
+    (arena_len <= ARENA_LEN).then_some(Job { profiled, file, arena_len })
 }
 
 /// The firmware's whole job: boot, classify, report.
@@ -74,17 +65,12 @@ fn run(job: &Job<'_>, slot: &mut Option<Model<'static>>, memory: &mut [u8]) {
     let mut booted = booted.unwrap_or_else(|error| host::fail(error));
     host::send(&QemuMessage::Stack(stack::used_after(0)));
     stack::repaint();
-    let identity = Identity {
-        board: "qemu-mps2",
-        camera: "none",
-        time_unit: TimeUnit::Instructions,
-    };
+    let identity = Identity { board: "qemu-mps2", camera: "none", time_unit: TimeUnit::Instructions };
     // The names of the kernels would add to the code that `tests/bench` measures.
     let info = booted.device_info(&identity, "");
     host::send(&QemuMessage::DeviceInfo(info));
     let images = classify_file(&mut booted, job);
-    let images =
-        images.unwrap_or_else(|error| host::fail(format_args!("image file {}: {error}", job.file)));
+    let images = images.unwrap_or_else(|error| host::fail(format_args!("image file {}: {error}", job.file)));
     host::send(&QemuMessage::Stack(stack::used_after(images)));
 }
 
@@ -122,7 +108,6 @@ fn classify(booted: &mut Booted<'_, '_>, profiled: bool) -> (Classification, u64
         let classification = interpreter.classify(picture);
         (classification, clock::instructions() - start)
     };
-    let classification =
-        classification.expect("the boot made room for a picture of the model's shape");
+    let classification = classification.expect("the boot made room for a picture of the model's shape");
     (classification, instructions)
 }

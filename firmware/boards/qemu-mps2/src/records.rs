@@ -39,13 +39,8 @@ impl RecordFile {
         let mut buffer = [0; NAME_LEN];
         let file = File::open(c_name(name, &mut buffer)?).map_err(RecordsError::Open)?;
         let len = file.metadata().map_err(RecordsError::Open)?.len();
-        let records =
-            whole_records(len, record_len).ok_or(RecordsError::Length { len, record_len })?;
-        Ok(Self {
-            file,
-            records,
-            next: 0,
-        })
+        let records = whole_records(len, record_len).ok_or(RecordsError::Length { len, record_len })?;
+        Ok(Self { file, records, next: 0 })
     }
 
     /// Reads the next record into `record`, which has the length of one, and gives its index, or `None` after the last one.
@@ -73,9 +68,7 @@ impl RecordFile {
     pub fn next_in_circle(&mut self, record: &mut [u8]) -> Result<(), RecordsError> {
         if self.next == self.records {
             self.next = 0;
-            self.file
-                .rewind()
-                .map_err(|error| RecordsError::Read { index: 0, error })?;
+            self.file.rewind().map_err(|error| RecordsError::Read { index: 0, error })?;
         }
         self.next(record).map(|_| ())
     }

@@ -1,9 +1,6 @@
 //! How deep the stack has ever been.
 
-#![expect(
-    unsafe_code,
-    reason = "reads and paints the part of the stack that no variable owns"
-)]
+#![expect(unsafe_code, reason = "reads and paints the part of the stack that no variable owns")]
 
 use cortex_m::register::msp;
 use cortex_m_rt::STACK_PAINT_VALUE;

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use protocol::{
-    Assembler, Decoder, FRAME_LEN, FaultReport, FrameReport, Message, PictureMode, Progress,
-    Received, Request, encode,
+    Assembler, Decoder, FRAME_LEN, FaultReport, FrameReport, Message, PictureMode, Progress, Received, Request, encode,
 };
 use qemu_messages::{StackUse, Totals};
 
@@ -113,9 +112,7 @@ pub fn run(
         picture: Assembler::new(Vec::new()),
     };
     let (reports, result) = thread::scope(|scope| {
-        let qemu = scope.spawn(|| {
-            qemu::run(&mut command, job.machine, limit).map_err(|error| error.to_string())
-        });
+        let qemu = scope.spawn(|| qemu::run(&mut command, job.machine, limit).map_err(|error| error.to_string()));
         let result = accept(&listener, || qemu.is_finished()).and_then(|stream| match stream {
             Some(stream) => collected.read(stream, wants_pictures, &mut observe),
             None => Ok(()),
@@ -129,9 +126,7 @@ pub fn run(
         return Err(format!("{count} messages of the serial port were damaged or unknown").into());
     }
     Ok(CameraReport {
-        device: collected
-            .device
-            .ok_or_else(|| lacks("the device information"))?,
+        device: collected.device.ok_or_else(|| lacks("the device information"))?,
         frames: collected.frames,
         faults: collected.faults,
         inputs: collected.inputs,

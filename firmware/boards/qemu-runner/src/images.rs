@@ -74,26 +74,13 @@ pub fn run(job: &ImagesJob<'_>) -> Result<ImagesReport, Error> {
     // An image takes 3 KB, or more and then longer; of a smaller one some more time does no harm.
     let len = std::fs::metadata(job.images).map_or(0, |metadata| metadata.len());
     let count = u32::try_from(len / 1024).unwrap_or(u32::MAX);
-    let reports = qemu::run(
-        &mut command,
-        machine,
-        LIMIT_OF_BOOT + LIMIT_PER_IMAGE * count,
-    )?;
-    let [boot, inference]: [StackUse; 2] = reports
-        .stack
-        .try_into()
-        .map_err(|_| lacks("the use of the stack"))?;
+    let reports = qemu::run(&mut command, machine, LIMIT_OF_BOOT + LIMIT_PER_IMAGE * count)?;
+    let [boot, inference]: [StackUse; 2] = reports.stack.try_into().map_err(|_| lacks("the use of the stack"))?;
     Ok(ImagesReport {
         calibration: reports.calibration.ok_or_else(|| lacks("its beginning"))?,
-        device: reports
-            .device
-            .ok_or_else(|| lacks("the device information"))?,
+        device: reports.device.ok_or_else(|| lacks("the device information"))?,
         images: reports.images,
-        stack: Stack {
-            boot: boot.used,
-            inference: inference.used,
-            size: inference.size,
-        },
+        stack: Stack { boot: boot.used, inference: inference.used, size: inference.size },
     })
 }
 
@@ -107,11 +94,9 @@ pub fn shape(elf: &Path) -> Result<Shape, Error> {
     let bytes = std::fs::read(elf).map_err(of_file(elf))?;
     let starts = 0..bytes.len().saturating_sub(MAGIC.len());
     // The program has the magic as a constant as well.
-    let shape = starts
-        .filter(|start| bytes[*start..].starts_with(MAGIC))
-        .find_map(|start| {
-            let blob = AlignedBytes::from(blob_in(&bytes[start..]));
-            Model::load(&blob).ok().map(|model| model.input_shape())
-        });
+    let shape = starts.filter(|start| bytes[*start..].starts_with(MAGIC)).find_map(|start| {
+        let blob = AlignedBytes::from(blob_in(&bytes[start..]));
+        Model::load(&blob).ok().map(|model| model.input_shape())
+    });
     shape.ok_or_else(|| format!("{} holds no model that can be loaded", elf.display()).into())
 }

@@ -70,12 +70,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
 }
 
 fn print(report: &ImagesReport, machine: Machine, names: &[PathBuf]) {
-    let ImagesReport {
-        device,
-        images,
-        stack,
-        ..
-    } = report;
+    let ImagesReport { device, images, stack, .. } = report;
     println!(
         "{}: {} (CRC-32 {:08x}) takes {} bytes of flash, {} bytes of arena, {} of {} bytes of stack; \
          its known answer is reproduced",
@@ -92,10 +87,7 @@ fn print(report: &ImagesReport, machine: Machine, names: &[PathBuf]) {
             Some(path) => path.display().to_string(),
             None => format!("image {}", image.index),
         };
-        println!(
-            "{name}: class {}, {} ({} instructions)",
-            image.class, image.label, image.instructions
-        );
+        println!("{name}: class {}, {} ({} instructions)", image.class, image.label, image.instructions);
         for (step, instructions) in image.steps.iter().enumerate() {
             println!("  step {step}: {instructions} instructions");
         }

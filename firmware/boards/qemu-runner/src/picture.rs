@@ -19,8 +19,7 @@ pub fn collect(pictures: &[PathBuf], shape: Shape, folder: &Path) -> Result<Path
     let input = |path: &Path, picture: DynamicImage| {
         let picture = picture.into_rgb8();
         let mut image = vec![0; shape.elements()];
-        let (Ok(width), Ok(height)) = (picture.width().try_into(), picture.height().try_into())
-        else {
+        let (Ok(width), Ok(height)) = (picture.width().try_into(), picture.height().try_into()) else {
             let (width, height) = picture.dimensions();
             return Err(of_file(path)(format!("{width} x {height} pixels are too many")).into());
         };
@@ -62,12 +61,8 @@ fn write(
     let mut bytes = Vec::new();
     for path in pictures {
         let picture = ImageReader::open(path).map_err(of_file(path))?.decode();
-        let picture = picture.map_err(|error| {
-            format!(
-                "{} is no readable PNG or JPEG picture: {error}",
-                path.display()
-            )
-        })?;
+        let picture =
+            picture.map_err(|error| format!("{} is no readable PNG or JPEG picture: {error}", path.display()))?;
         bytes.extend(convert(path, picture)?);
     }
     fs::write(&file, bytes).map_err(of_file(&file))?;

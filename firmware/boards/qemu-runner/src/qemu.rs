@@ -168,20 +168,13 @@ pub(crate) fn command(
 
 /// Runs QEMU to its end, or kills it after `limit`, and gives what the program has reported, if it did not fail and counted
 /// right.
-pub(crate) fn run(
-    command: &mut Command,
-    machine: Machine,
-    limit: Duration,
-) -> Result<Reports, Error> {
+pub(crate) fn run(command: &mut Command, machine: Machine, limit: Duration) -> Result<Reports, Error> {
     // Files, since a full pipe would stop the emulator.
     let (stdout, stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
-    command
-        .stdin(Stdio::null())
-        .stdout(stdout.try_clone()?)
-        .stderr(stderr.try_clone()?);
-    let mut child = command.spawn().map_err(|error| {
-        format!("cannot start qemu-system-arm: {error}; `tests/run setup` installs it")
-    })?;
+    command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
+    let mut child = command
+        .spawn()
+        .map_err(|error| format!("cannot start qemu-system-arm: {error}; `tests/run setup` installs it"))?;
     let written = |mut file: std::fs::File| -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         file.rewind()?;
@@ -197,10 +190,7 @@ pub(crate) fn run(
             child.kill()?;
             child.wait()?;
             let (name, len) = (machine.name(), written(stdout)?.len());
-            return Err(format!(
-                "{name} did not finish within {limit:?}; it had written {len} bytes"
-            )
-            .into());
+            return Err(format!("{name} did not finish within {limit:?}; it had written {len} bytes").into());
         }
         thread::sleep(Duration::from_millis(20));
     };
@@ -223,10 +213,10 @@ pub(crate) fn run(
     }
     match reports.calibration {
         Some(calibration) if calibration.holds() => Ok(reports),
-        Some(Calibration { executed, counted }) => Err(format!(
-            "a loop of {executed} instructions was counted as {counted}: the figures would mean nothing"
-        )
-        .into()),
+        Some(Calibration { executed, counted }) => {
+            Err(format!("a loop of {executed} instructions was counted as {counted}: the figures would mean nothing")
+                .into())
+        }
         None => Err(lacks("the loop of known length")),
     }
 }

@@ -53,8 +53,8 @@ fn build(machine: Machine) -> PathBuf {
 /// The first pictures of CIFAR-10's test set as a camera sees them: a label byte, then 32×32 of each colour in the file.
 fn frames(camera: Camera) -> Vec<Vec<u8>> {
     let path = root().join("data/cifar-10/test_batch.bin");
-    let bytes = fs::read(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}; `tests/run data` fetches it", path.display()));
+    let bytes =
+        fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `tests/run data` fetches it", path.display()));
     let records = bytes.chunks_exact(1 + 3 * 32 * 32).take(PICTURES);
     records
         .map(|record| {
@@ -80,9 +80,7 @@ fn expected(camera: Camera, frames: &[Vec<u8>]) -> Vec<(Vec<u8>, Vec<i32>)> {
         let mut image = vec![0; shape.elements()];
         resize::<Rgb565BigEndian>(frame, width as u16, height as u16, shape, &mut image)
             .expect("a frame has the camera's size");
-        let answer = interpreter
-            .classify(&image)
-            .expect("the picture has the model's shape");
+        let answer = interpreter.classify(&image).expect("the picture has the model's shape");
         (image, answer.logits.to_vec())
     };
     frames.iter().map(classify).collect()
@@ -99,14 +97,7 @@ fn run(
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("frames.rgb565");
     fs::write(&file, frames.concat()).expect("a temporary file");
-    let job = CameraJob {
-        elf: &build(machine),
-        machine,
-        camera,
-        frames: &file,
-        attempts,
-        seed,
-    };
+    let job = CameraJob { elf: &build(machine), machine, camera, frames: &file, attempts, seed };
     let report = camera::run(&job, wants_pictures, |_| {});
     report.unwrap_or_else(|error| panic!("{machine:?}, {camera:?}: {error}"))
 }
@@ -123,11 +114,7 @@ fn on_each(pairs: &[(Machine, Camera)], test: impl Fn(Machine, Camera) + Sync) {
 
 #[test]
 fn every_machine_gives_the_hosts_logits_through_its_camera() {
-    let pairs = [
-        (Machine::M4, Camera::Arducam96),
-        (Machine::M33, Camera::Arducam128),
-        (Machine::M7, Camera::Ov2640),
-    ];
+    let pairs = [(Machine::M4, Camera::Arducam96), (Machine::M33, Camera::Arducam128), (Machine::M7, Camera::Ov2640)];
     on_each(&pairs, |machine, camera| {
         let frames = frames(camera);
         let expected = expected(camera, &frames);
@@ -139,11 +126,7 @@ fn every_machine_gives_the_hosts_logits_through_its_camera() {
             assert_eq!(frame.counter as usize, index, "{context}");
             assert_eq!(frame.logits, logits.as_slice(), "{context}");
             let best = frame.top[0].class;
-            assert_eq!(
-                Some(&logits[usize::from(best)]),
-                logits.iter().max(),
-                "{context}"
-            );
+            assert_eq!(Some(&logits[usize::from(best)]), logits.iter().max(), "{context}");
             if let Verdict::Class { class, .. } = frame.verdict {
                 assert_eq!(class, best, "{context}");
             }
@@ -151,10 +134,7 @@ fn every_machine_gives_the_hosts_logits_through_its_camera() {
         // The request for pictures may come after the first frames.
         assert!(report.inputs.len() > PICTURES / 2, "{machine:?}");
         for (counter, input) in &report.inputs {
-            assert_eq!(
-                *input, expected[*counter as usize].0,
-                "{machine:?}, picture {counter}"
-            );
+            assert_eq!(*input, expected[*counter as usize].0, "{machine:?}, picture {counter}");
         }
         assert_eq!(report.totals.completed as usize, PICTURES, "{machine:?}");
         assert_eq!(report.totals.dropped, 0, "{machine:?}");
@@ -163,10 +143,7 @@ fn every_machine_gives_the_hosts_logits_through_its_camera() {
 
 #[test]
 fn random_faults_leave_no_frame_unaccounted_and_the_stack_as_it_was() {
-    let pairs = [
-        (Machine::M4, Camera::Arducam96),
-        (Machine::M7, Camera::Ov2640),
-    ];
+    let pairs = [(Machine::M4, Camera::Arducam96), (Machine::M7, Camera::Ov2640)];
     on_each(&pairs, |machine, camera| {
         let frames = frames(camera);
         let expected = expected(camera, &frames);
@@ -174,14 +151,9 @@ fn random_faults_leave_no_frame_unaccounted_and_the_stack_as_it_was() {
         let context = format!("{machine:?}, {camera:?}");
         assert_accounted(&report, &context);
         for frame in &report.frames {
-            let is_true = expected
-                .iter()
-                .any(|(_, logits)| frame.logits == logits.as_slice());
+            let is_true = expected.iter().any(|(_, logits)| frame.logits == logits.as_slice());
             let counter = frame.counter;
-            assert!(
-                is_true,
-                "{context}, frame {counter}: no picture has these logits"
-            );
+            assert!(is_true, "{context}, frame {counter}: no picture has these logits");
         }
         assert_stack_settled(&report, &context);
     });
@@ -189,12 +161,7 @@ fn random_faults_leave_no_frame_unaccounted_and_the_stack_as_it_was() {
 
 /// Each frame was either classified or missed with a fault, which was counted, and there were many of both.
 fn assert_accounted(report: &CameraReport, context: &str) {
-    let CameraReport {
-        frames,
-        faults,
-        totals,
-        ..
-    } = report;
+    let CameraReport { frames, faults, totals, .. } = report;
     let classified = frames.iter().map(|frame| frame.counter);
     let missed = faults.iter().map(|fault| fault.counter);
     let mut counters: Vec<u32> = classified.chain(missed).collect();
@@ -223,15 +190,9 @@ fn assert_accounted(report: &CameraReport, context: &str) {
 fn assert_stack_settled(report: &CameraReport, context: &str) {
     let stack = &report.stack;
     let settled = stack.iter().filter(|stack| stack.images >= SETTLED);
-    let first = settled
-        .map(|stack| stack.used)
-        .min()
-        .expect("it is reported on the way");
+    let first = settled.map(|stack| stack.used).min().expect("it is reported on the way");
     let last = stack.last().expect("it is reported at the end");
-    assert!(
-        last.used - first <= EXCEPTION + UNWRITTEN,
-        "{context}: {stack:?}"
-    );
+    assert!(last.used - first <= EXCEPTION + UNWRITTEN, "{context}: {stack:?}");
     assert_eq!(last.images, SOAK, "{context}");
     assert!(last.used < last.size, "{context}: {last:?}");
 }
@@ -251,19 +212,13 @@ impl Drop for Emulator {
 fn recorded(folder: &Path) -> Vec<(usize, RgbImage)> {
     let entries = |folder: &Path| -> Vec<PathBuf> {
         let entries = fs::read_dir(folder).expect("a folder of the recording");
-        entries
-            .map(|entry| entry.expect("an entry").path())
-            .collect()
+        entries.map(|entry| entry.expect("an entry").path()).collect()
     };
     let folders = entries(folder).into_iter().filter(|path| path.is_dir());
     let pictures = folders.flat_map(|path| entries(&path));
     pictures
         .map(|path| {
-            let name = path
-                .file_stem()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned();
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
             let (counter, _) = name.split_once('-').expect("COUNTER-PERCENT.png");
             let picture = image::open(&path).expect("a picture").to_rgb8();
             (counter.parse().expect("a counter"), picture)
@@ -277,9 +232,7 @@ fn the_monitor_records_what_the_camera_sees() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let samples = ["airplane", "cat", "deer", "frog", "ship", "truck"].map(|name| {
         let path = root().join(format!("data/samples/{name}.png"));
-        image::open(path)
-            .unwrap_or_else(|error| panic!("{name}: {error}"))
-            .to_rgb8()
+        image::open(path).unwrap_or_else(|error| panic!("{name}: {error}")).to_rgb8()
     });
     // Each pixel of a sample fills a square of the camera's, so that the reduction gives it back.
     let frames = samples.each_ref().map(|sample| {
@@ -302,12 +255,7 @@ fn the_monitor_records_what_the_camera_sees() {
     let recording = folder.path().join("recording");
     let output = Command::new("cargo")
         .args(["run", "--quiet", "--package", "monitor", "--"])
-        .args([
-            &format!("tcp:127.0.0.1:{port}"),
-            "--plain",
-            "--timeout",
-            "60",
-        ])
+        .args([&format!("tcp:127.0.0.1:{port}"), "--plain", "--timeout", "60"])
         .args(["--frames", &RECORDED.to_string(), "--record"])
         .arg(&recording)
         .current_dir(root())
@@ -316,10 +264,7 @@ fn the_monitor_records_what_the_camera_sees() {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
-    assert!(
-        text.contains("board qemu-mps2, camera ArduCAM Mega"),
-        "{text}"
-    );
+    assert!(text.contains("board qemu-mps2, camera ArduCAM Mega"), "{text}");
 
     let pictures = recorded(&recording);
     assert_eq!(pictures.len(), RECORDED, "{text}");

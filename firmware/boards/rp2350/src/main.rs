@@ -27,10 +27,7 @@ const FRAME_LEN: usize = RESOLUTION.format().len();
 /// So much that an inference of the committed model fetches each weight once: flash is behind a serial bus and a cache of 16 KB, and
 /// with the 48 KB that are enough elsewhere it would fetch 1.4 times as many bytes.
 const MEMORY_LEN: usize = 188 * 1024;
-const _: () = assert!(
-    LEAST_MEMORY_LEN <= MEMORY_LEN,
-    "the model in MODEL_BLOB needs more memory: enlarge MEMORY_LEN"
-);
+const _: () = assert!(LEAST_MEMORY_LEN <= MEMORY_LEN, "the model in MODEL_BLOB needs more memory: enlarge MEMORY_LEN");
 
 bind_interrupts!(struct Interrupts {
     DMA_IRQ_0 => dma::InterruptHandler<DMA_CH0>, dma::InterruptHandler<DMA_CH1>;
@@ -53,8 +50,7 @@ const WATCHDOG_TIME: Duration = Duration::from_secs(WATCHDOG_SECONDS as u64);
 
 #[embassy_executor::main]
 async fn main(_spawner: Spawner) {
-    static FRAMES: ConstStaticCell<[[u8; FRAME_LEN]; 2]> =
-        ConstStaticCell::new([[0; FRAME_LEN]; 2]);
+    static FRAMES: ConstStaticCell<[[u8; FRAME_LEN]; 2]> = ConstStaticCell::new([[0; FRAME_LEN]; 2]);
     static MEMORY: ConstStaticCell<[u8; MEMORY_LEN]> = ConstStaticCell::new([0; MEMORY_LEN]);
     static USB: UsbSerial = UsbSerial::new();
 
@@ -66,23 +62,13 @@ async fn main(_spawner: Spawner) {
     // Mode 0, the first bit is the highest: embassy-rp's default.
     let mut config = spi::Config::default();
     config.frequency = SPI_HZ;
-    let bus = Spi::new(
-        pins.SPI0,
-        pins.PIN_18,
-        pins.PIN_19,
-        pins.PIN_16,
-        pins.DMA_CH0,
-        pins.DMA_CH1,
-        Interrupts,
-        config,
-    );
+    let bus =
+        Spi::new(pins.SPI0, pins.PIN_18, pins.PIN_19, pins.PIN_16, pins.DMA_CH0, pins.DMA_CH1, Interrupts, config);
     let select = Output::new(pins.PIN_17, Level::High);
     let Ok(device) = ExclusiveDevice::new(bus, select, Delay);
 
-    let mut heartbeat = Heartbeat {
-        watchdog: watchdog::Watchdog::new(pins.WATCHDOG),
-        led: Output::new(pins.PIN_25, Level::Low),
-    };
+    let mut heartbeat =
+        Heartbeat { watchdog: watchdog::Watchdog::new(pins.WATCHDOG), led: Output::new(pins.PIN_25, Level::Low) };
     let [one, other] = FRAMES.take();
     let hardware = Hardware {
         board: "rp2350",

@@ -1,9 +1,6 @@
 //! The USB device controller, on an executor of its own.
 
-#![expect(
-    unsafe_code,
-    reason = "an executor trusts that it is called from its interrupt"
-)]
+#![expect(unsafe_code, reason = "an executor trusts that it is called from its interrupt")]
 
 use camera_board::UsbSerial;
 use embassy_executor::InterruptExecutor;
@@ -36,10 +33,5 @@ pub fn start(peripheral: Peri<'static, USB>, serial: &'static UsbSerial) {
 
 #[embassy_executor::task]
 async fn serve(peripheral: Peri<'static, USB>, serial: &'static UsbSerial) {
-    serial
-        .serve(
-            Driver::new(peripheral, Interrupts),
-            "Image classifier (RP2350)",
-        )
-        .await
+    serial.serve(Driver::new(peripheral, Interrupts), "Image classifier (RP2350)").await
 }

@@ -1,12 +1,8 @@
 //! The sensor's parallel port: DCMI, whose data DMA writes to a frame.
 
-use embassy_stm32::dcmi::{
-    self, Dcmi, HSyncDataInvalidLevel, PixelClockPolarity, VSyncDataInvalidLevel,
-};
+use embassy_stm32::dcmi::{self, Dcmi, HSyncDataInvalidLevel, PixelClockPolarity, VSyncDataInvalidLevel};
 use embassy_stm32::pac::{self, dcmi::regs::Cr};
-use embassy_stm32::peripherals::{
-    DCMI, DMA1_CH0, PA4, PA6, PB7, PC6, PC7, PD3, PE0, PE1, PE4, PE5, PE6,
-};
+use embassy_stm32::peripherals::{DCMI, DMA1_CH0, PA4, PA6, PB7, PC6, PC7, PD3, PE0, PE1, PE4, PE5, PE6};
 use embassy_stm32::{Peri, bind_interrupts, dma};
 use firmware::camera::ParallelCapture;
 use firmware::fault::Fault;
@@ -47,9 +43,7 @@ impl CameraPort {
         config.hsync_level = HSyncDataInvalidLevel::Low;
         config.pixclk_polarity = PixelClockPolarity::RisingEdge;
         Self {
-            dcmi: Dcmi::new_8bit(
-                dcmi, dma, Interrupts, d0, d1, d2, d3, d4, d5, d6, d7, vsync, hsync, pixclk, config,
-            ),
+            dcmi: Dcmi::new_8bit(dcmi, dma, Interrupts, d0, d1, d2, d3, d4, d5, d6, d7, vsync, hsync, pixclk, config),
         }
     }
 }

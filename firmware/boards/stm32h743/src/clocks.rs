@@ -2,8 +2,8 @@
 
 use embassy_stm32::Config;
 use embassy_stm32::rcc::{
-    AHBPrescaler, APBPrescaler, Hse, HseMode, Hsi48Config, Pll, PllDiv, PllMul, PllPreDiv,
-    PllSource, Sysclk, VoltageScale, mux,
+    AHBPrescaler, APBPrescaler, Hse, HseMode, Hsi48Config, Pll, PllDiv, PllMul, PllPreDiv, PllSource, Sysclk,
+    VoltageScale, mux,
 };
 use embassy_stm32::time::Hertz;
 
@@ -16,10 +16,7 @@ pub fn config() -> Config {
     let mut config = Config::default();
     let rcc = &mut config.rcc;
     rcc.voltage_scale = VoltageScale::Scale0;
-    rcc.hse = Some(Hse {
-        freq: Hertz(CRYSTAL_HZ),
-        mode: HseMode::Oscillator,
-    });
+    rcc.hse = Some(Hse { freq: Hertz(CRYSTAL_HZ), mode: HseMode::Oscillator });
     // 25 MHz / 5 × 192 / 2; the oscillator of the loop is at its limit of 960 MHz.
     rcc.pll1 = Some(Pll {
         source: PllSource::HSE,
@@ -37,9 +34,7 @@ pub fn config() -> Config {
     rcc.apb3_pre = APBPrescaler::DIV2;
     rcc.apb4_pre = APBPrescaler::DIV2;
     // Kept exact by the host's start-of-frame packets (RM0433, section 9: clock recovery system).
-    rcc.hsi48 = Some(Hsi48Config {
-        sync_from_usb: true,
-    });
+    rcc.hsi48 = Some(Hsi48Config { sync_from_usb: true });
     rcc.mux.usbsel = mux::Usbsel::HSI48;
     config
 }

@@ -72,8 +72,7 @@ fn bypass_cache(mpu: &mut MPU) {
     unsafe {
         mpu.rnr.write(0);
         mpu.rbar.write(start as u32);
-        mpu.rasr
-            .write(EXECUTE_NEVER | READ_WRITE | NORMAL_NOT_CACHED | size | ENABLE);
+        mpu.rasr.write(EXECUTE_NEVER | READ_WRITE | NORMAL_NOT_CACHED | size | ENABLE);
         mpu.ctrl.write(PRIVILEGED_DEFAULT | ENABLE);
     }
     dsb();

@@ -32,10 +32,7 @@ const SCCB_LIMIT: Duration = Duration::from_millis(10);
 
 /// What the DTCM has room for beside the stack: a larger one gains little, since flash is cached.
 const MEMORY_LEN: usize = 67 * 1024;
-const _: () = assert!(
-    LEAST_MEMORY_LEN <= MEMORY_LEN,
-    "the model in MODEL_BLOB needs more memory: enlarge MEMORY_LEN"
-);
+const _: () = assert!(LEAST_MEMORY_LEN <= MEMORY_LEN, "the model in MODEL_BLOB needs more memory: enlarge MEMORY_LEN");
 
 /// The watchdog, and the LED that changes with each frame.
 struct Heartbeat {

@@ -1,9 +1,6 @@
 //! The USB device controller, on an executor of its own.
 
-#![expect(
-    unsafe_code,
-    reason = "an executor trusts that it is called from its interrupt"
-)]
+#![expect(unsafe_code, reason = "an executor trusts that it is called from its interrupt")]
 
 use camera_board::{PACKET_LEN, UsbSerial};
 use embassy_executor::InterruptExecutor;
@@ -49,19 +46,11 @@ async fn serve(
     serial: &'static UsbSerial,
 ) {
     // Of all endpoints that receive: control, and the bulk endpoint of the port.
-    static RECEIVED: ConstStaticCell<[u8; 2 * PACKET_LEN]> =
-        ConstStaticCell::new([0; 2 * PACKET_LEN]);
+    static RECEIVED: ConstStaticCell<[u8; 2 * PACKET_LEN]> = ConstStaticCell::new([0; 2 * PACKET_LEN]);
 
     let mut config = Config::default();
     // The board has no pin that sees the bus voltage; without it there is no power either.
     config.vbus_detection = false;
-    let driver = Driver::new_fs(
-        peripheral,
-        Interrupts,
-        positive,
-        negative,
-        RECEIVED.take(),
-        config,
-    );
+    let driver = Driver::new_fs(peripheral, Interrupts, positive, negative, RECEIVED.take(), config);
     serial.serve(driver, "Image classifier (STM32H743)").await
 }

@@ -52,22 +52,15 @@ fn scene(width: u16, height: u16) -> Vec<u16> {
 
 #[test]
 fn ov2640_gives_the_whole_scene_in_qqvga_or_its_color_bars() {
-    assert_eq!(
-        picture(&mut ov2640(View::Scene).driver),
-        Ok(scene(160, 120))
-    );
-    let bars = [
-        0xFFFF, 0xFFE0, 0x07FF, 0x07E0, 0xF81F, 0xF800, 0x001F, 0x0000,
-    ];
+    assert_eq!(picture(&mut ov2640(View::Scene).driver), Ok(scene(160, 120)));
+    let bars = [0xFFFF, 0xFFE0, 0x07FF, 0x07E0, 0xF81F, 0xF800, 0x001F, 0x0000];
     let bars: Vec<u16> = (0..120 * 160).map(|pixel| bars[pixel % 160 / 20]).collect();
     assert_eq!(picture(&mut ov2640(View::ColorBars).driver), Ok(bars));
 }
 
 #[test]
 fn ov2640_holds_every_documented_value_after_initialization() {
-    let Camera {
-        model, mut driver, ..
-    } = ov2640(View::Scene);
+    let Camera { model, mut driver, .. } = ov2640(View::Scene);
     assert_eq!(block_on(driver.initialize()), Ok(()));
     let settings = CONFIGURATION.iter().flat_map(|table| *table);
     let compared = settings.filter(|(register, _)| register.is_readable);
@@ -76,11 +69,7 @@ fn ov2640_holds_every_documented_value_after_initialization() {
             Bank::Dsp => 0,
             Bank::Sensor => 1,
         };
-        assert_eq!(
-            model.register(bank, register.address),
-            *value,
-            "{register:?}"
-        );
+        assert_eq!(model.register(bank, register.address), *value, "{register:?}");
     }
     assert_eq!(compared.count(), 35);
 }
@@ -124,11 +113,7 @@ fn ov2640_model_shows_wrong_values() {
         (1, 0x04, 0x68, "flipped"),
     ];
     for (bank, address, value, meaning) in cases {
-        let Camera {
-            model: mut sccb,
-            mut driver,
-            ..
-        } = ov2640(View::Scene);
+        let Camera { model: mut sccb, mut driver, .. } = ov2640(View::Scene);
         assert_eq!(block_on(driver.initialize()), Ok(()));
         for bytes in [[0xFF, bank], [address, value]] {
             assert_eq!(block_on(sccb.write(0x30, &bytes)), Ok(()));
@@ -154,10 +139,7 @@ fn arducam_mega_of_every_kind_gives_the_scene_in_both_sizes() {
 #[test]
 fn arducam_mega_that_is_none_is_named() {
     for id in [0x00, 0x80, 0x88, 0xFF] {
-        let expected = Fault::WrongProduct {
-            expected: 0x81,
-            found: id.into(),
-        };
+        let expected = Fault::WrongProduct { expected: 0x81, found: id.into() };
         let found = picture(&mut arducam_mega(id, Resolution::Square96).driver);
         assert_eq!(found, Err(expected));
     }
@@ -174,11 +156,7 @@ fn arducam_mega_model_has_a_dummy_byte() {
 
 /// The codes of the faults that are reported when a camera has `fault` for some transactions from `first` on.
 fn codes<M: Failing>(
-    Camera {
-        model,
-        driver,
-        time,
-    }: Camera<M, impl FrameSource>,
+    Camera { model, driver, time }: Camera<M, impl FrameSource>,
     fault: M::Fault,
     first: u32,
     count: u32,
@@ -197,11 +175,7 @@ fn codes<M: Failing>(
 }
 
 /// The transaction with which the second frame of an undisturbed run begins.
-fn second_frame(
-    Camera {
-        model, mut driver, ..
-    }: Camera<impl Failing, impl FrameSource>,
-) -> u32 {
+fn second_frame(Camera { model, mut driver, .. }: Camera<impl Failing, impl FrameSource>) -> u32 {
     assert!(picture(&mut driver).is_ok());
     model.faults().transactions()
 }

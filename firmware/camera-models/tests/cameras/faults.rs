@@ -25,11 +25,7 @@ const SOAK: usize = 3_000;
 ///
 /// Panics if that takes too many attempts, too much time, or if any frame is wrong.
 fn assert_recovers(
-    Camera {
-        model,
-        driver,
-        time,
-    }: Camera<impl Failing, impl FrameSource>,
+    Camera { model, driver, time }: Camera<impl Failing, impl FrameSource>,
     expected: &Expected,
     context: &str,
 ) -> Records {
@@ -40,10 +36,7 @@ fn assert_recovers(
     let (mut failures_after, mut good) = (0, 0);
     let records = run(driver, time, |records| {
         let took = time.nanoseconds() - started;
-        assert!(
-            took < ATTEMPT_LIMIT_NS,
-            "{context}: attempt {attempts} took {took} ns"
-        );
+        assert!(took < ATTEMPT_LIMIT_NS, "{context}: attempt {attempts} took {took} ns");
         let has_failed = records.faults.len() > faults;
         if has_failed && was_over {
             failures_after += 1;
@@ -60,10 +53,7 @@ fn assert_recovers(
     expected.assert_true(&records, context);
     assert_eq!(records.feeds, records.frames.len(), "{context}");
     let accounted = records.frames.len() + records.faults.len() + 1;
-    assert_eq!(
-        accounted, attempts,
-        "{context}: attempts are not accounted for"
-    );
+    assert_eq!(accounted, attempts, "{context}: attempts are not accounted for");
     records
 }
 
@@ -71,10 +61,7 @@ fn assert_recovers_from_every_fault<M: Failing, D: FrameSource>(make: impl Fn() 
     let undisturbed = make();
     let (format, model) = (undisturbed.driver.format(), undisturbed.model);
     let expected = Expected::new(format.width, format.height, LIMIT);
-    assert_eq!(
-        assert_recovers(undisturbed, &expected, "undisturbed").faults,
-        []
-    );
+    assert_eq!(assert_recovers(undisturbed, &expected, "undisturbed").faults, []);
     for &fault in M::FAULTS {
         for count in DURATIONS {
             for first in 0..model.faults().transactions() {
@@ -100,11 +87,7 @@ fn arducam_mega_recovers_from_every_fault_at_every_transaction() {
 /// Injects a fault of up to `longest` transactions before every third attempt or so, somewhere in the next `span`, and checks what
 /// comes out in the end.
 fn soak<M: Failing>(camera: Camera<M, impl FrameSource>, span: u64, longest: u64) {
-    let Camera {
-        model,
-        driver,
-        time,
-    } = camera;
+    let Camera { model, driver, time } = camera;
     let format = driver.format();
     let mut numbers = Numbers(5);
     let mut attempts = 0;
@@ -118,11 +101,7 @@ fn soak<M: Failing>(camera: Camera<M, impl FrameSource>, span: u64, longest: u64
         attempts < SOAK
     });
     Expected::new(format.width, format.height, SOAK).assert_true(&records, "soak");
-    let Records {
-        frames,
-        faults,
-        feeds,
-    } = records;
+    let Records { frames, faults, feeds } = records;
     // The last attempt is not classified yet, or was a fault.
     let accounted = frames.len() + faults.len();
     assert!((SOAK - 1..=SOAK).contains(&accounted), "{accounted}");

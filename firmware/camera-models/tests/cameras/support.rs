@@ -23,11 +23,7 @@ use shared_model::{AlignedBytes, Interpreter, Model, Shape};
 const SHAPE: Shape = Shape::new(32, 32, 3);
 
 /// So quick that there are few polls among the transactions.
-const SHORT_TIMING: arducam_mega::Timing = arducam_mega::Timing {
-    reset_ms: 3,
-    setting_ms: 2,
-    capture_ms: 4,
-};
+const SHORT_TIMING: arducam_mega::Timing = arducam_mega::Timing { reset_ms: 3, setting_ms: 2, capture_ms: 4 };
 
 /// A modelled camera, its driver and their time. Models live on, so that every test can hold what it needs of one.
 pub struct Camera<M: 'static, D> {
@@ -43,27 +39,14 @@ type Mega = arducam_mega::ArducamMega<'static, MovingBlocks>;
 pub fn ov2640(view: View) -> Camera<Sensor, impl FrameSource> {
     let time = Box::leak(Box::new(Time::new()));
     let model: &_ = Box::leak(Box::new(Sensor::new(time, MovingBlocks::default())));
-    Camera {
-        model,
-        driver: Ov2640::new(model, model, SimulatedDelay(time), view),
-        time,
-    }
+    Camera { model, driver: Ov2640::new(model, model, SimulatedDelay(time), view), time }
 }
 
 /// An ArduCAM Mega with the sensor `id`.
 pub fn arducam_mega(id: u8, resolution: Resolution) -> Camera<Mega, impl FrameSource> {
     let time = Box::leak(Box::new(Time::new()));
-    let model: &_ = Box::leak(Box::new(Mega::new(
-        time,
-        MovingBlocks::default(),
-        id,
-        SHORT_TIMING,
-    )));
-    Camera {
-        model,
-        driver: ArducamMega::new(model, SimulatedDelay(time), resolution),
-        time,
-    }
+    let model: &_ = Box::leak(Box::new(Mega::new(time, MovingBlocks::default(), id, SHORT_TIMING)));
+    Camera { model, driver: ArducamMega::new(model, SimulatedDelay(time), resolution), time }
 }
 
 /// What fails on request.
@@ -76,11 +59,7 @@ pub trait Failing: 'static {
     fn faults(&self) -> &Injector<Self::Fault>;
     /// Makes `count` transactions fail, from `first` on.
     fn inject(&self, fault: Self::Fault, first: u32, count: u32) {
-        self.faults().inject(Injection {
-            fault,
-            first,
-            count,
-        });
+        self.faults().inject(Injection { fault, first, count });
     }
 }
 
@@ -158,29 +137,18 @@ impl Watchdog for FeedCounter<'_> {
 }
 
 /// Runs a pipeline step by step: `observe` is called after each step with the records so far, and says whether to go on.
-pub fn run(
-    source: impl FrameSource,
-    time: &Time,
-    mut observe: impl FnMut(&Records) -> bool,
-) -> Records {
+pub fn run(source: impl FrameSource, time: &Time, mut observe: impl FnMut(&Records) -> bool) -> Records {
     let (mut slot, mut arena) = (None, vec![0; 8192]);
     let booted = boot(blob(), &mut slot, &mut arena).expect("the blob is good");
     let records = RefCell::new(Records::default());
-    let identity = Identity {
-        board: "host",
-        camera: "a model",
-        time_unit: TimeUnit::Microseconds,
-    };
+    let identity = Identity { board: "host", camera: "a model", time_unit: TimeUnit::Microseconds };
     let frame_len = source.format().len();
     let mut pipeline = Pipeline::new(
         identity,
         booted,
         Supervisor::new(source, SimulatedDelay(time), Policy::default()),
         Smoothing::new(Method::None, 0),
-        Recorder {
-            records: &records,
-            command: Some(Command::Pictures(PictureMode::Every)),
-        },
+        Recorder { records: &records, command: Some(Command::Pictures(PictureMode::Every)) },
         || time.nanoseconds() / 1_000,
     );
     let (mut one, mut other) = (vec![0; frame_len], vec![0; frame_len]);
@@ -201,16 +169,12 @@ impl Expected {
     pub fn new(width: u16, height: u16, exposures: usize) -> Self {
         let model = Model::load(blob()).expect("the blob is good");
         let mut arena = vec![0; model.arena_len()];
-        let mut interpreter =
-            Interpreter::new(&model, &mut arena).expect("the arena is long enough");
+        let mut interpreter = Interpreter::new(&model, &mut arena).expect("the arena is long enough");
         let mut scene = MovingBlocks::default();
         let classify = |_| {
-            let pixels: Vec<u8> = pixels(&mut scene, width, height)
-                .flat_map(u16::to_be_bytes)
-                .collect();
+            let pixels: Vec<u8> = pixels(&mut scene, width, height).flat_map(u16::to_be_bytes).collect();
             let mut image = vec![0; SHAPE.elements()];
-            resize::<Rgb565BigEndian>(&pixels, width, height, SHAPE, &mut image)
-                .expect("the frame is whole");
+            resize::<Rgb565BigEndian>(&pixels, width, height, SHAPE, &mut image).expect("the frame is whole");
             let answer = interpreter.classify(&image).expect("the shape is right");
             (image, answer.logits.to_vec())
         };
@@ -222,10 +186,7 @@ impl Expected {
         let mut later = self.0.iter();
         for (frame, picture) in &records.frames {
             let Some((_, logits)) = later.find(|(image, _)| image == picture) else {
-                panic!(
-                    "{context}: frame {} is no picture of what came after the one before",
-                    frame.counter
-                );
+                panic!("{context}: frame {} is no picture of what came after the one before", frame.counter);
             };
             assert_eq!(frame.logits, logits.as_slice(), "{context}");
         }

@@ -12,8 +12,7 @@ use crate::fault::{Fault, Wait};
 use embedded_hal_async::delay::DelayNs;
 use embedded_hal_async::i2c::{self, I2c};
 use registers::{
-    BANK_SELECT, COM7, COM7_COLOR_BAR, COM7_RESET, COM7_SVGA, HEIGHT, PIDH, PIDL, PRODUCT,
-    SCCB_ADDRESS, WIDTH,
+    BANK_SELECT, COM7, COM7_COLOR_BAR, COM7_RESET, COM7_SVGA, HEIGHT, PIDH, PIDL, PRODUCT, SCCB_ADDRESS, WIDTH,
 };
 
 pub use registers::{Bank, CONFIGURATION, Register};
@@ -39,11 +38,7 @@ pub enum View {
 }
 
 /// Size and byte order of a frame.
-pub const FORMAT: FrameFormat = FrameFormat {
-    width: WIDTH,
-    height: HEIGHT,
-    order: ByteOrder::BigEndian,
-};
+pub const FORMAT: FrameFormat = FrameFormat { width: WIDTH, height: HEIGHT, order: ByteOrder::BigEndian };
 
 impl View {
     /// Everything that is written after the reset.
@@ -80,13 +75,7 @@ pub struct Ov2640<I, P, D> {
 impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
     /// A sensor in any state. The board gives it its clock.
     pub const fn new(i2c: I, port: P, delay: D, view: View) -> Self {
-        Self {
-            i2c,
-            port,
-            delay,
-            view,
-            bank: None,
-        }
+        Self { i2c, port, delay, view, bank: None }
     }
 
     async fn write_byte(&mut self, address: u8, value: u8) -> Result<(), Fault> {
@@ -123,28 +112,13 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
 
     async fn identify(&mut self) -> Result<(), Fault> {
         let found = u16::from_be_bytes([self.read(PIDH).await?, self.read(PIDL).await?]);
-        if PRODUCT.contains(&found) {
-            Ok(())
-        } else {
-            Err(Fault::WrongProduct {
-                expected: *PRODUCT.end(),
-                found,
-            })
-        }
+        if PRODUCT.contains(&found) { Ok(()) } else { Err(Fault::WrongProduct { expected: *PRODUCT.end(), found }) }
     }
 
     /// Finds a write that was lost, or everything that was lost when the supply broke down meanwhile.
     async fn verify(&mut self, register: Register, written: u8) -> Result<(), Fault> {
         let found = self.read(register).await?;
-        if found == written {
-            Ok(())
-        } else {
-            Err(Fault::RegisterLost {
-                address: register.address,
-                written,
-                found,
-            })
-        }
+        if found == written { Ok(()) } else { Err(Fault::RegisterLost { address: register.address, written, found }) }
     }
 }
 
@@ -175,18 +149,9 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
     async fn capture(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {
         let format = self.format();
         let bytes = frame.begin(format)?;
-        let found = timeout(
-            &mut self.delay,
-            FRAME_LIMIT_MS,
-            Wait::Frame,
-            self.port.capture(bytes),
-        )
-        .await?;
+        let found = timeout(&mut self.delay, FRAME_LIMIT_MS, Wait::Frame, self.port.capture(bytes)).await?;
         if found != bytes.len() {
-            return Err(Fault::WrongLength {
-                expected: bytes.len() as u32,
-                found: found as u32,
-            });
+            return Err(Fault::WrongLength { expected: bytes.len() as u32, found: found as u32 });
         }
         frame.complete(format);
         Ok(())

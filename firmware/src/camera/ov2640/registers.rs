@@ -33,20 +33,12 @@ pub struct Register {
 }
 
 const fn readable(bank: Bank, address: u8) -> Register {
-    Register {
-        bank,
-        address,
-        is_readable: true,
-    }
+    Register { bank, address, is_readable: true }
 }
 
 /// A register that is reserved, or whose writing starts something.
 const fn opaque(bank: Bank, address: u8) -> Register {
-    Register {
-        bank,
-        address,
-        is_readable: false,
-    }
+    Register { bank, address, is_readable: false }
 }
 
 // Datasheet, table 12.
@@ -169,14 +161,7 @@ const HALVINGS: u8 = 2;
 /// can say why. Theirs are the values of the reference settings in OmniVision's *OV2640 Camera Module Software Application
 /// Notes* (1.03), as the drivers of Linux (`drivers/media/i2c/ov2640.c`) and of Espressif (`esp32-camera`,
 /// `ov2640_settings.h`: SVGA) have them.
-pub const CONFIGURATION: [&[(Register, u8)]; 6] = [
-    &SENSOR,
-    &SENSOR_RESERVED,
-    &DSP,
-    &DSP_RESERVED,
-    &WINDOW,
-    &OUTPUT,
-];
+pub const CONFIGURATION: [&[(Register, u8)]; 6] = [&SENSOR, &SENSOR_RESERVED, &DSP, &DSP_RESERVED, &WINDOW, &OUTPUT];
 
 const SENSOR: [(Register, u8); 18] = [
     (CLKRC, 0x01),      // half the input clock: 15 frames a second at 24 MHz

@@ -16,26 +16,17 @@ struct Convolution3x3Backward;
 impl<B: Convolution3x3> Backward<B, 3> for Convolution3x3Backward {
     type State = [NodeId; 3];
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 3>,
-        gradients: &mut Gradients,
-        checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
         let gradient = gradients.consume::<B>(&ops.node);
-        let [input, weight, bias] = ops
-            .state
-            .map(|id| checkpointer.retrieve_node_output::<FloatTensor<B>>(id));
+        let [input, weight, bias] = ops.state.map(|id| checkpointer.retrieve_node_output::<FloatTensor<B>>(id));
         let [input_node, weight_node, bias_node] = ops.parents;
         // The first layer's input, the image, needs no gradient.
         if let Some(node) = input_node {
-            let input =
-                B::convolution_3x3_input_gradient(input.clone(), weight.clone(), gradient.clone());
+            let input = B::convolution_3x3_input_gradient(input.clone(), weight.clone(), gradient.clone());
             gradients.register::<B>(node.id, input);
         }
         if let Some(node) = weight_node {
-            let weight =
-                B::convolution_3x3_weight_gradient(input.clone(), weight, gradient.clone());
+            let weight = B::convolution_3x3_weight_gradient(input.clone(), weight, gradient.clone());
             gradients.register::<B>(node.id, weight);
         }
         if let Some(node) = bias_node {
@@ -51,10 +42,8 @@ impl<B: Convolution3x3, C: CheckpointStrategy> Convolution3x3 for Autodiff<B, C>
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let operation = Convolution3x3Backward
-            .prepare::<C>([input.node(), weight.node(), bias.node()])
-            .compute_bound()
-            .stateful();
+        let operation =
+            Convolution3x3Backward.prepare::<C>([input.node(), weight.node(), bias.node()]).compute_bound().stateful();
         match operation {
             OpsKind::Tracked(mut operation) => {
                 let state = [&input, &weight, &bias].map(|tensor| operation.checkpoint(tensor));
@@ -70,9 +59,5 @@ fn forward<B: Convolution3x3>(
     weight: FloatTensor<Autodiff<B>>,
     bias: FloatTensor<Autodiff<B>>,
 ) -> FloatTensor<B> {
-    B::convolution_3x3(
-        input.into_primitive(),
-        weight.into_primitive(),
-        bias.into_primitive(),
-    )
+    B::convolution_3x3(input.into_primitive(), weight.into_primitive(), bias.into_primitive())
 }

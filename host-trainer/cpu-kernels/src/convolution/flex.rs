@@ -47,9 +47,7 @@ impl Convolution3x3 for Flex {
         let chunks: Vec<_> = elements(&input)
             .par_chunks(CHUNK * inputs * plane.len())
             .zip(elements(&gradient).par_chunks(CHUNK * outputs * plane.len()))
-            .map(|(images, gradients)| {
-                weight_gradient::sum(images, gradients, plane, [inputs, outputs])
-            })
+            .map(|(images, gradients)| weight_gradient::sum(images, gradients, plane, [inputs, outputs]))
             .collect();
         let sum = weight_gradient::unpack(&chunks, [inputs, outputs]);
         tensor(sum, weight.shape())
@@ -73,12 +71,7 @@ impl Convolution3x3 for Flex {
 }
 
 /// Each image of `images` `[batch, in, h, w]` with `filters` for `outputs` channels: `[batch, outputs, h, w]`.
-fn correlate(
-    images: FlexTensor,
-    filters: &[correlation::Filters],
-    bias: Option<&[f32]>,
-    outputs: usize,
-) -> FlexTensor {
+fn correlate(images: FlexTensor, filters: &[correlation::Filters], bias: Option<&[f32]>, outputs: usize) -> FlexTensor {
     let [batch, inputs, height, width] = images.shape().dims();
     let plane = Plane { height, width };
     let images = images.to_contiguous();

@@ -9,10 +9,7 @@
 //! last, makes its kernels 1.3 to 2 times as fast again.
 #![cfg_attr(
     feature = "ndarray",
-    expect(
-        deprecated,
-        reason = "upstream deprecates ndarray, which stays as a second opinion"
-    )
+    expect(deprecated, reason = "upstream deprecates ndarray, which stays as a second opinion")
 )]
 
 mod autodiff;

@@ -26,12 +26,7 @@ struct State<B: Backend> {
 impl<B: ReluBatchNorm> Backward<B, 3> for ReluBatchNormBackward {
     type State = State<B>;
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 3>,
-        gradients: &mut Gradients,
-        checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
         let gradient = gradients.consume::<B>(&ops.node);
         let state = ops.state;
         let (input, gamma, beta) = B::relu_batch_norm_backward(
@@ -57,16 +52,10 @@ impl<B: ReluBatchNorm, C: CheckpointStrategy> ReluBatchNorm for Autodiff<B, C> {
         beta: FloatTensor<Self>,
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let operation = ReluBatchNormBackward
-            .prepare::<C>([input.node(), gamma.node(), beta.node()])
-            .compute_bound()
-            .stateful();
-        let (output, mean, variance) = B::relu_batch_norm(
-            input.primitive().clone(),
-            gamma.primitive().clone(),
-            beta.into_primitive(),
-            epsilon,
-        );
+        let operation =
+            ReluBatchNormBackward.prepare::<C>([input.node(), gamma.node(), beta.node()]).compute_bound().stateful();
+        let (output, mean, variance) =
+            B::relu_batch_norm(input.primitive().clone(), gamma.primitive().clone(), beta.into_primitive(), epsilon);
         let output = match operation {
             OpsKind::Tracked(mut operation) => {
                 let state = State {

@@ -19,26 +19,14 @@ impl ReluBatchNorm for Flex {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let shape = input.shape();
         let [_, channels, height, width] = shape.dims();
-        let planes = Planes {
-            channels,
-            len: height * width,
-        };
-        let (input, gamma, beta) = (
-            input.to_contiguous(),
-            gamma.to_contiguous(),
-            beta.to_contiguous(),
-        );
+        let planes = Planes { channels, len: height * width };
+        let (input, gamma, beta) = (input.to_contiguous(), gamma.to_contiguous(), beta.to_contiguous());
         let (input, gamma, beta) = (elements(&input), elements(&gamma), elements(&beta));
-        let (mean, variance): (Vec<_>, Vec<_>) = (0..channels)
-            .into_par_iter()
-            .map(|channel| statistics(input, planes, channel))
-            .unzip();
+        let (mean, variance): (Vec<_>, Vec<_>) =
+            (0..channels).into_par_iter().map(|channel| statistics(input, planes, channel)).unzip();
         let mut output = vec![0.0; input.len()];
-        output
-            .par_chunks_exact_mut(planes.len)
-            .zip(input.par_chunks_exact(planes.len))
-            .enumerate()
-            .for_each(|(index, (output, input))| {
+        output.par_chunks_exact_mut(planes.len).zip(input.par_chunks_exact(planes.len)).enumerate().for_each(
+            |(index, (output, input))| {
                 let channel = index % channels;
                 let mean = mean[channel];
                 let scale = gamma[channel] * inverse_deviation(variance[channel], epsilon);
@@ -46,12 +34,9 @@ impl ReluBatchNorm for Flex {
                 for (output, input) in output.iter_mut().zip(input) {
                     *output = (input.max(0.0) - mean) * scale + shift;
                 }
-            });
-        (
-            tensor(output, shape),
-            tensor(mean, Shape::new([channels])),
-            tensor(variance, Shape::new([channels])),
-        )
+            },
+        );
+        (tensor(output, shape), tensor(mean, Shape::new([channels])), tensor(variance, Shape::new([channels])))
     }
 
     fn relu_batch_norm_backward(
@@ -64,17 +49,10 @@ impl ReluBatchNorm for Flex {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let shape = input.shape();
         let [batch, channels, height, width] = shape.dims();
-        let planes = Planes {
-            channels,
-            len: height * width,
-        };
+        let planes = Planes { channels, len: height * width };
         let (input, gradient) = (input.to_contiguous(), gradient.to_contiguous());
         let (input, gradient) = (elements(&input), elements(&gradient));
-        let (gamma, mean, variance) = (
-            gamma.to_contiguous(),
-            mean.to_contiguous(),
-            variance.to_contiguous(),
-        );
+        let (gamma, mean, variance) = (gamma.to_contiguous(), mean.to_contiguous(), variance.to_contiguous());
         let (gamma, mean, variance) = (elements(&gamma), elements(&mean), elements(&variance));
         let (gamma_gradient, beta_gradient): (Vec<_>, Vec<_>) = (0..channels)
             .into_par_iter()
@@ -88,11 +66,7 @@ impl ReluBatchNorm for Flex {
         let mut result = vec![0.0; input.len()];
         result
             .par_chunks_exact_mut(planes.len)
-            .zip(
-                input
-                    .par_chunks_exact(planes.len)
-                    .zip(gradient.par_chunks_exact(planes.len)),
-            )
+            .zip(input.par_chunks_exact(planes.len).zip(gradient.par_chunks_exact(planes.len)))
             .enumerate()
             .for_each(|(index, (result, (input, gradient)))| {
                 let channel = index % channels;
@@ -125,22 +99,15 @@ struct Planes {
 impl Planes {
     /// The planes of one channel, an image after the other.
     fn of(self, elements: &[f32], channel: usize) -> impl Iterator<Item = &[f32]> {
-        elements
-            .chunks_exact(self.len)
-            .skip(channel)
-            .step_by(self.channels)
+        elements.chunks_exact(self.len).skip(channel).step_by(self.channels)
     }
 }
 
 /// Mean and biased variance of one channel after the ReLU.
 fn statistics(input: &[f32], planes: Planes, channel: usize) -> (f32, f32) {
     let count = (input.len() / planes.channels) as f64;
-    let total = |term: &dyn Fn(&[f32]) -> f32| -> f64 {
-        planes
-            .of(input, channel)
-            .map(|plane| f64::from(term(plane)))
-            .sum()
-    };
+    let total =
+        |term: &dyn Fn(&[f32]) -> f32| -> f64 { planes.of(input, channel).map(|plane| f64::from(term(plane))).sum() };
     let mean = (total(&|plane| sum(plane, |x| x.max(0.0))) / count) as f32;
     let squares = total(&|plane| {
         sum(plane, |x| {
@@ -152,13 +119,7 @@ fn statistics(input: &[f32], planes: Planes, channel: usize) -> (f32, f32) {
 }
 
 /// The sums of gradient · (ReLU − mean) and of the gradient, over one channel.
-fn products(
-    input: &[f32],
-    gradient: &[f32],
-    planes: Planes,
-    channel: usize,
-    mean: f32,
-) -> (f32, f32) {
+fn products(input: &[f32], gradient: &[f32], planes: Planes, channel: usize, mean: f32) -> (f32, f32) {
     let pairs = planes.of(input, channel).zip(planes.of(gradient, channel));
     let (product, total) = pairs.fold((0.0, 0.0), |(product, total), (input, gradient)| {
         let mut lanes = [0.0; LANES];
@@ -169,15 +130,9 @@ fn products(
                 *lane += gradient * (input.max(0.0) - mean);
             }
         }
-        let rest: f32 = input_rest
-            .iter()
-            .zip(gradient_rest)
-            .map(|(input, gradient)| gradient * (input.max(0.0) - mean))
-            .sum();
-        (
-            product + f64::from(lanes.iter().sum::<f32>() + rest),
-            total + f64::from(sum(gradient, |x| x)),
-        )
+        let rest: f32 =
+            input_rest.iter().zip(gradient_rest).map(|(input, gradient)| gradient * (input.max(0.0) - mean)).sum();
+        (product + f64::from(lanes.iter().sum::<f32>() + rest), total + f64::from(sum(gradient, |x| x)))
     });
     (product as f32, total as f32)
 }

@@ -6,10 +6,7 @@
 
 #![cfg_attr(
     feature = "ndarray",
-    expect(
-        deprecated,
-        reason = "upstream deprecates ndarray, which stays as a second opinion"
-    )
+    expect(deprecated, reason = "upstream deprecates ndarray, which stays as a second opinion")
 )]
 
 mod autodiff;
@@ -76,14 +73,7 @@ pub(crate) trait ReluBatchNorm: Backend {
         gradient: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let rectified = Self::relu(input);
-        let result = Self::batch_norm_train_backward(
-            rectified.clone(),
-            gamma,
-            mean,
-            variance,
-            epsilon,
-            gradient,
-        );
+        let result = Self::batch_norm_train_backward(rectified.clone(), gamma, mean, variance, epsilon, gradient);
         let input = Self::relu_backward(rectified, result.x_grad);
         (input, result.gamma_grad, result.beta_grad)
     }

@@ -45,19 +45,10 @@ fn assert_close(actual: &[TensorData; 6], expected: &[TensorData; 6], what: &str
     let names = ["output", "input", "gamma", "beta", "mean", "variance"];
     for ((actual, expected), name) in actual.iter().zip(expected).zip(names) {
         assert_eq!(actual.shape(), expected.shape());
-        let pairs = actual
-            .as_slice::<f32>()
-            .unwrap()
-            .iter()
-            .zip(expected.as_slice::<f32>().unwrap());
-        let largest = pairs
-            .clone()
-            .fold(1.0_f32, |largest, (_, x)| largest.max(x.abs()));
+        let pairs = actual.as_slice::<f32>().unwrap().iter().zip(expected.as_slice::<f32>().unwrap());
+        let largest = pairs.clone().fold(1.0_f32, |largest, (_, x)| largest.max(x.abs()));
         for (actual, expected) in pairs {
-            assert!(
-                (actual - expected).abs() <= TOLERANCE * largest,
-                "{what}, {name}: {actual} instead of {expected}"
-            );
+            assert!((actual - expected).abs() <= TOLERANCE * largest, "{what}, {name}: {actual} instead of {expected}");
         }
     }
 }

@@ -16,12 +16,7 @@ struct MaxPool2x2Backward;
 impl<B: MaxPool2x2> Backward<B, 1> for MaxPool2x2Backward {
     type State = NodeId;
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 1>,
-        gradients: &mut Gradients,
-        checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
         let gradient = gradients.consume::<B>(&ops.node);
         let input = checkpointer.retrieve_node_output(ops.state);
         let [node] = ops.parents;
@@ -33,18 +28,13 @@ impl<B: MaxPool2x2> Backward<B, 1> for MaxPool2x2Backward {
 
 impl<B: MaxPool2x2, C: CheckpointStrategy> MaxPool2x2 for Autodiff<B, C> {
     fn max_pool_2x2(input: FloatTensor<Self>) -> FloatTensor<Self> {
-        let operation = MaxPool2x2Backward
-            .prepare::<C>([input.node()])
-            .compute_bound()
-            .stateful();
+        let operation = MaxPool2x2Backward.prepare::<C>([input.node()]).compute_bound().stateful();
         match operation {
             OpsKind::Tracked(mut operation) => {
                 let state = operation.checkpoint(&input);
                 operation.finish(state, B::max_pool_2x2(input.into_primitive()))
             }
-            OpsKind::UnTracked(operation) => {
-                operation.finish(B::max_pool_2x2(input.into_primitive()))
-            }
+            OpsKind::UnTracked(operation) => operation.finish(B::max_pool_2x2(input.into_primitive())),
         }
     }
 }

@@ -15,24 +15,20 @@ impl MaxPool2x2 for Flex {
         let [batch, channels, height, width] = input.shape().dims();
         let input = input.to_contiguous();
         let mut output = vec![0.0; batch * channels * height * width / 4];
-        output
-            .par_chunks_mut(ROWS * width / 2)
-            .zip(elements(&input).par_chunks(ROWS * width * 2))
-            .for_each(|(output, input)| {
+        output.par_chunks_mut(ROWS * width / 2).zip(elements(&input).par_chunks(ROWS * width * 2)).for_each(
+            |(output, input)| {
                 let rows = input.chunks_exact(2 * width);
                 for (output, rows) in output.chunks_exact_mut(width / 2).zip(rows) {
                     for (output, [[a, b], [c, d]]) in output.iter_mut().zip(squares(rows)) {
                         *output = larger(larger(a, b), larger(c, d));
                     }
                 }
-            });
+            },
+        );
         tensor(output, Shape::new([batch, channels, height / 2, width / 2]))
     }
 
-    fn max_pool_2x2_backward(
-        input: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
+    fn max_pool_2x2_backward(input: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         let shape = input.shape();
         let [_, _, _, width] = shape.dims();
         let (input, gradient) = (input.to_contiguous(), gradient.to_contiguous());
@@ -43,9 +39,8 @@ impl MaxPool2x2 for Flex {
             .zip(elements(&gradient).par_chunks(ROWS * width / 2))
             .for_each(|((result, input), gradient)| {
                 let rows = result.chunks_exact_mut(2 * width);
-                for ((result, input), gradient) in rows
-                    .zip(input.chunks_exact(2 * width))
-                    .zip(gradient.chunks_exact(width / 2))
+                for ((result, input), gradient) in
+                    rows.zip(input.chunks_exact(2 * width)).zip(gradient.chunks_exact(width / 2))
                 {
                     scatter(result, input, gradient);
                 }
@@ -85,8 +80,5 @@ fn larger(left: f32, right: f32) -> f32 {
 fn squares(rows: &[f32]) -> impl Iterator<Item = [[f32; 2]; 2]> {
     let pixels = rows.as_chunks().0;
     let (upper, lower) = pixels.split_at(pixels.len() / 2);
-    upper
-        .iter()
-        .zip(lower)
-        .map(|(upper, lower)| [*upper, *lower])
+    upper.iter().zip(lower).map(|(upper, lower)| [*upper, *lower])
 }

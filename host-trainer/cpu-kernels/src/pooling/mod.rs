@@ -6,10 +6,7 @@
 
 #![cfg_attr(
     feature = "ndarray",
-    expect(
-        deprecated,
-        reason = "upstream deprecates ndarray, which stays as a second opinion"
-    )
+    expect(deprecated, reason = "upstream deprecates ndarray, which stays as a second opinion")
 )]
 
 mod autodiff;
@@ -18,9 +15,7 @@ mod flex;
 mod tests;
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{
-    Backend, Dispatch, TensorMetadata, backend_extension, get_or_init_device_settings,
-};
+use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, get_or_init_device_settings};
 use burn::tensor::Tensor;
 
 /// The largest of every 2×2 pixels: `[batch, channels, h, w]` → `[batch, channels, h / 2, w / 2]`. The gradient goes
@@ -31,10 +26,7 @@ use burn::tensor::Tensor;
 /// If height or width is odd, or, on flex, the elements are not 32-bit floats.
 pub fn max_pool_2x2(input: Tensor<4>) -> Tensor<4> {
     let [_, _, height, width] = input.dims();
-    assert!(
-        height.is_multiple_of(2) && width.is_multiple_of(2),
-        "{height} × {width} is not a multiple of 2 × 2"
-    );
+    assert!(height.is_multiple_of(2) && width.is_multiple_of(2), "{height} × {width} is not a multiple of 2 × 2");
     Tensor::from_dispatch(Dispatch::max_pool_2x2(input.into_dispatch()))
 }
 
@@ -47,32 +39,12 @@ pub(crate) trait MaxPool2x2: Backend {
     }
 
     /// The gradient of `input`, in its shape, for that of the output.
-    fn max_pool_2x2_backward(
-        input: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
+    fn max_pool_2x2_backward(input: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         let (size, stride, padding, dilation) = ([2, 2], [2, 2], [0, 0], [1, 1]);
         let indices = get_or_init_device_settings::<Self>(&input.device()).int_dtype;
-        let pooled = Self::max_pool2d_with_indices(
-            input.clone(),
-            size,
-            stride,
-            padding,
-            dilation,
-            false,
-            indices,
-        );
-        Self::max_pool2d_with_indices_backward(
-            input,
-            size,
-            stride,
-            padding,
-            dilation,
-            false,
-            gradient,
-            pooled.indices,
-        )
-        .x_grad
+        let pooled = Self::max_pool2d_with_indices(input.clone(), size, stride, padding, dilation, false, indices);
+        Self::max_pool2d_with_indices_backward(input, size, stride, padding, dilation, false, gradient, pooled.indices)
+            .x_grad
     }
 }
 

@@ -43,19 +43,11 @@ fn what_is_there_stays_there() {
 
 #[test]
 fn no_label_leads_out_of_the_folder() {
-    for (label, expected) in [
-        ("../../etc", "______etc"),
-        ("..", "__"),
-        ("/", "_"),
-        ("C:\\x", "C__x"),
-        ("sea lion", "sea_lion"),
-        ("", "_"),
-    ] {
+    for (label, expected) in
+        [("../../etc", "______etc"), ("..", "__"), ("/", "_"), ("C:\\x", "C__x"), ("sea lion", "sea_lion"), ("", "_")]
+    {
         let folder = tempfile::tempdir().unwrap();
-        let hostile = Message::Label(Label {
-            index: 1,
-            text: label,
-        });
+        let hostile = Message::Label(Label { index: 1, text: label });
         let file = record(folder.path(), &[introduction(0), vec![hostile]].concat());
         assert_eq!(file, format!("{expected}/000002-75.png"), "{label}");
         assert!(folder.path().join(file).is_file(), "{label}");

@@ -44,17 +44,11 @@ fn what_the_board_does_not_send_is_asked_for() {
         (&[seen.clone(), frames([1])].concat(), &[]),
         // Pictures stop, and come again.
         (&[seen.clone(), frames([1, 2])].concat(), &[EVERY]),
-        (
-            &[seen.clone(), frames([1, 2]), picture(2, &image)].concat(),
-            &[],
-        ),
+        (&[seen.clone(), frames([1, 2]), picture(2, &image)].concat(), &[]),
         // A board that was reset introduces itself, and knows of no request.
         (&[seen.clone(), introduction(4)].concat(), &[EVERY]),
         // The labels of another model are others.
-        (
-            &[seen.clone(), vec![Message::DeviceInfo(other)]].concat(),
-            &[device, EVERY],
-        ),
+        (&[seen.clone(), vec![Message::DeviceInfo(other)]].concat(), &[device, EVERY]),
     ];
     for (messages, expected) in cases {
         let requests: Vec<_> = after(messages).requests().collect();
@@ -91,29 +85,16 @@ fn only_a_whole_picture_of_the_newest_frame_belongs_to_it() {
 fn shapes_that_cannot_be_shown_give_no_pictures() {
     for (width, channels) in [(u16::MAX, 255), (32, 2), (0, 3)] {
         let mut info = device_info();
-        info.input = Shape {
-            height: width,
-            width,
-            channels,
-        };
-        let messages = [
-            vec![Message::DeviceInfo(info)],
-            frames([0]),
-            picture(0, &[0; 2048]),
-        ];
+        info.input = Shape { height: width, width, channels };
+        let messages = [vec![Message::DeviceInfo(info)], frames([0]), picture(0, &[0; 2048])];
         assert_eq!(after(&messages.concat()).pictured, 0, "{width}, {channels}");
     }
 }
 
 #[test]
 fn gaps_of_the_counter_are_missed_reports_but_a_reset_is_none() {
-    let cases: [(&[u32], u64); 5] = [
-        (&[7, 8, 9], 0),
-        (&[7, 9, 13], 1 + 3),
-        (&[u32::MAX, 0, 2], 1),
-        (&[500, 0, 1], 0),
-        (&[500, 500, 501], 0),
-    ];
+    let cases: [(&[u32], u64); 5] =
+        [(&[7, 8, 9], 0), (&[7, 9, 13], 1 + 3), (&[u32::MAX, 0, 2], 1), (&[500, 0, 1], 0), (&[500, 500, 501], 0)];
     for (counters, missed) in cases {
         let messages: Vec<_> = (0..)
             .zip(counters)
@@ -160,11 +141,7 @@ fn what_keeps_frames_away_is_named() {
     ];
     let start = Instant::now();
     for (bytes, [received, corrupted, foreign], expected) in cases {
-        let frames = Statistics {
-            received,
-            corrupted,
-            foreign,
-        };
+        let frames = Statistics { received, corrupted, foreign };
         let mut state = State::new(start);
         state.apply(&Event::Received(Traffic { bytes, frames }), start);
         assert_eq!(state.hint(start), None, "it is too early to say");
@@ -181,10 +158,7 @@ fn what_keeps_frames_away_is_named() {
 
 #[test]
 fn a_boot_failure_holds_until_the_board_classifies() {
-    let failure = vec![Message::BootFailure(BootFailure {
-        code: 1,
-        text: "the blob is damaged",
-    })];
+    let failure = vec![Message::BootFailure(BootFailure { code: 1, text: "the blob is damaged" })];
     let text = after(&failure).hint(Instant::now());
     let expected = "the board does not classify: the blob is damaged";
     assert_eq!(text.as_deref(), Some(expected));

@@ -11,14 +11,7 @@ use std::time::Duration;
 fn busy(start: Instant) -> State {
     let image = image();
     let mut state = State::new(start);
-    let traffic = Traffic {
-        bytes: 9_000,
-        frames: Statistics {
-            received: 1_234,
-            corrupted: 2,
-            foreign: 0,
-        },
-    };
+    let traffic = Traffic { bytes: 9_000, frames: Statistics { received: 1_234, corrupted: 2, foreign: 0 } };
     let mut newest = frame(13);
     newest.faults.count(FaultClass::Picture);
     newest.faults.count(FaultClass::Timeout);
@@ -31,11 +24,7 @@ fn busy(start: Instant) -> State {
     ];
     state.apply(&Event::Received(traffic), start);
     for (index, messages) in (0..).zip(steps) {
-        apply(
-            &mut state,
-            &messages,
-            start + index * Duration::from_millis(100),
-        );
+        apply(&mut state, &messages, start + index * Duration::from_millis(100));
     }
     state
 }
@@ -51,14 +40,7 @@ fn lost(start: Instant) -> State {
 }
 
 fn view(state: &State, now: Instant) -> View<'_> {
-    View {
-        port: "/dev/ttyACM0",
-        state,
-        recording: None,
-        notice: None,
-        has_true_colour: true,
-        now,
-    }
+    View { port: "/dev/ttyACM0", state, recording: None, notice: None, has_true_colour: true, now }
 }
 
 fn screen(view: &View<'_>, width: u16, height: u16) -> Buffer {
@@ -97,11 +79,7 @@ fn a_notice_and_a_recording_are_shown() {
     let recording = Recording::start(folder.path()).unwrap();
     let now = Instant::now();
     let state = busy(now);
-    let view = View {
-        recording: Some(&recording),
-        notice: Some("the disk is full"),
-        ..view(&state, now)
-    };
+    let view = View { recording: Some(&recording), notice: Some("the disk is full"), ..view(&state, now) };
     let text = text(&screen(&view, 200, 24));
     let recording = format!("● recording 0 to {}", folder.path().display());
     for part in [&*recording, "the disk is full", "r stop recording"] {
@@ -127,10 +105,7 @@ fn a_large_terminal_shows_a_large_picture_and_the_log() {
         }
     }
     let text = text(&buffer);
-    for line in [
-        "13  deer 87.5 %",
-        "11  the camera's picture memory does not fill",
-    ] {
+    for line in ["13  deer 87.5 %", "11  the camera's picture memory does not fill"] {
         assert!(text.contains(line), "{text}");
     }
 }
@@ -140,18 +115,11 @@ fn shaped(height: u16, width: u16, channels: u8) -> State {
     let start = Instant::now();
     let mut state = State::new(start);
     let mut info = device_info();
-    info.input = Shape {
-        height,
-        width,
-        channels,
-    };
+    info.input = Shape { height, width, channels };
     let shades = [200, 90].map(|grey| vec![grey; channels.into()]);
     let places = (0..height).flat_map(|y| (0..width).map(move |x| usize::from(x + y)));
     let bytes: Vec<u8> = places.flat_map(|place| shades[place % 2].clone()).collect();
-    let messages = [
-        vec![Message::DeviceInfo(info), Message::Frame(frame(0))],
-        picture(0, &bytes),
-    ];
+    let messages = [vec![Message::DeviceInfo(info), Message::Frame(frame(0))], picture(0, &bytes)];
     apply(&mut state, &messages.concat(), start);
     assert_eq!(state.pictured, 1);
     state
@@ -173,13 +141,7 @@ fn grey_wide_and_large_pictures_are_shown() {
 #[test]
 fn no_size_is_too_small() {
     let start = Instant::now();
-    let states = [
-        busy(start),
-        lost(start),
-        State::new(start),
-        shaped(8, 256, 1),
-        shaped(256, 8, 3),
-    ];
+    let states = [busy(start), lost(start), State::new(start), shaped(8, 256, 1), shaped(256, 8, 3)];
     for (width, height) in (0..=100).flat_map(|width| (0..=30).map(move |height| (width, height))) {
         for state in &states {
             screen(&view(state, start), width, height);
@@ -189,13 +151,7 @@ fn no_size_is_too_small() {
 
 #[test]
 fn bars_are_exact_to_an_eighth_of_a_column() {
-    let cases = [
-        (0.0, "    "),
-        (1.0, "████"),
-        (0.5, "██  "),
-        (1.0 / 32.0, "▏   "),
-        (31.0 / 32.0, "███▉"),
-    ];
+    let cases = [(0.0, "    "), (1.0, "████"), (0.5, "██  "), (1.0 / 32.0, "▏   "), (31.0 / 32.0, "███▉")];
     for (part, expected) in cases {
         assert_eq!(bar(part, 4), expected);
     }

@@ -30,11 +30,7 @@ pub struct Board<S> {
 impl<S: Read + Write> Board<S> {
     /// On a stream whose reads end soon.
     pub fn new(stream: S) -> Self {
-        Self {
-            stream,
-            decoder: Decoder::new(),
-            sends_pictures: false,
-        }
+        Self { stream, decoder: Decoder::new(), sends_pictures: false }
     }
 
     /// Any bytes.

@@ -31,10 +31,7 @@ fn succeed(arguments: &[&str]) -> String {
 /// Among damage and noise, three frames and a fault.
 fn noisy(mut board: Board<impl Read + Write>) {
     // The rest of a message that the host has missed: neither of the corrupted ones.
-    let cut_off = BootFailure {
-        code: 1,
-        text: "cut off",
-    };
+    let cut_off = BootFailure { code: 1, text: "cut off" };
     board.raw(&wire(&Message::BootFailure(cut_off))[4..]);
     board.await_request(EVERY);
     board.frame(7);
@@ -125,9 +122,7 @@ fn a_lost_connection_comes_back_and_pictures_are_asked_for_again() {
     ];
     let mut rest = text.as_str();
     for part in order {
-        let (_, behind) = rest
-            .split_once(part)
-            .unwrap_or_else(|| panic!("{part}: {text}"));
+        let (_, behind) = rest.split_once(part).unwrap_or_else(|| panic!("{part}: {text}"));
         rest = behind;
     }
 }
@@ -179,18 +174,10 @@ fn what_ends_watching_is_named_with_its_cause() {
     let cases: [(&[&str], String); 3] = [
         (
             &[&port, "--plain", "--timeout", "1"],
-            format!(
-                "{port}: no frame for 1 s; the board does not classify: the blob is damaged\u{fffd}[2J"
-            ),
+            format!("{port}: no frame for 1 s; the board does not classify: the blob is damaged\u{fffd}[2J"),
         ),
-        (
-            &["/dev/ttyNOSUCH7", "--plain"],
-            String::from("/dev/ttyNOSUCH7: there is no such port; plug the board in"),
-        ),
-        (
-            &[&other_port, "--plain", "--record", folder],
-            format!("cannot record to {folder}: "),
-        ),
+        (&["/dev/ttyNOSUCH7", "--plain"], String::from("/dev/ttyNOSUCH7: there is no such port; plug the board in")),
+        (&[&other_port, "--plain", "--record", folder], format!("cannot record to {folder}: ")),
     ];
     for (arguments, expected) in cases {
         let error = run(arguments).unwrap_err();
@@ -205,8 +192,7 @@ fn what_ends_watching_is_named_with_its_cause() {
 fn a_serial_line_works_as_well() {
     use std::os::fd::AsRawFd;
     let (mut ours, theirs) = serial2::SerialPort::pair().unwrap();
-    ours.set_read_timeout(std::time::Duration::from_millis(10))
-        .unwrap();
+    ours.set_read_timeout(std::time::Duration::from_millis(10)).unwrap();
     let path = fs::read_link(format!("/proc/self/fd/{}", theirs.as_raw_fd())).unwrap();
     let board = thread::spawn(move || noisy(Board::new(ours)));
     let text = succeed(&[path.to_str().unwrap(), "--plain", "--frames", "3"]);

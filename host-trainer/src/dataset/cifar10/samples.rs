@@ -31,11 +31,7 @@ const MARGIN_COLOUR: Rgb<u8> = Rgb([255, 0, 255]);
 pub fn write_samples(test: &LabelledImages, directory: &Path) -> Result<(), DatasetError> {
     fs::create_dir_all(directory).map_err(DatasetError::io("create", directory))?;
     for (class, (&index, name)) in TEST_INDICES.iter().zip(CLASSES).enumerate() {
-        assert_eq!(
-            usize::from(test.labels[index]),
-            class,
-            "test image {index} is no {name}"
-        );
+        assert_eq!(usize::from(test.labels[index]), class, "test image {index} is no {name}");
         let picture = to_picture(&test.images[index]);
         save(&picture, &directory.join(format!("{name}.png")))?;
         if name == "deer" {
@@ -53,10 +49,7 @@ fn to_picture(image: &[u8]) -> RgbImage {
 }
 
 fn enlarge_with_margins(picture: &RgbImage) -> RgbImage {
-    let (width, height) = (
-        picture.width() * ENLARGEMENT,
-        picture.height() * ENLARGEMENT,
-    );
+    let (width, height) = (picture.width() * ENLARGEMENT, picture.height() * ENLARGEMENT);
     let enlarged = imageops::resize(picture, width, height, imageops::FilterType::Nearest);
     let mut framed = RgbImage::from_pixel(width + 2 * MARGIN, height, MARGIN_COLOUR);
     imageops::replace(&mut framed, &enlarged, i64::from(MARGIN), 0);

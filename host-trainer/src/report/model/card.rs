@@ -32,11 +32,7 @@ impl ModelReport {
                 "\n## The mistakes that it is surest of\n\n![Images with the model's answer and the true class]({name}.mistakes.png)\n"
             );
         }
-        text + &format!(
-            "\n## Quantization\n\n{}\n\n{}",
-            self.quantization_in_words(),
-            self.operations_table()
-        )
+        text + &format!("\n## Quantization\n\n{}\n\n{}", self.quantization_in_words(), self.operations_table())
     }
 
     fn classes_table(&self) -> String {
@@ -58,10 +54,9 @@ impl ModelReport {
     }
 
     fn operations_table(&self) -> String {
-        let mut text =
-            "| operation | input | output | MACs | bytes | scale | zero point | clipped, % | SQNR, dB |\n\
+        let mut text = "| operation | input | output | MACs | bytes | scale | zero point | clipped, % | SQNR, dB |\n\
              | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-                .to_owned();
+            .to_owned();
         for operation in &self.quantization.operations {
             let summary = &operation.summary;
             text += &format!(

@@ -30,22 +30,13 @@ pub fn training(report: &ModelReport) -> Vec<(&'static str, String)> {
         facts.push(("weights", format!("exponential moving average, decay {decay} a step")));
     }
     if let Some(patience) = recipe.patience {
-        facts.push((
-            "early stopping",
-            format!("after {patience} epochs without a better validation loss"),
-        ));
+        facts.push(("early stopping", format!("after {patience} epochs without a better validation loss")));
     }
     if let Some(source) = &recipe.transfer {
-        facts.push((
-            "convolutions",
-            format!("first those of {}", source.display()),
-        ));
+        facts.push(("convolutions", format!("first those of {}", source.display())));
     }
     facts.push(("seed", recipe.seed.to_string()));
-    facts.push((
-        "time",
-        format!("{:.0} minutes", report.history.seconds() / 60.0),
-    ));
+    facts.push(("time", format!("{:.0} minutes", report.history.seconds() / 60.0)));
     facts
 }
 
@@ -86,31 +77,20 @@ fn epochs(report: &ModelReport) -> String {
         return trained.to_string();
     };
     match best.validation {
-        Some(validation) => format!(
-            "{trained}, kept: epoch {} with a validation accuracy of {:.2} %",
-            best.epoch, validation.accuracy
-        ),
+        Some(validation) => {
+            format!("{trained}, kept: epoch {} with a validation accuracy of {:.2} %", best.epoch, validation.accuracy)
+        }
         None => format!("{trained}, kept: the last"),
     }
 }
 
 fn optimizer(optimizer: Optimizer) -> String {
     match optimizer {
-        Optimizer::Sgd {
-            momentum,
-            nesterov: false,
-        } => format!("SGD, momentum {momentum}"),
-        Optimizer::Sgd {
-            momentum,
-            nesterov: true,
-        } => format!("SGD, Nesterov momentum {momentum}"),
+        Optimizer::Sgd { momentum, nesterov: false } => format!("SGD, momentum {momentum}"),
+        Optimizer::Sgd { momentum, nesterov: true } => format!("SGD, Nesterov momentum {momentum}"),
         Optimizer::Adam => "Adam".to_owned(),
         Optimizer::AdamW => "AdamW".to_owned(),
-        Optimizer::Muon {
-            momentum,
-            rest_rate,
-            rest_momentum,
-        } => format!(
+        Optimizer::Muon { momentum, rest_rate, rest_momentum } => format!(
             "Muon, momentum {momentum}, for the weights of convolutions and of the hidden layer; for the rest SGD, \
              Nesterov momentum {rest_momentum}, with {rest_rate} times the learning rate"
         ),
@@ -121,21 +101,23 @@ fn learning_rate(recipe: &Recipe) -> String {
     let rate = recipe.learning_rate;
     match recipe.schedule {
         Schedule::Constant => format!("{rate}, constant"),
-        Schedule::OneCycle { warm_up } => format!(
-            "one cycle: up to {rate} in the first {:.0} % of the run, then down to zero",
-            100.0 * warm_up
-        ),
+        Schedule::OneCycle { warm_up } => {
+            format!("one cycle: up to {rate} in the first {:.0} % of the run, then down to zero", 100.0 * warm_up)
+        }
         Schedule::Cosine => format!("half a cosine from {rate} to zero"),
-        Schedule::ReduceOnPlateau { factor, patience } => format!(
-            "{rate}, times {factor} after {patience} epochs without a better validation loss"
-        ),
+        Schedule::ReduceOnPlateau { factor, patience } => {
+            format!("{rate}, times {factor} after {patience} epochs without a better validation loss")
+        }
     }
 }
 
 fn dropout(layers: &[LayerConfig]) -> String {
     let rates = layers.iter().filter_map(|layer| match layer {
         LayerConfig::Dropout { rate } => Some(rate),
-        LayerConfig::Convolution { .. } | LayerConfig::MaxPool | LayerConfig::Dense { .. } | LayerConfig::Logits { .. } => None,
+        LayerConfig::Convolution { .. }
+        | LayerConfig::MaxPool
+        | LayerConfig::Dense { .. }
+        | LayerConfig::Logits { .. } => None,
     });
     let rates = list(rates);
     if rates.is_empty() { "none".to_owned() } else { format!("{rates}, behind pools and the hidden layer") }
@@ -148,25 +130,15 @@ fn augmentation(augmentation: Augmentation) -> String {
             Border::Nearest => "repeated edges",
             Border::Reflect => "reflected borders",
         };
-        parts.push(format!(
-            "shifts of up to {} pixels with {border}",
-            augmentation.shift
-        ));
+        parts.push(format!("shifts of up to {} pixels with {border}", augmentation.shift));
     }
     if augmentation.flip {
         parts.push("horizontal flips".to_owned());
     }
     if augmentation.cutout > 0 {
-        parts.push(format!(
-            "a grey square of {0}×{0} pixels",
-            augmentation.cutout
-        ));
+        parts.push(format!("a grey square of {0}×{0} pixels", augmentation.cutout));
     }
-    if parts.is_empty() {
-        "none".to_owned()
-    } else {
-        parts.join(", ")
-    }
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }
 
 fn normalization(normalization: Normalization) -> &'static str {
@@ -212,11 +184,8 @@ pub fn limits(report: &ModelReport) -> Vec<String> {
 /// The class that is recognized least, and what it is taken for.
 fn weakest_class(report: &ModelReport, labels: &[&str]) -> Option<String> {
     let matrix = &report.evaluation.int8_confusion;
-    let weakest =
-        (0..labels.len()).min_by(|&a, &b| recall(matrix, a).total_cmp(&recall(matrix, b)))?;
-    let taken_for = (0..labels.len())
-        .filter(|&class| class != weakest)
-        .max_by_key(|&class| matrix[weakest][class])?;
+    let weakest = (0..labels.len()).min_by(|&a, &b| recall(matrix, a).total_cmp(&recall(matrix, b)))?;
+    let taken_for = (0..labels.len()).filter(|&class| class != weakest).max_by_key(|&class| matrix[weakest][class])?;
     Some(format!(
         "It is weakest with the class {}: it recognizes {:.1} % of its images, and takes {:.1} % for {}. When it says {}, \
          it is right in {:.1} % of the cases.",
@@ -233,23 +202,12 @@ fn weakest_class(report: &ModelReport, labels: &[&str]) -> Option<String> {
 fn confidence(report: &ModelReport) -> String {
     let reliability = &report.evaluation.int8_reliability;
     let images: usize = reliability.bins.iter().map(|bin| bin.images).sum();
-    let sum: f64 = reliability
-        .bins
-        .iter()
-        .map(|bin| bin.images as f64 * (bin.confidence - bin.accuracy))
-        .sum();
+    let sum: f64 = reliability.bins.iter().map(|bin| bin.images as f64 * (bin.confidence - bin.accuracy)).sum();
     let excess = sum / images.max(1) as f64;
     let direction = if excess > 0.0 { "more" } else { "less" };
-    let surest = report
-        .evaluation
-        .mistakes
-        .first()
-        .map_or_else(String::new, |mistake| {
-            format!(
-                " A high one is no proof: its surest mistake has {:.1} %.",
-                100.0 * mistake.int8.probability
-            )
-        });
+    let surest = report.evaluation.mistakes.first().map_or_else(String::new, |mistake| {
+        format!(" A high one is no proof: its surest mistake has {:.1} %.", 100.0 * mistake.int8.probability)
+    });
     format!(
         "Its probability is on average {:.1} points {direction} than how often it is right (expected calibration error \
          {:.1} points{}).{surest} Choose a threshold on pictures of your own.",

@@ -16,10 +16,10 @@ use super::reliability_diagram::ReliabilityDiagram;
 use super::{canvas, confusion_matrix};
 use crate::dataset::{Description, Image};
 use crate::evaluate::{Evaluation, Temperature};
-use crate::quantize::QuantizationReport;
 use crate::files::{self, FileError};
 use crate::history::History;
 use crate::model_files::{Identity, ModelFileError, ModelFiles};
+use crate::quantize::QuantizationReport;
 use crate::recipe::Recipe;
 
 /// Everything that is known about a model.
@@ -104,7 +104,8 @@ impl ModelReport {
     pub fn load(model: &Model, files: &ModelFiles) -> Result<Self, ModelFileError> {
         let report: Self = files::read_json(&files.report())?;
         let blob = Identity::of(model);
-        if report.blob == blob && report.dataset.labels == blob.labels && report.dataset.shape() == model.input_shape() {
+        if report.blob == blob && report.dataset.labels == blob.labels && report.dataset.shape() == model.input_shape()
+        {
             return Ok(report);
         }
         Err(ModelFileError::OtherModel {
@@ -158,10 +159,7 @@ impl ModelReport {
         vec![
             ("accuracy, int8", format!("{:.2} %", evaluation.int8_top1)),
             ("accuracy, float", format!("{:.2} %", evaluation.float_top1)),
-            (
-                "same class in both",
-                format!("{:.2} %", evaluation.agreement),
-            ),
+            ("same class in both", format!("{:.2} %", evaluation.agreement)),
             ("test images", evaluation.images.to_string()),
             ("parameters", self.size.parameters.to_string()),
         ]
@@ -171,17 +169,13 @@ impl ModelReport {
     fn quantization_in_words(&self) -> String {
         let quantization = &self.quantization;
         let trials = quantization.tried.iter();
-        let uniform = trials
-            .map(|trial| trial.logits_sqnr_db)
-            .fold(f64::NEG_INFINITY, f64::max);
+        let uniform = trials.map(|trial| trial.logits_sqnr_db).fold(f64::NEG_INFINITY, f64::max);
         format!(
             "Ranges were measured on {} training images; by {} others it was chosen how much of each operation's outputs is cut \
              off at each end. The logits' signal to quantization noise ratio (SQNR) is {:.1} dB on those, and {uniform:.1} \
              dB with the best clip that is the same for all operations. Where a pool follows, a convolution is computed with it \
              at once, and the SQNR is that of the pool.",
-            quantization.calibration_images,
-            quantization.choice_images,
-            quantization.logits_sqnr_db
+            quantization.calibration_images, quantization.choice_images, quantization.logits_sqnr_db
         )
     }
 

@@ -9,9 +9,9 @@ use shared_model::Shape;
 
 use super::{ModelReport, describe};
 use crate::dataset::Image;
-use crate::format::grouped;
 use crate::evaluate::confusion::{precision, recall, share};
 use crate::evaluate::{ConfusionMatrix, Mistake};
+use crate::format::grouped;
 use crate::model_files::ModelFiles;
 use crate::operations::{or_dash, shape};
 use crate::report::canvas::{Figure, to_svg};
@@ -29,11 +29,7 @@ impl ModelReport {
     pub fn page(&self, files: &ModelFiles, images: &[Image]) -> String {
         let labels = self.labels();
         let mistakes = &self.evaluation.mistakes;
-        let curves = LearningCurves {
-            history: &self.history,
-            title: "",
-            size: CURVES,
-        };
+        let curves = LearningCurves { history: &self.history, title: "", size: CURVES };
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -76,10 +72,7 @@ impl ModelReport {
     }
 
     fn confusions(&self, labels: &[&str]) -> Markup {
-        let matrices = [
-            ("int8", &self.evaluation.int8_confusion),
-            ("float", &self.evaluation.float_confusion),
-        ];
+        let matrices = [("int8", &self.evaluation.int8_confusion), ("float", &self.evaluation.float_confusion)];
         html! {
             p .quiet { "Test images. Rows: the true class; columns: what the network says." }
             div .columns { @for (name, matrix) in matrices {
@@ -104,10 +97,7 @@ impl ModelReport {
     }
 
     fn classes(&self, labels: &[&str]) -> Markup {
-        let (float, int8) = (
-            &self.evaluation.float_confusion,
-            &self.evaluation.int8_confusion,
-        );
+        let (float, int8) = (&self.evaluation.float_confusion, &self.evaluation.int8_confusion);
         html! {
             p .quiet {
                 "Recall: how many images of the class are recognized, in percent. Precision: how often the network is right \
@@ -181,11 +171,7 @@ fn chart(figure: &impl Figure, description: &str) -> Markup {
 fn confusion_table(matrix: &ConfusionMatrix, labels: &[&str]) -> Markup {
     let shade = |truth: usize, predicted: usize| (share(matrix, truth, predicted) / 100.0).sqrt();
     let colour = |truth, predicted| {
-        let rgb = if truth == predicted {
-            "31,119,180"
-        } else {
-            "214,69,38"
-        };
+        let rgb = if truth == predicted { "31,119,180" } else { "214,69,38" };
         format!("background:rgba({rgb},{:.3})", shade(truth, predicted))
     };
     html! {

@@ -6,9 +6,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::evaluate::{ConfidenceBin, Mistake, Prediction, Reliability, Temperature};
+use crate::history::{Epoch, Validation};
 use crate::operations::OperationSummary;
 use crate::quantize::{OperationReport, Trial};
-use crate::history::{Epoch, Validation};
 
 /// A report of a made-up model of three classes: it takes cats for dogs.
 pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
@@ -18,20 +18,11 @@ pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
         learning_rate: 0.1,
         train_loss: 1.0 / epoch as f64,
         train_accuracy: accuracy - 5.0,
-        validation: Some(Validation {
-            loss: 0.9,
-            accuracy,
-        }),
+        validation: Some(Validation { loss: 0.9, accuracy }),
         seconds: 90.0,
     };
-    let reliability = Reliability {
-        error: 4.25,
-        bins: vec![ConfidenceBin {
-            images: 300,
-            confidence: 90.0,
-            accuracy: 85.75,
-        }],
-    };
+    let reliability =
+        Reliability { error: 4.25, bins: vec![ConfidenceBin { images: 300, confidence: 90.0, accuracy: 85.75 }] };
     let confusion = vec![vec![60, 40, 0], vec![10, 90, 0], vec![0, 0, 100]];
     ModelReport {
         name: name.to_owned(),
@@ -39,21 +30,12 @@ pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
         dataset: Description { labels, ..Description::cifar10() },
         recipe,
         train_images: 4000,
-        history: History {
-            epochs: vec![epoch(1, 70.0), epoch(2, 80.0)],
-        },
-        temperature: Some(Temperature {
-            value: 0.625,
-            images: Some(500),
-            error_before: 9.75,
-        }),
+        history: History { epochs: vec![epoch(1, 70.0), epoch(2, 80.0)] },
+        temperature: Some(Temperature { value: 0.625, images: Some(500), error_before: 9.75 }),
         quantization: QuantizationReport {
             calibration_images: 512,
             choice_images: 512,
-            tried: vec![Trial {
-                clip: 1e-4,
-                logits_sqnr_db: 30.0,
-            }],
+            tried: vec![Trial { clip: 1e-4, logits_sqnr_db: 30.0 }],
             logits_sqnr_db: 30.5,
             operations: vec![OperationReport {
                 summary: OperationSummary {
@@ -90,14 +72,8 @@ pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
             mistakes: vec![Mistake {
                 image: 1,
                 label: 0,
-                int8: Prediction {
-                    class: 1,
-                    probability: 0.987,
-                },
-                float: Prediction {
-                    class: 2,
-                    probability: 0.55,
-                },
+                int8: Prediction { class: 1, probability: 0.987 },
+                float: Prediction { class: 2, probability: 0.55 },
             }],
         },
     }

@@ -33,11 +33,7 @@ struct OutputChannel {
 impl OutputChannel {
     fn new(epilogue: &Epilogue, pixel_step: usize, pooled: bool) -> Self {
         const INVERSE_OF_9: i32 = 0x38E3_8E39;
-        let sign = if pooled && epilogue.multiplier < 0 {
-            -1
-        } else {
-            1
-        };
+        let sign = if pooled && epilogue.multiplier < 0 { -1 } else { 1 };
         Self {
             inverse: sign * INVERSE_OF_9,
             bias: epilogue.bias,
@@ -56,20 +52,8 @@ fn relu_mask(relu: bool) -> u32 {
 }
 
 unsafe extern "C" {
-    fn shared_model_products(
-        u: *const i16,
-        v: *const i16,
-        m: *mut i32,
-        m_end: *mut i32,
-        pairs: usize,
-        u_skip: isize,
-    );
-    fn shared_model_offset_corrections(
-        v: *const i16,
-        corrections: *mut i32,
-        pairs: usize,
-        factors: *const [i16; 2],
-    );
+    fn shared_model_products(u: *const i16, v: *const i16, m: *mut i32, m_end: *mut i32, pairs: usize, u_skip: isize);
+    fn shared_model_offset_corrections(v: *const i16, corrections: *mut i32, pairs: usize, factors: *const [i16; 2]);
     fn shared_model_transform_filter(weights: *const i8, stride: usize, u: *mut i16, quads: usize);
     fn shared_model_transform_input(
         map: *const i8,
@@ -79,12 +63,7 @@ unsafe extern "C" {
         quads: usize,
     );
     /// Row steps are counted from the last pixel of a row.
-    fn shared_model_transform_output(
-        m: *const i32,
-        output: *mut i8,
-        channel: *const OutputChannel,
-        row_step: isize,
-    );
+    fn shared_model_transform_output(m: *const i32, output: *mut i8, channel: *const OutputChannel, row_step: isize);
     fn shared_model_transform_pooled_output(
         m: *const i32,
         output: *mut i8,
@@ -101,18 +80,8 @@ unsafe extern "C" {
         relu_mask: u32,
     );
     fn shared_model_spread(quads: *const i32, tiles: *mut i32, quads_end: *const i32);
-    fn shared_model_widen_pixels(
-        map: *const i8,
-        offsets: *const u32,
-        window: *mut i16,
-        quads: usize,
-    );
-    fn shared_model_widen_filter_row(
-        weights: *const i8,
-        stride: usize,
-        filter: *mut i16,
-        quads: usize,
-    );
+    fn shared_model_widen_pixels(map: *const i8, offsets: *const u32, window: *mut i16, quads: usize);
+    fn shared_model_widen_filter_row(weights: *const i8, stride: usize, filter: *mut i16, quads: usize);
     fn shared_model_row_products(
         filter: *const i16,
         windows: *const i16,
@@ -139,14 +108,7 @@ fn assert_words(lanes: &[i16]) {
 pub(crate) struct Assembly;
 
 impl InnerLoops for Assembly {
-    fn products(
-        &self,
-        u: &[i16],
-        v: &[i16],
-        accumulators: &mut [i32],
-        pairs: usize,
-        u_step: usize,
-    ) {
+    fn products(&self, u: &[i16], v: &[i16], accumulators: &mut [i32], pairs: usize, u_step: usize) {
         let positions = accumulators.len() / 8;
         assert!((1..=CHUNK_PAIRS).contains(&pairs) && positions > 0 && u_step.is_multiple_of(2));
         assert!(v.len() >= positions * pairs * 8);
@@ -158,14 +120,7 @@ impl InnerLoops for Assembly {
         // SAFETY: it reads 16 · pairs bytes of `v` and 8 · pairs bytes of `u` at each position and reads and writes 32 bytes of the
         // accumulators up to their end, all of them words and all inside the slices by the assertions.
         unsafe {
-            shared_model_products(
-                u.as_ptr(),
-                v.as_ptr(),
-                accumulators.start,
-                accumulators.end,
-                pairs,
-                u_skip,
-            );
+            shared_model_products(u.as_ptr(), v.as_ptr(), accumulators.start, accumulators.end, pairs, u_skip);
         }
     }
 
@@ -176,23 +131,11 @@ impl InnerLoops for Assembly {
         // SAFETY: it reads 36 · 16 · pairs bytes of `v`, which are words and in the slice by the assertions, 36 factors, and reads and
         // writes 36 · 4 corrections.
         unsafe {
-            shared_model_offset_corrections(
-                v.as_ptr(),
-                corrections,
-                pairs,
-                OFFSET_FACTORS.as_ptr(),
-            );
+            shared_model_offset_corrections(v.as_ptr(), corrections, pairs, OFFSET_FACTORS.as_ptr());
         }
     }
 
-    fn transform_filter(
-        &self,
-        weights: &[i8],
-        stride: usize,
-        u: &mut [i16],
-        slot: usize,
-        quads: usize,
-    ) {
+    fn transform_filter(&self, weights: &[i8], stride: usize, u: &mut [i16], slot: usize, quads: usize) {
         assert!((1..=CHUNK_PAIRS / 2).contains(&quads) && slot < 2);
         assert!(weights.len() >= 8 * stride + 4 * quads);
         assert!(u.len() >= POSITIONS * CHUNK_PAIRS * 4);
@@ -204,32 +147,15 @@ impl InnerLoops for Assembly {
         unsafe { shared_model_transform_filter(weights.as_ptr(), stride, u.as_mut_ptr(), quads) }
     }
 
-    fn transform_input(
-        &self,
-        map: &[i8],
-        offsets: &[u32; POSITIONS],
-        v: &mut [i16],
-        slot: usize,
-        quads: usize,
-    ) {
+    fn transform_input(&self, map: &[i8], offsets: &[u32; POSITIONS], v: &mut [i16], slot: usize, quads: usize) {
         assert!(quads > 0 && slot < 4 && v.len() >= POSITIONS * quads * 16);
-        assert!(
-            offsets
-                .iter()
-                .all(|&offset| offset as usize + 4 * quads <= map.len())
-        );
+        assert!(offsets.iter().all(|&offset| offset as usize + 4 * quads <= map.len()));
         assert_words(v);
         let v = &mut v[2 * slot..];
         // SAFETY: it reads 4 · quads bytes at each of the 36 offsets, as words for which LDR needs no alignment, and writes the word
         // `slot` of each of 36 · 2 · quads times 16 bytes: all inside the slices by the assertions.
         unsafe {
-            shared_model_transform_input(
-                map.as_ptr(),
-                offsets.as_ptr(),
-                v.as_mut_ptr(),
-                32 * quads,
-                quads,
-            );
+            shared_model_transform_input(map.as_ptr(), offsets.as_ptr(), v.as_mut_ptr(), 32 * quads, quads);
         }
     }
 
@@ -297,11 +223,7 @@ impl InnerLoops for Assembly {
 
     fn widen_pixels(&self, map: &[i8], offsets: &[u32; 6], window: &mut [i16], quads: usize) {
         assert!(quads > 0 && window.len() >= 24 * quads);
-        assert!(
-            offsets
-                .iter()
-                .all(|&offset| offset as usize + 4 * quads <= map.len())
-        );
+        assert!(offsets.iter().all(|&offset| offset as usize + 4 * quads <= map.len()));
         assert_words(window);
         // SAFETY: it reads 4 · quads bytes at each of the 6 offsets, as words for which LDR needs no alignment, and writes 48 · quads
         // bytes: inside the slices by the assertions.
@@ -320,13 +242,7 @@ impl InnerLoops for Assembly {
         }
     }
 
-    fn row_products(
-        &self,
-        filter: &[i16],
-        windows: &[i16],
-        accumulators: &mut [[i32; 4]],
-        pairs: usize,
-    ) {
+    fn row_products(&self, filter: &[i16], windows: &[i16], accumulators: &mut [[i32; 4]], pairs: usize) {
         assert!(pairs > 0 && pairs.is_multiple_of(2) && !accumulators.is_empty());
         assert!(filter.len() >= 6 * pairs && windows.len() >= 12 * pairs * accumulators.len());
         assert_words(filter);
@@ -335,20 +251,12 @@ impl InnerLoops for Assembly {
         // SAFETY: for each four accumulators up to their end it reads 12 · pairs bytes of the filter and another 24 · pairs bytes of the
         // windows, all of them words and all inside the slices by the assertions.
         unsafe {
-            shared_model_row_products(
-                filter.as_ptr(),
-                windows.as_ptr(),
-                accumulators.start,
-                pairs,
-                accumulators.end,
-            );
+            shared_model_row_products(filter.as_ptr(), windows.as_ptr(), accumulators.start, pairs, accumulators.end);
         }
     }
 
     fn dot_products(&self, weights: &[i8], input: &[i8]) -> [i32; 4] {
-        assert!(
-            !input.is_empty() && input.len().is_multiple_of(4) && weights.len() >= 4 * input.len()
-        );
+        assert!(!input.is_empty() && input.len().is_multiple_of(4) && weights.len() >= 4 * input.len());
         let mut sums = [0; 4];
         let (weights, stride) = (weights.as_ptr(), input.len());
         let input = input.as_ptr_range();

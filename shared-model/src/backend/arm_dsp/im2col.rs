@@ -32,19 +32,13 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
         let patches_and_accumulators = PATCH_LANES / 2 + 2 * step.biases.len();
         Need {
             kept: pairs(step) * step.biases.len(),
-            scratch: Words {
-                fixed: direct::lines_len(step).div_ceil(4) + patches_and_accumulators,
-                each: 0,
-            },
+            scratch: Words { fixed: direct::lines_len(step).div_ceil(4) + patches_and_accumulators, each: 0 },
             ..Need::rows(3)
         }
     }
 
     fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {
-        Cost {
-            instructions: 5 * step.multiply_accumulates() / 4,
-            weight_fetches: 1,
-        }
+        Cost { instructions: 5 * step.multiply_accumulates() / 4, weight_fetches: 1 }
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {

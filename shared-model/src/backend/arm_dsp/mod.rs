@@ -9,10 +9,7 @@ mod im2col;
 mod row_streaming;
 #[cfg(feature = "self-test")]
 pub(crate) mod self_test;
-#[cfg_attr(
-    all(arm_dsp, not(feature = "self-test")),
-    allow(dead_code, reason = "the twins of the assembly")
-)]
+#[cfg_attr(all(arm_dsp, not(feature = "self-test")), allow(dead_code, reason = "the twins of the assembly"))]
 mod twin;
 mod winograd;
 
@@ -34,13 +31,8 @@ pub(super) const BACKEND: Backend = Backend {
     name: "arm-dsp",
     cores: &["cortex-m4", "cortex-m7", "cortex-m33"],
     kernels: &[
-        &Dense {
-            dot_products: |weights, input| Native.dot_products(weights, input),
-            instructions_for_four: 8,
-        },
-        &Direct {
-            instructions_for_four: 16,
-        },
+        &Dense { dot_products: |weights, input| Native.dot_products(weights, input), instructions_for_four: 8 },
+        &Direct { instructions_for_four: 16 },
         &Im2col(Native),
         &RowStreaming(Native),
         &Winograd(Native),
@@ -73,25 +65,11 @@ pub(crate) trait InnerLoops: Sync + 'static {
 
     /// Transforms the 3×3 filters of one output channel, `weights` of `[9][stride]` from its first channel on: `G g Gᵀ` with an
     /// offset, for `4 * quads` channels. Slot `slot` (0 or 1) of `u`, `[position][16 pairs][2]` pairs of lanes, takes them.
-    fn transform_filter(
-        &self,
-        weights: &[i8],
-        stride: usize,
-        u: &mut [i16],
-        slot: usize,
-        quads: usize,
-    );
+    fn transform_filter(&self, weights: &[i8], stride: usize, u: &mut [i16], slot: usize, quads: usize);
 
     /// Transforms a patch of 6×6 pixels, `Bᵀ d B`, for the first `4 * quads` channels in `map`, where `offsets`, `[column][row]`,
     /// says where each pixel starts. Slot `slot` (0 … 3) of `v`, `[position][pair][4]` pairs of lanes, takes it.
-    fn transform_input(
-        &self,
-        map: &[i8],
-        offsets: &[u32; POSITIONS],
-        v: &mut [i16],
-        slot: usize,
-        quads: usize,
-    );
+    fn transform_input(&self, map: &[i8], offsets: &[u32; POSITIONS], v: &mut [i16], slot: usize, quads: usize);
 
     /// Writes the 4×4 outputs of one tile and one channel: `Aᵀ m A`, then the epilogue; with a 2×2 pool, the 2×2 outputs. `m` is
     /// `[position][8]`, and its first column is taken. Output rows start `row_step` bytes and pixels `pixel_step` bytes behind one
@@ -129,13 +107,7 @@ pub(crate) trait InnerLoops: Sync + 'static {
 
     /// Adds to four accumulators for each of `windows`, `[window][pair][6]` pairs of lanes, what one kernel row gives: `filter` is
     /// `[pair][3]` pairs of lanes. The number of pairs is even.
-    fn row_products(
-        &self,
-        filter: &[i16],
-        windows: &[i16],
-        accumulators: &mut [[i32; 4]],
-        pairs: usize,
-    );
+    fn row_products(&self, filter: &[i16], windows: &[i16], accumulators: &mut [[i32; 4]], pairs: usize);
 
     /// Four dot products of `input` with rows of weights, `[4][input.len()]`. The length is a multiple of four.
     fn dot_products(&self, weights: &[i8], input: &[i8]) -> [i32; 4];

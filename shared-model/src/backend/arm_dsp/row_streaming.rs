@@ -32,10 +32,7 @@ impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
         let (rows, channels) = (step.pool_side(), usize::from(step.input.channels));
         Need {
             sizes: windows_across(step),
-            scratch: Words {
-                fixed: 3 * channels / 2,
-                each: WINDOW * channels * (rows + 2) / 2 + COLUMNS * rows,
-            },
+            scratch: Words { fixed: 3 * channels / 2, each: WINDOW * channels * (rows + 2) / 2 + COLUMNS * rows },
             ..Need::rows(rows + 2)
         }
     }
@@ -48,10 +45,7 @@ impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
         let windows = (height * across) as u64;
         let per_row = inputs / 2 * 30 / 2 + 12;
         let filters = weight_fetches as u64 * (11 * inputs + 100);
-        Cost {
-            instructions: outputs * (filters + windows * (3 * per_row + 80)),
-            weight_fetches,
-        }
+        Cost { instructions: outputs * (filters + windows * (3 * per_row + 80)), weight_fetches }
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
@@ -62,8 +56,7 @@ impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
         let (step, windows, rows) = (job.step, job.size, job.input_rows);
         let (top, row) = (job.turn * step.pool_side(), job.output_rows.row(job.turn));
         let Places { input, scratch, .. } = job.places;
-        let [input, scratch, output, _] =
-            parts(job.arena, [input, scratch, job.output, Place::EMPTY]);
+        let [input, scratch, output, _] = parts(job.arena, [input, scratch, job.output, Place::EMPTY]);
         let input = (&rows, bytemuck::cast_slice(input));
         let output = &mut bytemuck::cast_slice_mut(output)[row];
         compute_row(self.0, step, top, input, windows, scratch, output);
@@ -102,8 +95,7 @@ fn compute_row(
         let accumulators = &mut accumulators.as_chunks_mut().0[..rows * windows];
         for (index, window) in window.chunks_exact_mut(WINDOW * channels).enumerate() {
             let (row, left) = (first + index / windows, (start + index % windows) * COLUMNS);
-            let offsets =
-                core::array::from_fn(|column| input.bordered_pixel(row, left + column) as u32);
+            let offsets = core::array::from_fn(|column| input.bordered_pixel(row, left + column) as u32);
             loops.widen_pixels(map, &offsets, window, channels / 4);
         }
         for (channel, weights) in step.weights.chunks_exact(9 * channels).enumerate() {
@@ -115,12 +107,7 @@ fn compute_row(
             }
             let pixels = output[start * COLUMNS / rows * outputs + channel..].iter_mut();
             let (top, bottom) = accumulators.split_at(windows);
-            finish(
-                &step.epilogue(channel),
-                top,
-                bottom,
-                pixels.step_by(outputs),
-            );
+            finish(&step.epilogue(channel), top, bottom, pixels.step_by(outputs));
         }
     }
 }

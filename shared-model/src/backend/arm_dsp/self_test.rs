@@ -33,12 +33,7 @@ impl Default for InnerLoopCheck {
 impl InnerLoopCheck {
     /// Nothing compared yet.
     pub const fn new() -> Self {
-        Self {
-            numbers: 1,
-            comparisons: 0,
-            input: [0; INPUT],
-            buffers: [[0; BUFFER]; 2],
-        }
+        Self { numbers: 1, comparisons: 0, input: [0; INPUT], buffers: [[0; BUFFER]; 2] }
     }
 
     /// Compares every inner loop of the target with its portable twin, on small and on the largest shapes, with random and extreme
@@ -100,19 +95,14 @@ impl InnerLoopCheck {
     ) {
         for word in 0..len + 2 * GUARD {
             let random = self.next();
-            self.buffers
-                .iter_mut()
-                .for_each(|buffer| buffer[word] = random);
+            self.buffers.iter_mut().for_each(|buffer| buffer[word] = random);
         }
         let [native, twin] = &mut self.buffers;
         run(&Native, &self.input, &mut native[GUARD..GUARD + len]);
         run(&Twin, &self.input, &mut twin[GUARD..GUARD + len]);
         let pairs = native.iter().zip(twin).take(len + 2 * GUARD);
         for (word, (native, twin)) in pairs.enumerate() {
-            assert!(
-                native == twin,
-                "{name}: shape {shape:?} differs from the portable loop at word {word}"
-            );
+            assert!(native == twin, "{name}: shape {shape:?} differs from the portable loop at word {word}");
         }
         self.comparisons += 1;
     }
@@ -172,10 +162,7 @@ impl InnerLoopCheck {
             let pixel_step = [1, 2, 7, 64][case % 4];
             let row_step = [4 * pixel_step, 33 * pixel_step][case / 4 % 2];
             for (pool, last) in [(false, 3_usize), (true, 1)] {
-                let (shape, len) = (
-                    [row_step, pixel_step, last],
-                    last * (row_step + pixel_step) + 1,
-                );
+                let (shape, len) = ([row_step, pixel_step, last], last * (row_step + pixel_step) + 1);
                 let words = (len + 1).div_ceil(4);
                 self.compare("transform_output", shape, words, |loops, _, output| {
                     let output = &mut bytemuck::cast_slice_mut(output)[1..1 + len];
@@ -216,16 +203,11 @@ impl InnerLoopCheck {
             });
             for stride in [4 * quads, 4 * quads + 3] {
                 let shape = [stride, quads, 0];
-                self.compare(
-                    "widen_filter_row",
-                    shape,
-                    6 * quads,
-                    |loops, input, filter| {
-                        let weights = &bytes(input)[3..3 + 2 * stride + 4 * quads];
-                        let filter = bytemuck::cast_slice_mut(filter);
-                        loops.widen_filter_row(weights, stride, filter, quads);
-                    },
-                );
+                self.compare("widen_filter_row", shape, 6 * quads, |loops, input, filter| {
+                    let weights = &bytes(input)[3..3 + 2 * stride + 4 * quads];
+                    let filter = bytemuck::cast_slice_mut(filter);
+                    loops.widen_filter_row(weights, stride, filter, quads);
+                });
             }
             for windows in [1, 2, 5] {
                 let shape = [quads, windows, 0];

@@ -36,20 +36,9 @@ pub(crate) static OFFSET_FACTORS: [[i16; 2]; POSITIONS] = {
 pub(crate) struct Twin;
 
 impl InnerLoops for Twin {
-    fn products(
-        &self,
-        u: &[i16],
-        v: &[i16],
-        accumulators: &mut [i32],
-        pairs: usize,
-        u_step: usize,
-    ) {
+    fn products(&self, u: &[i16], v: &[i16], accumulators: &mut [i32], pairs: usize, u_step: usize) {
         let tiles = accumulators.as_chunks_mut::<8>().0;
-        for (position, (tile, v)) in tiles
-            .iter_mut()
-            .zip(v.chunks_exact(QUAD * pairs))
-            .enumerate()
-        {
+        for (position, (tile, v)) in tiles.iter_mut().zip(v.chunks_exact(QUAD * pairs)).enumerate() {
             let u = &u[position * u_step..][..PAIR * pairs];
             let mut sums = *tile;
             for (v, u) in v.as_chunks::<QUAD>().0.iter().zip(u.as_chunks::<PAIR>().0) {
@@ -76,14 +65,7 @@ impl InnerLoops for Twin {
         }
     }
 
-    fn transform_filter(
-        &self,
-        weights: &[i8],
-        stride: usize,
-        u: &mut [i16],
-        slot: usize,
-        quads: usize,
-    ) {
+    fn transform_filter(&self, weights: &[i8], stride: usize, u: &mut [i16], slot: usize, quads: usize) {
         for channel in 0..4 * quads {
             let tap = |tap: usize| i16::from(weights[tap * stride + channel]);
             // As if it were added to the weights, but without leaving int16.
@@ -100,14 +82,7 @@ impl InnerLoops for Twin {
         }
     }
 
-    fn transform_input(
-        &self,
-        map: &[i8],
-        offsets: &[u32; POSITIONS],
-        v: &mut [i16],
-        slot: usize,
-        quads: usize,
-    ) {
+    fn transform_input(&self, map: &[i8], offsets: &[u32; POSITIONS], v: &mut [i16], slot: usize, quads: usize) {
         let pairs = 2 * quads;
         for channel in 0..4 * quads {
             let [pair, lane] = lane_of(channel);
@@ -162,8 +137,7 @@ impl InnerLoops for Twin {
         for (channel, (&multiplier, &offset)) in multipliers.iter().zip(offsets).enumerate() {
             for pixel in 0..2 {
                 let accumulator = accumulators[channel / 4 * 8 + 4 * pixel + channel % 4];
-                output[pixel * channels + channel] =
-                    requantize(accumulator.max(floor), multiplier, offset);
+                output[pixel * channels + channel] = requantize(accumulator.max(floor), multiplier, offset);
             }
         }
     }
@@ -193,13 +167,7 @@ impl InnerLoops for Twin {
         }
     }
 
-    fn row_products(
-        &self,
-        filter: &[i16],
-        windows: &[i16],
-        accumulators: &mut [[i32; 4]],
-        pairs: usize,
-    ) {
+    fn row_products(&self, filter: &[i16], windows: &[i16], accumulators: &mut [[i32; 4]], pairs: usize) {
         for (window, accumulators) in windows.chunks_exact(12 * pairs).zip(accumulators) {
             let pairs = window.as_chunks::<12>().0.iter();
             for (window, filter) in pairs.zip(filter.as_chunks::<6>().0) {
@@ -233,14 +201,7 @@ fn lane_of(channel: usize) -> [usize; 2] {
 fn input_vector([d0, d1, d2, d3, d4, d5]: [i16; 6]) -> [i16; 6] {
     let (far, near) = (d4 - 4 * d2, d3 - 4 * d1);
     let (even, odd) = (d4 - d2, 2 * (d3 - d1));
-    [
-        4 * d0 - 5 * d2 + d4,
-        far + near,
-        far - near,
-        even + odd,
-        even - odd,
-        4 * d1 - 5 * d3 + d5,
-    ]
+    [4 * d0 - 5 * d2 + d4, far + near, far - near, even + odd, even - odd, 4 * d1 - 5 * d3 + d5]
 }
 
 /// The rows of `Aᵀ m`, each divided by the power of two that it has too much: the shifts are 3, 2, 1, 1.
@@ -248,14 +209,10 @@ fn output_vector([m0, m1, m2, m3, m4, m5]: [i32; 6]) -> [i32; 4] {
     let (sum, difference) = (m1.wrapping_add(m2), m1.wrapping_sub(m2));
     let (far_sum, far_difference) = (m3.wrapping_add(m4), m3.wrapping_sub(m4));
     [
-        m0.wrapping_mul(6)
-            .wrapping_add(far_sum)
-            .wrapping_sub(sum.wrapping_mul(4)),
+        m0.wrapping_mul(6).wrapping_add(far_sum).wrapping_sub(sum.wrapping_mul(4)),
         far_difference.wrapping_sub(difference.wrapping_mul(2)),
         far_sum.wrapping_sub(sum),
-        m5.wrapping_mul(6)
-            .wrapping_add(far_difference.wrapping_mul(2))
-            .wrapping_sub(difference),
+        m5.wrapping_mul(6).wrapping_add(far_difference.wrapping_mul(2)).wrapping_sub(difference),
     ]
 }
 
@@ -264,13 +221,10 @@ fn tile_accumulators(m: &[i32]) -> [[i32; 4]; 4] {
     /// 9 times this is 1 modulo 2^32.
     const INVERSE_OF_9: i32 = 0x38E3_8E39;
     const SHIFTS: [u32; 4] = [3, 2, 1, 1];
-    let columns: [_; 6] = core::array::from_fn(|column| {
-        output_vector(core::array::from_fn(|row| m[8 * (6 * row + column)]))
-    });
+    let columns: [_; 6] =
+        core::array::from_fn(|column| output_vector(core::array::from_fn(|row| m[8 * (6 * row + column)])));
     core::array::from_fn(|row| {
         let values = output_vector(columns.map(|column| column[row]));
-        core::array::from_fn(|column| {
-            values[column].wrapping_mul(INVERSE_OF_9) >> (SHIFTS[row] + SHIFTS[column])
-        })
+        core::array::from_fn(|column| values[column].wrapping_mul(INVERSE_OF_9) >> (SHIFTS[row] + SHIFTS[column]))
     })
 }

@@ -44,22 +44,12 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
 
     fn need(&self, step: &Step, whole: bool) -> Need {
         let tiling = Tiling::of(step);
-        let tiles = if whole {
-            tiling.rows * tiling.columns
-        } else {
-            tiling.columns
-        };
+        let tiles = if whole { tiling.rows * tiling.columns } else { tiling.columns };
         Need {
             rows_out: TILE / step.pool_side(),
             sizes: tiles.div_ceil(TILES_AT_ONCE),
-            scratch: Words {
-                fixed: 0,
-                each: POSITIONS * tiling.channels * TILES_AT_ONCE / 2,
-            },
-            overlay: Words {
-                fixed: FILTER_LANES / 2,
-                each: ACCUMULATORS + POSITIONS * TILES_AT_ONCE,
-            },
+            scratch: Words { fixed: 0, each: POSITIONS * tiling.channels * TILES_AT_ONCE / 2 },
+            overlay: Words { fixed: FILTER_LANES / 2, each: ACCUMULATORS + POSITIONS * TILES_AT_ONCE },
             ..Need::rows(TILE + 2)
         }
     }
@@ -67,19 +57,12 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
     fn cost(&self, step: &Step, size: usize, whole: bool) -> Cost {
         let tiling = Tiling::of(step);
         let (tiles, size) = (tiling.rows * tiling.columns, size * TILES_AT_ONCE);
-        let weight_fetches = if whole {
-            tiles.div_ceil(size)
-        } else {
-            tiling.rows * tiling.columns.div_ceil(size)
-        };
+        let weight_fetches = if whole { tiles.div_ceil(size) } else { tiling.rows * tiling.columns.div_ceil(size) };
         let (inputs, outputs) = (tiling.channels as u64, step.biases.len() as u64);
         let multiplied = tiles.next_multiple_of(TILES_AT_ONCE) as u64;
         let products = multiplied * outputs.next_multiple_of(2) * inputs * 27;
         let filters = weight_fetches as u64 * inputs * outputs * 62;
-        Cost {
-            instructions: filters + products + tiles as u64 * (inputs * 225 + outputs * 340),
-            weight_fetches,
-        }
+        Cost { instructions: filters + products + tiles as u64 * (inputs * 225 + outputs * 340), weight_fetches }
     }
 
     fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn> {
@@ -90,11 +73,8 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
     fn run(&self, job: Job<'_, '_>) {
         let tiling = Tiling::of(job.step);
         let side = job.step.pool_side();
-        let [first, end] = [
-            job.rows.start * side / TILE,
-            (job.rows.end * side).div_ceil(TILE),
-        ]
-        .map(|row| row * tiling.columns);
+        let [first, end] =
+            [job.rows.start * side / TILE, (job.rows.end * side).div_ceil(TILE)].map(|row| row * tiling.columns);
         let size = job.size * TILES_AT_ONCE;
         let (places, step) = (job.places, job.step);
         let (input_rows, output_rows) = (job.input_rows, job.output_rows);
@@ -107,10 +87,7 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
             transform_tiles(self.0, &tiling, tiles.clone(), input, v);
             let regions = [places.scratch, places.overlay, job.output, Place::EMPTY];
             let [v, scratch, output, _] = parts(job.arena, regions);
-            let mut output = Output {
-                rows: output_rows,
-                map: bytemuck::cast_slice_mut(output),
-            };
+            let mut output = Output { rows: output_rows, map: bytemuck::cast_slice_mut(output) };
             let v = bytemuck::cast_slice(v);
             multiply_tiles(self.0, step, &tiling, tiles, v, scratch, &mut output);
         }
@@ -131,20 +108,13 @@ struct Tiling {
 impl Tiling {
     fn of(step: &Step) -> Self {
         let [rows, columns] = step.computed_size().map(|side| side.div_ceil(TILE));
-        Self {
-            rows,
-            columns,
-            channels: step.input.channels.into(),
-            pool: step.pool,
-        }
+        Self { rows, columns, channels: step.input.channels.into(), pool: step.pool }
     }
 
     /// Chunks of channels: the first one, and how many there are.
     fn chunks(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let channels = self.channels;
-        (0..channels)
-            .step_by(CHUNK)
-            .map(move |first| (first, CHUNK.min(channels - first)))
+        (0..channels).step_by(CHUNK).map(move |first| (first, CHUNK.min(channels - first)))
     }
 
     /// Where the 6×6 pixels of a tile's patch are, `[column][row]`.
@@ -216,10 +186,7 @@ fn multiply_tiles(
             let block = POSITIONS * chunk * TILES_AT_ONCE;
             let (blocks, behind) = rest.split_at(block * quads);
             rest = behind;
-            for (v, m) in blocks
-                .chunks_exact(block)
-                .zip(m.chunks_exact_mut(ACCUMULATORS))
-            {
+            for (v, m) in blocks.chunks_exact(block).zip(m.chunks_exact_mut(ACCUMULATORS)) {
                 loops.products(u, v, m, chunk / 2, 4 * CHUNK_PAIRS);
             }
         }
@@ -235,12 +202,7 @@ fn multiply_tiles(
 }
 
 /// Sums up what the filters' offset adds to each accumulator, negated.
-fn correct_offsets(
-    loops: impl InnerLoops + Copy,
-    tiling: &Tiling,
-    v: &[i16],
-    corrections: &mut [i32],
-) {
+fn correct_offsets(loops: impl InnerLoops + Copy, tiling: &Tiling, v: &[i16], corrections: &mut [i32]) {
     corrections.fill(0);
     let mut rest = v;
     for (_, chunk) in tiling.chunks() {
@@ -272,12 +234,7 @@ impl Output<'_> {
     ) {
         let side = if tiling.pool { TILE / 2 } else { TILE };
         let (row, column) = (tile / tiling.columns * side, tile % tiling.columns * side);
-        let Rows {
-            height,
-            width,
-            channels,
-            kept,
-        } = self.rows;
+        let Rows { height, width, channels, kept } = self.rows;
         let is_whole = row + side <= height && column + side <= width && row % kept + side <= kept;
         if is_whole {
             let start = self.rows.row(row).start + column * channels + channel;

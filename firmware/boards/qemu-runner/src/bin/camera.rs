@@ -60,9 +60,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let folder = tempfile::tempdir()?;
     let frames = match &arguments.raw {
         Some(file) => file.clone(),
-        None if arguments.pictures.is_empty() => {
-            picture::render(&samples()?, camera.size(), folder.path())?
-        }
+        None if arguments.pictures.is_empty() => picture::render(&samples()?, camera.size(), folder.path())?,
         None => picture::render(&arguments.pictures, camera.size(), folder.path())?,
     };
     let len = std::fs::metadata(&frames).map_err(of_file(&frames))?.len();
@@ -90,10 +88,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
 
 /// The pictures of data/samples that are no copy of another one.
 fn samples() -> Result<Vec<PathBuf>, Error> {
-    let folder = PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../data/samples"
-    ));
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../data/samples"));
     let mut samples = Vec::new();
     for entry in std::fs::read_dir(&folder).map_err(of_file(&folder))? {
         let path = entry?.path();
@@ -115,10 +110,7 @@ fn print(message: &Message<'_>, labels: &mut Vec<String>) {
         Message::Label(label) => labels.push(label.text.to_owned()),
         Message::Frame(frame) => print_frame(frame, labels),
         Message::Fault(fault) => println!("frame {}: {}", fault.counter, fault.text),
-        Message::BootFailure(_)
-        | Message::Chunk(_)
-        | Message::Acknowledgement(_)
-        | Message::Unsupported { .. } => {}
+        Message::BootFailure(_) | Message::Chunk(_) | Message::Acknowledgement(_) | Message::Unsupported { .. } => {}
     }
 }
 
@@ -141,33 +133,16 @@ fn print_frame(frame: &FrameReport, labels: &[String]) {
 fn print_summary(report: &CameraReport) {
     let CameraReport { frames, totals, .. } = report;
     println!("\nkernels: {}", report.device.plan);
-    println!(
-        "\nstage        instructions, median of {} frames",
-        frames.len()
-    );
-    let stages = |StageTimes {
-                      capture,
-                      preprocess,
-                      classify,
-                      report,
-                  }| { [capture, preprocess, classify, report] };
-    for (stage, name) in ["capture", "preprocess", "classify", "report"]
-        .iter()
-        .enumerate()
-    {
-        let mut times: Vec<u64> = frames
-            .iter()
-            .map(|frame| stages(frame.times)[stage])
-            .collect();
+    println!("\nstage        instructions, median of {} frames", frames.len());
+    let stages = |StageTimes { capture, preprocess, classify, report }| [capture, preprocess, classify, report];
+    for (stage, name) in ["capture", "preprocess", "classify", "report"].iter().enumerate() {
+        let mut times: Vec<u64> = frames.iter().map(|frame| stages(frame.times)[stage]).collect();
         times.sort_unstable();
         let median = times.get(times.len() / 2).copied().unwrap_or_default();
         println!("{name:10} {median:14}");
     }
     println!("\n{} frames, {} faults", totals.completed, totals.faults);
     if let Some(stack) = report.stack.last() {
-        println!(
-            "{} of {} bytes of stack used after boot",
-            stack.used, stack.size
-        );
+        println!("{} of {} bytes of stack used after boot", stack.used, stack.size);
     }
 }

@@ -11,8 +11,7 @@ pub type Filters = [[f32; OUTPUTS]; 3];
 /// Transforms weights `[out, in, 3, 3]` and packs them as `[out / 4][product][in]`; missing filters of the last block
 /// are zero.
 pub fn pack(weights: &[f32], inputs: usize) -> Vec<Filters> {
-    let mut packed =
-        Vec::with_capacity(weights.len().div_ceil(OUTPUTS * inputs * TAPS) * PRODUCTS * inputs);
+    let mut packed = Vec::with_capacity(weights.len().div_ceil(OUTPUTS * inputs * TAPS) * PRODUCTS * inputs);
     for block in weights.chunks(OUTPUTS * inputs * TAPS) {
         let first = packed.len();
         packed.resize(first + PRODUCTS * inputs, [[0.0; OUTPUTS]; 3]);
@@ -94,21 +93,10 @@ fn apply_by<const LANES: usize, const VECTORS: usize>(
                     row * inputs * stride + x
                 });
                 let products = transformed.chunks_exact(inputs * rows * stride);
-                for ((sums, transformed), filters) in sums
-                    .iter_mut()
-                    .zip(products)
-                    .zip(filters.chunks_exact(inputs))
-                {
+                for ((sums, transformed), filters) in sums.iter_mut().zip(products).zip(filters.chunks_exact(inputs)) {
                     correlate(transformed, filters, stride, offsets, sums);
                 }
-                store(
-                    &sums,
-                    group,
-                    bias,
-                    plane,
-                    [block * OUTPUTS, outputs],
-                    result,
-                );
+                store(&sums, group, bias, plane, [block * OUTPUTS, outputs], result);
             }
         }
     });
@@ -126,12 +114,7 @@ fn stride(width: usize, lanes: usize) -> usize {
 }
 
 /// Transforms images `[count][in, h, w]` and surrounds their rows by zeros: `[product][count][tile][in][stride]`.
-fn transform<const LANES: usize>(
-    images: &[f32],
-    plane: Plane,
-    inputs: usize,
-    transformed: &mut Vec<f32>,
-) {
+fn transform<const LANES: usize>(images: &[f32], plane: Plane, inputs: usize, transformed: &mut Vec<f32>) {
     let stride = stride(plane.width, LANES);
     let product_len = images.len() / plane.len() * plane.tiles() * stride;
     transformed.clear();
@@ -149,8 +132,7 @@ fn transform<const LANES: usize>(
             for x in (0..plane.width).step_by(LANES) {
                 let products = winograd::image(from_fn(|row| load::<LANES>(rows[row], x)));
                 for (product, Vector(lanes)) in products.into_iter().enumerate() {
-                    transformed[product * product_len + start + x..][..LANES]
-                        .copy_from_slice(&lanes);
+                    transformed[product * product_len + start + x..][..LANES].copy_from_slice(&lanes);
                 }
             }
         }
@@ -179,14 +161,10 @@ fn correlate<const LANES: usize, const VECTORS: usize>(
 ) {
     let mut sums = [[[0.0; LANES]; VECTORS]; OUTPUTS];
     for (channel, taps) in filters.iter().enumerate() {
-        let rows: [&[f32]; VECTORS] =
-            from_fn(|vector| &transformed[offsets[vector] + channel * stride..][..LANES + 2]);
+        let rows: [&[f32]; VECTORS] = from_fn(|vector| &transformed[offsets[vector] + channel * stride..][..LANES + 2]);
         for (kx, taps) in taps.iter().enumerate() {
-            let vectors: [[f32; LANES]; VECTORS] = from_fn(|vector| {
-                *rows[vector][kx..]
-                    .first_chunk()
-                    .expect("padding ends every row")
-            });
+            let vectors: [[f32; LANES]; VECTORS] =
+                from_fn(|vector| *rows[vector][kx..].first_chunk().expect("padding ends every row"));
             multiply_add(&mut sums, &vectors, taps);
         }
     }
@@ -208,13 +186,8 @@ fn store<const LANES: usize, const VECTORS: usize>(
         for (vector, &(row, x)) in positions.iter().enumerate() {
             let (image, tile) = (row / plane.tiles(), row % plane.tiles());
             let rows = winograd::result(from_fn(|product| Vector(sums[product][output][vector])));
-            let result =
-                &mut result[(image * outputs + first + output) * plane.len()..][..plane.len()];
-            for (result, lanes) in result
-                .chunks_exact_mut(plane.width)
-                .skip(tile * ROWS)
-                .zip(rows)
-            {
+            let result = &mut result[(image * outputs + first + output) * plane.len()..][..plane.len()];
+            for (result, lanes) in result.chunks_exact_mut(plane.width).skip(tile * ROWS).zip(rows) {
                 let Vector(lanes) = lanes + bias;
                 match result[x..].first_chunk_mut() {
                     Some(result) => *result = lanes,

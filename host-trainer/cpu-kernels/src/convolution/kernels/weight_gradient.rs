@@ -35,22 +35,8 @@ pub fn sum(images: &[f32], gradients: &[f32], plane: Plane, channels: [usize; 2]
     SCRATCH.with_borrow_mut(|scratch| {
         let images = images.chunks(count * inputs * plane.len());
         for (images, gradients) in images.zip(gradients.chunks(count * outputs * plane.len())) {
-            transform(
-                images,
-                plane,
-                inputs,
-                1,
-                winograd::image,
-                &mut scratch.inputs,
-            );
-            transform(
-                gradients,
-                plane,
-                outputs,
-                0,
-                winograd::gradient,
-                &mut scratch.gradients,
-            );
+            transform(images, plane, inputs, 1, winograd::image, &mut scratch.inputs);
+            transform(gradients, plane, outputs, 0, winograd::gradient, &mut scratch.gradients);
             let rows = images.len() / (inputs * plane.len()) * plane.tiles();
             accumulate(scratch, rows, plane.width, &mut sums);
         }
@@ -67,9 +53,7 @@ pub fn unpack(terms: &[Vec<Sums>], channels: [usize; 2]) -> Vec<f32> {
         let block = output / OUTPUTS * inputs.div_ceil(LANES) + input / LANES;
         for kx in 0..3 {
             let column = winograd::taps_gradient(from_fn(|product| {
-                let term = |sums: &Vec<Sums>| {
-                    sums[block * PRODUCTS + product][output % OUTPUTS][kx][input % LANES]
-                };
+                let term = |sums: &Vec<Sums>| sums[block * PRODUCTS + product][output % OUTPUTS][kx][input % LANES];
                 terms.iter().map(term).sum()
             }));
             for (ky, value) in column.into_iter().enumerate() {
@@ -157,11 +141,9 @@ fn interleave<const LANES: usize>(
         let (blocks, rest) = target[padding..][..plane.width].as_chunks_mut::<LANES>();
         let done = blocks.len() * LANES;
         for (block, target) in blocks.iter_mut().enumerate() {
-            *target = transpose(rows.map(|row| {
-                *row[block * LANES..]
-                    .first_chunk()
-                    .expect("rows have a value for every target")
-            }));
+            *target = transpose(
+                rows.map(|row| *row[block * LANES..].first_chunk().expect("rows have a value for every target")),
+            );
         }
         for (x, target) in (done..).zip(rest) {
             *target = rows.map(|row| row[x]);
@@ -180,9 +162,7 @@ fn accumulate(scratch: &Scratch, rows: usize, width: usize, sums: &mut [Sums]) {
     let mut sums = sums.iter_mut();
     for gradients in scratch.gradients.chunks_exact(PRODUCTS * rows * width) {
         for inputs in scratch.inputs.chunks_exact(PRODUCTS * rows * (width + 2)) {
-            let products = inputs
-                .chunks_exact(rows * (width + 2))
-                .zip(gradients.chunks_exact(rows * width));
+            let products = inputs.chunks_exact(rows * (width + 2)).zip(gradients.chunks_exact(rows * width));
             for ((inputs, gradients), sums) in products.zip(&mut sums) {
                 correlate(inputs, gradients, width, sums);
             }
@@ -192,12 +172,7 @@ fn accumulate(scratch: &Scratch, rows: usize, width: usize, sums: &mut [Sums]) {
 
 /// Adds one product's terms for 8 input channels and 4 output channels.
 #[inline(never)]
-fn correlate(
-    inputs: &[[f32; LANES]],
-    gradients: &[[f32; OUTPUTS]],
-    width: usize,
-    result: &mut Sums,
-) {
+fn correlate(inputs: &[[f32; LANES]], gradients: &[[f32; OUTPUTS]], width: usize, result: &mut Sums) {
     let mut sums = *result;
     let rows = inputs.chunks_exact(width + 2);
     for (inputs, gradients) in rows.zip(gradients.chunks_exact(width)) {

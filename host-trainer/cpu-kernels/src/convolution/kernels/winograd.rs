@@ -59,27 +59,13 @@ pub fn image<const LANES: usize>(rows: [Vector<LANES>; PRODUCTS]) -> [Vector<LAN
     let [a, b, c, d, e, f] = rows;
     let (even, odd) = (e - c * 4.0, d - b * 4.0);
     let (even_2, odd_2) = (e - c, (d - b) * 2.0);
-    [
-        a * 4.0 - c * 5.0 + e,
-        even + odd,
-        even - odd,
-        even_2 + odd_2,
-        even_2 - odd_2,
-        b * 4.0 - d * 5.0 + f,
-    ]
+    [a * 4.0 - c * 5.0 + e, even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, b * 4.0 - d * 5.0 + f]
 }
 
 /// Transforms the taps of one column of a filter.
 pub fn taps([a, b, c]: [f32; 3]) -> [f32; PRODUCTS] {
     let (even, even_2) = (a + c, a + 4.0 * c);
-    [
-        a / 4.0,
-        (even + b) / -6.0,
-        (even - b) / -6.0,
-        (even_2 + 2.0 * b) / 24.0,
-        (even_2 - 2.0 * b) / 24.0,
-        c,
-    ]
+    [a / 4.0, (even + b) / -6.0, (even - b) / -6.0, (even_2 + 2.0 * b) / 24.0, (even_2 - 2.0 * b) / 24.0, c]
 }
 
 /// The rows of the result from the sums of the products of [`image`] and [`taps`].
@@ -87,12 +73,7 @@ pub fn taps([a, b, c]: [f32; 3]) -> [f32; PRODUCTS] {
 pub fn result<const LANES: usize>(sums: [Vector<LANES>; PRODUCTS]) -> [Vector<LANES>; ROWS] {
     let [a, b, c, d, e, f] = sums;
     let (even, odd, even_2, odd_2) = (b + c, b - c, d + e, d - e);
-    [
-        a + even + even_2,
-        odd + odd_2 * 2.0,
-        even + even_2 * 4.0,
-        odd + odd_2 * 8.0 + f,
-    ]
+    [a + even + even_2, odd + odd_2 * 2.0, even + even_2 * 4.0, odd + odd_2 * 8.0 + f]
 }
 
 /// Transforms rows of the result's gradient.
@@ -114,11 +95,7 @@ pub fn gradient<const LANES: usize>(rows: [Vector<LANES>; ROWS]) -> [Vector<LANE
 /// The gradient of the taps of one column of a filter from the sums of the products of [`image`] and [`gradient`].
 pub fn taps_gradient([a, b, c, d, e, f]: [f32; PRODUCTS]) -> [f32; 3] {
     let (even, odd, even_2, odd_2) = (b + c, b - c, d + e, d - e);
-    [
-        a + even + even_2,
-        odd + odd_2 * 2.0,
-        even + even_2 * 4.0 + f,
-    ]
+    [a + even + even_2, odd + odd_2 * 2.0, even + even_2 * 4.0 + f]
 }
 
 #[cfg(test)]
@@ -166,8 +143,7 @@ mod tests {
             let transformed = gradient(vectors(gradients)).map(|Vector([lane, _])| lane);
             let sums = products(image(vectors(rows)), transformed);
             let actual = taps_gradient(sums.map(|Vector([lane, _])| lane));
-            let expected: [f32; 3] =
-                from_fn(|tap| (0..ROWS).map(|row| rows[row + tap] * gradients[row]).sum());
+            let expected: [f32; 3] = from_fn(|tap| (0..ROWS).map(|row| rows[row + tap] * gradients[row]).sum());
             assert_eq!(actual, expected);
         }
     }

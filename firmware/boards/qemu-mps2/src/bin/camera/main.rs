@@ -114,10 +114,7 @@ fn main() -> ! {
 
     host::begin();
     let words = env::args::<COMMAND_LINE_LEN>();
-    let arguments = words
-        .as_ref()
-        .ok()
-        .and_then(|words| Arguments::parse(words.into_iter()));
+    let arguments = words.as_ref().ok().and_then(|words| Arguments::parse(words.into_iter()));
     let Some(arguments) = arguments else {
         host::fail(
             "the arguments must be `arducam-96`, `arducam-128` or `ov2640`, FILE, frames to take (0: without end) and, if \
@@ -126,17 +123,10 @@ fn main() -> ! {
     };
     let name = arguments.file;
     let len = arguments.camera.frame_len();
-    let file = RecordFile::open(name, len)
-        .unwrap_or_else(|error| host::fail(format_args!("file of frames {name}: {error}")));
-    let scene = HostFrames {
-        file,
-        frame: &mut SCENE[..len],
-    };
-    let memory = Memory {
-        working: WORKING,
-        model: MODEL,
-        frames: FRAMES,
-    };
+    let file =
+        RecordFile::open(name, len).unwrap_or_else(|error| host::fail(format_args!("file of frames {name}: {error}")));
+    let scene = HostFrames { file, frame: &mut SCENE[..len] };
+    let memory = Memory { working: WORKING, model: MODEL, frames: FRAMES };
     watch(&arguments, scene, memory);
     ExitCode::SUCCESS.exit_process()
 }
@@ -177,9 +167,7 @@ fn run(
     mut disturb: impl FnMut(),
 ) {
     let (transmitter, mut receiver) = uart::open();
-    let mut serial = Serial::new(transmitter, InstructionDelay, SERIAL_LIMIT_MS, || {
-        receiver.command()
-    });
+    let mut serial = Serial::new(transmitter, InstructionDelay, SERIAL_LIMIT_MS, || receiver.command());
     let booted = boot::boot(model::blob(), memory.model, memory.working);
     let booted = booted.unwrap_or_else(|error| {
         let (code, text) = (error.code(), &*error.text());
@@ -187,11 +175,7 @@ fn run(
         block_on(serial.report(&Message::BootFailure(failure)));
         host::fail(error)
     });
-    let identity = Identity {
-        board: "qemu-mps2",
-        camera,
-        time_unit: TimeUnit::Instructions,
-    };
+    let identity = Identity { board: "qemu-mps2", camera, time_unit: TimeUnit::Instructions };
     let mut pipeline = Pipeline::new(
         identity,
         booted,
@@ -258,9 +242,7 @@ impl Scene for HostFrames<'_> {
     fn rgb565(&self, x: u16, y: u16, width: u16, _height: u16) -> u16 {
         let pixel = usize::from(y) * usize::from(width) + usize::from(x);
         let pixels = self.frame.as_chunks().0;
-        pixels
-            .get(pixel)
-            .map_or(0, |bytes| u16::from_be_bytes(*bytes))
+        pixels.get(pixel).map_or(0, |bytes| u16::from_be_bytes(*bytes))
     }
 }
 

@@ -3,10 +3,7 @@
 //! Registers: Arm's Cortex-M System Design Kit, technical reference manual (DDI 0479), APB UART. Addresses: the memory maps
 //! of Arm's application notes AN386, AN500 and AN505.
 
-#![expect(
-    unsafe_code,
-    reason = "the registers of a peripheral have fixed addresses"
-)]
+#![expect(unsafe_code, reason = "the registers of a peripheral have fixed addresses")]
 
 use core::convert::Infallible;
 use core::ptr::{read_volatile, write_volatile};
@@ -18,11 +15,7 @@ use protocol::{Decoder, END, Request};
 use qemu_mps2::clock;
 
 /// On the AN505 the alias that secure code uses.
-const BASE: usize = if cfg!(armv8m) {
-    0x5020_0000
-} else {
-    0x4000_4000
-};
+const BASE: usize = if cfg!(armv8m) { 0x5020_0000 } else { 0x4000_4000 };
 
 /// Offsets of the registers.
 #[derive(Clone, Copy)]
@@ -47,10 +40,7 @@ const REQUEST_GAP: u64 = 200_000;
 pub fn open() -> (Transmitter, Receiver) {
     write(Register::BaudDivider, BAUD_DIVIDER);
     write(Register::Control, TRANSMIT_ENABLE | RECEIVE_ENABLE);
-    let receiver = Receiver {
-        decoder: Decoder::new(),
-        is_within_frame: false,
-    };
+    let receiver = Receiver { decoder: Decoder::new(), is_within_frame: false };
     (Transmitter(()), receiver)
 }
 

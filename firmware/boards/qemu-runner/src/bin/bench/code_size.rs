@@ -14,23 +14,10 @@ use qemu_runner::Error;
 /// Every instruction of Thumb begins at a multiple of it.
 const GRAIN: usize = 2;
 /// Modules of shared-model that only load a blob.
-const LOADING: [&str; 7] = [
-    "blob::",
-    "error::",
-    "graph::",
-    "ops::",
-    "resize::",
-    "section::",
-    "shape::",
-];
+const LOADING: [&str; 7] = ["blob::", "error::", "graph::", "ops::", "resize::", "section::", "shape::"];
 /// What chooses the kernels, once: the search, and what a kernel says of itself beforehand.
-const PLANNING: [&str; 5] = [
-    "::plan::search",
-    "::plan::layout::words",
-    "Kernel>::fits",
-    "Kernel>::need",
-    "Kernel>::cost",
-];
+const PLANNING: [&str; 5] =
+    ["::plan::search", "::plan::layout::words", "Kernel>::fits", "Kernel>::need", "Kernel>::cost"];
 
 /// Bytes of shared-model in an ELF file, literal pools included, but without the texts of errors.
 ///
@@ -52,15 +39,10 @@ impl CodeSize {
     ///
     /// If it cannot be read, is no ELF file or has no text.
     pub fn of(elf: &Path) -> Result<Self, Error> {
-        let mut size = Self {
-            constants: constants(elf)?,
-            ..Self::default()
-        };
+        let mut size = Self { constants: constants(elf)?, ..Self::default() };
         let loader = Loader::new(elf)?;
         let symbols = Functions::of(elf)?;
-        let text = loader
-            .get_section_range(b".text")
-            .ok_or("the ELF file has no section .text")?;
+        let text = loader.get_section_range(b".text").ok_or("the ELF file has no section .text")?;
         for address in (text.begin..text.end).step_by(GRAIN) {
             let functions = functions_at(&loader, &symbols, address)?;
             // What is inlined belongs to what it is inlined into, but for the search.
@@ -96,16 +78,11 @@ fn functions_at(loader: &Loader, symbols: &Functions, address: u64) -> Result<Ve
 fn constants(elf: &Path) -> Result<u64, Error> {
     let bytes = std::fs::read(elf)?;
     let file = File::parse(bytes.as_slice())?;
-    let rodata = file
-        .section_by_name(".rodata")
-        .map(|section| section.index());
+    let rodata = file.section_by_name(".rodata").map(|section| section.index());
     let constants = file.symbols().filter(|symbol| {
         symbol.kind() == SymbolKind::Data
             && symbol.section_index() == rodata
-            && symbol
-                .name()
-                .map(demangle)
-                .is_ok_and(|name| is_ours(&name) && !is_loading(&name))
+            && symbol.name().map(demangle).is_ok_and(|name| is_ours(&name) && !is_loading(&name))
     });
     Ok(constants.map(|symbol| symbol.size()).sum())
 }
@@ -138,12 +115,9 @@ impl Functions {
     pub fn of(elf: &Path) -> Result<Self, Error> {
         let bytes = std::fs::read(elf)?;
         let file = File::parse(bytes.as_slice())?;
-        let functions = file
-            .symbols()
-            .filter(|symbol| symbol.kind() == SymbolKind::Text);
+        let functions = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
         // The lowest bit of a Thumb function's address only says that it is one.
-        let named = functions
-            .filter_map(|symbol| Some((symbol.address() & !1, demangle(symbol.name().ok()?))));
+        let named = functions.filter_map(|symbol| Some((symbol.address() & !1, demangle(symbol.name().ok()?))));
         Ok(Self(named.collect()))
     }
 

@@ -30,11 +30,7 @@ pub struct Cost {
 /// # Errors
 ///
 /// If the plugin cannot be compiled or a run fails.
-pub fn by_function(
-    elf: &Path,
-    arena_len: usize,
-    image: &Path,
-) -> Result<Vec<(String, Cost)>, Error> {
+pub fn by_function(elf: &Path, arena_len: usize, image: &Path) -> Result<Vec<(String, Cost)>, Error> {
     let folder = tempfile::tempdir()?;
     let plugin = compile(folder.path())?;
     let counts = |repetitions: usize| -> Result<String, Error> {
@@ -53,10 +49,7 @@ pub fn by_function(
     };
     // What two images take more than one is a single inference, without the boot and its known answer.
     let (one, two) = (counts(1)?, counts(2)?);
-    let once: BTreeMap<u64, u64> = parse(&one)?
-        .iter()
-        .map(|line| (line.address, line.count))
-        .collect();
+    let once: BTreeMap<u64, u64> = parse(&one)?.iter().map(|line| (line.address, line.count)).collect();
     let mut executed = parse(&two)?;
     for line in &mut executed {
         line.count -= once.get(&line.address).copied().unwrap_or_default();
@@ -65,15 +58,10 @@ pub fn by_function(
 }
 
 fn compile(folder: &Path) -> Result<std::path::PathBuf, Error> {
-    let (source, plugin) = (
-        folder.join("execution_counts.c"),
-        folder.join("execution_counts.so"),
-    );
+    let (source, plugin) = (folder.join("execution_counts.c"), folder.join("execution_counts.so"));
     fs::write(&source, PLUGIN)?;
     let status = Command::new("cc")
-        .args([
-            "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o",
-        ])
+        .args(["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"])
         .args([&plugin, &source])
         .status()
         .map_err(|error| format!("cannot start cc: {error}; `tests/run setup` installs it"))?;
@@ -88,11 +76,7 @@ fn parse(counts: &str) -> Result<Vec<Executed<'_>>, Error> {
         .lines()
         .map(|line| {
             let mut fields = line.splitn(4, '\t');
-            let mut field = || {
-                fields
-                    .next()
-                    .ok_or("the plugin for QEMU wrote a line with too few fields")
-            };
+            let mut field = || fields.next().ok_or("the plugin for QEMU wrote a line with too few fields");
             Ok(Executed {
                 address: u64::from_str_radix(field()?, 16)?,
                 size: field()?.parse()?,
@@ -108,18 +92,13 @@ fn sum(elf: &Path, executed: &[Executed<'_>]) -> Result<Vec<(String, Cost)>, Err
     let mut functions = BTreeMap::<String, Cost>::new();
     for (index, instruction) in executed.iter().enumerate() {
         let before = index.checked_sub(1).map(|before| &executed[before]);
-        let behind = executed
-            .get(index + 1)
-            .filter(|behind| behind.address == instruction.address + instruction.size);
+        let behind = executed.get(index + 1).filter(|behind| behind.address == instruction.address + instruction.size);
         let function = symbols.at(instruction.address).to_owned();
         let cost = functions.entry(function).or_default();
         cost.instructions += instruction.count;
         cost.cycles += cycles(instruction, before, behind.map_or(0, |behind| behind.count));
     }
-    let mut functions: Vec<_> = functions
-        .into_iter()
-        .filter(|(_, cost)| cost.instructions > 0)
-        .collect();
+    let mut functions: Vec<_> = functions.into_iter().filter(|(_, cost)| cost.instructions > 0).collect();
     functions.sort_by_key(|(_, cost)| std::cmp::Reverse(cost.cycles));
     Ok(functions)
 }
@@ -155,15 +134,12 @@ fn cycles(instruction: &Executed, before: Option<&Executed>, count_behind: u64) 
         _ if is_multiple(mnemonic) => 1 + registers(operands) + jump,
         "ldrd" | "strd" => 3,
         _ if mnemonic.starts_with("ldr") => {
-            let pipelined =
-                before.is_some_and(|before| feeds_pipeline(before, instruction, operands));
+            let pipelined = before.is_some_and(|before| feeds_pipeline(before, instruction, operands));
             if pipelined { 1 + jump } else { 2 + jump }
         }
         _ if mnemonic.starts_with("vldr") => 2,
         "sdiv" | "udiv" => DIVISION,
-        _ if mnemonic.starts_with("vdiv") || mnemonic.starts_with("vsqrt") => {
-            FLOAT_DIVISION_OR_ROOT
-        }
+        _ if mnemonic.starts_with("vdiv") || mnemonic.starts_with("vsqrt") => FLOAT_DIVISION_OR_ROOT,
         _ => 1 + jump,
     };
     once * instruction.count
@@ -171,21 +147,16 @@ fn cycles(instruction: &Executed, before: Option<&Executed>, count_behind: u64) 
 
 /// The mnemonic without the width of its encoding, and the operands.
 fn split(disassembly: &str) -> (&str, &str) {
-    let (mnemonic, operands) = disassembly
-        .split_once(char::is_whitespace)
-        .unwrap_or((disassembly, ""));
+    let (mnemonic, operands) = disassembly.split_once(char::is_whitespace).unwrap_or((disassembly, ""));
     let mnemonic = mnemonic.trim_end_matches(".w").trim_end_matches(".n");
     (mnemonic, operands.trim())
 }
 
 fn is_conditional_branch(mnemonic: &str) -> bool {
-    const CONDITIONS: [&str; 16] = [
-        "eq", "ne", "cs", "hs", "cc", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt",
-        "le",
-    ];
+    const CONDITIONS: [&str; 16] =
+        ["eq", "ne", "cs", "hs", "cc", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le"];
     let condition = mnemonic.strip_prefix('b');
-    matches!(mnemonic, "cbz" | "cbnz")
-        || condition.is_some_and(|condition| CONDITIONS.contains(&condition))
+    matches!(mnemonic, "cbz" | "cbnz") || condition.is_some_and(|condition| CONDITIONS.contains(&condition))
 }
 
 fn is_multiple(mnemonic: &str) -> bool {
@@ -195,15 +166,11 @@ fn is_multiple(mnemonic: &str) -> bool {
 
 /// Registers in a list such as `{r4, r6-r8, lr}`.
 fn registers(operands: &str) -> u64 {
-    let list = operands
-        .split_once('{')
-        .map_or("", |(_, list)| list.trim_end_matches('}'));
-    let ranges = list
-        .split(',')
-        .map(|item| match item.trim().split_once('-') {
-            Some((first, last)) => number(last).saturating_sub(number(first)) + 1,
-            None => 1,
-        });
+    let list = operands.split_once('{').map_or("", |(_, list)| list.trim_end_matches('}'));
+    let ranges = list.split(',').map(|item| match item.trim().split_once('-') {
+        Some((first, last)) => number(last).saturating_sub(number(first)) + 1,
+        None => 1,
+    });
     ranges.sum()
 }
 
@@ -214,10 +181,7 @@ fn number(register: &str) -> u64 {
         "sl" => 10,
         "fp" => 11,
         "ip" => 12,
-        name => name
-            .trim_start_matches(|letter: char| !letter.is_ascii_digit())
-            .parse()
-            .unwrap_or_default(),
+        name => name.trim_start_matches(|letter: char| !letter.is_ascii_digit()).parse().unwrap_or_default(),
     }
 }
 
@@ -240,11 +204,7 @@ mod tests {
     fn sequences_take_the_cycles_of_the_manual() {
         // How often, what, and the cycles of all.
         let sequences: [&[(u64, &str, u64)]; 4] = [
-            &[
-                (5, "smlad r0, r1, r2, r0", 5),
-                (1, "smlal r0, r1, r2, r3", 1),
-                (2, "udiv r0, r1, r2", 14),
-            ],
+            &[(5, "smlad r0, r1, r2, r0", 5), (1, "smlal r0, r1, r2, r3", 1), (2, "udiv r0, r1, r2", 14)],
             // Loads overlap unless one gives the address of the next.
             &[
                 (1, "ldr r0, [r1]", 2),
@@ -255,27 +215,14 @@ mod tests {
                 (1, "ldrd r6, r7, [r1]", 3),
             ],
             // A cycle for each register.
-            &[
-                (1, "ldm r0!, {r1, r2, r3}", 4),
-                (1, "push.w {r4-r8, fp, lr}", 8),
-                (1, "pop.w {r4-fp, pc}", 1 + 9 + 2),
-            ],
+            &[(1, "ldm r0!, {r1, r2, r3}", 4), (1, "push.w {r4-r8, fp, lr}", 8), (1, "pop.w {r4-fp, pc}", 1 + 9 + 2)],
             // A loop refills the pipeline as often as it goes round.
-            &[
-                (10, "subs r0, #1", 10),
-                (10, "bne #0x0", 10 + 9 * 2),
-                (1, "bx lr", 3),
-            ],
+            &[(10, "subs r0, #1", 10), (10, "bne #0x0", 10 + 9 * 2), (1, "bx lr", 3)],
         ];
         for sequence in sequences {
             let executed = |index: usize| {
                 let &(count, disassembly, _) = sequence.get(index)?;
-                Some(Executed {
-                    address: 4 * index as u64,
-                    size: 4,
-                    count,
-                    disassembly,
-                })
+                Some(Executed { address: 4 * index as u64, size: 4, count, disassembly })
             };
             for (index, &(_, disassembly, expected)) in sequence.iter().enumerate() {
                 let instruction = executed(index).expect("it is in the sequence");

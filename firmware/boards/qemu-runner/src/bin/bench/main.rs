@@ -25,10 +25,7 @@ const FAST_ARENA: usize = 48 * 1024;
 const LEAN_ARENA: usize = 20 * 1024;
 
 /// The picture that is classified unless another is named.
-const SAMPLE: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../../../data/samples/deer.png"
-);
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../data/samples/deer.png");
 
 /// Counts what one inference takes in QEMU on a Cortex-M4, -M7 and -M33, next to CMSIS-NN.
 ///
@@ -93,12 +90,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let expected = interpreter.classify(&fs::read(&image)?)?.logits;
     let bench = |machine, elf: &PathBuf| -> Result<_, Error> {
         let measure = |arena_len| measure(elf, machine, arena_len, &image, &model, &expected);
-        let bench = Bench {
-            machine,
-            code: CodeSize::of(elf)?,
-            fast: measure(FAST_ARENA)?,
-            lean: measure(LEAN_ARENA)?,
-        };
+        let bench = Bench { machine, code: CodeSize::of(elf)?, fast: measure(FAST_ARENA)?, lean: measure(LEAN_ARENA)? };
         table::print(&model, &bench);
         let figures = |measurement: &Measurement| {
             json!({
@@ -143,20 +135,11 @@ fn measure(
 ) -> Result<Measurement, Error> {
     let name = machine.name();
     let run = |profile| -> Result<_, Error> {
-        let mut report = images::run(&ImagesJob {
-            elf,
-            machine,
-            profile,
-            arena_len: Some(arena_len),
-            images: image,
-            plugin: None,
-        })?;
+        let mut report =
+            images::run(&ImagesJob { elf, machine, profile, arena_len: Some(arena_len), images: image, plugin: None })?;
         let (found, crc32) = (report.device.crc32, model.crc32());
         if found != crc32 {
-            return Err(format!(
-                "{name}: the firmware holds the model {found:08x}, the blob is {crc32:08x}"
-            )
-            .into());
+            return Err(format!("{name}: the firmware holds the model {found:08x}, the blob is {crc32:08x}").into());
         }
         let count = report.images.len();
         let Some(record) = report.images.pop().filter(|_| count == 1) else {
@@ -164,16 +147,10 @@ fn measure(
         };
         if record.logits != expected {
             let logits = record.logits;
-            return Err(
-                format!("{name}: logits {logits:?}, but the host computes {expected:?}").into(),
-            );
+            return Err(format!("{name}: logits {logits:?}, but the host computes {expected:?}").into());
         }
         Ok((report, record))
     };
     let (report, record) = run(false)?;
-    Ok(Measurement {
-        report,
-        instructions: record.instructions,
-        steps: run(true)?.1.steps,
-    })
+    Ok(Measurement { report, instructions: record.instructions, steps: run(true)?.1.steps })
 }

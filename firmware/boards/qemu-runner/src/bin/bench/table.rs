@@ -40,12 +40,7 @@ mod cmsis_nn {
 
 /// Prints the figures of a machine next to those of CMSIS-NN.
 pub fn print(model: &Model<'_>, bench: &Bench) {
-    let Bench {
-        machine,
-        code,
-        fast,
-        lean,
-    } = bench;
+    let Bench { machine, code, fast, lean } = bench;
     let calibration = fast.report.calibration;
     println!(
         "{machine:?} ({}): a loop of {} instructions counts {}; logits equal to the host's",
@@ -53,15 +48,8 @@ pub fn print(model: &Model<'_>, bench: &Bench) {
         grouped(calibration.executed),
         grouped(calibration.counted)
     );
-    println!(
-        "{:44}{:>12}{:>14}{:>8}{:>14}{:>8}",
-        "", "CMSIS-NN", "fast", "times", "lean", "times"
-    );
-    let macs: u64 = model
-        .steps()
-        .iter()
-        .map(|step| step.multiply_accumulates())
-        .sum();
+    println!("{:44}{:>12}{:>14}{:>8}{:>14}{:>8}", "", "CMSIS-NN", "fast", "times", "lean", "times");
+    let macs: u64 = model.steps().iter().map(|step| step.multiply_accumulates()).sum();
     let column = *machine as usize;
     // Another network than the one that CMSIS-NN was measured with has nothing to be compared with.
     let reference = |value| (macs == cmsis_nn::MULTIPLY_ACCUMULATES).then_some(value);
@@ -76,9 +64,7 @@ pub fn print(model: &Model<'_>, bench: &Bench) {
         });
     }
     let total = reference(cmsis_nn::TOTAL[column]);
-    row("instructions in all", total, &|measurement| {
-        measurement.instructions
-    });
+    row("instructions in all", total, &|measurement| measurement.instructions);
     let per_mac = |instructions: u64| format!("{:.3}", instructions as f64 / macs as f64);
     println!(
         "{:44}{:>12}{:>14}{:>8}{:>14}",
@@ -88,26 +74,14 @@ pub fn print(model: &Model<'_>, bench: &Bench) {
         "",
         per_mac(lean.instructions)
     );
-    row(
-        "activations and scratch, bytes",
-        reference(cmsis_nn::ACTIVATION_BYTES),
-        &|measurement| measurement.report.device.arena_len.into(),
-    );
-    row(
-        "code of an inference, bytes",
-        cmsis_nn::CODE_BYTES[column],
-        &|_| code.inference,
-    );
+    row("activations and scratch, bytes", reference(cmsis_nn::ACTIVATION_BYTES), &|measurement| {
+        measurement.report.device.arena_len.into()
+    });
+    row("code of an inference, bytes", cmsis_nn::CODE_BYTES[column], &|_| code.inference);
     row("named constants, bytes", None, &|_| code.constants);
     row("code that plans it, bytes", None, &|_| code.planning);
-    row("stack at the deepest, boot, bytes", None, &|measurement| {
-        measurement.report.stack.boot.into()
-    });
-    row(
-        "stack at the deepest, inference, bytes",
-        None,
-        &|measurement| measurement.report.stack.inference.into(),
-    );
+    row("stack at the deepest, boot, bytes", None, &|measurement| measurement.report.stack.boot.into());
+    row("stack at the deepest, inference, bytes", None, &|measurement| measurement.report.stack.inference.into());
     println!();
 }
 
@@ -125,28 +99,18 @@ Stack: the whole program's, main included; boot loads the blob and reproduces it
 
 /// Prints what each function of an inference takes, as far as it is more than a thousandth of the whole.
 pub fn print_cycles(mode: &str, functions: &[(String, Cost)]) {
-    let all = functions
-        .iter()
-        .fold(Cost::default(), |all, (_, cost)| Cost {
-            instructions: all.instructions + cost.instructions,
-            cycles: all.cycles + cost.cycles,
-        });
+    let all = functions.iter().fold(Cost::default(), |all, (_, cost)| Cost {
+        instructions: all.instructions + cost.instructions,
+        cycles: all.cycles + cost.cycles,
+    });
     println!(
         "\nM4, {mode}: a model of its cycles, without wait states; CMSIS-NN takes {} million",
         cmsis_nn::MEGACYCLES
     );
     println!("{:>14}{:>14}", "instructions", "cycles");
-    let line = |name: &str, cost: &Cost| {
-        println!(
-            "{:>14}{:>14}  {name}",
-            grouped(cost.instructions),
-            grouped(cost.cycles)
-        )
-    };
-    for (name, cost) in functions
-        .iter()
-        .filter(|(_, cost)| cost.cycles >= all.cycles / 1000)
-    {
+    let line =
+        |name: &str, cost: &Cost| println!("{:>14}{:>14}  {name}", grouped(cost.instructions), grouped(cost.cycles));
+    for (name, cost) in functions.iter().filter(|(_, cost)| cost.cycles >= all.cycles / 1000) {
         line(name, cost);
     }
     line("in all", &all);
