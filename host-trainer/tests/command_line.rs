@@ -109,7 +109,7 @@ fn a_run_that_is_interrupted_says_how_to_go_on() {
     let output = training.wait_with_output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("continue with the same command, `train` with --resume"), "{error}");
+    assert!(error.contains("train --resume --recipe"), "{error}");
 }
 
 #[test]
@@ -118,15 +118,100 @@ fn a_run_is_not_overwritten_and_bad_values_are_named() {
     success(&mut train("vgg1", runs.path(), "--epochs 1"));
     for (flags, expected) in [
         ("--epochs 1", "--resume"),
-        ("--epochs 2 --resume", "another recipe"),
-        ("--name b --dropout 1.5", "1.5"),
+        ("--epochs 2 --resume", "epochs is 1 there and 2 here"),
+        ("--name vgg --resume", "nothing to resume"),
         ("--name b --dropout 0.1,0.2,0.3", "2 for vgg1, not 3"),
-        ("--name b --optimizer muon --momentum 1", "momentum is 1"),
-        ("--name b --optimizer muon --rest-rate 0", "parameters is 0"),
         ("--name b --optimizer muon --weight-decay 0.1", "a weight decay of 0"),
+        ("--name b --cutout 64", "a cutout of 64 pixels"),
+        ("--name b --classes cat,unicorn", "no class unicorn"),
+        ("--name ../b", "no name for a run"),
+        ("--name recipe", "no name for a run"),
+        ("--name b --transfer nowhere", "nowhere"),
     ] {
         assert_fails(&mut train("vgg1", runs.path(), flags), expected);
     }
+    for flags in [
+        "--dropout 1.5",
+        "--optimizer muon --momentum 1",
+        "--optimizer sgd --momentum nan",
+        "--optimizer muon --rest-rate 0",
+        "--warm-up nan",
+        "--plateau-factor=-1",
+        "--patience 0",
+        "--learning-rate inf",
+        "--weight-decay=-1",
+    ] {
+        let output = train("vgg1", runs.path(), flags).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && error.contains("it must be a"), "{flags}: {error}");
+    }
+    let left: Vec<_> = fs::read_dir(runs.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["vgg1"]);
+}
+
+#[test]
+fn a_training_that_diverges_says_so_and_keeps_what_was_good() {
+    let runs = tempfile::tempdir().unwrap();
+    for (name, flags) in [
+        ("at-once", "--epochs 1 --learning-rate 1e30"),
+        ("unvalidated", "--epochs 1 --learning-rate 1e30 --all-images"),
+        ("later", "--epochs 3 --schedule one-cycle --warm-up 0.99 --learning-rate 3000"),
+    ] {
+        assert_fails(&mut train("vgg1", runs.path(), &format!("--name {name} {flags}")), "diverged");
+        let run = Run::at(runs.path().join(name));
+        if run.weights_file().exists() {
+            assert!(network(&run.folder).is_finite(), "{name}");
+            let losses = run.history().unwrap().epochs.into_iter().map(|epoch| epoch.train_loss);
+            assert!(losses.into_iter().all(f64::is_finite), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_finished_run_and_its_files_are_never_rewritten() {
+    let runs = tempfile::tempdir().unwrap();
+    success(&mut train("vgg1", runs.path(), "--epochs 1"));
+    let run = Run::at(runs.path().join("vgg1"));
+    let before = weights(&network(&run.folder));
+    for output in ["weights.blob", "recipe.blob", "../vgg1/History.blob", "model.json"] {
+        let mut quantize = host_trainer("quantize --run");
+        quantize.arg(&run.folder).arg("--output").arg(run.folder.join(output));
+        assert_fails(&mut quantize, "is no name for");
+    }
+    fs::remove_dir_all(run.checkpoints()).unwrap();
+    success(&mut train("vgg1", runs.path(), "--epochs 1 --resume"));
+    assert_eq!(weights(&network(&run.folder)), before);
+    // An unfinished one cannot go on without them.
+    let history = fs::read_to_string(run.history_file()).unwrap();
+    let mut recipe = run.recipe().unwrap();
+    recipe.epochs = 2;
+    host_trainer::files::write_json(&run.recipe_file(), &recipe).unwrap();
+    assert_fails(&mut train("vgg1", runs.path(), "--epochs 2 --resume"), "no checkpoints any more");
+    assert_eq!(fs::read_to_string(run.history_file()).unwrap(), history);
+    fs::write(run.recipe_file(), "{").unwrap();
+    assert_fails(&mut train("vgg1", runs.path(), "--epochs 2 --resume"), "recipe.json cannot be understood");
+}
+
+#[test]
+#[cfg(unix)]
+fn work_goes_on_where_its_output_is_closed() {
+    use std::os::unix::net::UnixStream;
+    let runs = tempfile::tempdir().unwrap();
+    for (flags, closed) in [("inspect", true), ("data summary", true), ("inspect", false)] {
+        let output: Stdio = if closed {
+            std::os::fd::OwnedFd::from(UnixStream::pair().unwrap().0).into()
+        } else {
+            fs::File::options().write(true).open("/dev/full").unwrap().into()
+        };
+        let status = host_trainer(flags).stdout(output).output().unwrap();
+        let error = String::from_utf8_lossy(&status.stderr);
+        assert_eq!(status.status.code(), Some(if closed { 0 } else { 1 }), "{flags}: {error}");
+        assert_eq!(error.contains("standard output is incomplete"), !closed, "{flags}: {error}");
+    }
+    let closed: Stdio = std::os::fd::OwnedFd::from(UnixStream::pair().unwrap().0).into();
+    let mut training = train("vgg1", runs.path(), "--epochs 1");
+    assert!(training.stdout(closed).status().unwrap().success());
+    assert!(runs.path().join("vgg1/weights.bpk").exists());
 }
 
 #[test]

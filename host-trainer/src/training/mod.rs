@@ -143,8 +143,15 @@ pub fn train(
     let description = &dataset.description;
     let inference = device.clone();
     let device = device.clone().autodiff();
+    // A refusal leaves nothing; and after the lock another process may have begun the run.
+    if !is_begun(recipe, dataset, run, start)? {
+        transfer::check_source(recipe, description)?;
+    }
     let _lock = run.lock().map_err(TrainingError::Locked)?;
-    prepare_folder(recipe, dataset, run, start)?;
+    if !is_begun(recipe, dataset, run, start)? {
+        files::write_json(&run.dataset_file(), description)?;
+        files::write_json(&run.recipe_file(), recipe)?;
+    }
     let mut state = match Checkpoint::load(run, recipe, description, &device)? {
         Some(saved) => saved,
         None => {
@@ -183,24 +190,24 @@ pub fn train(
     })
 }
 
-fn prepare_folder(recipe: &Recipe, dataset: &Dataset, run: &Run, start: Start) -> Result<(), TrainingError> {
+/// Whether the folder holds this run, and not another one.
+fn is_begun(recipe: &Recipe, dataset: &Dataset, run: &Run, start: Start) -> Result<bool, TrainingError> {
     let folder = || run.folder.clone();
-    let present = files::read_json_if_present::<Recipe>(&run.recipe_file())?;
-    match (present, start) {
+    match (files::read_json_if_present::<Recipe>(&run.recipe_file())?, start) {
+        (None, Start::Anew | Start::Continue) => Ok(false),
         (None, Start::Resume) => {
             Err(TrainingError::NothingToResume { folder: folder(), reason: "holds no run; start it without --resume" })
-        }
-        (None, Start::Anew | Start::Continue) => {
-            transfer::check_source(recipe, &dataset.description)?;
-            files::write_json(&run.dataset_file(), &dataset.description)?;
-            Ok(files::write_json(&run.recipe_file(), recipe)?)
         }
         (Some(_), Start::Anew) => Err(TrainingError::RunExists { folder: folder() }),
         (Some(present), Start::Resume | Start::Continue) => {
             let of_recipe = differences(&present, recipe);
             let of_data = differences(&run.dataset(recipe)?, &dataset.description);
             let differences = [of_recipe, of_data].concat().join(", ");
-            if differences.is_empty() { Ok(()) } else { Err(TrainingError::OtherRun { folder: folder(), differences }) }
+            if differences.is_empty() {
+                Ok(true)
+            } else {
+                Err(TrainingError::OtherRun { folder: folder(), differences })
+            }
         }
     }
 }
