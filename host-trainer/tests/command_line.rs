@@ -4,12 +4,16 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
+use host_trainer::history::History;
 use host_trainer::network::{Network, load_weights, to_vec};
 use host_trainer::recipe::PRESETS;
 use host_trainer::run::Run;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use shared_model::Shape;
 use shared_model::encode::{KnownPicture, Layer, Network as Content, encode, repair_crc};
@@ -63,28 +67,61 @@ fn every_preset_trains_and_leaves_its_curves() {
     }
 }
 
+/// Weights and history of a run, but for the times.
+fn outcome(run: &Path) -> (Vec<u32>, History) {
+    let mut history = Run::at(run).history().unwrap();
+    history.epochs.iter_mut().for_each(|epoch| epoch.seconds = 0.0);
+    (weights(&network(run)), history)
+}
+
 #[test]
-fn a_killed_and_resumed_run_ends_with_the_weights_of_an_undisturbed_one() {
+fn a_run_that_is_killed_again_and_again_ends_like_an_undisturbed_one() {
     let runs = tempfile::tempdir().unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(11);
     for optimizer in ["nesterov", "muon"] {
-        let trained = |name, more| {
-            let flags = "--epochs 3 --batch-size 64 --dropout 0.2 --weight-decay 0";
+        let trained = |name: &str, more| {
+            let flags = "--epochs 4 --batch-size 64 --dropout 0.2 --weight-decay 0";
             let flags = format!("{flags} --optimizer {optimizer} --name {optimizer}-{name} {more}");
             train("vgg3-best", runs.path(), &flags)
         };
+        let begin = Instant::now();
         success(&mut trained("undisturbed", ""));
-        kill_after_an_epoch(&mut trained("interrupted", ""));
-        success(&mut trained("interrupted", "--resume"));
-        let [undisturbed, interrupted] = ["undisturbed", "interrupted"]
-            .map(|name| weights(&network(&runs.path().join(format!("{optimizer}-{name}")))));
-        assert_eq!(interrupted, undisturbed, "{optimizer}");
+        let whole = begin.elapsed();
+        let [undisturbed, killed] =
+            ["undisturbed", "killed"].map(|name| runs.path().join(format!("{optimizer}-{name}")));
+        for _ in 0..10 {
+            let resume = if Run::at(&killed).recipe_file().exists() { "--resume" } else { "" };
+            let mut training = trained("killed", resume).stdout(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(whole.mul_f64(random.random_range(0.2..0.9)));
+            training.kill().unwrap();
+            training.wait().unwrap();
+        }
+        let resume = if Run::at(&killed).recipe_file().exists() { "--resume" } else { "" };
+        success(&mut trained("killed", resume));
+        assert_eq!(outcome(&killed), outcome(&undisturbed), "{optimizer}");
     }
 }
 
-fn kill_after_an_epoch(command: &mut Command) {
-    let mut interrupted = after_an_epoch(command);
-    interrupted.kill().unwrap();
-    interrupted.wait().unwrap();
+#[test]
+#[cfg(unix)]
+fn a_run_whose_disk_was_full_goes_on_when_there_is_room() {
+    let runs = tempfile::tempdir().unwrap();
+    let flags = "--epochs 2 --batch-size 64";
+    success(&mut train("vgg1", runs.path(), flags).args(["--name", "undisturbed"]));
+    let interrupted = runs.path().join("interrupted");
+    // No file may become longer than so many blocks of 1,024 bytes: there is no room
+    // for the recipe, for other small files, for the weights.
+    for blocks in [0, 1, 100] {
+        let resume = if Run::at(&interrupted).recipe_file().exists() { "--resume" } else { "" };
+        let mut limited = Command::new("bash");
+        limited.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"")).arg("bash");
+        let training = train("vgg1", runs.path(), &format!("{flags} --name interrupted {resume}"));
+        limited.arg(training.get_program()).args(training.get_args()).current_dir(training.get_current_dir().unwrap());
+        assert_fails(&mut limited, "cannot write");
+    }
+    let resume = if Run::at(&interrupted).recipe_file().exists() { "--resume" } else { "" };
+    success(&mut train("vgg1", runs.path(), &format!("{flags} --name interrupted {resume}")));
+    assert_eq!(outcome(&interrupted), outcome(&runs.path().join("undisturbed")));
 }
 
 /// A training of several epochs, when the first of them is over.

@@ -44,8 +44,8 @@ impl Checkpoint {
         }
         fs::create_dir_all(&partial).map_err(failed)?;
         save_weights(self.network.valid(), None, &partial.join(NETWORK))?;
-        let optimizer = partial.join(OPTIMIZER);
-        self.optimizer.save(&optimizer).map_err(state_failed(optimizer))?;
+        let state = partial.join(OPTIMIZER);
+        files::write(&state, &self.optimizer.into_bytes().map_err(state_failed(state.clone()))?)?;
         save_weights(self.average.clone(), None, &partial.join(AVERAGE))?;
         files::write_json(&partial.join(HISTORY), &self.history)?;
         if target.exists() {
