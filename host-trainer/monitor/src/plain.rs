@@ -25,7 +25,17 @@ fn watch(session: &mut Session<'_>) -> Result<(), MonitorError> {
     let port = session.port();
     let mut output = io::stdout().lock();
     let mut last = String::new();
-    while !session.is_complete() {
+    let mut has_hinted = false;
+    while !session.is_complete() && !session.is_interrupted() {
+        // A board that says nothing, or what nobody here understands, causes no event that would explain it.
+        let hint = session.state.hint(Instant::now()).filter(|_| !has_hinted && session.state.is_connected());
+        if let Some(hint) = hint {
+            has_hinted = true;
+            if hint != last {
+                writeln!(output, "{hint}")?;
+                last = hint;
+            }
+        }
         session.advance(|event, state| {
             let Some(line) = line(event, state, &port) else {
                 return Ok(());

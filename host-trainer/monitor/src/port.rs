@@ -1,8 +1,12 @@
 //! The name of a port, and how it is opened.
 
 use std::fmt::{self, Display, Formatter};
+#[cfg(unix)]
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -85,9 +89,27 @@ fn open_serial(path: &Path, baud_rate: u32) -> io::Result<SerialPort> {
     let mut port = SerialPort::open(path, baud_rate)?;
     port.set_read_timeout(READ_TIMEOUT)?;
     port.set_write_timeout(WRITE_TIMEOUT)?;
+    claim(&port)?;
     // A board on USB may wait for this line. A pseudo-terminal has none, and needs none.
     let _ = port.set_dtr(true);
     Ok(port)
+}
+
+/// Keeps another monitor from reading half of what comes; Windows does so by itself.
+#[cfg(unix)]
+fn claim(port: &SerialPort) -> io::Result<()> {
+    // The lock is the opened port's, and lasts as long as that.
+    let file = File::from(port.as_fd().try_clone_to_owned()?);
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(ErrorKind::ResourceBusy.into()),
+        // Not every system has locks for what is no file.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn claim(_: &SerialPort) -> io::Result<()> {
+    Ok(())
 }
 
 fn serial_problem(error: &io::Error, path: &Path, baud_rate: u32) -> String {

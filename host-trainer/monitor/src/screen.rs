@@ -1,5 +1,6 @@
 //! The monitor in a terminal: draws, and listens to keys.
 
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
@@ -20,7 +21,7 @@ pub fn run(mut session: Session<'_>) -> Result<(), MonitorError> {
     ratatui::try_restore()?;
     session.end();
     outcome?;
-    println!("{}", session.summary());
+    writeln!(io::stdout(), "{}", session.summary())?;
     Ok(())
 }
 
@@ -29,7 +30,7 @@ fn watch(session: &mut Session<'_>, terminal: &mut DefaultTerminal) -> Result<()
     let has_true_colour = available_color_count() == u16::MAX;
     let mut notice = None;
     let mut drawn_at = None;
-    while !session.is_complete() {
+    while !session.is_complete() && !session.is_interrupted() {
         match session.advance(|_, _| Ok(())) {
             // Watching goes on without it; the person sees why.
             Err(MonitorError::Recording(error)) => {

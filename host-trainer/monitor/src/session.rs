@@ -2,9 +2,13 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::{Message, PictureMode, Request};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use crate::link::{Event, Link};
 use crate::recording::{Recording, RecordingError};
@@ -26,6 +30,8 @@ pub struct Session<'a> {
     /// While there is one.
     pub recording: Option<Recording>,
     asked_at: Option<Instant>,
+    /// A signal asked to end.
+    interrupted: Arc<AtomicBool>,
     /// When the last frame came, or the beginning.
     alive_at: Instant,
 }
@@ -44,8 +50,14 @@ impl<'a> Session<'a> {
             state: State::new(now),
             recording: folder.map(Recording::start).transpose()?,
             asked_at: None,
+            interrupted: Arc::default(),
             alive_at: now,
         };
+        for signal in [SIGINT, SIGTERM] {
+            // The second one ends the program at once.
+            flag::register_conditional_default(signal, session.interrupted.clone())
+                .and_then(|_| flag::register(signal, session.interrupted.clone()))?;
+        }
         if arguments.timeout.is_none() {
             session.link.connect()?;
         }
@@ -55,6 +67,11 @@ impl<'a> Session<'a> {
     /// The port as the person named it.
     pub fn port(&self) -> String {
         self.arguments.port.to_string()
+    }
+
+    /// Whether a signal asked to end: Ctrl-C where there is no screen, or the system's wish.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     /// Whether all frames have come that were asked for.

@@ -162,7 +162,7 @@ impl State {
                 self.log(Entry::Link(String::from("connected")));
             }
             Event::Lost { reason, retry_in } => {
-                if matches!(self.connection, Connection::Up(_)) {
+                if self.is_connected() {
                     self.log(Entry::Link(String::from("connection lost")));
                 }
                 self.connection = Connection::Down { reason: reason.clone(), retry_at: now + *retry_in };
@@ -343,6 +343,11 @@ impl State {
         let (first, last) = (self.arrivals.front()?, self.arrivals.back()?);
         let seconds = last.duration_since(*first).as_secs_f64();
         (seconds > 0.0).then(|| (self.arrivals.len() - 1) as f64 / seconds)
+    }
+
+    /// Whether there is a connection.
+    pub fn is_connected(&self) -> bool {
+        matches!(self.connection, Connection::Up(_))
     }
 
     /// Why there are no frames, and what to do about it, if there are none.

@@ -1,9 +1,9 @@
 //! Lines instead of a screen, recordings, and what goes wrong.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::process::Command;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::thread;
 
 use protocol::{BootFailure, Message, PictureMode, Request};
@@ -199,4 +199,58 @@ fn a_serial_line_works_as_well() {
     board.join().unwrap();
     assert!(text.contains("frame 11: deer "), "{text}");
     assert!(text.contains("2 corrupted, 1 missed"), "{text}");
+}
+
+/// A signal ends watching in order: the board is asked for no more pictures, and what was seen is said.
+#[cfg(unix)]
+#[test]
+fn a_silent_board_is_explained_once_and_a_signal_takes_requests_back() {
+    for (script, expected) in [
+        (silent as fn(Board<TcpStream>), "connected, but nothing comes"),
+        (chatty, "bytes come, but no messages"),
+    ] {
+        let (port, board) = listen([script]);
+        let mut monitor = Command::new(env!("CARGO_BIN_EXE_monitor"));
+        let mut monitor = monitor.args([&port, "--plain"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(monitor.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.next().unwrap().starts_with("connected to"));
+        let hint = lines.next().unwrap();
+        assert!(hint.starts_with(expected), "{hint}");
+        let kill = Command::new("kill").args(["-TERM", &monitor.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let rest: Vec<String> = lines.collect();
+        assert!(rest.len() == 1 && rest[0].starts_with("0 frames with pictures"), "{rest:?}");
+        assert_eq!(monitor.wait().unwrap().code(), Some(0));
+        board.join().unwrap();
+    }
+}
+
+#[cfg(unix)]
+fn silent(mut board: Board<TcpStream>) {
+    board.await_request(Request::Pictures(PictureMode::Off));
+}
+
+/// What another program would log.
+#[cfg(unix)]
+fn chatty(mut board: Board<TcpStream>) {
+    board.raw(b"[    1.234567] usb 1-1: new device\r\n");
+    silent(board);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_port_is_watched_by_one_monitor() {
+    use std::os::fd::AsRawFd;
+    let (ours, theirs) = serial2::SerialPort::pair().unwrap();
+    let path = fs::read_link(format!("/proc/self/fd/{}", theirs.as_raw_fd())).unwrap();
+    let path = path.to_str().unwrap();
+    let mut first = Command::new(env!("CARGO_BIN_EXE_monitor"));
+    let mut first = first.args([path, "--plain"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.next().unwrap().starts_with("connected to"));
+    let error = run(&[path, "--plain"]).unwrap_err();
+    assert!(error.contains("another program has opened it"), "{error}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    drop(ours);
 }
