@@ -92,9 +92,16 @@ impl<S: Read + Write> Board<S> {
         self.raw(&wire(&Message::BootFailure(BootFailure { code: 1, text })));
     }
 
-    /// Stays silent until the host leaves.
-    pub fn await_leave(mut self) {
-        while !matches!(self.stream.read(&mut [0; 256]), Ok(0)) {}
+    /// Stays silent until the host leaves; what that has sent.
+    pub fn await_leave(mut self) -> Vec<u8> {
+        let (mut sent, mut chunk) = (Vec::new(), [0; 256]);
+        loop {
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return sent,
+                Ok(len) => sent.extend(&chunk[..len]),
+                Err(_) => {}
+            }
+        }
     }
 
     /// Sends frames as long as the host is there.

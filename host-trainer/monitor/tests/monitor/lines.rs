@@ -205,10 +205,9 @@ fn a_serial_line_works_as_well() {
 #[cfg(unix)]
 #[test]
 fn a_silent_board_is_explained_once_and_a_signal_takes_requests_back() {
-    for (script, expected) in [
-        (silent as fn(Board<TcpStream>), "connected, but nothing comes"),
-        (chatty, "bytes come, but no messages"),
-    ] {
+    for (script, expected) in
+        [(silent as fn(Board<TcpStream>), "connected, but nothing comes"), (chatty, "bytes come, but no messages")]
+    {
         let (port, board) = listen([script]);
         let mut monitor = Command::new(env!("CARGO_BIN_EXE_monitor"));
         let mut monitor = monitor.args([&port, "--plain"]).stdout(Stdio::piped()).spawn().unwrap();
@@ -226,8 +225,10 @@ fn a_silent_board_is_explained_once_and_a_signal_takes_requests_back() {
 }
 
 #[cfg(unix)]
-fn silent(mut board: Board<TcpStream>) {
-    board.await_request(Request::Pictures(PictureMode::Off));
+fn silent(board: Board<TcpStream>) {
+    let mut buffer = [0; protocol::FRAME_LEN];
+    let off = protocol::encode(&Request::Pictures(PictureMode::Off), &mut buffer).unwrap();
+    assert!(board.await_leave().ends_with(off));
 }
 
 /// What another program would log.
