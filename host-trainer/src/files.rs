@@ -121,7 +121,7 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes plain data as JSON, like [`write`]. A path in it that is not UTF-8 is an error.
+/// Writes plain data as JSON, like [`write()`]. A path in it that is not UTF-8 is an error.
 pub fn write_json(path: &Path, content: &impl Serialize) -> Result<(), FileError> {
     let text = serde_json::to_string_pretty(content);
     let text = text.map_err(|error| FileError::write(path)(io::Error::new(io::ErrorKind::InvalidInput, error)))?;

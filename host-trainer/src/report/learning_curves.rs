@@ -16,7 +16,7 @@ const SIZE: (u32, u32) = (960, 960);
 /// Up to so many epochs each gets a dot.
 const DOTTED_EPOCHS: usize = 60;
 
-/// Writes [`LearningCurves`] in the size of a file, as PNG and as SVG.
+/// Writes the learning curves in the size of a file, as PNG and as SVG.
 ///
 /// # Errors
 /// If a file cannot be written.
