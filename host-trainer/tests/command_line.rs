@@ -107,7 +107,7 @@ fn a_run_that_is_killed_again_and_again_ends_like_an_undisturbed_one() {
 fn a_run_whose_disk_was_full_goes_on_when_there_is_room() {
     let runs = tempfile::tempdir().unwrap();
     let flags = "--epochs 2 --batch-size 64";
-    success(&mut train("vgg1", runs.path(), flags).args(["--name", "undisturbed"]));
+    success(train("vgg1", runs.path(), flags).args(["--name", "undisturbed"]));
     let interrupted = runs.path().join("interrupted");
     // No file may become longer than so many blocks of 1,024 bytes: there is no room
     // for the recipe, for other small files, for the weights.
