@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use shared_model::{AlignedBytes, LoadError, Model};
 
 use crate::files::{self, FileError};
-use crate::run::Run;
 
 /// Longer than any blob that could be valid: 32 operations of at most 2^20 weights each, and some numbers a channel.
 const LONGEST_BLOB: u64 = 64 << 20;
@@ -52,11 +51,6 @@ impl ModelFiles {
     /// The files of the model with that blob.
     pub fn of_blob(blob: impl Into<PathBuf>) -> Self {
         Self { blob: blob.into() }
-    }
-
-    /// The files of the model that lies in its run's own folder and is named like it.
-    pub fn of_run(run: &Run) -> Self {
-        Self::of_blob(run.folder.join(run.name()).with_added_extension("blob"))
     }
 
     /// The float weights, burn's format.
@@ -139,15 +133,4 @@ pub enum ModelFileError {
         /// The blob's.
         expected: String,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_files_of_a_run_are_named_like_it() {
-        let files = ModelFiles::of_run(&Run::at("runs/vgg3.2"));
-        assert_eq!(files.blob, std::path::Path::new("runs/vgg3.2/vgg3.2.blob"));
-    }
 }

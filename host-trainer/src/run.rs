@@ -40,10 +40,15 @@ impl Run {
             return Err(format!("{name:?} is no name for a run: it is that of a folder, without / \\ : * ? \" < > |"));
         }
         let run = Self::at(runs.join(name));
-        match run.overwritten_by(&ModelFiles::of_run(&run)) {
+        match run.overwritten_by(&run.model_files()) {
             Some(_) => Err(format!("{name} is no name for a run: its model would overwrite the run's own files")),
             None => Ok(run),
         }
+    }
+
+    /// The files of the run's own model, which lies in its folder and is named like it.
+    pub fn model_files(&self) -> ModelFiles {
+        ModelFiles::of_blob(self.folder.join(self.name()).with_added_extension("blob"))
     }
 
     /// A file of the run that is also one of a model's.
@@ -158,7 +163,9 @@ mod tests {
             assert!(Run::named(runs, name).unwrap_err().contains("no name for a run"), "{name:?}");
         }
         for name in ["vgg3-best", "vgg3.2", "größer", "a b"] {
-            assert_eq!(Run::named(runs, name).unwrap().folder, runs.join(name));
+            let run = Run::named(runs, name).unwrap();
+            assert_eq!(run.folder, runs.join(name));
+            assert_eq!(run.model_files().blob, runs.join(name).join(format!("{name}.blob")));
         }
     }
 

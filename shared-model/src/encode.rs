@@ -2,9 +2,10 @@
 
 use crate::{
     AlignedBytes, BLOB_ALIGNMENT, FORMAT_VERSION, Interpreter, LoadError, Model, Range, Shape,
-    blob::header::{CRC_START, HEADER_LEN, MAGIC, checksum},
+    blob::header::{CRC_START, MAGIC, checksum},
     graph::{Accuracy, Decision, Extension, KnownImage, Message, Provenance},
     ops::{Operation, Weights},
+    section::HEADER_LEN,
 };
 use alloc::{string::String, vec, vec::Vec};
 use core::iter;

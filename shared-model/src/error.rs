@@ -1,6 +1,6 @@
 //! Everything that can be wrong with a blob.
 
-use crate::{FORMAT_VERSION, Shape, blob::header::HEADER_LEN};
+use crate::{FORMAT_VERSION, Shape, section::HEADER_LEN};
 use core::fmt;
 
 /// Why a blob was refused. Operations and channels are counted from zero.

@@ -1,6 +1,9 @@
-//! Where numbers are in a blob.
+//! Where things are in a blob.
 
 use serde::{Deserialize, Serialize};
+
+/// Bytes in front of the graph: magic, version, total length, CRC, length of the graph.
+pub(crate) const HEADER_LEN: usize = 24;
 
 /// A part of the section, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

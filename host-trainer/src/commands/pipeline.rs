@@ -3,7 +3,6 @@
 use clap::Args;
 use host_trainer::dataset::{Dataset, LabelledImages};
 use host_trainer::device;
-use host_trainer::model_files::ModelFiles;
 use host_trainer::recipe::Recipe;
 use host_trainer::run::Run;
 use host_trainer::training::{self, Start};
@@ -54,7 +53,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let trained = training::train(&recipe, &dataset, &run, Start::Continue, &selected.device, progress)?;
     draw_curves(&trained, &run)?;
     say!("{}\nquantizing, and evaluating on the test set …", summary(&trained));
-    let files = ModelFiles::of_run(&run);
+    let files = run.model_files();
     let model = quantize_run(&run, &files, &data, None, &selected.device)?;
     say!("\n{}", model.markdown(&files));
     say!("blob:   {}\nreport: {}", files.blob.display(), files.page().display());

@@ -46,7 +46,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     say!("{}", selected.explanation);
     let data = arguments.data.load()?;
     let run = Run::at(arguments.run);
-    let files = arguments.output.map_or_else(|| ModelFiles::of_run(&run), ModelFiles::of_blob);
+    let files = arguments.output.map_or_else(|| run.model_files(), ModelFiles::of_blob);
     let report = quantize_run(&run, &files, &data, arguments.temperature, &selected.device)?;
     say!("{}", report.markdown(&files));
     say!("blob: {}", files.blob.display());

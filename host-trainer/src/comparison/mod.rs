@@ -158,7 +158,7 @@ impl Entry {
     /// The files of the row's model, if its run lies under `runs`.
     pub fn files(&self, runs: &Path) -> ModelFiles {
         match &self.source {
-            Source::Run { run, .. } => ModelFiles::of_run(&Run::at(runs.join(run))),
+            Source::Run { run, .. } => Run::at(runs.join(run)).model_files(),
             Source::Model { blob } => ModelFiles::of_blob(blob),
         }
     }

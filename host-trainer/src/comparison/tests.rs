@@ -23,7 +23,7 @@ fn with_runs(plan: &Plan, names: &[&str]) -> TempDir {
     for (run, recipe) in runs(plan) {
         if names.contains(&run) {
             let text = serde_json::to_vec(&sample(run, recipe)).unwrap();
-            let files = ModelFiles::of_run(&Run::at(folder.path().join(run)));
+            let files = Run::at(folder.path().join(run)).model_files();
             files::write(&files.report(), &text).unwrap();
         }
     }

@@ -1,6 +1,6 @@
 //! The fixed part of a blob.
 
-use crate::{BLOB_ALIGNMENT, error::LoadError};
+use crate::{BLOB_ALIGNMENT, error::LoadError, section::HEADER_LEN};
 use crc::{CRC_32_ISO_HDLC, Crc};
 
 /// The first bytes of every blob.
@@ -8,9 +8,6 @@ pub(crate) const MAGIC: [u8; 8] = *b"INT8NET\0";
 
 /// The version of the format that this crate reads and writes.
 pub const FORMAT_VERSION: u32 = 2;
-
-/// Magic, version, total length, CRC, length of the graph.
-pub(crate) const HEADER_LEN: usize = 24;
 
 /// The CRC covers everything from here on.
 pub(crate) const CRC_START: usize = 20;
