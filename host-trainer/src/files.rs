@@ -95,18 +95,21 @@ pub fn read_json_if_present<T: DeserializeOwned>(path: &Path) -> Result<Option<T
     path.exists().then(|| read_json(path)).transpose()
 }
 
-/// Writes a file as a whole or not at all, making its folder if it is missing: it gets its name when its content is on the
-/// disk, and has it for good when this returns.
+/// Writes a file as [`replace`] does, making its folder if it is missing.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    let partial = path.with_added_extension("partial");
     let folder = path.parent().unwrap_or(Path::new("."));
-    let written = fs::create_dir_all(folder).and_then(|()| {
-        let mut file = File::create(&partial)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        rename(&partial, path)
-    });
+    let written = fs::create_dir_all(folder).and_then(|()| replace(path, content));
     written.map_err(FileError::write(path))
+}
+
+/// Writes a file as a whole or not at all: it gets its name when its content is on the disk, and has it for good when this
+/// returns.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let partial = path.with_added_extension("partial");
+    let mut file = File::create(&partial)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    rename(&partial, path)
 }
 
 /// Renames a file or folder, replacing what has the name, and waits until the disk knows of it.

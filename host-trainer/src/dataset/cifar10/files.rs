@@ -9,6 +9,7 @@ use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 
 use crate::dataset::error::DatasetError;
+use crate::files;
 
 /// A published file: its name, length and hash.
 #[derive(Debug, Clone)]
@@ -45,9 +46,7 @@ impl KnownFile {
     pub fn write(&self, directory: &Path, content: &[u8]) -> Result<(), DatasetError> {
         let path = directory.join(&self.name);
         self.verify(&path, content)?;
-        let part = path.with_added_extension("part");
-        fs::write(&part, content).map_err(DatasetError::io("write", &part))?;
-        fs::rename(&part, &path).map_err(DatasetError::io("rename to", &path))
+        files::replace(&path, content).map_err(DatasetError::io("write", &path))
     }
 
     fn verify(&self, path: &Path, content: &[u8]) -> Result<(), DatasetError> {
