@@ -69,6 +69,7 @@ pub struct EpochBatches<'a> {
     recipe: &'a Recipe,
     dataset: &'a Dataset,
     statistics: ChannelStatistics,
+    layers: Vec<LayerConfig>,
     device: &'a Device,
     order: Vec<usize>,
     random: ChaCha8Rng,
@@ -83,7 +84,8 @@ impl<'a> EpochBatches<'a> {
         let mut order: Vec<usize> = (0..dataset.train.len()).collect();
         order.shuffle(&mut random);
         let statistics = recipe.normalization.statistics(&dataset.description.statistics);
-        Self { recipe, dataset, statistics, device, order, random, next: 0 }
+        let layers = recipe.layers(dataset.description.labels.len());
+        Self { recipe, dataset, statistics, layers, device, order, random, next: 0 }
     }
 
     /// The same batches, each of which a thread of `scope` makes while the one before is trained on.
@@ -123,11 +125,10 @@ impl Iterator for EpochBatches<'_> {
             .map(|&index| augment(&train.images[index], shape, self.recipe.augmentation, &mut self.random));
         let augmented: Vec<Image> = augmented.collect();
         let labels: Vec<u8> = indices.iter().map(|&index| train.labels[index]).collect();
-        let classes = self.dataset.description.labels.len();
         Some(Batch {
             images: to_tensor(&augmented, shape, &self.statistics, self.device),
             labels: labels_to_tensor(&labels, self.device),
-            masks: draw_masks(&self.recipe.layers(classes), shape, size, &mut self.random, self.device),
+            masks: draw_masks(&self.layers, shape, size, &mut self.random, self.device),
         })
     }
 }

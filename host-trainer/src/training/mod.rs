@@ -143,10 +143,9 @@ pub fn train(
     let description = &dataset.description;
     let inference = device.clone();
     let device = device.clone().autodiff();
+    let begin = || transfer::starting_network(recipe, description, &device);
     // A refusal leaves nothing; and after the lock another process may have begun the run.
-    if !is_begun(recipe, dataset, run, start)? {
-        transfer::check_source(recipe, description)?;
-    }
+    let network = if is_begun(recipe, dataset, run, start)? { None } else { Some(begin()?) };
     let _lock = run.lock().map_err(TrainingError::Locked)?;
     if !is_begun(recipe, dataset, run, start)? {
         files::write_json(&run.dataset_file(), description)?;
@@ -163,7 +162,7 @@ pub fn train(
                 let network = load_weights(recipe, description, None, &run.weights_file(), &inference)?;
                 return Ok(TrainedRun { network, history });
             }
-            let network = transfer::starting_network(recipe, description, &device)?;
+            let network = network.map_or_else(begin, Ok)?;
             Checkpoint {
                 average: network.valid(),
                 optimizer: optimizer::optimizer(recipe, &network),

@@ -21,14 +21,6 @@ pub fn starting_network(recipe: &Recipe, dataset: &Description, device: &Device)
     })
 }
 
-/// Says what is wrong with the run that the recipe transfers from, if something is.
-pub fn check_source(recipe: &Recipe, dataset: &Description) -> Result<(), TrainingError> {
-    match &recipe.transfer {
-        Some(source) => trained(recipe, dataset, source, &Device::flex()).map(|_| ()),
-        None => Ok(()),
-    }
-}
-
 fn trained(recipe: &Recipe, dataset: &Description, source: &Path, device: &Device) -> Result<Network, TrainingError> {
     let refused = |reason: String| TrainingError::TransferSource { folder: source.to_owned(), reason };
     let run = Run::at(source);
