@@ -7,7 +7,7 @@ use shared_model::{AlignedBytes, LoadError, Model};
 
 use crate::files::{self, FileError};
 
-/// Longer than any blob that could be valid: 32 operations of at most 2^20 weights each, and some numbers a channel.
+/// More than the flash of any microcontroller holds.
 const LONGEST_BLOB: u64 = 64 << 20;
 
 /// What the names of the report's pictures end with.

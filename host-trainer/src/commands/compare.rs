@@ -7,10 +7,9 @@ use host_trainer::comparison::{self, Entry, Plan, Records, Source};
 use host_trainer::dataset::Dataset;
 use host_trainer::recipe::Recipe;
 use host_trainer::run::Run;
+use host_trainer::say;
 use host_trainer::training::{self, Start};
 use host_trainer::{device, files};
-
-use host_trainer::say;
 
 use super::CommandResult;
 use super::data::Directory;

@@ -7,7 +7,6 @@ use host_trainer::dataset::{self, Dataset};
 use host_trainer::files;
 use host_trainer::recipe::Recipe;
 use host_trainer::report;
-
 use host_trainer::say;
 
 use super::CommandResult;

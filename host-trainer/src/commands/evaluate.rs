@@ -12,7 +12,6 @@ use host_trainer::files;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::network::{FloatModel, load_weights};
 use host_trainer::report::model::ModelReport;
-
 use host_trainer::{output, say};
 
 use super::CommandResult;

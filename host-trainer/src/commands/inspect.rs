@@ -7,10 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use host_trainer::files;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::operations::{or_dash, shape, summaries};
+use host_trainer::{output, say};
 use shared_model::graph::KnownImage;
 use shared_model::{ArenaTooSmall, Backend, Interpreter, Model};
-
-use host_trainer::{output, say};
 
 use super::CommandResult;
 

@@ -5,9 +5,8 @@ use host_trainer::dataset::{Dataset, LabelledImages};
 use host_trainer::device;
 use host_trainer::recipe::Recipe;
 use host_trainer::run::Run;
-use host_trainer::training::{self, Start};
-
 use host_trainer::say;
+use host_trainer::training::{self, Start};
 
 use super::CommandResult;
 use super::data::Directory;

@@ -10,11 +10,10 @@ use host_trainer::files;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::network::{FloatModel, load_weights};
 use host_trainer::report::model::ModelReport;
+use host_trainer::{output, say};
 use serde::Serialize;
 use shared_model::resize::{Rgb888, resize};
 use shared_model::{Classification, Model, Shape};
-
-use host_trainer::{output, say};
 
 use super::CommandResult;
 

@@ -12,9 +12,8 @@ use host_trainer::network::{FloatModel, NotFinite, load_weights, save_weights};
 use host_trainer::quantize::{CALIBRATION_IMAGES, NOT_MEASURED, Trained, quantize};
 use host_trainer::report::model::{ModelReport, ModelSize};
 use host_trainer::run::Run;
-use shared_model::Model;
-
 use host_trainer::say;
+use shared_model::Model;
 
 use super::CommandResult;
 use super::data::Directory;

@@ -1,7 +1,6 @@
 //! `report`: a model's page and card again.
 
 use clap::Args;
-
 use host_trainer::say;
 
 use super::CommandResult;

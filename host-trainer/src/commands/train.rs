@@ -8,10 +8,9 @@ use host_trainer::files;
 use host_trainer::recipe::{Augmentation, Border, Normalization, Optimizer, PRESETS, Recipe, Schedule};
 use host_trainer::report;
 use host_trainer::run::Run;
+use host_trainer::say;
 use host_trainer::training::{self, Progress, Start, TrainedRun, TrainingError};
 use serde::Deserialize;
-
-use host_trainer::say;
 
 use super::CommandResult;
 use super::data::Directory;

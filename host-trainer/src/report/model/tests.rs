@@ -1,5 +1,6 @@
 //! The card and the page hold what they promise, and nothing that a reader would have to load.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use tempfile::TempDir;
@@ -158,4 +159,7 @@ fn a_saved_report_is_read_back_and_has_all_its_files() {
         let length = fs::metadata(files.picture(extension)).unwrap().len();
         assert!(length > 1000, "{extension}: {length} bytes");
     }
+    let written: BTreeSet<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let others = [files.blob.clone(), files.weights()];
+    assert_eq!(written, files.all().filter(|file| !others.contains(file)).collect());
 }
