@@ -1,7 +1,7 @@
 //! Which device computes, and why.
 
 use burn::tensor::Device;
-#[cfg(feature = "gpu")]
+#[cfg(feature = "wgpu")]
 use burn::tensor::DeviceKind;
 
 /// What the user asks for with `--device`.
@@ -18,7 +18,7 @@ pub enum DeviceChoice {
     /// The CPU, with burn's ndarray backend: very slow, a second opinion on predictions.
     Ndarray,
     /// The CPU as a graphics card that software emulates, with burn's wgpu backend: very slow, to try a build with
-    /// `--features gpu` where there is no card (Debian: `apt-get install mesa-vulkan-drivers libvulkan1`).
+    /// `--features wgpu` where there is no card (Debian: `apt-get install mesa-vulkan-drivers libvulkan1`).
     SoftwareGpu,
 }
 
@@ -85,12 +85,12 @@ fn cpu() -> SelectedDevice {
     }
 }
 
-#[cfg(not(feature = "gpu"))]
+#[cfg(not(feature = "wgpu"))]
 fn gpu() -> Result<SelectedDevice, DeviceError> {
     Err(DeviceError::NotBuilt)
 }
 
-#[cfg(not(feature = "gpu"))]
+#[cfg(not(feature = "wgpu"))]
 fn software_gpu() -> Result<SelectedDevice, DeviceError> {
     Err(DeviceError::NotBuilt)
 }
@@ -98,13 +98,19 @@ fn software_gpu() -> Result<SelectedDevice, DeviceError> {
 /// The first real graphics card, discrete before integrated before virtual.
 ///
 /// wgpu would also take a software renderer, silently: that is far slower than flex, so it does not count.
-#[cfg(feature = "gpu")]
+#[cfg(feature = "wgpu")]
 fn gpu() -> Result<SelectedDevice, DeviceError> {
     let kinds = [DeviceKind::DiscreteGpu(0), DeviceKind::IntegratedGpu(0), DeviceKind::VirtualGpu(0)];
     // What is wrong with one kind is wrong with all: burn lists the same adapters each time.
     let mut reason = String::new();
     for kind in kinds {
-        let explanation = format!("computing on the GPU (wgpu, {kind:?})");
+        let explanation = if cfg!(feature = "gpu") {
+            format!("computing on the GPU (wgpu, {kind:?}); the first step takes a minute or two: kernels are measured")
+        } else {
+            format!(
+                "computing on the GPU (wgpu, {kind:?}), with kernels that fit every card: `--features gpu` is faster"
+            )
+        };
         match Device::wgpu_options().device_kind(kind).init() {
             Ok(device) => {
                 return Ok(SelectedDevice { device, explanation, is_gpu: true });
@@ -115,13 +121,13 @@ fn gpu() -> Result<SelectedDevice, DeviceError> {
     Err(DeviceError::NoGpu(reason))
 }
 
-#[cfg(feature = "gpu")]
+#[cfg(feature = "wgpu")]
 fn software_gpu() -> Result<SelectedDevice, DeviceError> {
     let options = Device::wgpu_options().device_kind(DeviceKind::Cpu);
     match options.init() {
         Ok(device) => Ok(SelectedDevice {
             device,
-            explanation: "computing on an emulated GPU (wgpu), as asked: far slower than flex".to_owned(),
+            explanation: "computing on an emulated GPU (wgpu), as asked: far slower than flex, most of all in a build with `--features gpu`".to_owned(),
             is_gpu: false,
         }),
         Err(error) => Err(DeviceError::NoSoftwareGpu(error.to_string())),

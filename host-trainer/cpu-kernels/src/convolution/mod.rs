@@ -44,7 +44,7 @@ pub fn convolution_3x3(input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> 
 ///
 /// Shapes: `input` `[batch, in, h, w]`, `weight` `[out, in, 3, 3]`, `bias` `[out]`, and `gradient`, of the output,
 /// `[batch, out, h, w]`.
-#[backend_extension(Flex, NdArray: cfg(feature = "ndarray"), Cube: cfg(feature = "gpu"), Autodiff)]
+#[backend_extension(Flex, NdArray: cfg(feature = "ndarray"), Cube: cfg(feature = "wgpu"), Autodiff)]
 pub(crate) trait Convolution3x3: Backend {
     /// The convolution, `[batch, out, h, w]`.
     fn convolution_3x3(
@@ -86,7 +86,7 @@ pub(crate) trait Convolution3x3: Backend {
 #[cfg(feature = "ndarray")]
 impl Convolution3x3 for burn::backend::NdArray {}
 
-#[cfg(feature = "gpu")]
+#[cfg(feature = "wgpu")]
 impl Convolution3x3 for burn::backend::Cube {}
 
 fn same_padding() -> ConvOptions<2> {

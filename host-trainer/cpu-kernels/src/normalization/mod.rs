@@ -50,7 +50,7 @@ pub fn relu_batch_norm(input: Tensor<4>, norm: &BatchNorm) -> Tensor<4> {
 /// A backend's ReLU with batch normalization, and its derivative; the default is the backend's own operations.
 ///
 /// Shapes: `input` and `gradient`, of the output, `[batch, channels, h, w]`; the others `[channels]`.
-#[backend_extension(Flex, NdArray: cfg(feature = "ndarray"), Cube: cfg(feature = "gpu"), Autodiff)]
+#[backend_extension(Flex, NdArray: cfg(feature = "ndarray"), Cube: cfg(feature = "wgpu"), Autodiff)]
 pub(crate) trait ReluBatchNorm: Backend {
     /// The output, and mean and biased variance of the ReLU's output over the batch.
     fn relu_batch_norm(
@@ -82,5 +82,5 @@ pub(crate) trait ReluBatchNorm: Backend {
 #[cfg(feature = "ndarray")]
 impl ReluBatchNorm for burn::backend::NdArray {}
 
-#[cfg(feature = "gpu")]
+#[cfg(feature = "wgpu")]
 impl ReluBatchNorm for burn::backend::Cube {}

@@ -31,7 +31,7 @@ pub fn max_pool_2x2(input: Tensor<4>) -> Tensor<4> {
 }
 
 /// A backend's 2×2 max pool and its derivative; the default is the backend's own operation.
-#[backend_extension(Flex, NdArray: cfg(feature = "ndarray"), Cube: cfg(feature = "gpu"), Autodiff)]
+#[backend_extension(Flex, NdArray: cfg(feature = "ndarray"), Cube: cfg(feature = "wgpu"), Autodiff)]
 pub(crate) trait MaxPool2x2: Backend {
     /// `[batch, channels, h, w]` → `[batch, channels, h / 2, w / 2]`.
     fn max_pool_2x2(input: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -51,5 +51,5 @@ pub(crate) trait MaxPool2x2: Backend {
 #[cfg(feature = "ndarray")]
 impl MaxPool2x2 for burn::backend::NdArray {}
 
-#[cfg(feature = "gpu")]
+#[cfg(feature = "wgpu")]
 impl MaxPool2x2 for burn::backend::Cube {}
