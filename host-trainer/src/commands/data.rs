@@ -64,6 +64,9 @@ pub fn run(command: Command) -> CommandResult {
             say!("{}", recipe.prepare(&directory.load()?)?.summary());
         }
         Command::Preview { data, output } => {
+            if output.extension().is_none_or(|extension| extension != "png") {
+                return Err(format!("{} is no name for a picture: let it end with .png", output.display()).into());
+            }
             report::preview(&data.load()?, &output)?;
             say!("wrote {}", output.display());
         }

@@ -1,13 +1,17 @@
 //! What all pictures share: the font, the colours, the curves with their legend, the errors, the ways to write them.
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
+use image::{ImageFormat, RgbImage};
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::files::{self, FileError};
 
 /// The name under which the font is registered; in an SVG, whatever the viewer takes for it.
 pub const FONT: &str = "sans-serif";
@@ -38,12 +42,17 @@ pub trait Figure {
 /// Writes a picture as PNG and as SVG.
 pub fn save(figure: &impl Figure, png: &Path, svg: &Path) -> Result<(), ReportError> {
     save_png(figure, png)?;
-    draw(figure, SVGBackend::new(svg, figure.size())).map_err(ReportError::at(svg))
+    Ok(files::write(svg, to_svg(figure).as_bytes())?)
 }
 
 /// Writes a picture as PNG.
 pub fn save_png(figure: &impl Figure, png: &Path) -> Result<(), ReportError> {
-    draw(figure, BitMapBackend::new(png, figure.size())).map_err(ReportError::at(png))
+    let (width, height) = figure.size();
+    let mut picture = RgbImage::new(width, height);
+    draw(figure, BitMapBackend::with_buffer(&mut picture, (width, height))).map_err(ReportError::at(png))?;
+    let mut content = Cursor::new(Vec::new());
+    picture.write_to(&mut content, ImageFormat::Png).map_err(ReportError::at(png))?;
+    Ok(files::write(png, content.get_ref())?)
 }
 
 /// A picture as the text of an SVG.
@@ -70,18 +79,24 @@ fn draw<DB: DrawingBackend>(figure: &impl Figure, backend: DB) -> DrawingResult<
 
 /// A picture could not be drawn or written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot draw {}: {reason}", path.display())]
-pub struct ReportError {
-    /// The picture's file.
-    pub path: PathBuf,
-    /// What failed, in the drawing library's words.
-    pub reason: String,
+pub enum ReportError {
+    /// It could not be drawn.
+    #[error("cannot draw {}: {reason}", path.display())]
+    Drawing {
+        /// The picture's file.
+        path: PathBuf,
+        /// What failed, in the drawing library's words.
+        reason: String,
+    },
+    /// It could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 impl ReportError {
     /// For `map_err`: an error while drawing the picture at `path`.
     fn at<E: ToString>(path: &Path) -> impl FnOnce(E) -> Self {
-        |error| Self { path: path.to_path_buf(), reason: error.to_string() }
+        |error| Self::Drawing { path: path.to_path_buf(), reason: error.to_string() }
     }
 }
 
