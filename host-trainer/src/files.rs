@@ -1,8 +1,8 @@
 //! Files that are read and written as a whole, with errors that name them.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Component, Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -42,6 +42,14 @@ pub enum FileError {
         /// What the system says.
         source: io::Error,
     },
+    /// The file system knows no locks, or refused one.
+    #[error("cannot lock {}: {source}; some network drives have no locks: choose a folder on another drive", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The file holds something else than it should.
     #[error("{} cannot be understood: {reason}; it is no file of this program, or another version's", path.display())]
     Content {
@@ -76,10 +84,15 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 
 /// The content of a file that has at most so many bytes.
 pub fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let failed = |source| FileError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    // What is no file, such as a pipe, says no length, and may never end.
+    let mut length = file.metadata().map_err(failed)?.len();
     let mut content = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut content));
-    read.map_err(|source| FileError::Read { path: path.to_owned(), source })?;
-    if content.len() as u64 > limit {
+    if length <= limit {
+        length = file.take(limit + 1).read_to_end(&mut content).map_err(failed)? as u64;
+    }
+    if length > limit {
         return Err(FileError::Content { path: path.to_owned(), reason: format!("it is longer than {limit} bytes") });
     }
     Ok(content)
@@ -124,9 +137,123 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Holds a file that processes lock before they change something; until it is dropped, at the latest with the process.
+pub struct Lock {
+    _file: File,
+}
+
+/// Locks a file, making it and its folder if they are missing. If another process holds it, `held` gets that one in words: it
+/// gives up with an error, or has it waited for.
+///
+/// # Errors
+/// A sentence: that of `held`, or that there can be no lock.
+pub fn lock(path: &Path, held: impl FnOnce(&str) -> Result<(), String>) -> Result<Lock, String> {
+    let failed = |error: io::Error| FileError::write(path)(error).to_string();
+    fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    // Windows may refuse to truncate a locked file.
+    let mut options = File::options();
+    let mut file = options.create(true).truncate(false).read(true).write(true).open(path).map_err(failed)?;
+    if !try_lock(&file, path).map_err(|error| error.to_string())? {
+        let mut holder = String::new();
+        let is_said = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+        held(if is_said { holder.trim() } else { "another process" })?;
+        file.lock().map_err(failed)?;
+        file.rewind().map_err(failed)?;
+    }
+    file.set_len(0).and_then(|()| writeln!(file, "process {}", std::process::id())).map_err(failed)?;
+    Ok(Lock { _file: file })
+}
+
+/// Whether a file is locked now; if not, another process holds it.
+fn try_lock(file: &File, path: &Path) -> Result<bool, FileError> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(source)) => Err(FileError::Lock { path: path.to_owned(), source }),
+    }
+}
+
+/// Where a path's folder entry lies, without links and `..` on the way to it: equal for equal entries, whether they are there
+/// yet or not. An entry that is a link itself is not followed, as writing replaces it.
+pub fn entry(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut folder = PathBuf::new();
+    for component in path.parent().unwrap_or(&path).components() {
+        match component {
+            Component::ParentDir => {
+                folder.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::Normal(_) => {
+                folder.push(component)
+            }
+        }
+        folder = fs::canonicalize(&folder).unwrap_or(folder);
+    }
+    path.file_name().map_or(folder.clone(), |name| folder.join(name))
+}
+
 /// Writes plain data as JSON, like [`write()`]. A path in it that is not UTF-8 is an error.
 pub fn write_json(path: &Path, content: &impl Serialize) -> Result<(), FileError> {
     let text = serde_json::to_string_pretty(content);
     let text = text.map_err(|error| FileError::write(path)(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
     write(path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::thread;
+
+    #[test]
+    fn what_is_far_too_long_is_not_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        // A file that is nothing but a length; no memory would hold it.
+        file.as_file().set_len(1 << 40).unwrap();
+        let error = read(file.path()).unwrap_err().to_string();
+        assert!(error.contains("it is longer than 268435456 bytes"), "{error}");
+        file.as_file().set_len(10).unwrap();
+        assert_eq!(read_at_most(file.path(), 10).unwrap().len(), 10);
+        assert!(read_at_most(file.path(), 9).is_err());
+    }
+
+    #[test]
+    fn figures_are_read_as_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("figures.json");
+        let figures: Vec<f64> = (1..10_000).map(|n| f64::from(n).sqrt().ln_1p() * 10_f64.powi(n % 40 - 20)).collect();
+        write_json(&path, &figures).unwrap();
+        assert_eq!(read_json::<Vec<f64>>(&path).unwrap(), figures);
+    }
+
+    #[test]
+    fn who_waits_for_a_lock_hears_for_whom() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("below/lock");
+        let first = lock(&path, |_| Ok(())).unwrap();
+        let own = format!("process {}", std::process::id());
+        assert_eq!(lock(&path, |holder| Err(holder.to_owned())).err(), Some(own.clone()));
+        thread::scope(|scope| {
+            let (sender, waits) = mpsc::channel();
+            let second =
+                scope.spawn(|| lock(&path, move |holder| sender.send(holder.to_owned()).map_err(|e| e.to_string())));
+            assert_eq!(waits.recv(), Ok(own.clone()));
+            drop(first);
+            let _second = second.join().unwrap().unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap().trim(), own);
+        });
+    }
+
+    /// Where there are no locks nobody holds one.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_lock_that_cannot_be_is_not_one_that_another_process_holds() {
+        use std::os::unix::fs::OpenOptionsExt;
+        // A file that is opened as a mere path has no operations, locks neither.
+        const O_PATH: i32 = 0o10_000_000;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let opened = File::options().read(true).custom_flags(O_PATH).open(file.path()).unwrap();
+        let error = try_lock(&opened, file.path()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot lock ") && error.ends_with("choose a folder on another drive"), "{error}");
+    }
 }

@@ -1,19 +1,13 @@
 //! A training run's folder.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::dataset::Description;
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, Lock};
 use crate::history::History;
 use crate::model_files::ModelFiles;
 use crate::recipe::Recipe;
-
-/// Holds a run's folder until it is dropped, at the latest with the process.
-pub struct RunLock {
-    _file: File,
-}
 
 /// Paths and content of a run's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +33,9 @@ impl Run {
         if !is_name || name.contains(odd) || name.ends_with([' ', '.']) {
             return Err(format!("{name:?} is no name for a run: it is that of a folder, without / \\ : * ? \" < > |"));
         }
+        if is_device(name) {
+            return Err(format!("{name:?} is no name for a run: on Windows it is that of a device"));
+        }
         let run = Self::at(runs.join(name));
         match run.overwritten_by(&run.model_files()) {
             Some(_) => Err(format!("{name} is no name for a run: its model would overwrite the run's own files")),
@@ -51,12 +48,8 @@ impl Run {
         ModelFiles::of_blob(self.folder.join(self.name()).with_added_extension("blob"))
     }
 
-    /// A file of the run that is also one of a model's.
+    /// A file of the run that is also one of a model's, however the two are named.
     pub fn overwritten_by(&self, model: &ModelFiles) -> Option<PathBuf> {
-        let resolved = |path: PathBuf| {
-            let folder = path.parent().and_then(|folder| fs::canonicalize(folder).ok());
-            folder.map_or(path.clone(), |folder| folder.join(path.file_name().unwrap_or_default()))
-        };
         let own = [
             self.recipe_file(),
             self.dataset_file(),
@@ -65,35 +58,25 @@ impl Run {
             self.curves_file("png"),
             self.curves_file("svg"),
         ];
-        let written: Vec<PathBuf> = model.all().map(resolved).collect();
+        let written: Vec<PathBuf> = model.all().map(|path| files::entry(&path)).collect();
         // Also where names differ in case only, which some file systems take for the same.
         let same = |a: &Path, b: &Path| a.as_os_str().eq_ignore_ascii_case(b.as_os_str());
         own.into_iter().find(|file| {
-            let file = resolved(file.clone());
-            written.iter().any(|written| same(written, &file))
+            // A link's target is the run's as well.
+            let places = [Some(files::entry(file)), fs::canonicalize(file).ok()];
+            places.iter().flatten().any(|place| written.iter().any(|written| same(written, place)))
         })
     }
 
     /// Keeps other processes from training this run as long as the lock lives.
     ///
     /// # Errors
-    /// A sentence that says who trains it.
-    pub fn lock(&self) -> Result<RunLock, String> {
-        let path = self.folder.join("run.lock");
-        let failed = |error: std::io::Error| FileError::write(&path)(error).to_string();
-        fs::create_dir_all(&self.folder).map_err(failed)?;
-        let mut file =
-            File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
-        if file.try_lock().is_err() {
-            let mut holder = String::new();
-            let holder = file.read_to_string(&mut holder).map_or("another process", |_| holder.trim());
-            return Err(format!(
-                "{} is being trained by {holder}; wait for it, or name another run",
-                self.folder.display()
-            ));
-        }
-        file.set_len(0).and_then(|()| writeln!(file, "process {}", std::process::id())).map_err(failed)?;
-        Ok(RunLock { _file: file })
+    /// A sentence that says who trains it, or why there can be no lock.
+    pub fn lock(&self) -> Result<Lock, String> {
+        files::lock(&self.folder.join("run.lock"), |holder| {
+            let folder = self.folder.display();
+            Err(format!("{folder} is being trained by {holder}; wait for it, or name another run"))
+        })
     }
 
     /// Name of the run: its folder's.
@@ -152,6 +135,15 @@ impl Run {
     }
 }
 
+/// Whether Windows takes the name for a device's, in whatever folder and with whatever ending.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
+    let is_number =
+        |rest: &str| matches!(rest, "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³");
+    let port = ["com", "lpt"].iter().find_map(|port| stem.strip_prefix(port));
+    ["con", "prn", "aux", "nul", "conin$", "conout$"].contains(&stem.as_str()) || port.is_some_and(is_number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,7 +154,10 @@ mod tests {
         for name in ["", ".", "..", "../x", "/x", "a/b", "a\\b", "a\nb", "recipe", "History", "weights", "x."] {
             assert!(Run::named(runs, name).unwrap_err().contains("no name for a run"), "{name:?}");
         }
-        for name in ["vgg3-best", "vgg3.2", "größer", "a b"] {
+        for name in ["x ", "nul", "CON", "Aux.2", "prn .x", "com1", "LPT9.tar.gz", "com¹", "conin$"] {
+            assert!(Run::named(runs, name).unwrap_err().contains("no name for a run"), "{name:?}");
+        }
+        for name in ["vgg3-best", "vgg3.2", "größer", "a b", "console", "com10", "lpt", "nul-1"] {
             let run = Run::named(runs, name).unwrap();
             assert_eq!(run.folder, runs.join(name));
             assert_eq!(run.model_files().blob, runs.join(name).join(format!("{name}.blob")));
@@ -174,15 +169,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = Run::at(folder.path().join("a"));
         fs::create_dir_all(run.folder.join("b")).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::symlink;
+            fs::create_dir(folder.path().join("elsewhere")).unwrap();
+            fs::write(folder.path().join("elsewhere/target.json"), "").unwrap();
+            symlink("../elsewhere/target.json", run.history_file()).unwrap();
+            symlink("a", folder.path().join("link")).unwrap();
+        }
         for (blob, clashes) in [
             ("a/weights.blob", true),
             ("a/b/../history.blob", true),
             ("./a/RECIPE.blob", true),
+            ("a/missing/../weights.blob", true),
+            ("missing/../a/weights.blob", true),
+            ("link/weights.blob", true),
+            ("elsewhere/target.blob", true),
             ("a/model.blob", false),
             ("weights.blob", false),
         ] {
             let files = ModelFiles::of_blob(folder.path().join(blob));
-            assert_eq!(run.overwritten_by(&files).is_some(), clashes, "{blob}");
+            let is_linked = blob.starts_with("link") || blob.starts_with("elsewhere");
+            assert_eq!(run.overwritten_by(&files).is_some(), clashes && (cfg!(unix) || !is_linked), "{blob}");
         }
     }
 

