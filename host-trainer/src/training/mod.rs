@@ -152,7 +152,13 @@ pub fn train(
         files::write_json(&run.recipe_file(), recipe)?;
     }
     let mut state = match Checkpoint::load(run, recipe, description, &device)? {
-        Some(saved) => saved,
+        Some(saved) => {
+            // The run may have ended between its checkpoint and its history.
+            if files::read_json_if_present(&run.history_file())?.as_ref() != Some(&saved.history) {
+                files::write_json(&run.history_file(), &saved.history)?;
+            }
+            saved
+        }
         None => {
             if let Some(history) = files::read_json_if_present::<History>(&run.history_file())? {
                 if !is_complete(recipe, &history) {
@@ -178,8 +184,9 @@ pub fn train(
         if state.history.best() == epochs.last() {
             save_weights(state.average.clone(), None, &run.weights_file())?;
         }
-        files::write_json(&run.history_file(), &state.history)?;
         state.save(&run.checkpoints())?;
+        // Last: where there is a history there is a checkpoint.
+        files::write_json(&run.history_file(), &state.history)?;
         progress.epoch_done(&state.history);
     }
     progress.finish();
