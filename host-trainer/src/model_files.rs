@@ -1,11 +1,12 @@
 //! A model as it is handed on: blob, float weights and report, side by side.
 
+use std::fs;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use shared_model::{AlignedBytes, LoadError, Model};
 
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, Lock};
 
 /// More than the flash of any microcontroller holds.
 const LONGEST_BLOB: u64 = 64 << 20;
@@ -26,6 +27,19 @@ pub const PICTURES: [&str; 7] = [
 pub struct ModelFiles {
     /// The blob, for microcontrollers.
     pub blob: PathBuf,
+}
+
+/// Keeps other processes from writing a model until it is dropped.
+pub struct ModelLock {
+    path: PathBuf,
+    _lock: Lock,
+}
+
+impl Drop for ModelLock {
+    fn drop(&mut self) {
+        // One that stays harms nobody.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 /// What tells a model's blob from others; report and float weights carry it, so that files of two models are not mixed.
@@ -82,6 +96,25 @@ impl ModelFiles {
     pub fn all(&self) -> impl Iterator<Item = PathBuf> {
         let fixed = [self.blob.clone(), self.weights(), self.report(), self.card(), self.page()];
         fixed.into_iter().chain(PICTURES.map(|picture| self.picture(picture)))
+    }
+
+    /// A file of another kind that lies where one of the model's would: it is there, and no blob.
+    pub fn foreign(&self) -> Option<PathBuf> {
+        let is_there = |path: &PathBuf| fs::symlink_metadata(path).is_ok();
+        if is_there(&self.blob) { None } else { self.all().find(is_there) }
+    }
+
+    /// Keeps other processes from writing the model as long as the lock lives.
+    ///
+    /// # Errors
+    /// A sentence that says who writes it, or why there can be no lock.
+    pub fn lock(&self) -> Result<ModelLock, String> {
+        let path = self.blob.with_added_extension("lock");
+        let lock = files::lock(&path, |holder| {
+            let blob = self.blob.display();
+            Err(format!("{blob} is being written by {holder}; wait for it, or choose another name with --output"))
+        })?;
+        Ok(ModelLock { path, _lock: lock })
     }
 
     /// Name of the model.

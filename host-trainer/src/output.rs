@@ -1,5 +1,6 @@
 //! Standard output that may end before the program: `host-trainer inspect | head -1`, a full disk.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Mutex;
@@ -65,6 +66,16 @@ fn printable(text: &str, substitute: impl Fn(char) -> String) -> String {
     result
 }
 
+/// A word of a command that is printed to be copied, as a shell takes it.
+pub fn word(word: impl AsRef<OsStr>) -> String {
+    let text = word.as_ref().to_string_lossy();
+    let is_plain = |character: char| character.is_alphanumeric() || "-_./=,+:%@\\".contains(character);
+    if !text.is_empty() && text.chars().all(is_plain) && (cfg!(windows) || !text.contains('\\')) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// What became of the output: an error if something that was to be read is lost. A reader that has gone away had enough.
 pub fn finish() -> io::Result<()> {
     let mut ended = ENDED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -86,5 +97,17 @@ mod tests {
         let shown = printable(&json, |character| format!("\\u{:04x}", u32::from(character)));
         assert!(shown.chars().all(|character| !character.is_control() && character != '\u{202e}'), "{shown}");
         assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), label);
+    }
+    #[test]
+    fn a_printed_command_can_be_copied() {
+        for (given, expected) in [
+            ("runs/vgg3-best", "runs/vgg3-best"),
+            ("größer", "größer"),
+            ("a b", "'a b'"),
+            ("it's $HOME", "'it'\\''s $HOME'"),
+            ("", "''"),
+        ] {
+            assert_eq!(word(given), expected);
+        }
     }
 }

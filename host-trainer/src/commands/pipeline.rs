@@ -5,8 +5,8 @@ use host_trainer::dataset::{Dataset, LabelledImages};
 use host_trainer::device;
 use host_trainer::recipe::Recipe;
 use host_trainer::run::Run;
-use host_trainer::say;
 use host_trainer::training::{self, Start};
+use host_trainer::{output, say};
 
 use super::CommandResult;
 use super::data::Directory;
@@ -56,7 +56,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let model = quantize_run(&run, &files, &data, None, &selected.device)?;
     say!("\n{}", model.markdown(&files));
     say!("blob:   {}\nreport: {}", files.blob.display(), files.page().display());
-    say!("next:   cargo run -p host-trainer -- predict --blob {} PICTURE.png", files.blob.display());
+    say!("next:   cargo run -p host-trainer -- predict --blob {} PICTURE.png", output::word(&files.blob));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use host_trainer::network::{FloatModel, NotFinite, load_weights, save_weights};
 use host_trainer::quantize::{CALIBRATION_IMAGES, NOT_MEASURED, Trained, quantize};
 use host_trainer::report::model::{ModelReport, ModelSize};
 use host_trainer::run::Run;
-use host_trainer::say;
+use host_trainer::{output, say};
 use shared_model::Model;
 
 use super::CommandResult;
@@ -50,7 +50,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     say!("{}", report.markdown(&files));
     say!("blob: {}", files.blob.display());
     say!("page: {}", files.page().display());
-    say!("next: cargo run -p host-trainer -- predict --blob {} PICTURE.png", files.blob.display());
+    say!("next: cargo run -p host-trainer -- predict --blob {} PICTURE.png", output::word(&files.blob));
     Ok(())
 }
 
@@ -70,6 +70,13 @@ pub fn quantize_run(
         let blob = files.blob.display();
         return Err(format!("{blob} is no name for this blob: {} would be overwritten", file.display()).into());
     }
+    if let Some(file) = files.foreign() {
+        let (blob, file) = (files.blob.display(), file.display());
+        return Err(format!(
+            "{blob} is no name for a blob: {file} would be overwritten, and there is no blob beside it"
+        )
+        .into());
+    }
     let recipe = run.recipe()?;
     let history = run.history()?;
     if history.epochs.is_empty() {
@@ -80,6 +87,7 @@ pub fn quantize_run(
     if description != dataset.description {
         return Err(format!("{} was trained on another data set than the one given", run.folder.display()).into());
     }
+    let _lock = files.lock()?;
     let network = load_weights(&recipe, &description, None, &run.weights_file(), device)?;
     let model = FloatModel::new(network, &recipe, &description, device);
     let (float, temperature) = calibrated(model, temperature, &dataset)?;

@@ -8,8 +8,8 @@ use host_trainer::files;
 use host_trainer::recipe::{Augmentation, Border, Normalization, Optimizer, PRESETS, Recipe, Schedule};
 use host_trainer::report;
 use host_trainer::run::Run;
-use host_trainer::say;
 use host_trainer::training::{self, Progress, Start, TrainedRun, TrainingError};
+use host_trainer::{output, say};
 use serde::Deserialize;
 
 use super::CommandResult;
@@ -201,12 +201,11 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let start = if arguments.resume { Start::Resume } else { Start::Anew };
     let trained = match training::train(&recipe, &dataset, &run, start, &selected.device, progress) {
         Err(TrainingError::Stopped { epochs }) => {
-            let recipe = run.recipe_file();
+            let given = std::env::args_os().skip(2).filter(|word| word != "--resume");
+            let given: Vec<String> = given.map(output::word).collect();
             return Err(format!(
-                "stopped after {epochs} epochs, which are kept; go on with\n  cargo run -p host-trainer -- train --resume \
-                 --recipe {} --runs {} --name {name}",
-                recipe.display(),
-                arguments.place.runs.display()
+                "stopped after {epochs} epochs, which are kept; go on with\n  cargo run -p host-trainer -- train --resume {}",
+                given.join(" ")
             )
             .into());
         }
@@ -215,7 +214,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     draw_curves(&trained, &run)?;
     say!("{}", summary(&trained));
     say!("run: {}", run.folder.display());
-    say!("next: cargo run -p host-trainer -- quantize --run {}", run.folder.display());
+    say!("next: cargo run -p host-trainer -- quantize --run {}", output::word(&run.folder));
     Ok(())
 }
 
@@ -252,6 +251,11 @@ impl Arguments {
             None => Recipe::preset(&self.preset).ok_or_else(|| format!("no preset {}", self.preset))?,
         };
         let overrides = &self.overrides;
+        if let Some(source) = overrides.transfer.as_ref().filter(|source| source.to_str().is_none()) {
+            return Err(
+                format!("--transfer {}: a recipe keeps paths as text: name one in UTF-8", source.display()).into()
+            );
+        }
         overrides.apply_training(&mut recipe);
         overrides.apply_regularization(&mut recipe)?;
         recipe.check()?;
