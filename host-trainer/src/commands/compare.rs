@@ -76,7 +76,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
         make(&entries, &runs, &records, &arguments)?;
     }
     let table = plan.table(&runs, &records, &arguments.command())?;
-    if arguments.collect && table.rows.iter().all(|row| row.measured.is_none()) {
+    let rows = plan.entries.iter().zip(&table.rows);
+    let mut runs_rows = rows.filter(|(entry, _)| matches!(entry.source, Source::Run { .. }));
+    if arguments.collect && runs_rows.all(|(_, row)| row.measured.is_none()) {
         let (runs, output) = (runs.display(), output.display());
         return Err(
             format!("there is nothing to collect: no run of this table in {runs}, and no table in {output}").into()
