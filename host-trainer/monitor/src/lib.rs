@@ -48,7 +48,7 @@ pub struct Arguments {
 /// What stands below the list of flags, for a program of that name.
 pub fn examples(program: &str) -> String {
     format!(
-        "Keys: q quits, r starts or stops recording.
+        "Keys: q quits, r starts or stops recording (without --record in the repository's runs/recording).
 
 Examples:
   {program} /dev/ttyACM0                        a board on USB

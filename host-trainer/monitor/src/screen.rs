@@ -16,13 +16,24 @@ const REDRAW_EVERY: Duration = Duration::from_millis(40);
 
 /// Draws until the session is complete or a person ends it; then says what was seen.
 pub fn run(mut session: Session<'_>) -> Result<(), MonitorError> {
-    let mut terminal = ratatui::try_init()?;
-    let outcome = watch(&mut session, &mut terminal);
-    ratatui::try_restore()?;
-    session.end();
-    outcome?;
+    // Where there is no screen, `nohup` may have asked to go on without a terminal.
+    #[cfg(unix)]
+    session.end_on(signal_hook::consts::SIGHUP)?;
+    with_terminal(|terminal| {
+        let outcome = watch(&mut session, terminal);
+        session.end();
+        outcome
+    })??;
     writeln!(io::stdout(), "{}", session.summary())?;
     Ok(())
+}
+
+/// Lends the terminal; it is as it was before when this ends, by a panic as well.
+fn with_terminal<T>(draw: impl FnOnce(&mut DefaultTerminal) -> T) -> io::Result<T> {
+    let mut terminal = ratatui::try_init()?;
+    let outcome = draw(&mut terminal);
+    ratatui::try_restore()?;
+    Ok(outcome)
 }
 
 fn watch(session: &mut Session<'_>, terminal: &mut DefaultTerminal) -> Result<(), MonitorError> {
@@ -84,4 +95,34 @@ fn pressed() -> std::io::Result<Option<Key>> {
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+    use std::num::NonZero;
+    use std::process::Command;
+
+    /// In a pseudo-terminal, this test itself is the program that panics.
+    #[test]
+    fn a_panic_leaves_the_terminal_as_it_was() {
+        if std::env::var_os("PANIC").is_some() {
+            with_terminal(|_| panic!("as it should")).unwrap()
+        }
+        let program = std::env::current_exe().unwrap();
+        let name = "screen::tests::a_panic_leaves_the_terminal_as_it_was";
+        let command = format!("PANIC=1 '{}' --exact {name} --nocapture; stty -a", program.display());
+        let mut script = Command::new("script");
+        let script = script.args(["--quiet", "--command", &command, "/dev/null"]).env("TERM", "xterm-256color");
+        let output = script.output().expect("`script` is missing: apt-get install bsdutils").stdout;
+        let text = String::from_utf8_lossy(&output);
+        assert!(text.contains("as it should"), "{text}");
+        let mut screen = vt100::Parser::new(NonZero::new(80).unwrap(), NonZero::new(200).unwrap(), 0);
+        screen.process(&output);
+        assert!(text.contains("\u{1b}[?1049h") && !screen.screen().alternate_screen(), "{text}");
+        for setting in ["icanon", "echo", "isig"] {
+            assert!(text.split_whitespace().any(|word| word == setting), "{setting}: {text}");
+        }
+    }
 }

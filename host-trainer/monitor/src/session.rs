@@ -1,7 +1,8 @@
 //! A link, what is known from it, and what is recorded of it.
 
+use std::ffi::c_int;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,8 +19,12 @@ use crate::{Arguments, MonitorError};
 
 /// How often a board is asked again for what it does not send.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-/// Where pictures go when a person presses the key for recording and named no folder.
-const DEFAULT_RECORDING: &str = "runs/recording";
+/// Where pictures go when a person presses the key for recording and named no folder: in the repository that the program was
+/// built from, as everything that no path is given for.
+fn default_recording() -> PathBuf {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    repository.expect("the crate lies in host-trainer, and that in the repository").join("runs/recording")
+}
 
 /// Watching a board.
 pub struct Session<'a> {
@@ -53,15 +58,22 @@ impl<'a> Session<'a> {
             interrupted: Arc::default(),
             alive_at: now,
         };
-        for signal in [SIGINT, SIGTERM] {
-            // The second one ends the program at once.
-            flag::register_conditional_default(signal, session.interrupted.clone())
-                .and_then(|_| flag::register(signal, session.interrupted.clone()))?;
-        }
+        session.end_on(SIGINT)?;
+        session.end_on(SIGTERM)?;
         if arguments.timeout.is_none() {
             session.link.connect()?;
         }
         Ok(session)
+    }
+
+    /// Lets a signal end watching in order; a second one ends the program at once.
+    ///
+    /// # Errors
+    /// If this system has no such signal.
+    pub fn end_on(&self, signal: c_int) -> io::Result<()> {
+        flag::register_conditional_default(signal, self.interrupted.clone())?;
+        flag::register(signal, self.interrupted.clone())?;
+        Ok(())
     }
 
     /// The port as the person named it.
@@ -69,7 +81,7 @@ impl<'a> Session<'a> {
         self.arguments.port.to_string()
     }
 
-    /// Whether a signal asked to end: Ctrl-C where there is no screen, or the system's wish.
+    /// Whether a signal asked to end: Ctrl-C where there is no screen, the system's wish, or a terminal that was closed.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
@@ -122,9 +134,8 @@ impl<'a> Session<'a> {
         self.recording = match self.recording.take() {
             Some(_) => None,
             None => {
-                let folder = self.arguments.record.as_deref();
-                let folder = folder.unwrap_or(Path::new(DEFAULT_RECORDING));
-                Some(Recording::start(folder)?)
+                let folder = self.arguments.record.clone().unwrap_or_else(default_recording);
+                Some(Recording::start(&folder)?)
             }
         };
         Ok(())

@@ -186,6 +186,28 @@ fn what_ends_watching_is_named_with_its_cause() {
     board.join().unwrap();
 }
 
+#[test]
+fn a_board_of_another_version_is_named_once_with_both() {
+    let (port, board) = listen([|mut board| {
+        // As a board of version 3 would, however it goes on after its version.
+        for _ in 0..3 {
+            board.raw(&[0, 7, 0x03, 0x12, 0x74, 0x30, 0x4d, 0x99, 0]);
+        }
+        board.await_leave();
+    }]);
+    let mut monitor = Command::new(env!("CARGO_BIN_EXE_monitor"));
+    let output = monitor.args([&port, "--plain", "--timeout", "1"]).output().unwrap();
+    board.join().unwrap();
+    let [text, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    let expected = format!(
+        "the board speaks version 3 of the protocol and this program version {}; build the monitor and the firmware from the \
+         same sources\n",
+        protocol::VERSION
+    );
+    assert_eq!(text, format!("connected to {port}\n{expected}"));
+    assert_eq!(error, format!("error: {port}: no frame for 1 s; {expected}"));
+}
+
 /// On Linux, where the name of a pseudo-terminal can be read back.
 #[cfg(target_os = "linux")]
 #[test]
@@ -225,7 +247,7 @@ fn a_silent_board_is_explained_once_and_a_signal_takes_requests_back() {
 }
 
 #[cfg(unix)]
-fn silent(board: Board<TcpStream>) {
+pub fn silent(board: Board<TcpStream>) {
     let mut buffer = [0; protocol::FRAME_LEN];
     let off = protocol::encode(&Request::Pictures(PictureMode::Off), &mut buffer).unwrap();
     assert!(board.await_leave().ends_with(off));

@@ -27,7 +27,8 @@ impl Terminal {
     /// `script` makes the pseudo-terminal and passes everything through.
     fn start(arguments: &str, colorterm: &str) -> Self {
         let program = env!("CARGO_BIN_EXE_monitor");
-        let command = format!("stty rows {ROWS} cols {COLUMNS}; exec '{program}' {arguments}");
+        // The settings that are left in the end are shown.
+        let command = format!("stty rows {ROWS} cols {COLUMNS}; '{program}' {arguments}; code=$?; stty -a; exit $code");
         let mut child = Command::new("script")
             .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
             .env("TERM", "xterm-256color")
@@ -50,6 +51,17 @@ impl Terminal {
     fn press(&mut self, key: &str) {
         self.keys.write_all(key.as_bytes()).unwrap();
         self.keys.flush().unwrap();
+    }
+
+    /// Sends the monitor a signal.
+    fn signal(&self, name: &str) {
+        let child = |process: &str| {
+            let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap();
+            children.trim().to_owned()
+        };
+        // The child of the shell that is `script`'s.
+        let monitor = child(&child(&self.child.id().to_string()));
+        assert!(Command::new("kill").args(["-s", name, &monitor]).status().unwrap().success());
     }
 
     fn text(&self) -> String {
@@ -92,7 +104,11 @@ impl Terminal {
         self.parser.process(&rest);
         let screen = self.parser.screen();
         assert!(!screen.alternate_screen() && !screen.hide_cursor());
-        (status.code(), screen.contents())
+        let text = screen.contents();
+        for setting in ["icanon", "echo", "isig"] {
+            assert!(text.split_whitespace().any(|word| word == setting), "{setting}: {text}");
+        }
+        (status.code(), text)
     }
 }
 
@@ -144,5 +160,19 @@ fn a_lost_board_is_said_and_its_last_picture_stays() {
         terminal.press(key);
         let (code, text) = terminal.finish();
         assert_eq!(code, Some(0), "{text}");
+    }
+}
+
+#[test]
+fn a_signal_leaves_board_and_terminal_as_they_were() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let (port, board) = listen([super::lines::silent]);
+        let mut terminal = Terminal::start(&port, "truecolor");
+        terminal.await_text("connected");
+        terminal.signal(signal);
+        let (code, text) = terminal.finish();
+        assert_eq!(code, Some(0), "{signal}: {text}");
+        assert!(text.contains("0 frames with pictures; messages: "), "{signal}: {text}");
+        board.join().unwrap();
     }
 }
