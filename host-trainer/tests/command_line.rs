@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use host_trainer::history::History;
+use host_trainer::model_files::ModelFiles;
 use host_trainer::network::{Network, load_weights, to_vec};
 use host_trainer::recipe::PRESETS;
 use host_trainer::run::Run;
@@ -29,7 +30,8 @@ fn host_trainer(arguments: &str) -> Command {
 
 /// A short training of `preset`.
 fn train(preset: &str, runs: &Path, flags: &str) -> Command {
-    let mut command = host_trainer(&format!("train --preset {preset} --images 256 --plain {flags}"));
+    let images = if flags.contains("--images") { "" } else { "--images 256" };
+    let mut command = host_trainer(&format!("train --preset {preset} {images} --plain {flags}"));
     command.arg("--runs").arg(runs);
     command
 }
@@ -74,54 +76,113 @@ fn outcome(run: &Path) -> (Vec<u32>, History) {
     (weights(&network(run)), history)
 }
 
+/// `--resume` if the run is begun.
+fn resume(run: &Path) -> &'static str {
+    if Run::at(run).recipe_file().exists() { "--resume" } else { "" }
+}
+
+/// Killed as often as the environment variable `KILLS` says.
 #[test]
 fn a_run_that_is_killed_again_and_again_ends_like_an_undisturbed_one() {
     let runs = tempfile::tempdir().unwrap();
+    let kills: u32 = std::env::var("KILLS").map_or(20, |kills| kills.parse().unwrap());
     let mut random = ChaCha8Rng::seed_from_u64(11);
     for optimizer in ["nesterov", "muon"] {
-        let trained = |name: &str, more| {
-            let flags = "--epochs 4 --batch-size 64 --dropout 0.2 --weight-decay 0";
+        let trained = |name: &str, epochs: u32, more| {
+            let flags = format!("--images 64 --epochs {epochs} --batch-size 32 --dropout 0.2 --weight-decay 0");
             let flags = format!("{flags} --optimizer {optimizer} --name {optimizer}-{name} {more}");
             train("vgg3-best", runs.path(), &flags)
         };
         let begin = Instant::now();
-        success(&mut trained("undisturbed", ""));
+        success(&mut trained("timed", 4, ""));
         let whole = begin.elapsed();
-        let [undisturbed, killed] =
-            ["undisturbed", "killed"].map(|name| runs.path().join(format!("{optimizer}-{name}")));
-        for _ in 0..10 {
-            let resume = if Run::at(&killed).recipe_file().exists() { "--resume" } else { "" };
-            let mut training = trained("killed", resume).stdout(Stdio::null()).spawn().unwrap();
+        let killed = runs.path().join(format!("{optimizer}-killed"));
+        // There is always an epoch to be killed in.
+        let epochs = 4 + kills / 2;
+        for _ in 0..kills / 2 {
+            let mut training = trained("killed", epochs, resume(&killed)).stdout(Stdio::null()).spawn().unwrap();
             std::thread::sleep(whole.mul_f64(random.random_range(0.2..0.9)));
             training.kill().unwrap();
             training.wait().unwrap();
         }
-        let resume = if Run::at(&killed).recipe_file().exists() { "--resume" } else { "" };
-        success(&mut trained("killed", resume));
-        assert_eq!(outcome(&killed), outcome(&undisturbed), "{optimizer}");
+        success(&mut trained("killed", epochs, resume(&killed)));
+        success(&mut trained("undisturbed", epochs, ""));
+        assert_eq!(outcome(&killed), outcome(&runs.path().join(format!("{optimizer}-undisturbed"))), "{optimizer}");
     }
 }
 
+/// On a real disk, an empty one of 40 MiB that the environment variable `SMALL_DISK` names, or with limited files.
 #[test]
 #[cfg(unix)]
 fn a_run_whose_disk_was_full_goes_on_when_there_is_room() {
-    let runs = tempfile::tempdir().unwrap();
-    let flags = "--epochs 2 --batch-size 64";
-    success(train("vgg1", runs.path(), flags).args(["--name", "undisturbed"]));
-    let interrupted = runs.path().join("interrupted");
-    // No file may become longer than so many blocks of 1,024 bytes: there is no room
-    // for the recipe, for other small files, for the weights.
-    for blocks in [0, 1, 100] {
-        let resume = if Run::at(&interrupted).recipe_file().exists() { "--resume" } else { "" };
-        let mut limited = Command::new("bash");
-        limited.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"")).arg("bash");
-        let training = train("vgg1", runs.path(), &format!("{flags} --name interrupted {resume}"));
-        limited.arg(training.get_program()).args(training.get_args()).current_dir(training.get_current_dir().unwrap());
-        assert_fails(&mut limited, "cannot write");
+    let folder = tempfile::tempdir().unwrap();
+    let disk = std::env::var_os("SMALL_DISK").map(PathBuf::from);
+    let runs = disk.as_deref().unwrap_or(folder.path());
+    let flags = "--images 64 --epochs 2 --batch-size 32";
+    success(&mut train("vgg3-best", folder.path(), &format!("{flags} --name undisturbed")));
+    let full = runs.join("full");
+    let trained = || train("vgg3-best", runs, &format!("{flags} --name full {}", resume(&full)));
+    match &disk {
+        Some(disk) => {
+            let ballast = disk.join("ballast");
+            // There is room for nothing, for some of the small files, for some of the weights, for some of the checkpoints.
+            let rooms = (0..40).step_by(4).chain((256..24_000).step_by(512));
+            let mut training = rooms.map(|kib| {
+                leave(&ballast, kib);
+                trained().output().unwrap()
+            });
+            let mut failures = 0;
+            training.find(|output| {
+                let error = String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success() || error.contains("No space left"), "{error}");
+                failures += usize::from(!output.status.success());
+                output.status.success()
+            });
+            fs::remove_file(ballast).unwrap();
+            assert!(failures > 20, "{failures} failures");
+        }
+        None => {
+            // No file may become longer than so many blocks of 1,024 bytes.
+            for blocks in [0, 1, 100] {
+                let mut limited = Command::new("bash");
+                limited.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"")).arg("bash");
+                let training = trained();
+                limited.arg(training.get_program()).args(training.get_args());
+                assert_fails(limited.current_dir(training.get_current_dir().unwrap()), "cannot write");
+            }
+        }
     }
-    let resume = if Run::at(&interrupted).recipe_file().exists() { "--resume" } else { "" };
-    success(&mut train("vgg1", runs.path(), &format!("{flags} --name interrupted {resume}")));
-    assert_eq!(outcome(&interrupted), outcome(&runs.path().join("undisturbed")));
+    success(&mut trained());
+    assert_eq!(outcome(&full), outcome(&folder.path().join("undisturbed")));
+}
+
+#[test]
+fn a_run_that_ends_beside_a_checkpoint_goes_on() {
+    let runs = tempfile::tempdir().unwrap();
+    let run = Run::at(runs.path().join("vgg1"));
+    let trained = || train("vgg1", runs.path(), &format!("--images 64 --epochs 1 {}", resume(&run.folder)));
+    // The first checkpoint cannot be written, by nobody.
+    fs::create_dir_all(&run.folder).unwrap();
+    fs::write(run.checkpoints(), "").unwrap();
+    assert_fails(&mut trained(), "cannot write");
+    fs::remove_file(run.checkpoints()).unwrap();
+    success(&mut trained());
+    let history = run.history().unwrap();
+    assert_eq!(history.epochs.len(), 1);
+    // The last one was written, but the history was not.
+    fs::remove_file(run.history_file()).unwrap();
+    success(&mut trained());
+    assert_eq!(run.history().unwrap(), history);
+}
+
+/// Fills a disk with a file, but for so many KiB.
+#[cfg(unix)]
+fn leave(ballast: &Path, kib: u64) {
+    let mut file = fs::File::create(ballast).unwrap();
+    let written = std::io::copy(&mut std::io::repeat(0), &mut file).unwrap_err();
+    assert_eq!(written.kind(), std::io::ErrorKind::StorageFull);
+    let length = file.metadata().unwrap().len();
+    file.set_len(length.saturating_sub(1024 * kib)).unwrap();
 }
 
 /// A training of several epochs, when the first of them is over.
@@ -131,8 +192,8 @@ fn after_an_epoch(command: &mut Command) -> Child {
     let lines = BufReader::new(training.stdout.take().unwrap()).lines();
     lines
         .map_while(Result::ok)
-        .find(|line| line.starts_with("epoch 1/") && line.contains(": loss"))
-        .expect("epoch 1 is reported");
+        .find(|line| line.starts_with("epoch ") && line.contains(": loss"))
+        .expect("an epoch is reported");
     training
 }
 
@@ -140,13 +201,69 @@ fn after_an_epoch(command: &mut Command) -> Child {
 #[cfg(unix)]
 fn a_run_that_is_interrupted_says_how_to_go_on() {
     let runs = tempfile::tempdir().unwrap();
-    let training = after_an_epoch(&mut train("vgg1", runs.path(), "--epochs 1000"));
+    let mut whole = train("vgg1", &runs.path().join("my runs"), "--epochs 1000");
+    let training = after_an_epoch(&mut whole);
     let pid = training.id().to_string();
+    // Meanwhile it is nobody else's.
+    let mut second = train("vgg1", &runs.path().join("my runs"), "--epochs 1000 --resume");
+    assert_fails(&mut second, &format!("is being trained by process {pid}"));
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let output = training.wait_with_output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("train --resume --recipe"), "{error}");
+    let expected = format!(
+        "-- train --resume --preset vgg1 --images 256 --plain --epochs 1000 --runs '{}/my runs'\n",
+        runs.path().display()
+    );
+    assert!(error.contains(&expected), "{error}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_second_interruption_ends_a_training_at_once() {
+    use std::os::unix::process::ExitStatusExt;
+    let runs = tempfile::tempdir().unwrap();
+    let mut training = after_an_epoch(&mut train("vgg1", runs.path(), "--images 1000 --batch-size 1000 --epochs 1000"));
+    let pid = training.id().to_string();
+    // The step that the first one waits for takes far longer than the two of them.
+    assert!(
+        Command::new("bash").args(["-c", "kill -INT $0; sleep 0.02; kill -INT $0", &pid]).status().unwrap().success()
+    );
+    assert_eq!(training.wait().unwrap().signal(), Some(2));
+}
+
+/// With a bar instead of lines, in a pseudo-terminal that makes a signal of Ctrl-C.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_training_is_interrupted_from_its_terminal() {
+    use std::io::Write;
+    let runs = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_host-trainer");
+    let training = format!(
+        "'{program}' train --preset vgg1 --images 256 --epochs 1000 --runs {}; stty -a | tr ' ' '\\n'",
+        runs.path().display()
+    );
+    let mut script = Command::new("script");
+    let mut script = script
+        .args(["--quiet", "--flush", "--command", &training, "/dev/null"])
+        .env("TERM", "xterm-256color")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("`script` is missing: apt-get install bsdutils");
+    let mut keys = script.stdin.take().unwrap();
+    let mut lines = BufReader::new(script.stdout.take().unwrap()).lines().map(|line| line.unwrap_or_default());
+    lines.find(|line| line.contains("epoch 1/1000: loss")).expect("epoch 1 is reported");
+    keys.write_all(b"\x03").unwrap();
+    keys.flush().unwrap();
+    let rest: Vec<String> = lines.map(|line| line.trim().to_owned()).collect();
+    let text = rest.join("\n");
+    assert!(text.contains("train --resume --preset vgg1"), "{text}");
+    for setting in ["icanon", "echo", "isig"] {
+        assert!(rest.iter().any(|line| line == setting), "{setting}: {text}");
+    }
+    drop(keys);
+    script.wait().unwrap();
 }
 
 #[test]
@@ -215,6 +332,25 @@ fn a_finished_run_and_its_files_are_never_rewritten() {
         quantize.arg(&run.folder).arg("--output").arg(run.folder.join(output));
         assert_fails(&mut quantize, "is no name for");
     }
+    // Whatever lies where a model's files would, and is none.
+    let notes = runs.path().join("README.md");
+    fs::write(&notes, "notes").unwrap();
+    for (output, file) in
+        [(runs.path().join("README.blob"), "README.md"), (run.checkpoints().join("1/average.blob"), "average.bpk")]
+    {
+        let mut quantize = host_trainer("quantize --run");
+        assert_fails(quantize.arg(&run.folder).arg("--output").arg(output), &format!("{file} would be overwritten"));
+    }
+    // What another process writes.
+    let model = ModelFiles::of_blob(runs.path().join("model.blob"));
+    let lock = model.lock().unwrap();
+    let mut quantize = host_trainer("quantize --run");
+    let holder = format!("model.blob is being written by process {}", std::process::id());
+    assert_fails(quantize.arg(&run.folder).arg("--output").arg(&model.blob), &holder);
+    drop(lock);
+    let left: Vec<_> = fs::read_dir(runs.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert_eq!(fs::read_to_string(notes).unwrap(), "notes");
     fs::remove_dir_all(run.checkpoints()).unwrap();
     success(&mut train("vgg1", runs.path(), "--epochs 1 --resume"));
     assert_eq!(weights(&network(&run.folder)), before);
@@ -265,6 +401,19 @@ fn convolutions_are_transferred_to_other_classes() {
         assert!((source - other).abs() < 1e-6, "{source} became {other}");
     }
 
+    // Once a run has its own checkpoints, it does not need its source any more.
+    let hidden = runs.path().join("hidden");
+    fs::rename(&source, &hidden).unwrap();
+    let mut longer = Run::at(&other).recipe().unwrap();
+    longer.epochs = 2;
+    host_trainer::files::write_json(&Run::at(&other).recipe_file(), &longer).unwrap();
+    let vehicles = vehicles.replace("--epochs 1", "--epochs 2");
+    success(train("vgg1", runs.path(), &vehicles).arg("--resume").arg("--transfer").arg(&source));
+    assert_eq!(Run::at(&other).history().unwrap().epochs.len(), 2);
+    let mut new = train("vgg1", runs.path(), &vehicles.replace("--name other", "--name new"));
+    assert_fails(new.arg("--transfer").arg(&source), "cannot start with the convolutions of");
+    fs::rename(&hidden, &source).unwrap();
+
     success(host_trainer("quantize --run").arg(&other));
     assert_files(&other, &["other.html"]);
     let content = success(host_trainer("inspect --json").arg(other.join("other.blob")));
@@ -310,6 +459,12 @@ fn a_comparison_shows_what_is_there_and_what_is_missing() {
     fs::remove_dir_all(runs.join("vgg1")).unwrap();
     assert_eq!(compare("--collect").1, table);
 
+    // A model that is there anyway makes no collection.
+    let [nothing, nowhere] = ["nothing", "nowhere"].map(|name| folder.path().join(name));
+    let mut collect = host_trainer("compare --collect --runs");
+    assert_fails(collect.arg(nothing).arg("--output").arg(&nowhere), "there is nothing to collect");
+    assert!(!nowhere.exists());
+
     let unknown = "there is no row vgg9: the rows are vgg1, vgg2, ";
     assert_fails(&mut host_trainer("compare --only vgg9"), unknown);
 }
@@ -325,6 +480,146 @@ fn the_committed_model_knows_a_deer_of_any_size() {
         let named = ["class", "label", "float_class"].map(|key| &prediction[key]);
         assert_eq!(named, [&json!(4), &json!("deer"), &json!(4)], "{prediction}");
     }
+}
+
+/// A folder with links to the data set's files.
+#[cfg(unix)]
+fn linked_data(folder: &Path) {
+    success(&mut host_trainer("data fetch"));
+    fs::create_dir_all(folder).unwrap();
+    for batch in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/cifar-10")).unwrap() {
+        let batch = batch.unwrap();
+        if batch.file_name().to_string_lossy().ends_with(".bin") {
+            std::os::unix::fs::symlink(batch.path(), folder.join(batch.file_name())).unwrap();
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_complete_data_set_needs_no_lock_and_a_damaged_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    linked_data(&data);
+    // Nobody can make a lock of this, not even root.
+    let lock = data.join(".lock");
+    fs::create_dir(&lock).unwrap();
+    let on_it = |words: &str| {
+        let mut command = host_trainer(words);
+        command.arg("--data").arg(&data);
+        command
+    };
+    assert!(success(&mut on_it("data fetch")).contains("complete already"));
+    success(&mut on_it("data summary"));
+
+    let damaged = data.join("data_batch_3.bin");
+    let content = fs::read(&damaged).unwrap();
+    fs::remove_file(&damaged).unwrap();
+    fs::write(&damaged, &content[1..]).unwrap();
+    assert_fails(&mut on_it("data summary"), ".lock");
+
+    // There is neither a network nor npm.
+    fs::remove_dir(&lock).unwrap();
+    let held = host_trainer::files::lock(&lock, |_| Ok(())).unwrap();
+    let mut fetch = on_it("data summary");
+    let fetch = fetch.env("ALL_PROXY", "http://127.0.0.1:9").env("PATH", folder.path()).stderr(Stdio::piped());
+    let mut fetch = fetch.spawn().unwrap();
+    let mut lines = BufReader::new(fetch.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let holder = format!("Waiting for process {}, which fetches into {}.", std::process::id(), data.display());
+    assert_eq!(lines.next(), Some(holder));
+    drop(held);
+    assert_eq!(lines.next(), Some(format!("{} is damaged: it is fetched again.", damaged.display())));
+    let rest: Vec<String> = lines.collect();
+    assert!(rest.join("\n").contains("CIFAR-10 could not be fetched"), "{rest:?}");
+    assert_eq!(fetch.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn default_paths_lie_in_the_repository_wherever_one_is() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/samples/deer.png");
+    for words in ["inspect", "data summary", "data fetch", &format!("predict {sample}")] {
+        success(host_trainer(words).current_dir(&elsewhere));
+    }
+    let relative = host_trainer("inspect data/models/vgg3-full.blob").current_dir(&elsewhere).output().unwrap();
+    assert!(String::from_utf8_lossy(&relative.stderr).contains("cannot read data/models/vgg3-full.blob"));
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    for command in ["", "train", "compare", "predict", "data preview"] {
+        let help = success(host_trainer(&format!("{command} --help")).current_dir(&elsewhere));
+        let repository = host_trainer::files::repository().display();
+        assert!(help.contains(&format!("[default: {repository}")), "{command}: {help}");
+    }
+    let help = success(&mut host_trainer("--help"));
+    assert!(
+        help.contains("Paths that you give are relative to the working directory; default ones lie in the repository.")
+    );
+}
+
+#[test]
+fn a_huge_file_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let blob = folder.path().join("huge.blob");
+    // More than any memory.
+    fs::File::create(&blob).unwrap().set_len(1 << 40).unwrap();
+    for words in ["inspect", "predict data/samples/deer.png --blob", "evaluate --blob", "report --blob"] {
+        assert_fails(
+            host_trainer(words).arg(&blob),
+            "huge.blob cannot be understood: it is longer than 67108864 bytes",
+        );
+    }
+    for words in ["train --recipe", "quantize --output m.blob --run"] {
+        let file = if words.starts_with("quantize") { folder.path().join("recipe.json") } else { blob.clone() };
+        fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
+        let given = if words.starts_with("quantize") { folder.path() } else { &blob };
+        assert_fails(host_trainer(words).arg(given), "cannot be understood: it is longer than 268435456 bytes");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn paths_that_are_no_text_work_or_are_an_error() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"\xff\xfe"));
+    linked_data(&odd);
+    let [run, table] = ["vgg1", "table"].map(|name| odd.join(name));
+    let model = run.join("vgg1.blob");
+    let sample = odd.join(std::ffi::OsStr::from_bytes(b"\xff.png"));
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/samples/deer.png"), &sample).unwrap();
+    let training = "train --preset vgg1 --images 64 --epochs 1 --plain --runs";
+    for (words, path, more, code) in [
+        ("data fetch --data", &odd, "", 0),
+        ("data summary --data", &odd, "", 0),
+        ("data preview --output", &odd.join("preview.png"), "", 0),
+        ("data samples --output", &odd.join("samples"), "", 0),
+        (training, &odd, "", 0),
+        ("train --recipe", &odd.join("recipe.json"), "", 1),
+        ("train --preset vgg1 --images 64 --plain --name b --transfer", &run, "", 1),
+        ("quantize --run", &run, "", 0),
+        ("evaluate --blob", &model, "", 0),
+        ("report --blob", &model, "", 0),
+        ("inspect", &model, "", 0),
+        ("predict data/samples/deer.png --blob", &model, "", 0),
+        ("predict", &sample, "", 0),
+        ("predict --json", &sample, "", 0),
+        ("predict", &odd, "", 1),
+        ("train --name", &odd, "", 2),
+        ("compare --collect --output no-such-folder --runs", &table, "", 1),
+        ("compare --collect --runs no-such-folder --output", &table, "", 1),
+        ("compare --collect --runs no-such-folder --output no-such-folder --best", &model, "", 1),
+        ("monitor", &odd, "--plain", 2),
+        ("monitor tcp:127.0.0.1:1 --plain --record", &table, "", 1),
+    ] {
+        let mut command = host_trainer(words);
+        let output = command.arg(path).args(more.split_whitespace()).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{command:?}: {error}");
+        assert!(code == 0 || error.starts_with("error: "), "{command:?}: {error}");
+    }
+    assert_fails(
+        host_trainer("train --preset vgg1 --name b --transfer").arg(&run),
+        "a recipe keeps paths as text: name one in UTF-8",
+    );
 }
 
 #[test]
