@@ -119,10 +119,14 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
 /// returns.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let partial = path.with_added_extension("partial");
-    let mut file = File::create(&partial)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    rename(&partial, path)
+    let written = File::create(&partial).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    written.and_then(|()| rename(&partial, path)).inspect_err(|_| {
+        // Where there is no room, a part takes some of it.
+        let _ = fs::remove_file(&partial);
+    })
 }
 
 /// Renames a file or folder, replacing what has the name, and waits until the disk knows of it.
@@ -215,6 +219,15 @@ mod tests {
         file.as_file().set_len(10).unwrap();
         assert_eq!(read_at_most(file.path(), 10).unwrap().len(), 10);
         assert!(read_at_most(file.path(), 9).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        fs::create_dir_all(taken.join("below")).unwrap();
+        assert!(replace(&taken, b"content").is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -182,6 +182,9 @@ impl Schedule {
     }
 }
 
+/// More than any microcontroller has the memory for.
+const MOST_FILTERS: usize = 1024;
+
 impl Recipe {
     /// Sets the dropout rates: one for all places, or one after each pool and one after the hidden layer.
     pub fn set_dropout(&mut self, rates: &[f64]) -> Result<(), String> {
@@ -237,6 +240,9 @@ impl Recipe {
         if self.filters.is_empty() || self.filters.len() != self.block_dropout.len() {
             let (blocks, rates) = (self.filters.len(), self.block_dropout.len());
             return Err(format!("there are {blocks} blocks of filters and {rates} dropout rates for them"));
+        }
+        if let Some(filters) = self.filters.iter().find(|filters| !(1..=MOST_FILTERS).contains(*filters)) {
+            return Err(format!("there are {filters} filters in a block: there must be 1 to {MOST_FILTERS}"));
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             return Err(format!("the learning rate is {}: it must be above 0", self.learning_rate));
@@ -311,6 +317,16 @@ mod tests {
         assert_eq!(recipe.check(), Ok(()));
         let impatient = Recipe { patience: Some(3), ..recipe };
         assert!(impatient.check().unwrap_err().contains("validation"));
+    }
+
+    #[test]
+    fn blocks_have_filters_but_not_too_many() {
+        for (filters, is_sensible) in
+            [(vec![1], true), (vec![1024], true), (vec![0], false), (vec![1_000_000_000], false)]
+        {
+            let recipe = Recipe { filters, block_dropout: vec![0.0], ..Recipe::preset("vgg1").unwrap() };
+            assert_eq!(recipe.check().is_ok(), is_sensible, "{:?}", recipe.filters);
+        }
     }
 
     #[test]

@@ -17,6 +17,12 @@ impl Recipe {
                 return Err(format!("{what} of {pixels} pixels leaves nothing of an image of {height}×{width}"));
             }
         }
+        let blocks = self.filters.len();
+        if (0..blocks).try_fold(height.min(width), |side, _| Some(side / 2).filter(|&side| side > 0)).is_none() {
+            return Err(format!(
+                "{blocks} blocks, each of which halves it, leave nothing of an image of {height}×{width}"
+            ));
+        }
         let description = dataset.description.of_classes(self.classes.as_deref())?;
         let (train, validation) = if self.all_images {
             (dataset.train.clone(), None)
@@ -45,17 +51,17 @@ mod tests {
     use crate::dataset::Image;
     use shared_model::Shape;
 
-    fn two_pixels(value: u8) -> Image {
-        [value; 2].into()
+    fn four_pixels(value: u8) -> Image {
+        [value; 4].into()
     }
 
     fn dataset() -> Dataset {
         let images = |count: u8| LabelledImages {
-            images: (0..count).map(two_pixels).collect(),
+            images: (0..count).map(four_pixels).collect(),
             labels: (0..count).map(|index| index % 3).collect(),
         };
         let labels = ["ant", "bee", "wasp"].map(str::to_owned).to_vec();
-        Dataset::new("insects", Shape::new(1, 2, 1), labels, images(60), images(9))
+        Dataset::new("insects", Shape::new(2, 2, 1), labels, images(60), images(9))
     }
 
     fn recipe(classes: &[&str]) -> Recipe {
@@ -89,7 +95,9 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         let mut shifted = recipe(&["ant", "bee"]);
-        shifted.augmentation.shift = 1;
-        assert!(shifted.prepare(&dataset()).unwrap_err().contains("a shift of 1 pixels"));
+        shifted.augmentation.shift = 2;
+        assert!(shifted.prepare(&dataset()).unwrap_err().contains("a shift of 2 pixels"));
+        let deep = Recipe { filters: vec![1; 2], block_dropout: vec![0.0; 2], ..recipe(&["ant", "bee"]) };
+        assert!(deep.prepare(&dataset()).unwrap_err().contains("2 blocks, each of which halves it"));
     }
 }
