@@ -126,7 +126,7 @@ fn a_run_whose_disk_was_full_goes_on_when_there_is_room() {
         Some(disk) => {
             let ballast = disk.join("ballast");
             // There is room for nothing, for some of the small files, for some of the weights, for some of the checkpoints.
-            let rooms = (0..40).step_by(4).chain((256..24_000).step_by(512));
+            let rooms = (0..40).step_by(4).chain((256..24_000).step_by(256));
             let mut training = rooms.map(|kib| {
                 leave(&ballast, kib);
                 trained().output().unwrap()
