@@ -98,6 +98,7 @@ mod tests {
         assert!(shown.chars().all(|character| !character.is_control() && character != '\u{202e}'), "{shown}");
         assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), label);
     }
+
     #[test]
     fn a_printed_command_can_be_copied() {
         for (given, expected) in [

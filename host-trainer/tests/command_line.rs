@@ -567,10 +567,8 @@ fn a_huge_file_is_refused_at_once() {
             "huge.blob cannot be understood: it is longer than 67108864 bytes",
         );
     }
-    for words in ["train --recipe", "quantize --output m.blob --run"] {
-        let file = if words.starts_with("quantize") { folder.path().join("recipe.json") } else { blob.clone() };
-        fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
-        let given = if words.starts_with("quantize") { folder.path() } else { &blob };
+    fs::File::create(folder.path().join("recipe.json")).unwrap().set_len(1 << 40).unwrap();
+    for (words, given) in [("train --recipe", blob.as_path()), ("quantize --output m.blob --run", folder.path())] {
         assert_fails(host_trainer(words).arg(given), "cannot be understood: it is longer than 268435456 bytes");
     }
 }

@@ -19,6 +19,7 @@ use crate::{Arguments, MonitorError};
 
 /// How often a board is asked again for what it does not send.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+
 /// Where pictures go when a person presses the key for recording and named no folder: in the repository that the program was
 /// built from, as everything that no path is given for.
 fn default_recording() -> PathBuf {

@@ -17,13 +17,17 @@ impl Recipe {
                 return Err(format!("{what} of {pixels} pixels leaves nothing of an image of {height}×{width}"));
             }
         }
-        let blocks = self.filters.len();
-        if (0..blocks).try_fold(height.min(width), |side, _| Some(side / 2).filter(|&side| side > 0)).is_none() {
-            return Err(format!(
-                "{blocks} blocks, each of which halves it, leave nothing of an image of {height}×{width}"
-            ));
-        }
         let description = dataset.description.of_classes(self.classes.as_deref())?;
+        let mut shape = description.shape();
+        for layer in self.layers(description.labels.len()) {
+            shape = layer.output(shape);
+            if shape.elements() == 0 {
+                let blocks = self.filters.len();
+                return Err(format!(
+                    "{blocks} blocks, each of which halves it, leave nothing of an image of {height}×{width}"
+                ));
+            }
+        }
         let (train, validation) = if self.all_images {
             (dataset.train.clone(), None)
         } else {
