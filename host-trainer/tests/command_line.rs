@@ -239,14 +239,16 @@ fn a_training_is_interrupted_from_its_terminal() {
     use std::io::Write;
     let runs = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_host-trainer");
+    // The terminal interrupts the shell as well, and not every shell goes on by itself after that.
     let training = format!(
-        "'{program}' train --preset vgg1 --images 256 --epochs 1000 --runs {}; stty -a | tr ' ' '\\n'",
+        "trap : INT; '{program}' train --preset vgg1 --images 256 --epochs 1000 --runs {}; stty -a | tr ' ' '\\n'",
         runs.path().display()
     );
     let mut script = Command::new("script");
     let mut script = script
         .args(["--quiet", "--flush", "--command", &training, "/dev/null"])
         .env("TERM", "xterm-256color")
+        .env("SHELL", "/bin/sh")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
