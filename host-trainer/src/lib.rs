@@ -18,6 +18,7 @@ pub mod model_files;
 pub mod network;
 pub mod operations;
 pub mod output;
+pub mod pictures;
 pub mod quantize;
 pub mod recipe;
 pub mod report;
