@@ -82,20 +82,34 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     read_at_most(path, LARGEST)
 }
 
+/// What comes from standard input until it ends, as [`read`] takes a file.
+pub fn read_standard_input() -> Result<Vec<u8>, FileError> {
+    read_all(io::stdin(), Path::new("standard input"), LARGEST)
+}
+
 /// The content of a file that has at most so many bytes.
 pub fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let failed = |source| FileError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     // What is no file, such as a pipe, says no length, and may never end.
-    let mut length = file.metadata().map_err(failed)?.len();
-    let mut content = Vec::new();
-    if length <= limit {
-        length = file.take(limit + 1).read_to_end(&mut content).map_err(failed)? as u64;
+    if file.metadata().map_err(failed)?.len() > limit {
+        return Err(too_long(path, limit));
     }
-    if length > limit {
-        return Err(FileError::Content { path: path.to_owned(), reason: format!("it is longer than {limit} bytes") });
+    read_all(file, path, limit)
+}
+
+fn read_all(source: impl Read, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let mut content = Vec::new();
+    let read = source.take(limit + 1).read_to_end(&mut content);
+    read.map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+    if content.len() as u64 > limit {
+        return Err(too_long(path, limit));
     }
     Ok(content)
+}
+
+fn too_long(path: &Path, limit: u64) -> FileError {
+    FileError::Content { path: path.to_owned(), reason: format!("it is longer than {limit} bytes") }
 }
 
 /// Reads what [`write_json`] wrote.

@@ -49,6 +49,11 @@ fn write(line: &str) {
     }
 }
 
+/// Text from a file or folder as part of a line: what would command a terminal, end the line or turn its order becomes U+FFFD.
+pub fn safe(text: &str) -> String {
+    printable(text, |_| "\u{fffd}".to_owned()).replace('\n', "\u{fffd}")
+}
+
 /// Text, part of which may come from a file or a wire, with a substitute for what would command a terminal or turn the order
 /// of what stands beside it. Ends of lines stay.
 fn printable(text: &str, substitute: impl Fn(char) -> String) -> String {
@@ -93,6 +98,7 @@ mod tests {
     fn nothing_that_is_printed_commands_a_terminal() {
         let label = "c\u{1b}[2Jat\u{9b}\u{202e}\nd\u{e9}g\r";
         assert_eq!(printable(label, |_| "?".to_owned()), "c?[2Jat??\nd\u{e9}g?");
+        assert_eq!(safe("a\nb\u{1b}ü"), "a\u{fffd}b\u{fffd}ü");
         let json = serde_json::to_string(label).unwrap();
         let shown = printable(&json, |character| format!("\\u{:04x}", u32::from(character)));
         assert!(shown.chars().all(|character| !character.is_control() && character != '\u{202e}'), "{shown}");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::dataset::Description;
+use crate::dataset::{DataRecord, Description};
 use crate::files::{self, FileError, Lock};
 use crate::history::History;
 use crate::model_files::ModelFiles;
@@ -53,6 +53,7 @@ impl Run {
         let own = [
             self.recipe_file(),
             self.dataset_file(),
+            self.data_file(),
             self.history_file(),
             self.weights_file(),
             self.curves_file("png"),
@@ -95,6 +96,11 @@ impl Run {
         self.folder.join("dataset.json")
     }
 
+    /// Where the pictures are from that the run is trained on.
+    pub fn data_file(&self) -> PathBuf {
+        self.folder.join("data.json")
+    }
+
     /// What was measured in each epoch.
     pub fn history_file(&self) -> PathBuf {
         self.folder.join("history.json")
@@ -129,6 +135,11 @@ impl Run {
         }
     }
 
+    /// Reads where the pictures are from; runs on CIFAR-10 have no such record.
+    pub fn data(&self) -> Result<Option<DataRecord>, FileError> {
+        files::read_json_if_present(&self.data_file())
+    }
+
     /// Reads the history.
     pub fn history(&self) -> Result<History, FileError> {
         files::read_json(&self.history_file())
@@ -151,7 +162,7 @@ mod tests {
     #[test]
     fn a_run_has_the_name_of_a_folder() {
         let runs = Path::new("runs");
-        for name in ["", ".", "..", "../x", "/x", "a/b", "a\\b", "a\nb", "recipe", "History", "weights", "x."] {
+        for name in ["", ".", "..", "../x", "/x", "a/b", "a\\b", "a\nb", "recipe", "data", "History", "weights", "x."] {
             assert!(Run::named(runs, name).unwrap_err().contains("no name for a run"), "{name:?}");
         }
         for name in ["x ", "nul", "CON", "Aux.2", "prn .x", "com1", "LPT9.tar.gz", "com¹", "conin$"] {

@@ -168,7 +168,7 @@ fn chosen<'a>(plan: &'a Plan, only: &[String]) -> Result<Vec<&'a Entry>, String>
 fn make(entries: &[&Entry], runs: &Path, records: &Records, arguments: &Arguments) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
     say!("{}", selected.explanation);
-    let data = arguments.data.load()?;
+    let data = arguments.data.cifar10()?;
     for entry in entries {
         let Source::Run { run, recipe } = &entry.source else {
             continue;

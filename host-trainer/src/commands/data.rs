@@ -1,22 +1,36 @@
 //! `data`: fetch, check and look at the data set.
 
-use std::path::PathBuf;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use host_trainer::dataset::{self, Dataset};
+use host_trainer::dataset::{self, DataRecord, Dataset, FolderReport, FolderSettings};
 use host_trainer::files;
 use host_trainer::recipe::Recipe;
 use host_trainer::report;
-use host_trainer::say;
+use host_trainer::run::Run;
+use host_trainer::{note, say};
+use shared_model::Shape;
+use shared_model::graph::INPUT_SIDES;
 
 use super::CommandResult;
+
+/// Broken files that are named where nobody asked for them.
+const NAMED_FILES: usize = 10;
+
+/// Where the flags of a data set stand in the help.
+const HEADING: &str = "Data set";
 
 /// What to do with the data set.
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Download and verify CIFAR-10 (170 MB); does nothing where it is complete.
-    Fetch(Directory),
-    /// Print shapes and the images a class.
+    Fetch {
+        /// Folder of CIFAR-10.
+        #[arg(long, default_value_os_t = dataset::default_directory())]
+        data: PathBuf,
+    },
+    /// Print shapes and the images a class; of a folder of pictures also broken files and copies.
     Summary(Directory),
     /// Save the first nine training images, enlarged and labelled, as one picture.
     Preview {
@@ -26,7 +40,7 @@ pub enum Command {
         #[arg(long, default_value_os_t = files::in_repository("runs/preview.png"))]
         output: PathBuf,
     },
-    /// Write the sample pictures of `data/samples` from the test set.
+    /// Write the sample pictures of `data/samples` from the test set of CIFAR-10.
     Samples {
         #[command(flatten)]
         data: Directory,
@@ -39,41 +53,199 @@ pub enum Command {
 /// Where the data set lies.
 #[derive(Args)]
 pub struct Directory {
-    /// Folder of the data set.
-    #[arg(long, default_value_os_t = dataset::default_directory())]
-    data: PathBuf,
+    /// A folder of pictures, with one folder in it for each class, or with train, validation and test and the classes in these. Pictures in
+    /// _none show none of the classes. PNG, JPEG, WebP, BMP, GIF and TIFF are read whatever the names; what is transparent becomes
+    /// white, as in a browser. A folder with the files of CIFAR-10 is that [default: CIFAR-10 in data/cifar-10; of a run, the folder that it was
+    /// trained with].
+    #[arg(long, value_name = "DIR", help_heading = HEADING)]
+    data: Option<PathBuf>,
+    /// Height, width and channels (1 for grey, 3 for colours) that pictures are reduced to, as the network sees them [default: 32x32x3].
+    #[arg(long, value_name = "HxWxC", help_heading = HEADING, value_parser = input)]
+    input: Option<Shape>,
+    /// Go on however many files of a folder are no readable pictures; otherwise at most 5 % of them.
+    #[arg(long, help_heading = HEADING)]
+    skip_broken: bool,
+    /// Folder that keeps reduced pictures, for a faster start the next time; it may be deleted at any time.
+    #[arg(long, value_name = "DIR", help_heading = HEADING, default_value_os_t = files::in_repository("runs/.pictures"))]
+    cache: PathBuf,
+}
+
+/// A data set and, if it is a folder of pictures, what tells it from others.
+pub struct Loaded {
+    /// The data set.
+    pub dataset: Dataset,
+    /// `None` for CIFAR-10.
+    record: Option<DataRecord>,
+}
+
+/// The shape of a network's input.
+fn input(text: &str) -> Result<Shape, String> {
+    let numbers: Result<Vec<u16>, _> = text.split(['x', 'X', '×']).map(str::parse).collect();
+    let (shortest, longest) = (INPUT_SIDES.start(), INPUT_SIDES.end());
+    match numbers.as_deref() {
+        Ok(&[height, width, channels @ (1 | 3)]) if [height, width].iter().all(|side| INPUT_SIDES.contains(side)) => {
+            Ok(Shape::new(height, width, channels))
+        }
+        Ok(_) | Err(_) => Err(format!(
+            "it must be height x width x channels, sides of {shortest} to {longest} pixels and 1 channel (grey) or 3, as in 48x64x3"
+        )),
+    }
 }
 
 impl Directory {
-    /// Loads the data set, after fetching what is missing.
-    pub fn load(&self) -> Result<Dataset, dataset::DatasetError> {
-        Dataset::cifar10(&self.data)
+    /// Loads the data set; CIFAR-10 after fetching what is missing.
+    pub fn load(&self) -> Result<Loaded, Box<dyn Error>> {
+        let (loaded, report) = self.load_from(self.data.clone(), None)?;
+        for line in report.lines(NAMED_FILES) {
+            note!("{line}");
+        }
+        Ok(loaded)
     }
+
+    /// Loads the data set that the run was trained with, from where it was then unless another folder is given.
+    pub fn load_of(&self, run: &Run) -> Result<Loaded, Box<dyn Error>> {
+        let Some(record) = run.data()? else {
+            return self.load();
+        };
+        let given = self.data.is_some();
+        let folder = self.data.clone().unwrap_or_else(|| record.folder.clone());
+        if !given && !folder.exists() {
+            let (run, folder) = (run.folder.display(), folder.display());
+            return Err(format!("{run} was trained with the pictures in {folder}, which is not there: say where they are now with --data").into());
+        }
+        let (loaded, report) = self.load_from(Some(folder), Some(&record))?;
+        for line in report.lines(NAMED_FILES) {
+            note!("{line}");
+        }
+        loaded.check(&record, run)?;
+        Ok(loaded)
+    }
+
+    /// Loads CIFAR-10, for what is about nothing else.
+    pub fn cifar10(&self) -> Result<Dataset, Box<dyn Error>> {
+        match self.load()? {
+            Loaded { record: None, dataset } => Ok(dataset),
+            Loaded { record: Some(record), .. } => {
+                Err(format!("this command is about CIFAR-10, and {} is a folder of pictures", record.folder.display())
+                    .into())
+            }
+        }
+    }
+
+    /// Loads what is in `folder`, as it was read for a run if it is one's.
+    fn load_from(
+        &self,
+        folder: Option<PathBuf>,
+        record: Option<&DataRecord>,
+    ) -> Result<(Loaded, FolderReport), Box<dyn Error>> {
+        let Some(folder) = folder.filter(|folder| !dataset::is_cifar10(folder)) else {
+            let folder = self.data.clone().unwrap_or_else(dataset::default_directory);
+            if self.input.is_some() {
+                return Err("--input is for folders of pictures: those of CIFAR-10 are 32x32x3".into());
+            }
+            return Ok((Loaded { dataset: Dataset::cifar10(&folder)?, record: None }, FolderReport::default()));
+        };
+        if !folder.is_dir() {
+            let problem = if folder.exists() { "is a file" } else { "is not there" };
+            return Err(format!(
+                "{} {problem}: give the folder of your pictures, with a folder in it for each class; `data fetch` brings CIFAR-10",
+                folder.display()
+            )
+            .into());
+        }
+        let before = record.map(|record| record.input).unwrap_or([32, 32, 3]);
+        let settings = FolderSettings {
+            input: self.input.unwrap_or_else(|| Shape::new(before[0], before[1], before[2])),
+            skip_broken: self.skip_broken || record.is_some_and(|record| record.skip_broken),
+            cache: self.cache.clone(),
+        };
+        let (dataset, report) = Dataset::folder(&folder, &settings)?;
+        let folder = folder.canonicalize().unwrap_or(folder);
+        let record = DataRecord::new(&dataset, folder, settings.skip_broken);
+        Ok((Loaded { dataset, record: Some(record) }, report))
+    }
+}
+
+impl Loaded {
+    /// Keeps in a run's folder where its pictures are from, before it is trained; a run that is there already must have the same ones.
+    pub fn remember(&self, run: &Run) -> CommandResult {
+        let (Some(record), exists) = (&self.record, run.recipe_file().exists()) else {
+            return Ok(());
+        };
+        match run.data()? {
+            Some(before) if exists => self.check(&before, run),
+            // The training says that the folder holds another run.
+            None if exists => Ok(()),
+            Some(_) | None => Ok(files::write_json(&run.data_file(), record)?),
+        }
+    }
+
+    /// An error that says how the pictures differ from those of the run.
+    fn check(&self, before: &DataRecord, run: &Run) -> CommandResult {
+        let differences = match &self.record {
+            Some(record) => before.differences(record),
+            None => vec!["these are CIFAR-10's".to_owned()],
+        };
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let most = 5;
+        let more = if differences.len() > most { "; and more" } else { "" };
+        let differences: Vec<String> = differences.into_iter().take(most).collect();
+        Err(format!(
+            "{} was trained with other pictures than these: {}{more}; give the ones of then, or train a new run with --name",
+            run.folder.display(),
+            differences.join("; ")
+        )
+        .into())
+    }
+}
+
+/// The run in whose folder a file lies.
+pub fn run_of(file: &Path) -> Run {
+    Run::at(file.parent().unwrap_or(Path::new("")))
 }
 
 /// Runs `data`.
 pub fn run(command: Command) -> CommandResult {
     match command {
-        Command::Fetch(directory) => {
-            let origin = dataset::fetch(&directory.data)?;
-            let folder = directory.data.display();
-            say!("CIFAR-10 in {folder}: {origin}; every file has the published SHA-256.");
+        Command::Fetch { data } => {
+            let origin = dataset::fetch(&data)?;
+            say!("CIFAR-10 in {}: {origin}; every file has the published SHA-256.", data.display());
         }
         Command::Summary(directory) => {
             let recipe = Recipe::preset("vgg3-best").expect("it is in the list of presets");
-            say!("{}", recipe.prepare(&directory.load()?)?.summary());
+            let (loaded, report) = directory.load_from(directory.data.clone(), None)?;
+            say!("{}", recipe.prepare(&loaded.dataset)?.summary());
+            for line in report.lines(usize::MAX) {
+                say!("{line}");
+            }
         }
         Command::Preview { data, output } => {
             if output.extension().is_none_or(|extension| extension != "png") {
                 return Err(format!("{} is no name for a picture: let it end with .png", output.display()).into());
             }
-            report::preview(&data.load()?, &output)?;
+            report::preview(&data.load()?.dataset, &output)?;
             say!("wrote {}", output.display());
         }
         Command::Samples { data, output } => {
-            dataset::write_samples(&data.load()?.test, &output)?;
+            dataset::write_samples(&data.cifar10()?.test, &output)?;
             say!("wrote the samples to {}", output.display());
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_are_read_or_refused() {
+        assert_eq!(input("48x64x1"), Ok(Shape::new(48, 64, 1)));
+        assert_eq!(input("8×256×3"), Ok(Shape::new(8, 256, 3)));
+        for text in ["", "32", "32x32", "32x32x2", "7x32x3", "32x257x3", "32x32x3x1", "-32x32x3", "32x 32x3"] {
+            assert!(input(text).unwrap_err().contains("as in 48x64x3"), "{text}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use host_trainer::report::model::ModelReport;
 use host_trainer::{output, say};
 
 use super::CommandResult;
-use super::data::Directory;
+use super::data::{Directory, run_of};
 
 /// Flags of `evaluate`.
 #[derive(Args)]
@@ -78,7 +78,18 @@ impl Subject {
         let ModelReport { recipe, dataset, blob, .. } = &report;
         let network = load_weights(recipe, dataset, Some(blob), &files.weights(), &selected.device)?;
         let float = FloatModel::new(network, recipe, dataset, &selected.device);
-        let test = recipe.prepare(&self.data.load()?)?.test;
+        let prepared = recipe.prepare(&self.data.load_of(&run_of(&files.blob))?.dataset)?;
+        if prepared.description != *dataset {
+            let [its, given] = [dataset, &prepared.description].map(|description| {
+                format!("{}, {}, {} classes", description.name, description.shape(), description.labels.len())
+            });
+            return Err(format!(
+                "{} was trained on another data set ({its}) than the one given ({given}): say with --data, and --input, where its own is",
+                files.blob.display()
+            )
+            .into());
+        }
+        let test = prepared.test;
         let begin = Instant::now();
         report.evaluation = evaluate::evaluate(&float.logits(&test.images)?, &model, &test);
         Ok(Measured { files, report, images: test.images, seconds: begin.elapsed().as_secs_f64() })

@@ -1,7 +1,7 @@
 //! No command: the whole way, from nothing to a blob.
 
 use clap::Args;
-use host_trainer::dataset::{Dataset, LabelledImages};
+use host_trainer::dataset::{Dataset, Description, LabelledImages};
 use host_trainer::device;
 use host_trainer::recipe::Recipe;
 use host_trainer::run::Run;
@@ -35,8 +35,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let full = Recipe { seed: arguments.seed, ..Recipe::preset("vgg3-best").expect("it is in the list of presets") };
     let in_full = arguments.full || selected.is_gpu;
     let recipe = if in_full { full.clone() } else { full.clone().shortened() };
-    let data = arguments.data.load()?;
-    let dataset = recipe.prepare(&data)?;
+    let loaded = arguments.data.load()?;
+    let data = &loaded.dataset;
+    let dataset = recipe.prepare(data)?;
     let seconds = training::seconds_an_image(&full, &dataset, &selected.device);
     say!("vgg3-best in full: {} epochs, about {} here.", full.epochs, duration(&full, &dataset, seconds));
     if !in_full {
@@ -46,14 +47,16 @@ pub fn run(arguments: Arguments) -> CommandResult {
             duration(&recipe, &dataset, seconds)
         );
     }
-    let run = Run::at(arguments.place.runs.join(folder(in_full, arguments.seed)));
+    let run = arguments.place.runs.join(folder(&data.description, in_full, arguments.seed));
+    let run = Run::at(run);
+    loaded.remember(&run)?;
     let progress = &mut arguments.place.progress();
     // An interrupted training goes on; a complete one is taken as it is.
     let trained = training::train(&recipe, &dataset, &run, Start::Continue, &selected.device, progress)?;
     draw_curves(&trained, &run)?;
     say!("{}\nquantizing, and evaluating on the test set …", summary(&trained));
     let files = run.model_files();
-    let model = quantize_run(&run, &files, &data, None, &selected.device)?;
+    let model = quantize_run(&run, &files, data, None, &selected.device)?;
     say!("\n{}", model.markdown(&files));
     say!("blob:   {}\nreport: {}", files.blob.display(), files.page().display());
     say!("next:   cargo run -p host-trainer -- predict --blob {} PICTURE.png", output::word(&files.blob));
@@ -61,10 +64,16 @@ pub fn run(arguments: Arguments) -> CommandResult {
 }
 
 /// Name of the run's folder.
-fn folder(in_full: bool, seed: u64) -> String {
-    let name = if in_full { "vgg3-best" } else { "vgg3-short" };
+fn folder(data: &Description, in_full: bool, seed: u64) -> String {
+    let network = if in_full { "vgg3-best" } else { "vgg3-short" };
+    let name = if data.name == Description::cifar10().name {
+        network.to_owned()
+    } else {
+        let name = data.name.replace(|character: char| !character.is_alphanumeric(), "-");
+        format!("{network}-{name}")
+    };
     match seed {
-        1 => name.to_owned(),
+        1 => name,
         _ => format!("{name}-{seed}"),
     }
 }

@@ -10,9 +10,8 @@ use host_trainer::files;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::network::{FloatModel, load_weights};
 use host_trainer::report::model::ModelReport;
-use host_trainer::{output, say};
+use host_trainer::{note, output, pictures, say};
 use serde::Serialize;
-use shared_model::resize::{Rgb888, resize};
 use shared_model::{Classification, Model, Shape};
 
 use super::CommandResult;
@@ -20,8 +19,9 @@ use super::CommandResult;
 /// Flags of `predict`.
 #[derive(Args)]
 pub struct Arguments {
-    /// PNG or JPEG pictures of any size: the largest rectangle in the centre that has the input's ratio of sides is
-    /// resized to the network's input as the firmware does it.
+    /// PNG, JPEG, WebP, BMP, GIF or TIFF pictures of any size and name, or - for standard input: the largest rectangle in the centre that
+    /// has the input's ratio of sides is resized to the network's input as the firmware does it. They are turned as their EXIF data say;
+    /// what is transparent becomes white. Files that are none are named, and the others answered.
     #[arg(required = true)]
     images: Vec<PathBuf>,
     /// The blob; if its report (.json) and float weights (.bpk) lie beside it, the float network is asked as well.
@@ -67,21 +67,33 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let files = ModelFiles::of_blob(&arguments.blob);
     let bytes = files.read_blob()?;
     let model = files.load(&bytes)?;
-    let pictures =
-        arguments.images.iter().map(|path| read_picture(path, model.input_shape())).collect::<Result<Vec<_>, _>>()?;
-    let float = if files.report().exists() {
+    let (mut paths, mut pictures) = (Vec::new(), Vec::new());
+    for path in &arguments.images {
+        match read_picture(path, model.input_shape()) {
+            Ok(picture) => {
+                paths.push(path);
+                pictures.push(picture);
+            }
+            Err(reason) => note!("{}: {reason}", path.display()),
+        }
+    }
+    let float = if files.report().exists() && !pictures.is_empty() {
         float_answers(&model, &files, &pictures, arguments.device)?
     } else {
         vec![None; pictures.len()]
     };
     let answers = classify_all(&model, &pictures).into_iter().zip(float);
-    for (path, (answer, logits)) in arguments.images.iter().zip(answers) {
+    for (path, (answer, logits)) in paths.into_iter().zip(answers) {
         let prediction = Prediction::new(path, &model, &answer, logits);
         if arguments.json {
             output::write_json(&prediction);
         } else {
             print_table(&prediction, &model);
         }
+    }
+    let (read, given) = (pictures.len(), arguments.images.len());
+    if read < given {
+        return Err(format!("{} of {given} pictures cannot be read", given - read).into());
     }
     Ok(())
 }
@@ -144,11 +156,9 @@ fn print_table(prediction: &Prediction, model: &Model) {
 
 /// A picture, resized to the network's input.
 fn read_picture(path: &Path, shape: Shape) -> Result<Image, String> {
-    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}; give a PNG or JPEG picture", path.display());
-    let picture = image::open(path).map_err(|error| failed(&error))?.to_rgb8();
-    let side = |pixels: u32| u16::try_from(pixels).map_err(|_| failed(&"more than 65,535 pixels wide or high"));
-    let (width, height) = (side(picture.width())?, side(picture.height())?);
-    let mut result = vec![0; shape.elements()];
-    resize::<Rgb888>(picture.as_raw(), width, height, shape, &mut result).map_err(|error| failed(&error))?;
-    Ok(result.into())
+    let standard_input = path == Path::new("-");
+    let content = if standard_input { files::read_standard_input() } else { files::read(path) };
+    let content = content.map_err(|error| error.to_string())?;
+    let picture = pictures::read(&content).map_err(|error| error.to_string())?;
+    Ok(pictures::reduce(&picture, shape))
 }

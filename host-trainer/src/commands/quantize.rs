@@ -43,8 +43,8 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.device)?;
     say!("{}", selected.explanation);
-    let data = arguments.data.load()?;
     let run = Run::at(arguments.run);
+    let data = arguments.data.load_of(&run)?.dataset;
     let files = arguments.output.map_or_else(|| run.model_files(), ModelFiles::of_blob);
     let report = quantize_run(&run, &files, &data, arguments.temperature, &selected.device)?;
     say!("{}", report.markdown(&files));

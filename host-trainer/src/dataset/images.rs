@@ -42,6 +42,14 @@ impl LabelledImages {
         }
     }
 
+    /// These images and then the `others`.
+    pub fn joined(&self, others: &Self) -> Self {
+        Self {
+            images: [&self.images[..], &others.images].concat(),
+            labels: [&self.labels[..], &others.labels].concat(),
+        }
+    }
+
     /// The images of the classes `kept` of `classes`, labelled with positions in `kept`.
     pub fn relabelled(&self, classes: &[String], kept: &[String]) -> Self {
         let position = |&label: &u8| kept.iter().position(|class| *class == classes[usize::from(label)]);

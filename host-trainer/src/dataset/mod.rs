@@ -1,11 +1,13 @@
-//! What a network is trained on and measured with: [`Dataset`], made from CIFAR-10.
+//! What a network is trained on and measured with: [`Dataset`], made from CIFAR-10 or from a folder of pictures.
 //!
 //! The six official `.bin` files of CIFAR-10 lie in one folder ([`default_directory`]). Every load compares them with the
-//! published hashes: what [`Dataset::cifar10`] returns is the data set, bit for bit.
+//! published hashes: what [`Dataset::cifar10`] returns is the data set, bit for bit. [`Dataset::folder`] takes pictures of one's own.
 
 mod cifar10;
 mod error;
+mod folder;
 mod images;
+mod record;
 mod split;
 
 use std::fmt::Write;
@@ -16,9 +18,11 @@ use shared_model::Shape;
 
 use crate::files;
 use cifar10::{CLASSES, SHAPE};
-pub use cifar10::{fetch, write_samples};
+pub use cifar10::{fetch, is_cifar10, write_samples};
 pub use error::DatasetError;
+pub use folder::{FolderReport, FolderSettings, NONE_FOLDER, NONE_LABEL};
 pub use images::{Image, LabelledImages};
+pub use record::DataRecord;
 pub use split::{SPLIT_SEED, SplitIndices, VALIDATION_FRACTION, split_indices};
 
 /// Labelled images in the parts that a classifier is trained, chosen and measured with.
@@ -43,6 +47,9 @@ pub struct Description {
     pub shape: [u16; 3],
     /// Names of the classes: an image's label is a position in them.
     pub labels: Vec<String>,
+    /// The class of pictures that show none of the others, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub none: Option<u16>,
     /// Of the training images, those for validation included.
     pub statistics: ChannelStatistics,
 }
@@ -64,6 +71,7 @@ impl Dataset {
             name: name.to_owned(),
             shape: [shape.height, shape.width, shape.channels],
             labels,
+            none: None,
             statistics,
         };
         Self { description, train, validation: None, test }
@@ -93,8 +101,9 @@ impl Dataset {
         for (name, part) in &parts {
             let _ = writeln!(text, "  {name:<11}[{}, {height}, {width}, {channels}]", part.len());
         }
+        let width = description.labels.iter().map(|label| label.chars().count() + 4).max().unwrap_or(0).max(14);
         let mut row = |name: &str, cells: Vec<String>| {
-            let _ = write!(text, "\n{name:<14}");
+            let _ = write!(text, "\n{name:<width$}");
             for cell in cells {
                 let _ = write!(text, "{cell:>12}");
             }
@@ -117,6 +126,7 @@ impl Description {
             name: "CIFAR-10".to_owned(),
             shape: [SHAPE.height, SHAPE.width, SHAPE.channels],
             labels: CLASSES.map(str::to_owned).to_vec(),
+            none: None,
             statistics: ChannelStatistics {
                 mean: vec![0.49140, 0.48216, 0.44653],
                 deviation: vec![0.24703, 0.24349, 0.26159],
@@ -149,7 +159,8 @@ impl Description {
         if classes.len() < 2 {
             return Err("a network tells at least two classes apart".to_owned());
         }
-        Ok(Self { labels: classes.to_vec(), ..self.clone() })
+        let none = self.none.and_then(|none| classes.iter().position(|class| *class == self.labels[usize::from(none)]));
+        Ok(Self { labels: classes.to_vec(), none: none.map(|none| none as u16), ..self.clone() })
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), &'static str> {
             }
             DHT => tables.define(content)?,
             DRI => tables.restart_interval = number(content, 0)?,
+            0xC0..=0xC2 if frame.is_some() => return Err(DAMAGED),
             0xC0..=0xC2 => frame = Some(Frame::new(content, marker == 0xC2)?),
             // Lossless, hierarchical or arithmetically coded.
             0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => return Ok(()),

@@ -242,7 +242,8 @@ fn frames_of_motion_jpeg_lack_tables() {
 
 #[test]
 fn a_jpeg_is_whole_or_none() {
-    let noise = RgbImage::from_fn(61, 43, |x, y| Rgb([x * 7 + y * 31, x * y, x * 59 ^ y * 3].map(|value| value as u8)));
+    let noise =
+        RgbImage::from_fn(61, 43, |x, y| Rgb([x * 7 + y * 31, x * y, (x * 59) ^ (y * 3)].map(|value| value as u8)));
     let noise = encoded(&noise.into(), ImageFormat::Jpeg);
     for (jpeg, name) in [(noise.as_slice(), "sequential"), (PROGRESSIVE, "progressive")] {
         read(jpeg).unwrap();

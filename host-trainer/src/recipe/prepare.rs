@@ -1,14 +1,16 @@
 //! What a recipe takes of a data set.
 
 use super::{Augmentation, Recipe};
-use crate::dataset::{Dataset, LabelledImages, SPLIT_SEED, VALIDATION_FRACTION, split_indices};
+use shared_model::graph::MAX_ELEMENTS;
+
+use crate::dataset::{Dataset, Description, LabelledImages, SPLIT_SEED, VALIDATION_FRACTION, split_indices};
 
 impl Recipe {
     /// What this recipe trains on and is judged by, of `dataset`: validation images are split off unless it trains on all,
     /// and there are only the classes and as many images as it asks for.
     ///
     /// # Errors
-    /// A sentence, if it names a class that is not there, or its shifts are too large.
+    /// A sentence, if it names a class that is not there, its shifts are too large, or images of that size do not suit its network.
     pub fn prepare(&self, dataset: &Dataset) -> Result<Dataset, String> {
         let [height, width, _] = dataset.description.shape;
         let Augmentation { shift, cutout, .. } = self.augmentation;
@@ -18,21 +20,15 @@ impl Recipe {
             }
         }
         let description = dataset.description.of_classes(self.classes.as_deref())?;
-        let mut shape = description.shape();
-        for layer in self.layers(description.labels.len()) {
-            shape = layer.output(shape);
-            if shape.elements() == 0 {
-                let blocks = self.filters.len();
-                return Err(format!(
-                    "{blocks} blocks, each of which halves it, leave nothing of an image of {height}×{width}"
-                ));
+        self.check_shape(&description)?;
+        let (train, validation) = match (&dataset.validation, self.all_images) {
+            (None, true) => (dataset.train.clone(), None),
+            (Some(validation), true) => (dataset.train.joined(validation), None),
+            (Some(validation), false) => (dataset.train.clone(), Some(validation.clone())),
+            (None, false) => {
+                let indices = split_indices(&dataset.train.labels, VALIDATION_FRACTION, SPLIT_SEED);
+                (dataset.train.select(&indices.training), Some(dataset.train.select(&indices.validation)))
             }
-        }
-        let (train, validation) = if self.all_images {
-            (dataset.train.clone(), None)
-        } else {
-            let indices = split_indices(&dataset.train.labels, VALIDATION_FRACTION, SPLIT_SEED);
-            (dataset.train.select(&indices.training), Some(dataset.train.select(&indices.validation)))
         };
         let chosen = |images: &LabelledImages| images.relabelled(&dataset.description.labels, &description.labels);
         let limited = |images| {
@@ -46,6 +42,28 @@ impl Recipe {
             test: chosen(&dataset.test),
             description,
         })
+    }
+
+    /// Says how the sides of images do not suit the network's layers, if they do not.
+    fn check_shape(&self, description: &Description) -> Result<(), String> {
+        let input = description.shape();
+        let mut shape = input;
+        for layer in self.layers(description.labels.len()) {
+            shape = layer.output(shape);
+            if shape.elements() == 0 {
+                let (pools, least) = (self.filters.len(), 1 << self.filters.len());
+                return Err(format!(
+                    "an input of {input} is too small for a network with {pools} pools, each of which halves it: take sides of at least {least}"
+                ));
+            }
+            if shape.elements() > MAX_ELEMENTS {
+                return Err(format!(
+                    "an input of {input} is too large for this network: {} numbers stand between two layers, and a blob has at most {MAX_ELEMENTS}; take shorter sides",
+                    shape.elements()
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -84,6 +102,7 @@ mod tests {
         assert_eq!(chosen.description.statistics, all.description.statistics);
         let values: Vec<u8> = chosen.test.images.iter().map(|image| image[0]).collect();
         assert_eq!((values, chosen.test.labels), (vec![0, 2, 3, 5, 6, 8], vec![1, 0, 1, 0, 1, 0]));
+        assert_eq!(chosen.description.none, None);
         let validation = chosen.validation.unwrap();
         assert_eq!((chosen.train.len(), validation.images_per_class(2)), (36, vec![2, 2]));
     }
@@ -101,7 +120,30 @@ mod tests {
         let mut shifted = recipe(&["ant", "bee"]);
         shifted.augmentation.shift = 2;
         assert!(shifted.prepare(&dataset()).unwrap_err().contains("a shift of 2 pixels"));
-        let deep = Recipe { filters: vec![1; 2], block_dropout: vec![0.0; 2], ..recipe(&["ant", "bee"]) };
-        assert!(deep.prepare(&dataset()).unwrap_err().contains("2 blocks, each of which halves it"));
+    }
+
+    #[test]
+    fn a_split_that_is_there_is_kept() {
+        let mut split = dataset();
+        split.description.none = Some(2);
+        split.validation = Some(split.test.clone());
+        let kept = recipe(&["wasp", "bee"]).prepare(&split).unwrap();
+        assert_eq!((kept.train.len(), kept.validation.unwrap().len(), kept.description.none), (40, 6, Some(0)));
+        let all = Recipe { all_images: true, ..recipe(&["ant", "bee"]) }.prepare(&split).unwrap();
+        assert_eq!((all.train.len(), all.validation, all.description.none), (46, None, None));
+    }
+
+    #[test]
+    fn images_that_do_not_suit_the_network_are_refused() {
+        let deep = Recipe { classes: None, ..recipe(&[]) };
+        for (filters, shape, expected) in [
+            (vec![8, 8], [2, 4, 1], "take sides of at least 4"),
+            (vec![32], [256, 256, 3], "2097152 numbers stand between two layers"),
+        ] {
+            let mut data = dataset();
+            data.description.shape = shape;
+            let error = Recipe { filters, block_dropout: vec![0.0; 2], ..deep.clone() }.prepare(&data).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

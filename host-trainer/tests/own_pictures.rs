@@ -1,0 +1,251 @@
+//! The program as a person runs it on pictures of one's own.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageFormat, RgbaImage};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/samples/deer-320x256.jpg");
+
+/// The program, with these words as its arguments.
+fn host_trainer(arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
+    command.args(arguments.split_whitespace()).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command
+}
+
+/// Exit code, standard output and standard error.
+fn run(command: &mut Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+fn success(command: &mut Command) -> String {
+    let (code, output, error) = run(command);
+    assert_eq!(code, 0, "{command:?}: {error}");
+    output
+}
+
+/// What the committed model says about files, by file name, and the exit code with the errors.
+fn predict(files: &[PathBuf]) -> (Vec<(String, String)>, i32, String) {
+    let (code, output, error) = run(host_trainer("predict --json").args(files));
+    let lines = output.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let label = |value: &Value| value["label"].as_str().unwrap().to_owned();
+    let name =
+        |value: &Value| Path::new(value["image"].as_str().unwrap()).file_name().unwrap().to_str().unwrap().to_owned();
+    (lines.map(|line| (name(&line), label(&line))).collect(), code, error)
+}
+
+/// EXIF data with an orientation.
+fn exif(orientation: u8) -> Vec<u8> {
+    [b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0, 0]].concat()
+}
+
+#[test]
+fn what_failed_for_new_users_is_answered_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let jpeg = fs::read(SAMPLE).unwrap();
+    let upright = image::load_from_memory(&jpeg).unwrap();
+    let mut deer = Vec::new();
+    let mut file = |name: &str, content: &[u8]| {
+        fs::write(at(name), content).unwrap();
+        deer.push(at(name));
+    };
+
+    for orientation in 1..=8 {
+        let mut stored = upright.clone();
+        let inverse = match orientation {
+            6 => 8,
+            8 => 6,
+            other => other,
+        };
+        stored.apply_orientation(Orientation::from_exif(inverse).unwrap());
+        let mut bytes = Vec::new();
+        let mut encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+        image::ImageEncoder::set_exif_metadata(&mut encoder, exif(orientation)).unwrap();
+        stored.write_with_encoder(encoder).unwrap();
+        file(&format!("turned-{orientation}.png"), &bytes);
+    }
+    // The library's encoder writes the standard's tables, which a webcam leaves out.
+    let mut frame = std::io::Cursor::new(Vec::new());
+    upright.write_to(&mut frame, ImageFormat::Jpeg).unwrap();
+    let mut frame = frame.into_inner();
+    while let Some(start) = frame.windows(2).position(|marker| marker == [0xFF, 0xC4]) {
+        let length = usize::from(frame[start + 2]) << 8 | usize::from(frame[start + 3]);
+        frame.drain(start..start + 2 + length);
+    }
+    file("webcam.mjpeg", &frame);
+    file("jpeg.png", &jpeg);
+    file("no-ending", &jpeg);
+    let (answers, code, error) = predict(&deer);
+    assert_eq!((answers.len(), code), (deer.len(), 0), "{error}");
+    assert!(answers.iter().all(|(_, label)| label == "deer"), "{answers:?}");
+
+    // Four cut-outs that look the same.
+    let cut_outs = [0, 80, 160, 255].map(|hidden| {
+        let pixel = |x: u32, y: u32| match (x.abs_diff(32), y.abs_diff(32)) {
+            (0..20, 0..12) => image::Rgba([120, 60, 30, 255]),
+            _ => image::Rgba([hidden, 255 - hidden, hidden / 2, 0]),
+        };
+        let path = at(&format!("cut-{hidden}.png"));
+        DynamicImage::from(RgbaImage::from_fn(64, 64, pixel)).save(&path).unwrap();
+        path
+    });
+    let output = success(host_trainer("predict --json").args(&cut_outs));
+    let logits: Vec<Value> =
+        output.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["logits"].clone()).collect();
+    assert!(logits.len() == 4 && logits.iter().all(|answer| *answer == logits[0]), "{output}");
+
+    // Bad files in a list are named, and the others answered.
+    fs::write(at("cut.jpg"), &jpeg[..1226]).unwrap();
+    fs::write(at("text.png"), "hello").unwrap();
+    fs::write(at("empty.png"), "").unwrap();
+    let list = ["cut.jpg", "jpeg.png", "text.png", "nowhere.png", "no-ending", "empty.png"].map(at);
+    let (answers, code, error) = predict(&list);
+    let named: Vec<&str> = answers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((named, code), (vec!["jpeg.png", "no-ending"], 1));
+    for part in [
+        "cut.jpg: the JPEG picture is truncated or damaged: it ends early",
+        "text.png: it is no picture in a format that is known here",
+        "nowhere.png: cannot read",
+        "empty.png: it is empty",
+        "4 of 6 pictures cannot be read",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(predict(&[at("cut.jpg")]).1, 1);
+}
+
+#[test]
+fn pictures_come_from_standard_input() {
+    let names: &[&str] = if cfg!(unix) { &["-", "/dev/stdin"] } else { &["-"] };
+    for name in names {
+        let mut predict = host_trainer("predict");
+        let mut child = predict.arg(name).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(&fs::read(SAMPLE).unwrap()).unwrap();
+        let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+        assert!(output.contains(": deer (4)"), "{output}");
+    }
+}
+
+/// A folder `photos` with so many pictures of each class; of the first the upper half is bright, of the others less and less.
+fn photos(classes: &[&str], count: u8) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (class, name) in (0_u8..).zip(classes) {
+        let class_folder = folder.path().join("photos").join(name);
+        fs::create_dir_all(&class_folder).unwrap();
+        for number in 0..count {
+            let pixel = |x: u32, y: u32| {
+                let noise = (x / 6 * 71 + y / 5 * 113 + u32::from(number) * 5003 + u32::from(class) * 17)
+                    .wrapping_mul(2_654_435_761)
+                    >> 26;
+                let level = if y < 20 { 180 - 60 * class } else { 60 * class };
+                image::Rgb([level + noise as u8; 3])
+            };
+            let picture = image::RgbImage::from_fn(50, 40, pixel);
+            let format = if number % 2 == 0 { ImageFormat::Png } else { ImageFormat::Jpeg };
+            picture.save_with_format(class_folder.join(number.to_string()), format).unwrap();
+        }
+    }
+    folder
+}
+
+fn with_data(arguments: &str, folder: &TempDir) -> Command {
+    let mut command = host_trainer(arguments);
+    command.arg("--data").arg(folder.path().join("photos")).arg("--cache").arg(folder.path().join("cache"));
+    command
+}
+
+#[test]
+fn a_folder_of_pictures_becomes_a_model() {
+    let folder = photos(&["day", "dämmerung", "_none"], 40);
+    let runs = folder.path().join("runs");
+    let summary = success(&mut with_data("data summary --input 24x32x1", &folder));
+    // However wide the columns are.
+    let words = summary.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "training [84, 24, 32, 1]",
+        "test [18, 24, 32, 1]",
+        "1 dämmerung 28 6 6",
+        "2 none of these 28 6 6",
+        "all 84 18 18",
+    ] {
+        assert!(words.contains(part), "{part}: {summary}");
+    }
+    let preview = folder.path().join("preview.png");
+    success(with_data("data preview", &folder).arg("--output").arg(&preview));
+    assert!(image::open(preview).unwrap().width() > 3 * 256);
+
+    let train = "train --preset vgg1 --epochs 2 --batch-size 16 --plain --input 24x32x1 --name own";
+    success(with_data(train, &folder).arg("--runs").arg(&runs));
+    let run_folder = runs.join("own");
+    let with_cache = |arguments: &str| {
+        let mut command = host_trainer(arguments);
+        command.arg("--cache").arg(folder.path().join("cache"));
+        command
+    };
+    // The run knows where its pictures are, and how they were reduced.
+    let text = success(with_cache("quantize --run").arg(&run_folder));
+    assert!(text.contains("own.blob"), "{text}");
+    let blob = run_folder.join("own.blob");
+    let evaluate = |command: &mut Command| success(command.arg("--blob").arg(&blob)).lines().last().unwrap().to_owned();
+    let json: Value = serde_json::from_str(&evaluate(&mut with_cache("evaluate --json"))).unwrap();
+    assert_eq!(json["images"], 18);
+    success(with_cache("report --blob").arg(&blob));
+    let content: Value = serde_json::from_str(&success(host_trainer("inspect --json").arg(&blob))).unwrap();
+    assert_eq!(content["labels"], serde_json::json!(["day", "dämmerung", "none of these"]));
+    let picture = folder.path().join("photos/day/1");
+    let answer = success(host_trainer("predict").arg(picture).arg("--blob").arg(&blob));
+    assert!(answer.contains("dämmerung"), "{answer}");
+
+    // Moved pictures are the same ones; others are not.
+    let moved = folder.path().join("moved");
+    fs::rename(folder.path().join("photos"), &moved).unwrap();
+    let (code, _, error) = run(with_cache("evaluate --blob").arg(&blob));
+    assert!(code == 1 && error.contains("which is not there: say where they are now with --data"), "{error}");
+    fs::rename(&moved, folder.path().join("photos")).unwrap();
+    evaluate(&mut with_data("evaluate --json", &folder));
+    for number in 0..4 {
+        fs::remove_file(folder.path().join(format!("photos/day/{number}"))).unwrap();
+    }
+    for (mut command, expected) in [
+        (with_cache("quantize --run"), "day had 28 pictures to train with and has 26"),
+        (with_data("quantize --input 32x32x1 --run", &folder), "--input was 24x32x1 and is 32x32x1"),
+    ] {
+        let (code, _, error) = run(command.arg(&run_folder));
+        assert!(code == 1 && error.contains(expected), "{error}");
+    }
+    let (code, _, error) = run(with_data(&format!("{train} --resume"), &folder).arg("--runs").arg(&runs));
+    assert!(code == 1 && error.contains("was trained with other pictures than these: day had"), "{error}");
+}
+
+#[test]
+fn what_data_is_not_is_said_with_the_remedy() {
+    let folder = photos(&["day", "night"], 10);
+    fs::write(folder.path().join("photos/day/movie.mp4"), "x").unwrap();
+    fs::write(folder.path().join("photos/\u{1b}[31m.txt"), "x").unwrap();
+    for (mut command, expected) in [
+        (with_data("data summary", &folder), "has 22 files, 2 of which are no readable pictures"),
+        (with_data("data summary --skip-broken --input 33x32x2", &folder), "as in 48x64x3"),
+        (with_data("train --skip-broken --plain --input 256x256x3", &folder), "take shorter sides"),
+        (with_data("compare --skip-broken", &folder), "this command is about CIFAR-10"),
+        (host_trainer("data summary --data nowhere"), "nowhere is not there: give the folder of your pictures"),
+        (host_trainer("data summary --data README.md"), "README.md is a file: give the folder"),
+        (host_trainer("data summary --input 32x32x3"), "--input is for folders of pictures"),
+    ] {
+        let (code, _, error) = run(&mut command);
+        assert!(code > 0 && error.contains(expected) && !error.contains('\u{1b}'), "{expected}: {error}");
+    }
+    let summary = success(&mut with_data("data summary --skip-broken", &folder));
+    assert!(
+        summary.contains("2 files passed over") && summary.contains("day/movie.mp4: it is no picture"),
+        "{summary}"
+    );
+}
