@@ -157,9 +157,15 @@ fn photos(classes: &[&str], count: u8) -> TempDir {
     folder
 }
 
-fn with_data(arguments: &str, folder: &TempDir) -> Command {
+fn with_cache(arguments: &str, folder: &TempDir) -> Command {
     let mut command = host_trainer(arguments);
-    command.arg("--data").arg(folder.path().join("photos")).arg("--cache").arg(folder.path().join("cache"));
+    command.arg("--cache").arg(folder.path().join("cache"));
+    command
+}
+
+fn with_data(arguments: &str, folder: &TempDir) -> Command {
+    let mut command = with_cache(arguments, folder);
+    command.arg("--data").arg(folder.path().join("photos"));
     command
 }
 
@@ -186,19 +192,18 @@ fn a_folder_of_pictures_becomes_a_model() {
     let train = "train --preset vgg1 --epochs 2 --batch-size 16 --plain --input 24x32x1 --name own";
     success(with_data(train, &folder).arg("--runs").arg(&runs));
     let run_folder = runs.join("own");
-    let with_cache = |arguments: &str| {
-        let mut command = host_trainer(arguments);
-        command.arg("--cache").arg(folder.path().join("cache"));
+    let of_run = |mut command: Command| {
+        command.arg("--run").arg(&run_folder);
         command
     };
     // The run knows where its pictures are, and how they were reduced.
-    let text = success(with_cache("quantize --run").arg(&run_folder));
+    let text = success(&mut of_run(with_cache("quantize", &folder)));
     assert!(text.contains("own.blob"), "{text}");
     let blob = run_folder.join("own.blob");
     let evaluate = |command: &mut Command| success(command.arg("--blob").arg(&blob)).lines().last().unwrap().to_owned();
-    let json: Value = serde_json::from_str(&evaluate(&mut with_cache("evaluate --json"))).unwrap();
+    let json: Value = serde_json::from_str(&evaluate(&mut with_cache("evaluate --json", &folder))).unwrap();
     assert_eq!(json["images"], 18);
-    success(with_cache("report --blob").arg(&blob));
+    success(with_cache("report", &folder).arg("--blob").arg(&blob));
     let content: Value = serde_json::from_str(&success(host_trainer("inspect --json").arg(&blob))).unwrap();
     assert_eq!(content["labels"], serde_json::json!(["day", "dämmerung", "none of these"]));
     let picture = folder.path().join("photos/day/1");
@@ -208,7 +213,7 @@ fn a_folder_of_pictures_becomes_a_model() {
     // Moved pictures are the same ones; others are not.
     let moved = folder.path().join("moved");
     fs::rename(folder.path().join("photos"), &moved).unwrap();
-    let (code, _, error) = run(with_cache("evaluate --blob").arg(&blob));
+    let (code, _, error) = run(with_cache("evaluate", &folder).arg("--blob").arg(&blob));
     assert!(code == 1 && error.contains("which is not there: say where they are now with --data"), "{error}");
     fs::rename(&moved, folder.path().join("photos")).unwrap();
     evaluate(&mut with_data("evaluate --json", &folder));
@@ -216,10 +221,10 @@ fn a_folder_of_pictures_becomes_a_model() {
         fs::remove_file(folder.path().join(format!("photos/day/{number}"))).unwrap();
     }
     for (mut command, expected) in [
-        (with_cache("quantize --run"), "day had 28 pictures to train with and has 26"),
-        (with_data("quantize --input 32x32x1 --run", &folder), "--input was 24x32x1 and is 32x32x1"),
+        (of_run(with_cache("quantize", &folder)), "day had 28 pictures to train with and has 26"),
+        (of_run(with_data("quantize --input 32x32x1", &folder)), "--input was 24x32x1 and is 32x32x1"),
     ] {
-        let (code, _, error) = run(command.arg(&run_folder));
+        let (code, _, error) = run(&mut command);
         assert!(code == 1 && error.contains(expected), "{error}");
     }
     let (code, _, error) = run(with_data(&format!("{train} --resume"), &folder).arg("--runs").arg(&runs));
