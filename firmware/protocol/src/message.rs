@@ -46,10 +46,12 @@ pub enum Message<'a> {
         /// The number of the request's kind.
         request: u32,
     },
+    /// What the full frame is whose chunks follow.
+    FullFrame(FullFrame),
 }
 
 impl Kinds for Message<'_> {
-    const KINDS: u32 = 8;
+    const KINDS: u32 = 9;
 }
 
 /// From the computer to the board.
@@ -64,10 +66,12 @@ pub enum Request<'a> {
     Chunk(Chunk<'a>),
     /// The answer to a [`Message::Chunk`] whose sender waits for one.
     Acknowledgement(Acknowledgement<'a>),
+    /// Sets which frames are followed by all that the camera gave, a [`FullFrame`] and its chunks.
+    FullFrames(PictureMode),
 }
 
 impl Kinds for Request<'_> {
-    const KINDS: u32 = 4;
+    const KINDS: u32 = 5;
 }
 
 impl Request<'_> {
@@ -78,11 +82,12 @@ impl Request<'_> {
             Self::Pictures(_) => 1,
             Self::Chunk(_) => 2,
             Self::Acknowledgement(_) => 3,
+            Self::FullFrames(_) => 4,
         }
     }
 }
 
-/// Which frames are followed by their pictures, the inputs of the network.
+/// Which frames are followed by their pictures: the inputs of the network, or the full frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PictureMode {
     /// None, which is so at first.
@@ -182,6 +187,52 @@ pub struct FrameReport {
     pub times: StageTimes,
     /// Faults since boot.
     pub faults: FaultCounters,
+}
+
+/// A frame as the camera gave it, before anything is cut off or reduced: it follows the report of that frame, and its bytes follow as
+/// chunks of kind [`FullFrame`](crate::ChunkKind::FullFrame), whose id is the counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FullFrame {
+    /// See [`FrameReport::counter`].
+    pub counter: u32,
+    /// Rows.
+    pub height: u16,
+    /// Pixels in a row.
+    pub width: u16,
+    /// What the bytes are.
+    pub encoding: Encoding,
+}
+
+/// How the bytes of a [`FullFrame`] encode its pixels: rows from the top without gaps, pixels from the left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "u8", into = "u8")]
+pub enum Encoding {
+    /// RGB565, red in the top five bits, the byte with the red bits first.
+    Rgb565BigEndian,
+    /// RGB565, the byte with the blue bits first.
+    Rgb565LittleEndian,
+    /// One that this reader does not know.
+    Unknown(u8),
+}
+
+impl From<u8> for Encoding {
+    fn from(number: u8) -> Self {
+        match number {
+            0 => Self::Rgb565BigEndian,
+            1 => Self::Rgb565LittleEndian,
+            number => Self::Unknown(number),
+        }
+    }
+}
+
+impl From<Encoding> for u8 {
+    fn from(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::Rgb565BigEndian => 0,
+            Encoding::Rgb565LittleEndian => 1,
+            Encoding::Unknown(number) => number,
+        }
+    }
 }
 
 /// What the last frames show.

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 use protocol::{
-    Acknowledgement, BootFailure, CHUNK_LEN, Candidate, Chunk, ChunkKind, Decoder, DeviceInfo, FAULT_TEXT_LEN,
-    FRAME_LEN, FaultClass, FaultCounters, FaultReport, FrameReport, Kinds, Label, MAX_LABEL_LEN, MAX_LABELS, Message,
-    PictureMode, Received, Recovery, Request, Shape, StageTimes, Statistics, TOP_LEN, TimeUnit, TooLong, TransferState,
-    VERSION, Verdict, encode,
+    Acknowledgement, BootFailure, CHUNK_LEN, Candidate, Chunk, ChunkKind, Decoder, DeviceInfo, Encoding,
+    FAULT_TEXT_LEN, FRAME_LEN, FaultClass, FaultCounters, FaultReport, FrameReport, FullFrame, Kinds, Label,
+    MAX_LABEL_LEN, MAX_LABELS, Message, PictureMode, Received, Recovery, Request, Shape, StageTimes, Statistics,
+    TOP_LEN, TimeUnit, TooLong, TransferState, VERSION, Verdict, encode,
 };
 
 /// One of each kind, in the order of their numbers, `bytes` in the chunk.
@@ -48,6 +48,7 @@ fn messages(bytes: &[u8]) -> [Message<'_>; Message::KINDS as usize] {
         Message::Chunk(Chunk { id: 0, kind: ChunkKind::Unknown(200), total: 3, offset: 2, bytes }),
         Message::Acknowledgement(Acknowledgement { id: 0, received: 3, state: TransferState::Complete }),
         Message::Unsupported { request: 200 },
+        Message::FullFrame(FullFrame { counter: 128, height: 120, width: 160, encoding: Encoding::Rgb565LittleEndian }),
     ]
 }
 
@@ -121,6 +122,7 @@ fn every_request_has_the_documented_bytes() {
         (Request::Pictures(PictureMode::Every), &[2, 1, 2]),
         (Request::Chunk(chunk), &[2, 2, 0xAC, 2, 3, 0xD0, 0xAD, 0x22, 0x80, 8, 3, 5, 0, 7]),
         (Request::Acknowledgement(acknowledgement), &[2, 3, 1, 0x80, 1, 2, 2, b'n', b'o']),
+        (Request::FullFrames(PictureMode::Once), &[2, 4, 1]),
     ];
     for (kind, (request, content)) in (0..).zip(cases) {
         assert_eq!(wire_of(&request), framed(content), "{request:?}");
@@ -146,6 +148,7 @@ fn every_message_has_the_documented_bytes() {
         &[2, 5, 0, 200, 3, 2, 1, 9],
         &[2, 6, 0, 3, 1],
         &[2, 7, 200, 1],
+        &[2, 8, 0x80, 1, 120, 0xA0, 1, 1],
     ];
     for (message, content) in messages(&[9]).iter().zip(contents) {
         assert_eq!(wire_of(message), framed(content), "{message:?}");
@@ -209,7 +212,7 @@ fn what_is_no_message_is_told_apart() {
         (&[1, 0, 17], version(1)),
         (&[VERSION + 1, 0, 17], version(VERSION + 1)),
         (&[255, 0, 17], version(255)),
-        (&[VERSION, 4], kind(4)),
+        (&[VERSION, 5], kind(5)),
         (&[VERSION, 0x80, 1, 9, 9, 9], kind(128)),
         (&[VERSION, 0xFF, 0xFF, 0xFF, 0xFF, 15], kind(u32::MAX)),
         (&[], None),

@@ -1,6 +1,7 @@
 //! A frame in memory.
 
 use crate::fault::Fault;
+use protocol::{Encoding, FullFrame};
 use shared_model::Shape;
 use shared_model::resize::{FrameError, Rgb565BigEndian, Rgb565LittleEndian, resize};
 
@@ -28,6 +29,15 @@ impl FrameFormat {
     /// Bytes of a frame.
     pub const fn len(&self) -> usize {
         2 * self.width as usize * self.height as usize
+    }
+
+    /// What a computer is told of the frame that attempt `counter` took.
+    pub const fn describe(&self, counter: u32) -> FullFrame {
+        let encoding = match self.order {
+            ByteOrder::BigEndian => Encoding::Rgb565BigEndian,
+            ByteOrder::LittleEndian => Encoding::Rgb565LittleEndian,
+        };
+        FullFrame { counter, height: self.height, width: self.width, encoding }
     }
 
     /// Whether a frame has no pixels.

@@ -100,7 +100,14 @@ where
         Self {
             identity,
             camera,
-            processing: Processing { booted, smoothing, report, pictures: PictureMode::Off, report_time: 0 },
+            processing: Processing {
+                booted,
+                smoothing,
+                report,
+                pictures: PictureMode::Off,
+                full_frames: PictureMode::Off,
+                report_time: 0,
+            },
             clock,
             is_info_due: true,
             counter: 0,
@@ -158,11 +165,12 @@ where
     }
 
     async fn serve_commands(&mut self) {
-        let Processing { booted, report, pictures, .. } = &mut self.processing;
+        let Processing { booted, report, pictures, full_frames, .. } = &mut self.processing;
         for _ in 0..COMMANDS_PER_FRAME {
             match report.command() {
                 Some(Command::DeviceInfo) => self.is_info_due = true,
                 Some(Command::Pictures(mode)) => *pictures = mode,
+                Some(Command::FullFrames(mode)) => *full_frames = mode,
                 Some(Command::Unsupported { request }) => {
                     report.report(&Message::Unsupported { request }).await;
                 }
@@ -180,12 +188,25 @@ where
     }
 }
 
+/// Whether this frame is followed by what the mode is for; once is then over.
+fn is_due(mode: &mut PictureMode) -> bool {
+    match *mode {
+        PictureMode::Off => false,
+        PictureMode::Once => {
+            *mode = PictureMode::Off;
+            true
+        }
+        PictureMode::Every => true,
+    }
+}
+
 /// All of a pipeline but the camera, which fills the next frame meanwhile.
 struct Processing<'m, 'a, R> {
     booted: Booted<'m, 'a>,
     smoothing: Smoothing,
     report: R,
     pictures: PictureMode,
+    full_frames: PictureMode,
     report_time: u64,
 }
 
@@ -203,17 +224,23 @@ impl<R: Report> Processing<'_, '_, R> {
         };
         let start = clock();
         self.report.report(&Message::Frame(frame)).await;
-        if self.pictures != PictureMode::Off {
+        if is_due(&mut self.pictures) {
             for chunk in chunks(capture.counter, ChunkKind::Picture, self.booted.picture, 0) {
                 self.report.report(&Message::Chunk(chunk)).await;
             }
         }
-        if self.pictures == PictureMode::Once {
-            self.pictures = PictureMode::Off;
+        if let Some(format) = capture.frame.format()
+            && is_due(&mut self.full_frames)
+        {
+            self.report.report(&Message::FullFrame(format.describe(capture.counter))).await;
+            for chunk in chunks(capture.counter, ChunkKind::FullFrame, capture.frame.bytes(), 0) {
+                self.report.report(&Message::Chunk(chunk)).await;
+            }
         }
         self.report_time = clock() - start;
         true
     }
+
     /// `None` would be a picture of another shape than the network's, which the boot has made impossible.
     fn classify(
         &mut self,

@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::testing::{NoWait, network};
 use core::cell::{Cell, RefCell};
 use embassy_futures::{block_on, yield_now};
-use protocol::TimeUnit;
+use protocol::{Chunk, TimeUnit};
 use shared_model::encode::encode;
 use std::collections::VecDeque;
 use std::format;
@@ -77,7 +77,13 @@ impl Report for Host<'_> {
             Message::Label(label) => format!("label {}: {}", label.index, label.text),
             Message::BootFailure(failure) => String::from(failure.text),
             Message::Frame(frame) => format!("frame {}: {:?}", frame.counter, frame.verdict),
+            Message::Chunk(Chunk { id, kind: ChunkKind::FullFrame, total, offset, bytes }) => {
+                format!("full frame {id} of {total} bytes at {offset}, colour {}", bytes[bytes.len() - 1])
+            }
             Message::Chunk(chunk) => format!("picture {} at {}", chunk.id, chunk.offset),
+            Message::FullFrame(frame) => {
+                format!("full frame {}: {} x {}, {:?}", frame.counter, frame.width, frame.height, frame.encoding)
+            }
             Message::Fault(fault) => format!("attempt {}: code {}, {:?}", fault.counter, fault.code, fault.recovery),
             Message::Unsupported { request } => format!("unsupported {request}"),
             Message::Acknowledgement(_) => unreachable!("nothing is received in chunks"),
@@ -180,6 +186,33 @@ fn pictures_come_with_every_frame_until_they_are_switched_off() {
 }
 
 #[test]
+fn a_full_frame_follows_its_report_and_picture_and_is_what_the_camera_gave() {
+    let once = PictureMode::Once;
+    let steps = steps(3, &[], &[Command::FullFrames(once), Command::Pictures(once)]);
+    let frame = format!("frame 0: {FRAME}");
+    let picture = ["picture 0 at 0", "picture 0 at 1024", "picture 0 at 2048"];
+    let full = [
+        "full frame 0: 32 x 32, Rgb565LittleEndian",
+        "full frame 0 of 2048 bytes at 0, colour 1",
+        "full frame 0 of 2048 bytes at 1024, colour 1",
+    ];
+    let expected = [&["capture begins", &frame], &picture[..], &full, &["fed", "capture ends"]].concat();
+    assert_eq!(steps[1], expected);
+    assert!(!steps[2].iter().any(|event| event.starts_with("full frame")));
+}
+
+#[test]
+fn full_frames_come_with_every_frame_until_they_are_switched_off() {
+    let count = |commands: &[Command]| {
+        let events = steps(6, &[], commands).concat();
+        events.iter().filter(|event| event.starts_with("full frame") && event.contains(" at 0, ")).count()
+    };
+    let every = Command::FullFrames(PictureMode::Every);
+    assert_eq!(count(&[every]), 5);
+    assert_eq!(count(&[every, Command::FullFrames(PictureMode::Off)]), 0);
+}
+
+#[test]
 fn a_flood_of_commands_does_not_stop_the_frames() {
     let steps = steps(3, &[], &[Command::DeviceInfo; 9]);
     assert!(steps[1].contains(&format!("frame 0: {FRAME}")));
@@ -216,6 +249,7 @@ fn each_stage_has_its_own_time() {
         smoothing: Smoothing::new(Method::None, 0),
         report: Keep(None),
         pictures: PictureMode::Off,
+        full_frames: PictureMode::Off,
         report_time: 99,
     };
     let counters = FaultCounters::new();

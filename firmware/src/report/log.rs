@@ -77,7 +77,7 @@ impl Report for Log<'_> {
             Message::Frame(frame) => self.frame(frame),
             Message::Fault(fault) => Self::fault(fault),
             Message::Unsupported { request } => defmt::warn!("unknown request {=u32}", *request),
-            Message::Label(_) | Message::Chunk(_) | Message::Acknowledgement(_) => {}
+            Message::Label(_) | Message::Chunk(_) | Message::Acknowledgement(_) | Message::FullFrame(_) => {}
         }
     }
 }

@@ -41,6 +41,8 @@ pub enum Command {
     DeviceInfo,
     /// Send pictures, or none.
     Pictures(PictureMode),
+    /// Send full frames, or none.
+    FullFrames(PictureMode),
     /// Say that this request is not supported.
     Unsupported {
         /// The number of its kind.
@@ -53,6 +55,7 @@ impl From<Received<Request<'_>>> for Command {
         match received {
             Received::Message(Request::DeviceInfo) => Self::DeviceInfo,
             Received::Message(Request::Pictures(mode)) => Self::Pictures(mode),
+            Received::Message(Request::FullFrames(mode)) => Self::FullFrames(mode),
             Received::Message(request @ (Request::Chunk(_) | Request::Acknowledgement(_))) => {
                 Self::Unsupported { request: request.kind() }
             }
@@ -77,6 +80,7 @@ mod tests {
         for (received, command) in [
             (Received::Message(Request::DeviceInfo), Command::DeviceInfo),
             (Received::Message(Request::Pictures(once)), Command::Pictures(once)),
+            (Received::Message(Request::FullFrames(once)), Command::FullFrames(once)),
             (Received::Message(Request::Chunk(chunk)), unsupported(2)),
             (Received::Message(Request::Acknowledgement(acknowledgement)), unsupported(3)),
             (Received::UnknownKind(77), unsupported(77)),

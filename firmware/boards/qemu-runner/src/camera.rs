@@ -232,7 +232,7 @@ impl Collected {
             },
             // The program reports a failure as well, and ends.
             Message::Label(_) | Message::BootFailure(_) => {}
-            Message::Acknowledgement(_) | Message::Unsupported { .. } => self.damaged += 1,
+            Message::Acknowledgement(_) | Message::Unsupported { .. } | Message::FullFrame(_) => self.damaged += 1,
         }
     }
 }

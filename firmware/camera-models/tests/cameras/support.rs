@@ -117,7 +117,10 @@ impl Report for Recorder<'_> {
             }
             Message::Fault(fault) => records.faults.push(fault.clone()),
             Message::DeviceInfo(_) | Message::Label(_) => {}
-            Message::BootFailure(_) | Message::Acknowledgement(_) | Message::Unsupported { .. } => {
+            Message::BootFailure(_)
+            | Message::Acknowledgement(_)
+            | Message::Unsupported { .. }
+            | Message::FullFrame(_) => {
                 panic!("{message:?}")
             }
         }

@@ -110,7 +110,11 @@ fn print(message: &Message<'_>, labels: &mut Vec<String>) {
         Message::Label(label) => labels.push(label.text.to_owned()),
         Message::Frame(frame) => print_frame(frame, labels),
         Message::Fault(fault) => println!("frame {}: {}", fault.counter, fault.text),
-        Message::BootFailure(_) | Message::Chunk(_) | Message::Acknowledgement(_) | Message::Unsupported { .. } => {}
+        Message::BootFailure(_)
+        | Message::Chunk(_)
+        | Message::Acknowledgement(_)
+        | Message::Unsupported { .. }
+        | Message::FullFrame(_) => {}
     }
 }
 
