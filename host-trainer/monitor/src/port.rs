@@ -23,7 +23,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub enum Port {
     /// A serial port, of USB or a UART, or a pseudo-terminal.
     Serial(PathBuf),
-    /// `host:port`, where an emulator listens.
+    /// `host:port`, where an emulator listens, written as `tcp:HOST:PORT` or `tcp://HOST:PORT`.
     Tcp(String),
 }
 
@@ -43,6 +43,7 @@ impl FromStr for Port {
         let Some(address) = text.strip_prefix("tcp:") else {
             return Ok(Self::Serial(text.into()));
         };
+        let address = address.strip_prefix("//").unwrap_or(address);
         match address.rsplit_once(':') {
             Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(Self::Tcp(address.to_string())),
             _ => Err("an address is tcp:HOST:PORT, such as tcp:127.0.0.1:5555"),
@@ -177,7 +178,8 @@ mod tests {
         for text in ["/dev/ttyACM0", "COM3", "tcp:127.0.0.1:5555", "tcp:[::1]:80"] {
             assert_eq!(text.parse::<Port>().unwrap().to_string(), text);
         }
-        for text in ["tcp:", "tcp:host", "tcp::80", "tcp:host:", "tcp:host:99999"] {
+        assert_eq!("tcp://127.0.0.1:5555".parse::<Port>().unwrap().to_string(), "tcp:127.0.0.1:5555");
+        for text in ["tcp:", "tcp://", "tcp://:80", "tcp:host", "tcp::80", "tcp:host:", "tcp:host:99999"] {
             let error = text.parse::<Port>().unwrap_err();
             assert!(error.contains("tcp:HOST:PORT"), "{text}: {error}");
         }
