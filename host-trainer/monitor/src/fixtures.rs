@@ -1,8 +1,10 @@
 //! Messages that the tests share, those of this crate's modules and those of the program.
 
+use std::sync::LazyLock;
+
 use protocol::{
-    Candidate, ChunkKind, DeviceInfo, FaultClass, FaultCounters, FaultReport, FrameReport, Label, Message, Recovery,
-    Shape, StageTimes, TimeUnit, VERSION, Verdict, chunks,
+    Candidate, ChunkKind, DeviceInfo, Encoding, FaultClass, FaultCounters, FaultReport, FrameReport, FullFrame, Label,
+    Message, Recovery, Shape, StageTimes, TimeUnit, VERSION, Verdict, chunks,
 };
 
 const SHAPE: Shape = Shape { height: 32, width: 32, channels: 3 };
@@ -70,4 +72,29 @@ pub fn image() -> Vec<u8> {
 /// The messages that a picture takes.
 pub fn picture(counter: u32, image: &[u8]) -> Vec<Message<'_>> {
     chunks(counter, ChunkKind::Picture, image, 0).map(Message::Chunk).collect()
+}
+
+/// Width and height of the camera's full frames: more than one chunk.
+const FULL_SIZE: (u16, u16) = (40, 30);
+
+/// The messages that a full frame takes, every pixel of which tells where it is, as RGB565.
+pub fn full_frame(counter: u32) -> Vec<Message<'static>> {
+    static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let (width, height) = FULL_SIZE;
+        let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        places.flat_map(|(x, y)| ((x & 31) << 11 | y << 5 | 9).to_be_bytes()).collect()
+    });
+    let (width, height) = FULL_SIZE;
+    let frame = FullFrame { counter, height, width, encoding: Encoding::Rgb565BigEndian };
+    let chunks = chunks(counter, ChunkKind::FullFrame, &BYTES, 0).map(Message::Chunk);
+    std::iter::once(Message::FullFrame(frame)).chain(chunks).collect()
+}
+
+/// The same as a picture: size, and three bytes a pixel.
+pub fn full_frame_pixels() -> ((u32, u32), Vec<u8>) {
+    let (width, height) = FULL_SIZE;
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (x & 31, y)));
+    let pixels =
+        places.flat_map(|(x, y)| [x << 3 | x >> 2, y << 2 | y >> 4, 9 << 3 | 9 >> 2].map(|channel| channel as u8));
+    ((width.into(), height.into()), pixels.collect())
 }

@@ -1,11 +1,13 @@
 //! What a board sees and says, live: its pictures, classes, times and faults, in a terminal or as lines, and in files.
 //!
 //! Bytes flow one way: `link` (a port, connected anew when it is lost) → messages of [`protocol`] → `state` (a
-//! fold over them) → `view` or `plain` (functions of the state) and `recording`. `session` joins them.
+//! fold over them) → `view`, `plain` or `json` (functions of the state), `recording` and `capture`. `session` joins them.
 
+mod capture;
 mod colour;
 #[cfg(test)]
 mod fixtures;
+mod json;
 mod link;
 mod plain;
 mod port;
@@ -19,6 +21,7 @@ mod view;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+pub use capture::{CaptureError, When};
 pub use port::{Port, PortError};
 pub use recording::RecordingError;
 use session::Session;
@@ -34,6 +37,15 @@ pub struct Arguments {
     /// Record each picture as DIR/CLASS/COUNTER-PERCENT.png, with a line in DIR/recording.jsonl. Nothing is overwritten.
     #[arg(long, value_name = "DIR")]
     pub record: Option<PathBuf>,
+    /// Take training pictures into DIR/CLASS, with keys: space takes one, b a burst, n names a new class. Nothing is overwritten.
+    #[arg(long, value_name = "DIR")]
+    pub capture: Option<PathBuf>,
+    /// Keep such pictures without a key as well, in DIR/_unsorted: sort them into the classes' folders later.
+    #[arg(long, value_enum, requires = "capture")]
+    pub when: Option<When>,
+    /// Print a line of JSON for the board, each frame and each fault; what goes wrong here goes to standard error.
+    #[arg(long, conflicts_with = "plain")]
+    pub json: bool,
     /// Print lines; so does output that goes to no terminal.
     #[arg(long)]
     pub plain: bool,
@@ -48,12 +60,14 @@ pub struct Arguments {
 /// What stands below the list of flags, for a program of that name.
 pub fn examples(program: &str) -> String {
     format!(
-        "Keys: q quits, r starts or stops recording (without --record in the repository's runs/recording).
+        "Keys: q quits, r starts or stops recording (without --record in the repository's runs/recording); those of --capture stand on its screen.
 
 Examples:
   {program} /dev/ttyACM0                        a board on USB
   {program} COM3                                the same on Windows
   {program} /dev/ttyACM0 --record runs/desk     recording what it sees as well
+  {program} /dev/ttyACM0 --capture photos       taking training pictures
+  {program} /dev/ttyACM0 --json | jq .label     for other programs
   {program} tcp:127.0.0.1:5555                  QEMU with -serial tcp:127.0.0.1:5555,server
   {program} tcp:127.0.0.1:5555 --plain --frames 5 --timeout 60 --record pictures"
     )
@@ -78,6 +92,9 @@ pub enum MonitorError {
     /// A picture could not be written.
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    /// Training pictures cannot be taken.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
     /// The terminal, or what standard output is, takes no more.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
@@ -89,6 +106,10 @@ pub enum MonitorError {
 /// [`MonitorError`] if the port cannot be opened at first, or nothing comes for too long, or something cannot be written.
 pub fn run(arguments: &Arguments) -> Result<(), MonitorError> {
     let is_interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let has_screen = is_interactive && !arguments.plain && !arguments.json;
+    if arguments.capture.is_some() && arguments.when.is_none() && !has_screen {
+        return Err(CaptureError::NoTerminal.into());
+    }
     let session = Session::start(arguments)?;
-    if is_interactive && !arguments.plain { screen::run(session) } else { plain::run(session) }
+    if has_screen { screen::run(session) } else { plain::run(session, arguments.json) }
 }

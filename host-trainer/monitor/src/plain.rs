@@ -1,4 +1,4 @@
-//! What a board says, as lines: for a file, a pipe or a script.
+//! What a board says, as lines: for a file, a pipe or a script. As JSON, what is not of the board goes to standard error.
 
 use std::io::{self, ErrorKind, Write};
 use std::time::Instant;
@@ -6,14 +6,15 @@ use std::time::Instant;
 use protocol::{FrameReport, Message};
 
 use crate::MonitorError;
+use crate::json;
 use crate::link::Event;
 use crate::session::Session;
 use crate::state::{Device, State};
 use crate::text::{fault, faults, stages, thousands, time, unsupported};
 
 /// Prints lines until the session is complete, or until nobody reads them any more.
-pub fn run(mut session: Session<'_>) -> Result<(), MonitorError> {
-    let outcome = watch(&mut session);
+pub fn run(mut session: Session<'_>, is_json: bool) -> Result<(), MonitorError> {
+    let outcome = watch(&mut session, is_json);
     session.end();
     match outcome {
         Err(MonitorError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -21,9 +22,10 @@ pub fn run(mut session: Session<'_>) -> Result<(), MonitorError> {
     }
 }
 
-fn watch(session: &mut Session<'_>) -> Result<(), MonitorError> {
+fn watch(session: &mut Session<'_>, is_json: bool) -> Result<(), MonitorError> {
     let port = session.port();
-    let mut output = io::stdout().lock();
+    let mut output: Box<dyn Write> = if is_json { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+    let mut told = String::new();
     let mut last = String::new();
     let mut has_hinted = false;
     while !session.is_complete() && !session.is_interrupted() {
@@ -37,6 +39,9 @@ fn watch(session: &mut Session<'_>) -> Result<(), MonitorError> {
             }
         }
         session.advance(|event, state| {
+            if is_json && matches!(event, Event::Message(_)) {
+                return json::line(event, state).map_or(Ok(()), |line| writeln!(io::stdout(), "{line}"));
+            }
             let Some(line) = line(event, state, &port) else {
                 return Ok(());
             };
@@ -54,6 +59,12 @@ fn watch(session: &mut Session<'_>) -> Result<(), MonitorError> {
             }
             Ok(())
         })?;
+        if let Some(capture) = &session.capture
+            && capture.notice.text != told
+        {
+            told.clone_from(&capture.notice.text);
+            writeln!(output, "{told}")?;
+        }
     }
     writeln!(output, "{}", session.summary())?;
     Ok(())
@@ -75,7 +86,7 @@ fn line(event: &Event<'_>, state: &State, port: &str) -> Option<String> {
                 faults(&report.faults)
             )),
             Message::Unsupported { request } => Some(unsupported(*request)),
-            Message::Label(_) | Message::Chunk(_) | Message::Acknowledgement(_) => None,
+            Message::Label(_) | Message::Chunk(_) | Message::Acknowledgement(_) | Message::FullFrame(_) => None,
         },
     }
 }

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use png::{BitDepth, ColorType, Encoder};
-use protocol::{Candidate, StageTimes};
+use protocol::StageTimes;
 use serde::Serialize;
 
-use crate::state::{Device, Picture, State};
+use crate::state::{Device, Guess, Picture, State};
 use crate::text::fraction;
 
 /// The list of pictures.
@@ -57,13 +57,6 @@ struct Line<'a> {
     device: Option<&'a Device>,
 }
 
-#[derive(Serialize)]
-struct Guess {
-    class: u8,
-    label: String,
-    probability: f64,
-}
-
 /// A folder that pictures are added to.
 #[derive(Debug)]
 pub struct Recording {
@@ -104,21 +97,16 @@ impl Recording {
         fs::create_dir_all(&directory).map_err(RecordingError::at(&directory))?;
         let percent = 100.0 * fraction(probability);
         let stem = format!("{:06}-{percent:.0}", frame.counter);
-        let png = encode(picture).map_err(RecordingError::at(&directory))?;
-        let name = write_new(&directory, &stem, &png)?;
+        let png = encode(picture, &[]).map_err(RecordingError::at(&directory))?;
+        let name = write_picture(&directory, &stem, &png)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let guess = |candidate: &Candidate| Guess {
-            class: candidate.class,
-            label: state.label(candidate.class),
-            probability: fraction(candidate.probability),
-        };
         let line = Line {
             file: format!("{class_folder}/{name}"),
             time: now.map_or(0.0, |now| now.as_secs_f64()),
             counter: frame.counter,
             class,
             label: &label,
-            top: frame.top.iter().map(guess).collect(),
+            top: state.guesses(frame),
             logits: &frame.logits,
             times: frame.times,
             device: state.device.as_ref(),
@@ -153,7 +141,8 @@ fn file_name(label: &str) -> String {
     label.replace(|letter: char| letter != '-' && !letter.is_alphanumeric(), "_")
 }
 
-fn encode(picture: &Picture) -> io::Result<Vec<u8>> {
+/// A picture as a PNG file with `texts`, of which each has a keyword.
+pub fn encode(picture: &Picture, texts: &[(&str, &str)]) -> io::Result<Vec<u8>> {
     let mut png = Vec::new();
     let (width, height) = (picture.shape.width.into(), picture.shape.height.into());
     let mut encoder = Encoder::new(&mut png, width, height);
@@ -162,26 +151,35 @@ fn encode(picture: &Picture) -> io::Result<Vec<u8>> {
         _ => ColorType::Rgb,
     });
     encoder.set_depth(BitDepth::Eight);
+    for (keyword, text) in texts {
+        encoder.add_text_chunk(keyword.to_string(), text.to_string())?;
+    }
     encoder.write_header()?.write_image_data(&picture.bytes)?;
     Ok(png)
 }
 
-/// Writes a file that was not there before, and gives its name: a board's counter starts anew at each boot, so that the plain name may
-/// be taken.
-fn write_new(folder: &Path, stem: &str, bytes: &[u8]) -> Result<String, RecordingError> {
+/// Writes a file that was not there before; where that fails, there is none afterwards.
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(bytes).inspect_err(|_| {
+        // A part of a picture is of no use. It was made here a moment ago.
+        let _ = fs::remove_file(path);
+    })
+}
+
+/// Writes a picture under a name that was not taken, and gives that: a board's counter starts anew at each boot, so that the plain name
+/// may be.
+fn write_picture(folder: &Path, stem: &str, bytes: &[u8]) -> Result<String, RecordingError> {
     let mut name = format!("{stem}.png");
     let mut copy = 1;
     loop {
         let path = folder.join(&name);
-        match File::create_new(&path) {
+        match write_new(&path, bytes) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 copy += 1;
                 name = format!("{stem}-{copy}.png");
             }
-            file => {
-                let written = file.and_then(|mut file| file.write_all(bytes));
-                return written.map(|()| name).map_err(RecordingError::at(&path));
-            }
+            written => return written.map(|()| name).map_err(RecordingError::at(&path)),
         }
     }
 }

@@ -50,13 +50,19 @@ fn watch(session: &mut Session<'_>, terminal: &mut DefaultTerminal) -> Result<()
             }
             outcome => outcome?,
         }
-        match pressed()? {
-            Some(Key::Quit) => break,
-            Some(Key::Record) => {
+        match (pressed()?, &mut session.capture) {
+            (Some(Key::Stop), _) => break,
+            (Some(Key::Code(code)), Some(capture)) => {
+                if !capture.press(code, &session.state, Instant::now()) {
+                    break;
+                }
+            }
+            (Some(Key::Code(KeyCode::Char('q') | KeyCode::Esc)), None) => break,
+            (Some(Key::Code(KeyCode::Char('r'))), None) => {
                 let toggled = session.toggle_recording();
                 notice = toggled.err().map(|error| error.to_string());
             }
-            None => {}
+            (Some(Key::Code(_)) | None, _) => {}
         }
         let now = Instant::now();
         if drawn_at.is_none_or(|drawn| now.duration_since(drawn) >= REDRAW_EVERY) {
@@ -65,6 +71,7 @@ fn watch(session: &mut Session<'_>, terminal: &mut DefaultTerminal) -> Result<()
                 port: &port,
                 state: &session.state,
                 recording: session.recording.as_ref(),
+                capture: session.capture.as_ref(),
                 notice: notice.as_deref(),
                 has_true_colour,
                 now,
@@ -76,22 +83,23 @@ fn watch(session: &mut Session<'_>, terminal: &mut DefaultTerminal) -> Result<()
 }
 
 enum Key {
-    Quit,
-    Record,
+    /// Ctrl-C, whatever else keys are for.
+    Stop,
+    Code(KeyCode),
 }
 
-/// The next key that means something, if one was pressed.
+/// The next key, if one was pressed.
 fn pressed() -> std::io::Result<Option<Key>> {
     while event::poll(Duration::ZERO)? {
         let Some(key) = event::read()?.as_key_press_event() else {
             continue;
         };
-        let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+        // AltGr, which some letters need, is both.
+        let is_control = key.modifiers.contains(KeyModifiers::CONTROL) && !key.modifiers.contains(KeyModifiers::ALT);
         match key.code {
-            KeyCode::Char('q') | KeyCode::Esc => return Ok(Some(Key::Quit)),
-            KeyCode::Char('c') if is_control => return Ok(Some(Key::Quit)),
-            KeyCode::Char('r') => return Ok(Some(Key::Record)),
-            _ => {}
+            KeyCode::Char('c') if is_control => return Ok(Some(Key::Stop)),
+            KeyCode::Char(_) if is_control => {}
+            code => return Ok(Some(Key::Code(code))),
         }
     }
     Ok(None)

@@ -1,4 +1,4 @@
-//! A link, what is known from it, and what is recorded of it.
+//! A link, what is known from it, and what is recorded and taken of it.
 
 use std::ffi::c_int;
 use std::io;
@@ -11,6 +11,7 @@ use protocol::{Message, PictureMode, Request};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use crate::capture::Capture;
 use crate::link::{Event, Link};
 use crate::recording::{Recording, RecordingError};
 use crate::state::State;
@@ -35,6 +36,8 @@ pub struct Session<'a> {
     pub state: State,
     /// While there is one.
     pub recording: Option<Recording>,
+    /// Where training pictures are taken.
+    pub capture: Option<Capture>,
     asked_at: Option<Instant>,
     /// A signal asked to end.
     interrupted: Arc<AtomicBool>,
@@ -43,18 +46,20 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Opens the port, and the folder if pictures are to be recorded from the beginning.
+    /// Opens the port, and the folders that pictures go to from the beginning.
     ///
     /// # Errors
-    /// [`MonitorError`] if either fails; with a timeout, a port that is not there yet is waited for.
+    /// [`MonitorError`] if that fails; with a timeout, a port that is not there yet is waited for.
     pub fn start(arguments: &'a Arguments) -> Result<Self, MonitorError> {
         let now = Instant::now();
         let folder = arguments.record.as_deref();
+        let capture = arguments.capture.as_deref();
         let mut session = Self {
             link: Link::new(arguments.port.clone(), arguments.baud_rate),
             arguments,
             state: State::new(now),
             recording: folder.map(Recording::start).transpose()?,
+            capture: capture.map(|folder| Capture::start(folder, arguments.when)).transpose()?,
             asked_at: None,
             interrupted: Arc::default(),
             alive_at: now,
@@ -114,6 +119,9 @@ impl<'a> Session<'a> {
             if matches!(event, Event::Message(Message::Frame(_))) {
                 self.alive_at = now;
             }
+            if let Some(capture) = &mut self.capture {
+                capture.apply(&event, &self.state, now);
+            }
             if outcome.is_ok() {
                 outcome = see(&event, &self.state).map_err(MonitorError::from);
             }
@@ -144,6 +152,9 @@ impl<'a> Session<'a> {
 
     /// Leaves the board as it was: it sends no pictures that nobody reads.
     pub fn end(&mut self) {
+        if self.capture.is_some() && !self.state.lacks_full_frames {
+            self.link.send(Request::FullFrames(PictureMode::Off));
+        }
         self.link.send(Request::Pictures(PictureMode::Off));
     }
 
@@ -153,6 +164,9 @@ impl<'a> Session<'a> {
             format!("{} frames with pictures; messages: {}", thousands(self.state.pictured), self.state.statistics());
         if let Some(recording) = &self.recording {
             text += &format!("; {} pictures recorded in {}", thousands(recording.recorded), recording.folder.display());
+        }
+        if let Some(capture) = &self.capture {
+            text += &format!("; {}", capture.summary());
         }
         text
     }
@@ -164,6 +178,10 @@ impl<'a> Session<'a> {
                 self.link.send(request);
                 self.asked_at = Some(now);
             }
+        }
+        let request = self.capture.as_mut().and_then(|capture| capture.request(&self.state, now));
+        if let Some(request) = request {
+            self.link.send(request);
         }
     }
 

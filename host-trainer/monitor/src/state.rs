@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use protocol::{
-    Assembler, Candidate, Chunk, ChunkKind, DeviceInfo, FaultCounters, FaultReport, FrameReport, Label, Message,
-    PictureMode, Progress, Request, Shape, TimeUnit, VERSION, Verdict,
+    Assembler, Candidate, Chunk, ChunkKind, DeviceInfo, Encoding, FaultCounters, FaultReport, FrameReport, FullFrame,
+    Label, Message, PictureMode, Progress, Request, Shape, TimeUnit, VERSION, Verdict,
 };
 use serde::Serialize;
 
 use crate::link::{Event, Traffic};
-use crate::text::{percent, printable, thousands, unsupported};
+use crate::text::{fraction, percent, printable, thousands, unsupported};
 
 /// Arrivals that the frame rate is taken over.
 const RATE_WINDOW: usize = 16;
@@ -18,6 +18,8 @@ const RATE_WINDOW: usize = 16;
 const LOG_LEN: usize = 128;
 /// The most bytes of a picture: 256 × 256 pixels in colour. Larger ones are not taken.
 const LARGEST_PICTURE: usize = 3 << 16;
+/// The most bytes of a full frame: 1600 × 1200 pixels, all that an OV2640 has. Larger ones are not taken.
+const LARGEST_FULL_FRAME: usize = 2 * 1600 * 1200;
 /// A board that runs has said something after so long.
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -58,6 +60,16 @@ pub struct Device {
     pub labels: Vec<Option<String>>,
 }
 
+/// A class that a frame may show, for a recording or a program.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "documented at Candidate")]
+pub struct Guess {
+    pub class: u8,
+    pub label: String,
+    /// 0 … 1.
+    pub probability: f64,
+}
+
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -69,7 +81,7 @@ pub enum Entry {
     Link(String),
 }
 
-/// What the network saw.
+/// What the network saw, or all that the camera gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     /// The counter of its frame.
@@ -110,6 +122,14 @@ pub struct State {
     pub frame: Option<FrameReport>,
     /// The newest picture.
     pub picture: Option<Picture>,
+    /// The newest full frame, in colour.
+    pub full_frame: Option<Picture>,
+    /// Full frames that came.
+    pub full_frames: u64,
+    /// How long the newest one was under way.
+    pub full_frame_time: Option<Duration>,
+    /// The board's firmware is from before full frames, or has none to send.
+    pub lacks_full_frames: bool,
     /// The newest fault.
     pub fault: Option<FaultReport>,
     /// Faults since the board's boot.
@@ -126,6 +146,9 @@ pub struct State {
     counter: Option<u32>,
     /// The picture that is coming.
     transfer: Assembler<Vec<u8>>,
+    /// The full frame that is coming, and since when.
+    announced: Option<(FullFrame, Instant)>,
+    full_transfer: Assembler<Vec<u8>>,
     /// Pictures come, so that they need not be asked for.
     has_pictures: bool,
 }
@@ -141,6 +164,10 @@ impl State {
             other_version: None,
             frame: None,
             picture: None,
+            full_frame: None,
+            full_frames: 0,
+            full_frame_time: None,
+            lacks_full_frames: false,
             fault: None,
             faults: FaultCounters::new(),
             pictured: 0,
@@ -149,6 +176,8 @@ impl State {
             arrivals: VecDeque::new(),
             counter: None,
             transfer: Assembler::new(Vec::new()),
+            announced: None,
+            full_transfer: Assembler::new(Vec::new()),
             has_pictures: false,
         }
     }
@@ -193,7 +222,12 @@ impl State {
                     self.arrivals.pop_front();
                 }
             }
-            Message::Chunk(chunk) => self.take_chunk(chunk),
+            Message::Chunk(chunk) => match chunk.kind {
+                ChunkKind::Picture => self.take_picture_chunk(chunk),
+                ChunkKind::FullFrame => self.take_full_frame_chunk(chunk, now),
+                ChunkKind::Diagnosis | ChunkKind::Model | ChunkKind::Unknown(_) => {}
+            },
+            Message::FullFrame(frame) => self.expect_full_frame(frame, now),
             Message::Fault(fault) => {
                 self.follow(fault.counter);
                 self.faults = fault.faults;
@@ -201,6 +235,7 @@ impl State {
                 self.log(Entry::Fault(fault.clone()));
             }
             Message::Unsupported { request } => {
+                self.lacks_full_frames |= *request == Request::FullFrames(PictureMode::Off).kind();
                 self.log(Entry::Link(unsupported(*request)));
             }
             Message::Acknowledgement(_) => {}
@@ -242,10 +277,9 @@ impl State {
         }
     }
 
-    fn take_chunk(&mut self, chunk: &Chunk<'_>) {
-        // Chunks of other kinds, and those after a lost one, are ignored.
-        if chunk.kind == ChunkKind::Picture
-            && self.transfer.push(chunk) == Ok(Progress::Complete)
+    fn take_picture_chunk(&mut self, chunk: &Chunk<'_>) {
+        // Chunks after a lost one are ignored.
+        if self.transfer.push(chunk) == Ok(Progress::Complete)
             && let (Some(device), Some(whole)) = (&self.device, self.transfer.whole())
             && !whole.bytes.is_empty()
             && whole.bytes.len() == device.input.byte_len()
@@ -256,11 +290,35 @@ impl State {
         }
     }
 
+    fn expect_full_frame(&mut self, frame: &FullFrame, now: Instant) {
+        let len = 2 * usize::from(frame.height) * usize::from(frame.width);
+        let is_known = frame.encoding != Encoding::Unknown(frame.encoding.into());
+        let is_taken = is_known && (1..=LARGEST_FULL_FRAME).contains(&len);
+        self.announced = is_taken.then_some((*frame, now));
+        self.full_transfer = Assembler::new(vec![0; if is_taken { len } else { 0 }]);
+    }
+
+    fn take_full_frame_chunk(&mut self, chunk: &Chunk<'_>, now: Instant) {
+        let Some((frame, since)) = self.announced.filter(|(frame, _)| frame.counter == chunk.id) else {
+            return;
+        };
+        if self.full_transfer.push(chunk) == Ok(Progress::Complete)
+            && let Some(whole) = self.full_transfer.whole()
+            && let Some(picture) = decode(&frame, whole.bytes)
+        {
+            self.full_frame = Some(picture);
+            self.full_frames += 1;
+            self.full_frame_time = Some(now - since);
+        }
+    }
+
     /// A new connection, perhaps to a board that was reset meanwhile.
     fn begin(&mut self) {
         self.counter = None;
         self.other_version = None;
         self.transfer.clear();
+        self.announced = None;
+        self.lacks_full_frames = false;
         self.has_pictures = false;
         self.arrivals.clear();
     }
@@ -303,6 +361,16 @@ impl State {
         let device = self.device.as_ref();
         let label = device.and_then(|device| device.labels.get(usize::from(class))?.clone());
         label.unwrap_or_else(|| format!("class {class}"))
+    }
+
+    /// The most probable classes of a frame alone.
+    pub fn guesses(&self, frame: &FrameReport) -> Vec<Guess> {
+        let guess = |candidate: &Candidate| Guess {
+            class: candidate.class,
+            label: self.label(candidate.class),
+            probability: fraction(candidate.probability),
+        };
+        frame.top.iter().map(guess).collect()
     }
 
     /// A class and how probable it is.
@@ -380,6 +448,25 @@ impl State {
             "connected, but nothing comes: does the firmware run, and is it this port?"
         }))
     }
+}
+
+/// A full frame's pixels in eight bits a channel, the top bits of each repeated below, as the firmware reads them. `None` if they are
+/// too few or many, or in an encoding that is not known.
+fn decode(frame: &FullFrame, bytes: &[u8]) -> Option<Picture> {
+    let value = match frame.encoding {
+        Encoding::Rgb565BigEndian => u16::from_be_bytes,
+        Encoding::Rgb565LittleEndian => u16::from_le_bytes,
+        Encoding::Unknown(_) => return None,
+    };
+    let shape = Shape { height: frame.height, width: frame.width, channels: 3 };
+    let (pixels, rest) = bytes.as_chunks::<2>();
+    let colours = pixels.iter().flat_map(|pixel| {
+        let value = value(*pixel);
+        let [red, green, blue] = [value >> 11, value >> 5 & 0x3F, value & 0x1F];
+        [red << 3 | red >> 2, green << 2 | green >> 4, blue << 3 | blue >> 2].map(|channel| channel as u8)
+    });
+    let picture = Picture { counter: frame.counter, shape, bytes: colours.collect() };
+    (rest.is_empty() && picture.bytes.len() == shape.byte_len()).then_some(picture)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Numbers and names for people.
 
+use std::time::Duration;
+
 use protocol::{FaultCounters, FaultReport, Recovery, StageTimes, TimeUnit};
 
 /// `562896` as `562,896`.
@@ -51,6 +53,23 @@ pub fn printable(text: &str) -> String {
     text.replace(|character: char| character.is_control() || orders(character), "\u{fffd}")
 }
 
+/// A time of the calendar in UTC, in the form of RFC 3339, such as `2026-02-28T23:59:59.250Z`.
+pub fn date_time(since_1970: Duration) -> String {
+    let (days, second) = (since_1970.as_secs() / 86_400, since_1970.as_secs() % 86_400);
+    // Years from March on, so that a leap day is the last of one; 400 of them have 146,097 days.
+    let shifted = days + 719_468;
+    let day = shifted % 146_097;
+    let year_of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day_of_month = day_of_year - (153 * month + 2) / 5 + 1;
+    let (month, turn) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = 400 * (shifted / 146_097) + year_of_era + turn;
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    let millis = since_1970.subsec_millis();
+    format!("{year:04}-{month:02}-{day_of_month:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
 /// How often something went wrong, by class.
 pub fn faults(counters: &FaultCounters) -> String {
     let classes: Vec<_> = counters
@@ -99,6 +118,20 @@ mod tests {
         ];
         for (ticks, unit, expected) in cases {
             assert_eq!(time(ticks, unit), expected);
+        }
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (millis, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (951_868_800_000, "2000-03-01T00:00:00.000Z"),
+            (1_798_761_599_250, "2026-12-31T23:59:59.250Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(date_time(Duration::from_millis(millis)), expected);
         }
     }
 

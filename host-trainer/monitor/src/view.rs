@@ -2,20 +2,23 @@
 
 use std::time::Instant;
 
-use protocol::{Shape, TimeUnit, Verdict};
+use protocol::{FrameReport, Shape, TimeUnit, Verdict};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 
+use crate::capture::{BURST_LEN, BURST_SPACING, Capture, Dialog};
 use crate::colour::nearest;
 use crate::recording::Recording;
-use crate::state::{Connection, Entry, State};
+use crate::state::{Connection, Entry, Picture, State};
 use crate::text::{fault, faults, fraction, percent, printable, stages, thousands, time};
 
 /// Columns for what stands beside the picture.
 const TEXT_WIDTH: u16 = 46;
+/// The same while pictures are taken, of which much is to be seen.
+const CAPTURE_TEXT_WIDTH: u16 = 36;
 /// Rows and columns of a border.
 const BORDER: u16 = 2;
 /// The picture's size as long as the board has not said it.
@@ -43,6 +46,8 @@ pub struct View<'a> {
     pub state: &'a State,
     /// While pictures are recorded.
     pub recording: Option<&'a Recording>,
+    /// While training pictures are taken.
+    pub capture: Option<&'a Capture>,
     /// Something that the person must read.
     pub notice: Option<&'a str>,
     /// The terminal shows colours of 24 bits, not only xterm's 256.
@@ -53,6 +58,9 @@ pub struct View<'a> {
 
 /// Draws the whole screen, whatever its size: without the picture, if that does not fit.
 pub fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
+    if let Some(capture) = view.capture {
+        return draw_capture(frame, view, capture);
+    }
     let is_low = frame.area().height < FULL_HEIGHT;
     let bottom = if is_low { 0 } else { 4 };
     let [header, body, attention, footer] = Layout::vertical([
@@ -88,13 +96,7 @@ fn header_line(view: &View<'_>) -> Line<'static> {
 }
 
 fn draw_body(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
-    let (columns, rows) = picture_size(area, view.state).unwrap_or_default();
-    let width = if columns > 0 { columns + BORDER } else { 0 };
-    let [left, right] = Layout::horizontal([Constraint::Length(width), Constraint::Min(0)]).areas(area);
-    if width > 0 {
-        let height = rows + BORDER;
-        draw_picture(frame, Rect { height, ..left }, view);
-    }
+    let right = draw_beside(frame, area, view, picture_size(area, view.state));
     let [class, times, board, log] =
         Layout::vertical([Constraint::Length(7), Constraint::Length(6), Constraint::Length(5), Constraint::Min(0)])
             .areas(right);
@@ -106,21 +108,68 @@ fn draw_body(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     }
 }
 
+/// The picture, if there is room for it, and what else is needed to take pictures of classes.
+fn draw_capture(frame: &mut Frame<'_>, view: &View<'_>, capture: &Capture) {
+    let [header, body, footer] =
+        Layout::vertical([Constraint::Length(1), Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
+    frame.render_widget(header_line(view), header);
+    let spacing = BURST_SPACING.as_secs_f64();
+    let keys = format!(" space one   b burst of {BURST_LEN}, {spacing} s apart   u undo   n new class   q quit");
+    frame.render_widget(Line::from(keys).style(DIM), footer);
+    let right = draw_beside(frame, body, view, largest_picture(body, CAPTURE_TEXT_WIDTH, view.state));
+    let [verdict, classes, notice] =
+        Layout::vertical([Constraint::Length(4), Constraint::Min(0), Constraint::Length(6)]).areas(right);
+    frame.render_widget(verdict_pane(view.state, verdict.width), verdict);
+    frame.render_widget(classes_pane(capture, classes), classes);
+    frame.render_widget(notice_pane(view, capture), notice);
+}
+
+/// Draws the picture to the left, if it has a size, and gives what is beside it.
+fn draw_beside(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, size: Option<(u16, u16)>) -> Rect {
+    let (columns, rows) = size.unwrap_or_default();
+    let width = if columns > 0 { columns + BORDER } else { 0 };
+    let [left, right] = Layout::horizontal([Constraint::Length(width), Constraint::Min(0)]).areas(area);
+    if width > 0 {
+        let height = rows + BORDER;
+        draw_picture(frame, Rect { height, ..left }, view);
+    }
+    right
+}
+
 /// Columns and rows of the picture, with two pixels in a row: as large as leaves room for the text, and a whole number of columns a
 /// pixel where that is possible. `None` if there is no room.
 fn picture_size(area: Rect, state: &State) -> Option<(u16, u16)> {
-    let device = state.device.as_ref();
-    let shape = device.map_or(USUAL_SHAPE, |device| device.input);
-    let (width, height) = (u32::from(shape.width.max(1)), u32::from(shape.height.max(1)));
-    let columns = u32::from(area.width.saturating_sub(TEXT_WIDTH + BORDER));
-    let half_rows = 2 * u32::from(area.height.saturating_sub(BORDER));
-    let scale = (columns / width).min(half_rows / height);
-    let (columns, half_rows) = if scale > 0 {
-        (scale * width, scale * height)
-    } else {
-        let columns = columns.min(half_rows * width / height);
-        (columns, columns * height / width)
-    };
+    let shape = input_shape(state);
+    let (columns, half_rows) = room(area, TEXT_WIDTH);
+    let scale = (columns / u32::from(shape.width)).min(half_rows / u32::from(shape.height));
+    if scale == 0 {
+        return largest_picture(area, TEXT_WIDTH, state);
+    }
+    enough(scale * u32::from(shape.width), scale * u32::from(shape.height))
+}
+
+/// The same for the largest picture that leaves `text_width` columns for the text.
+fn largest_picture(area: Rect, text_width: u16, state: &State) -> Option<(u16, u16)> {
+    let Shape { width, height, .. } = input_shape(state);
+    let (columns, half_rows) = room(area, text_width);
+    let columns = columns.min(half_rows * u32::from(width) / u32::from(height));
+    enough(columns, columns * u32::from(height) / u32::from(width))
+}
+
+/// The network's input, with one row and one column at least.
+fn input_shape(state: &State) -> Shape {
+    let shape = state.device.as_ref().map_or(USUAL_SHAPE, |device| device.input);
+    Shape { height: shape.height.max(1), width: shape.width.max(1), ..shape }
+}
+
+/// Columns and half rows inside a border beside the text.
+fn room(area: Rect, text_width: u16) -> (u32, u32) {
+    let columns = area.width.saturating_sub(text_width + BORDER);
+    (columns.into(), 2 * u32::from(area.height.saturating_sub(BORDER)))
+}
+
+/// Columns and rows of a picture, unless it would show nothing.
+fn enough(columns: u32, half_rows: u32) -> Option<(u16, u16)> {
     let (columns, rows) = (columns as u16, half_rows.div_ceil(2) as u16);
     (columns >= LEAST_COLUMNS && rows >= LEAST_ROWS).then_some((columns, rows))
 }
@@ -164,6 +213,28 @@ fn class_pane(state: &State, width: u16) -> Paragraph<'static> {
     let Some(frame) = &state.frame else {
         return waiting("waiting for a frame …", block);
     };
+    let mut lines = verdict_lines(frame, state, width).to_vec();
+    lines.extend(frame.top.iter().map(|candidate| {
+        let name = state.label(candidate.class);
+        gauge(&name, candidate.probability, width, Color::Blue)
+    }));
+    Paragraph::new(lines).block(block)
+}
+
+/// What the model says, in short.
+fn verdict_pane(state: &State, width: u16) -> Paragraph<'static> {
+    let block = pane(match (&state.connection, state.rate()) {
+        (Connection::Up(_), Some(rate)) => format!("the model says, {rate:.1} frames/s"),
+        _ => String::from("the model says"),
+    });
+    match &state.frame {
+        Some(frame) => Paragraph::new(verdict_lines(frame, state, width).to_vec()).block(block),
+        None => waiting("waiting for a frame …", block),
+    }
+}
+
+/// The class that the last frames show, and how probable it is.
+fn verdict_lines(frame: &FrameReport, state: &State, width: u16) -> [Line<'static>; 2] {
     let best = frame.top.first().map_or(0, |best| best.probability);
     let (name, probability, colour) = match frame.verdict {
         Verdict::Class { class, probability } => (state.label(class), probability, GOOD),
@@ -173,16 +244,87 @@ fn class_pane(state: &State, width: u16) -> Paragraph<'static> {
     if probability != best {
         headline.push_span(Span::from("  over the last frames").style(DIM));
     }
-    let gauge = |name: &str, probability, colour| {
-        let value = percent(probability);
-        row(name, fraction(probability), &value, width, colour)
-    };
-    let mut lines = vec![headline, gauge("", probability, colour)];
-    lines.extend(frame.top.iter().map(|candidate| {
-        let name = state.label(candidate.class);
-        gauge(&name, candidate.probability, Color::Blue)
-    }));
+    [headline, gauge("", probability, width, colour)]
+}
+
+fn gauge(name: &str, probability: u16, width: u16, colour: Color) -> Line<'static> {
+    row(name, fraction(probability), &percent(probability), width, colour)
+}
+
+/// The classes, their keys and how many pictures each has; where they are too many, those around the chosen one.
+fn classes_pane(capture: &Capture, area: Rect) -> Paragraph<'static> {
+    let folder = printable(&capture.folder.display().to_string());
+    let block = pane(format!("pictures in {folder}"));
+    if capture.classes.is_empty() {
+        return waiting("no class yet: n names one", block);
+    }
+    let width = usize::from(area.width.saturating_sub(BORDER));
+    let lines: Vec<_> = capture
+        .keys()
+        .enumerate()
+        .map(|(index, (key, class))| {
+            let is_chosen = capture.chosen == Some(index);
+            let key = key.unwrap_or(' ');
+            let name_width = width.saturating_sub(4 + VALUE_WIDTH);
+            let name: String = class.name.chars().take(name_width).collect();
+            let mark = if is_chosen { '▸' } else { ' ' };
+            let text = format!("{mark}{key}  {name:name_width$}{:>VALUE_WIDTH$}", thousands(class.pictures));
+            let line = Line::from(text);
+            if is_chosen { line.style(Style::new().fg(GOOD).bold()) } else { line }
+        })
+        .collect();
+    let rows = usize::from(area.height.saturating_sub(BORDER));
+    let more = if lines.len() > rows { " ↑↓ shows more " } else { "" };
+    let start = capture.chosen.map_or(0, |chosen| (chosen + 2).min(lines.len()).saturating_sub(rows));
+    let unsorted = capture.unsorted.map_or(String::new(), |count| format!(" {} not sorted ", thousands(count)));
+    let block = block.title_bottom(unsorted).title_bottom(Line::from(more).right_aligned());
+    let lines: Vec<_> = lines.into_iter().skip(start).collect();
     Paragraph::new(lines).block(block)
+}
+
+/// What is asked, what happened last, and what a picture is.
+fn notice_pane(view: &View<'_>, capture: &Capture) -> Paragraph<'static> {
+    let state = view.state;
+    let notice = Line::from(capture.notice.text.clone());
+    let notice = if capture.notice.is_bad { notice.fg(BAD) } else { notice };
+    let (title, lines) = match &capture.dialog {
+        Some(Dialog::NewClass(name)) => {
+            let name = Line::from(format!("name: {}▏", printable(name))).fg(DOUBTFUL).bold();
+            let keys = Line::from("Enter makes it, Esc does not").style(DIM);
+            let problem = if capture.notice.is_bad { notice } else { Line::default() };
+            (String::from("new class"), vec![name, keys, problem])
+        }
+        Some(Dialog::Undo(question)) => (String::from("undo"), vec![Line::from(question.clone()).fg(DOUBTFUL).bold()]),
+        None => {
+            let hint = view.notice.map(String::from).or_else(|| state.hint(view.now)).or_else(|| newest_fault(state));
+            let last = hint.map_or(notice, |hint| Line::from(hint).fg(BAD));
+            (picture_kind(state), vec![last])
+        }
+    };
+    Paragraph::new(lines).wrap(Wrap { trim: true }).block(pane(title))
+}
+
+/// The fault of the camera, if there has been no frame since.
+fn newest_fault(state: &State) -> Option<String> {
+    match state.log.front() {
+        Some(Entry::Fault(report)) => Some(fault(report)),
+        Some(Entry::Frame(_) | Entry::Link(_)) | None => None,
+    }
+}
+
+/// What is taken from the board, and how long that takes.
+fn picture_kind(state: &State) -> String {
+    if state.lacks_full_frames {
+        let Shape { height, width, .. } = input_shape(state);
+        return format!("{width}×{height}, no full frames");
+    }
+    match (&state.full_frame, state.full_frame_time) {
+        (Some(Picture { shape, .. }), Some(time)) => {
+            let time = self::time(time.as_micros() as u64, Some(TimeUnit::Microseconds));
+            format!("full frames {}×{}, {time} each", shape.width, shape.height)
+        }
+        _ => String::from("full frames"),
+    }
 }
 
 /// A name, a bar and a value; without a name the bar begins where names do.

@@ -82,6 +82,51 @@ fn only_a_whole_picture_of_the_newest_frame_belongs_to_it() {
 }
 
 #[test]
+fn a_full_frame_is_decoded_when_all_of_it_has_come() {
+    let start = Instant::now();
+    let announce = |counter, width, encoding| Message::FullFrame(FullFrame { counter, height: 1, width, encoding });
+    let chunks = |counter, bytes: &'static [u8]| -> Vec<Message<'static>> {
+        protocol::chunks(counter, ChunkKind::FullFrame, bytes, 0).map(Message::Chunk).collect()
+    };
+    const BYTES: &[u8] = &[0b1000_0100, 0b0001_0000, 0xF8, 0x00, 0x07, 0xE0, 0x00, 0x1F];
+    const COLOURS: [u8; 12] = [132, 130, 132, 255, 0, 0, 0, 255, 0, 0, 0, 255];
+    let mut state = after(&frames([4]));
+    // Of another frame, too few or many bytes, an encoding of later, nothing, and more than a camera has.
+    for (counter, width, encoding) in [
+        (5, 4, Encoding::Rgb565BigEndian),
+        (4, 5, Encoding::Rgb565BigEndian),
+        (4, 3, Encoding::Rgb565BigEndian),
+        (4, 4, Encoding::Unknown(9)),
+        (4, 0, Encoding::Rgb565BigEndian),
+    ] {
+        apply(&mut state, &[vec![announce(counter, width, encoding)], chunks(4, BYTES)].concat(), start);
+        assert_eq!(state.full_frames, 0, "{counter}, {width}, {encoding:?}");
+    }
+    let huge = FullFrame { counter: 4, height: u16::MAX, width: u16::MAX, encoding: Encoding::Rgb565BigEndian };
+    apply(&mut state, &[Message::FullFrame(huge)], start);
+    assert!(state.announced.is_none());
+    apply(&mut state, &[announce(4, 4, Encoding::Rgb565BigEndian)], start);
+    apply(&mut state, &chunks(4, BYTES), start + Duration::from_millis(70));
+    let shape = Shape { height: 1, width: 4, channels: 3 };
+    assert_eq!(state.full_frame, Some(Picture { counter: 4, shape, bytes: COLOURS.to_vec() }));
+    assert_eq!(state.full_frame_time, Some(Duration::from_millis(70)));
+    let swapped: &[u8] = &[0b0001_0000, 0b1000_0100, 0x00, 0xF8, 0xE0, 0x07, 0x1F, 0x00];
+    apply(&mut state, &[vec![announce(5, 4, Encoding::Rgb565LittleEndian)], chunks(5, swapped)].concat(), start);
+    assert_eq!(state.full_frame.unwrap().bytes, COLOURS);
+    assert_eq!(state.full_frames, 2);
+}
+
+#[test]
+fn a_board_without_full_frames_is_known_until_it_is_another_one() {
+    let mut state = after(&[Message::Unsupported { request: 3 }]);
+    assert!(!state.lacks_full_frames);
+    apply(&mut state, &[Message::Unsupported { request: 4 }], Instant::now());
+    assert!(state.lacks_full_frames);
+    state.apply(&Event::Connected, Instant::now());
+    assert!(!state.lacks_full_frames);
+}
+
+#[test]
 fn shapes_that_cannot_be_shown_give_no_pictures() {
     for (width, channels) in [(u16::MAX, 255), (32, 2), (0, 3)] {
         let mut info = device_info();

@@ -1,11 +1,13 @@
 use super::*;
-use crate::fixtures::{device_info, fault, frame, image, introduction, picture};
+use crate::capture::When;
+use crate::fixtures::{device_info, fault, frame, full_frame, image, introduction, picture};
 use crate::link::{Event, Traffic};
 use crate::state::tests::apply;
 use protocol::{FaultClass, Message, Statistics};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::KeyCode;
 use std::time::Duration;
 
 fn busy(start: Instant) -> State {
@@ -40,7 +42,7 @@ fn lost(start: Instant) -> State {
 }
 
 fn view(state: &State, now: Instant) -> View<'_> {
-    View { port: "/dev/ttyACM0", state, recording: None, notice: None, has_true_colour: true, now }
+    View { port: "/dev/ttyACM0", state, recording: None, capture: None, notice: None, has_true_colour: true, now }
 }
 
 fn screen(view: &View<'_>, width: u16, height: u16) -> Buffer {
@@ -70,6 +72,66 @@ fn a_terminal_of_80_by_24_shows_everything() {
         let found = text(&screen(&view(&state, now), 80, 24));
         let expected = expected.trim_matches('\n');
         assert!(found == expected, "found\n{found}\nexpected\n{expected}");
+    }
+}
+
+/// A folder of three classes, one of them empty, and a picture that is not sorted.
+fn capture(folder: &std::path::Path) -> Capture {
+    for (name, count) in [("cat", 2), ("mug", 11), ("_none", 0), ("_unsorted", 1)] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+        for number in 1..=count {
+            std::fs::write(folder.join(format!("{name}/{number:06}.png")), "").unwrap();
+        }
+    }
+    let mut capture = Capture::start(folder, Some(When::Unsure)).unwrap();
+    capture.folder = "photos".into();
+    capture
+}
+
+#[test]
+fn a_terminal_of_80_by_24_has_room_to_take_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut capture = capture(folder.path());
+    let start = Instant::now();
+    let mut state = busy(start);
+    let full_frame = full_frame(14);
+    apply(&mut state, &full_frame[..1], start);
+    apply(&mut state, &full_frame[1..], start + Duration::from_millis(70));
+    let press = |capture: &mut Capture, state: &State, key| capture.press(KeyCode::Char(key), state, start);
+    press(&mut capture, &state, '3');
+    let shown = |capture: &Capture, state: &State| {
+        text(&screen(&View { capture: Some(capture), ..view(state, start) }, 80, 24))
+    };
+    let found = shown(&capture, &state);
+    let expected = include_str!("capture.txt").trim_matches('\n');
+    assert!(found == expected, "found\n{found}\nexpected\n{expected}");
+    for key in "nsea/".chars() {
+        press(&mut capture, &state, key);
+    }
+    capture.press(KeyCode::Enter, &state, start);
+    let found = shown(&capture, &state);
+    for part in ["new class", "name: sea/▏", "Enter makes it, Esc does not", "a name is that of a folder"] {
+        assert!(found.contains(part), "{part}: {found}");
+    }
+    capture.press(KeyCode::Esc, &state, start);
+    // What keeps pictures away is more important than what happened before.
+    apply(&mut state, &[fault(15), Message::Unsupported { request: 4 }], start);
+    assert!(shown(&capture, &state).contains("32×32, no full frames"));
+    apply(&mut state, &[fault(16)], start);
+    assert!(shown(&capture, &state).contains("the camera's picture memory does not"));
+    assert!(shown(&capture, &lost(start)).contains("it was unplugged; next attempt"));
+    // Many classes: the chosen one is among those that are seen.
+    for number in 10..90 {
+        for key in format!("nclass{number}").chars() {
+            press(&mut capture, &state, key);
+        }
+        capture.press(KeyCode::Enter, &state, start);
+        let found = shown(&capture, &state);
+        assert!(found.contains(&format!("  class{number} ")), "{found}");
+    }
+    assert!(shown(&capture, &state).contains("↑↓ shows more"));
+    for (width, height) in (0..=100).step_by(3).flat_map(|width| (0..=30).map(move |height| (width, height))) {
+        screen(&View { capture: Some(&capture), ..view(&state, start) }, width, height);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use protocol::{BootFailure, Decoder, FRAME_LEN, Message, PictureMode, Received, Request, encode};
 
-use super::fixtures::{fault, frame, image, introduction, picture};
+use super::fixtures::{fault, frame, full_frame, image, introduction, picture};
 
 /// No test waits longer for the other side.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,12 +25,16 @@ pub struct Board<S> {
     decoder: Decoder,
     /// Pictures follow their frames, since the host has asked for them.
     pub sends_pictures: bool,
+    /// How many full frames the host still wants.
+    full_frames: PictureMode,
+    /// The firmware is from before full frames.
+    pub is_old: bool,
 }
 
 impl<S: Read + Write> Board<S> {
     /// On a stream whose reads end soon.
     pub fn new(stream: S) -> Self {
-        Self { stream, decoder: Decoder::new(), sends_pictures: false }
+        Self { stream, decoder: Decoder::new(), sends_pictures: false, full_frames: PictureMode::Off, is_old: false }
     }
 
     /// Any bytes.
@@ -69,6 +73,14 @@ impl<S: Read + Write> Board<S> {
                 Some(Received::Message(Request::Pictures(mode))) => {
                     self.sends_pictures = mode != PictureMode::Off;
                     requests.push(Request::Pictures(mode));
+                }
+                Some(Received::Message(Request::FullFrames(mode))) => {
+                    if self.is_old {
+                        self.raw(&wire(&Message::Unsupported { request: 4 }));
+                    } else {
+                        self.full_frames = mode;
+                    }
+                    requests.push(Request::FullFrames(mode));
                 }
                 None => {}
                 other => panic!("{other:?}"),
@@ -109,7 +121,13 @@ impl<S: Read + Write> Board<S> {
     pub fn stream_frames(mut self) {
         for counter in 0.. {
             self.serve();
-            let bytes = frame_wire(counter, self.sends_pictures);
+            let mut bytes = frame_wire(counter, self.sends_pictures);
+            if self.full_frames != PictureMode::Off {
+                bytes.extend(full_frame(counter).iter().flat_map(wire));
+                if self.full_frames == PictureMode::Once {
+                    self.full_frames = PictureMode::Off;
+                }
+            }
             if self.stream.write_all(&bytes).is_err() {
                 return;
             }

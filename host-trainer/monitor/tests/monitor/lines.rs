@@ -6,10 +6,10 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use protocol::{BootFailure, Message, PictureMode, Request};
+use protocol::{BootFailure, FrameReport, Message, PictureMode, Request, Verdict};
 
 use super::board::{Board, EVERY, accept, listen, wire};
-use super::fixtures::{frame, image};
+use super::fixtures::{frame, full_frame, full_frame_pixels, image};
 
 /// Standard output, or standard error of a run that fails.
 fn run(arguments: &[&str]) -> Result<String, String> {
@@ -206,6 +206,107 @@ fn a_board_of_another_version_is_named_once_with_both() {
     );
     assert_eq!(text, format!("connected to {port}\n{expected}"));
     assert_eq!(error, format!("error: {port}: no frame for 1 s; {expected}"));
+}
+
+/// A board that names a class, is not sure, misses a frame, and must not classify.
+fn varied(mut board: Board<impl Read + Write>) {
+    board.await_request(EVERY);
+    board.frame(7);
+    board.raw(&wire(&Message::Frame(FrameReport { verdict: Verdict::NotSure, ..frame(8) })));
+    board.fault(9);
+    board.fail_to_boot("the blob is damaged\u{1b}[2J");
+    board.frame(10);
+    board.await_request(Request::Pictures(PictureMode::Off));
+}
+
+#[test]
+fn programs_get_a_line_of_json_for_each_frame_and_fault() {
+    let (port, board) = listen([varied]);
+    let text = succeed(&[&port, "--json", "--frames", "2"]);
+    board.join().unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["board", "frame", "frame", "fault", "boot-failure", "frame"], "{text}");
+    let labels = serde_json::json!(["cat", "deer", "automobile", "a\u{fffd}[2J"]);
+    assert_eq!((&lines[0]["labels"], &lines[0]["crc32"]), (&labels, &"0012cdef".into()));
+    let about = |line: &serde_json::Value| ["frame", "sure", "class", "label"].map(|key| line[key].clone());
+    assert_eq!(serde_json::json!(about(&lines[1])), serde_json::json!([7, true, 1, "deer"]));
+    assert_eq!(serde_json::json!(about(&lines[2])), serde_json::json!([8, false, null, null]));
+    let near = |value: &serde_json::Value, expected: f64| (value.as_f64().unwrap() - expected).abs() < 1e-4;
+    assert!(near(&lines[1]["probability"], 0.875) && lines[2]["probability"].is_null());
+    assert!(lines[1]["time"].as_f64() > Some(1e9));
+    for line in [&lines[1], &lines[2]] {
+        assert!(near(&line["top"][1]["probability"], 0.1875));
+        assert_eq!(line["top"][1]["label"], "automobile");
+        assert_eq!(line["logits"], serde_json::json!([3, 900, 400, -50]));
+        assert_eq!(line["times"]["classify"], 267_200);
+    }
+    let fault = &lines[3];
+    let what = ["frame", "class", "initialize_after"].map(|key| fault[key].clone());
+    assert_eq!(serde_json::json!(what), serde_json::json!([9, "timeout", 100]));
+    assert_eq!(fault["faults"], serde_json::json!({ "timeout": 1, "useless picture": 1 }));
+    assert_eq!(lines[4]["text"], "the blob is damaged\u{fffd}[2J");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_ends_a_recording_without_a_part_of_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, board) = listen([|mut board| {
+        board.await_request(EVERY);
+        board.frame(0);
+        board.await_leave();
+    }]);
+    // No file may have a byte.
+    let limited = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_monitor"), &port, "--plain", "--timeout", "30", "--record"]);
+    let output = command.arg(folder.path()).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("cannot record to") && error.contains("make room there"), "{error}");
+    assert_eq!(folder.path().join("deer").read_dir().unwrap().count(), 0);
+    board.join().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn json_ends_quietly_when_nobody_reads_it() {
+    let (port, board) = listen([|board| board.stream_frames()]);
+    let mut monitor = Command::new(env!("CARGO_BIN_EXE_monitor"));
+    let monitor = monitor.args([&port, "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut monitor = monitor.spawn().unwrap();
+    let mut output = BufReader::new(monitor.stdout.take().unwrap());
+    output.read_line(&mut String::new()).unwrap();
+    drop(output);
+    let output = monitor.wait_with_output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert_eq!(errors, format!("connected to {port}\n"));
+    board.join().unwrap();
+}
+
+#[test]
+fn without_a_terminal_only_the_doubtful_pictures_can_be_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = folder.path().join("photos");
+    let photos = photos.to_str().unwrap();
+    let error = run(&["tcp:127.0.0.1:1", "--capture", photos]).unwrap_err();
+    assert!(error.contains("takes its keys from a terminal"), "{error}");
+    let (port, board) = listen([|mut board: Board<TcpStream>| {
+        board.await_request(Request::FullFrames(PictureMode::Every));
+        for (counter, verdict) in [(0, frame(0).verdict), (1, Verdict::NotSure), (2, frame(0).verdict)] {
+            board.raw(&wire(&Message::Frame(FrameReport { verdict, ..frame(counter) })));
+            board.raw(&full_frame(counter).iter().flat_map(wire).collect::<Vec<_>>());
+        }
+        board.await_request(EVERY);
+        board.frame(3);
+        board.await_request(Request::FullFrames(PictureMode::Off));
+    }]);
+    let text = succeed(&[&port, "--plain", "--frames", "1", "--capture", photos, "--when", "unsure"]);
+    board.join().unwrap();
+    assert!(text.contains(&format!("; 0 pictures taken into {photos}, 1 kept in _unsorted")), "{text}");
+    let picture = image::open(folder.path().join("photos/_unsorted/000001.png")).unwrap().to_rgb8();
+    assert_eq!((picture.dimensions(), picture.into_raw()), full_frame_pixels());
 }
 
 /// On Linux, where the name of a pseudo-terminal can be read back.

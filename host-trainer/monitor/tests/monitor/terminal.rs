@@ -1,7 +1,9 @@
 //! A person at a terminal: keys in, a screen out.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::num::NonZero;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 use vt100::{Color, Parser};
 
 use super::board::{EVERY, PATIENCE, listen};
-use super::fixtures::image;
+use super::fixtures::{full_frame_pixels, image};
 
 const ROWS: NonZero<u16> = NonZero::new(24).unwrap();
 const COLUMNS: NonZero<u16> = NonZero::new(80).unwrap();
@@ -24,11 +26,16 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// `script` makes the pseudo-terminal and passes everything through.
     fn start(arguments: &str, colorterm: &str) -> Self {
+        Self::start_after("", arguments, colorterm)
+    }
+
+    /// `script` makes the pseudo-terminal and passes everything through; `before` is a command of the shell.
+    fn start_after(before: &str, arguments: &str, colorterm: &str) -> Self {
         let program = env!("CARGO_BIN_EXE_monitor");
         // The settings that are left in the end are shown.
-        let command = format!("stty rows {ROWS} cols {COLUMNS}; '{program}' {arguments}; code=$?; stty -a; exit $code");
+        let command =
+            format!("stty rows {ROWS} cols {COLUMNS}; {before} '{program}' {arguments}; code=$?; stty -a; exit $code");
         let mut child = Command::new("script")
             .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
             .env("TERM", "xterm-256color")
@@ -175,4 +182,118 @@ fn a_signal_leaves_board_and_terminal_as_they_were() {
         assert!(text.contains("0 frames with pictures; messages: "), "{signal}: {text}");
         board.join().unwrap();
     }
+}
+
+/// Pictures of a class, in order of their names.
+fn pictures(folder: &Path, class: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder.join(class)).into_iter().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The texts of a PNG file, each behind its keyword, as they stand in its chunks.
+fn texts(path: &Path) -> Vec<(String, String)> {
+    let bytes = fs::read(path).unwrap();
+    let mut rest = &bytes[8..];
+    let mut texts = Vec::new();
+    while let Some((head, behind)) = rest.split_first_chunk::<8>() {
+        let len = u32::from_be_bytes(head[..4].try_into().unwrap()) as usize;
+        if &head[4..] == b"tEXt" {
+            let text = std::str::from_utf8(&behind[..len]).unwrap();
+            let (keyword, text) = text.split_once('\0').unwrap();
+            texts.push((keyword.to_string(), text.to_string()));
+        }
+        rest = &behind[len + 4..];
+    }
+    texts
+}
+
+/// Whether the list of classes has a line of that key, name and count.
+fn has_class(terminal: &Terminal, key: char, name: &str, count: u32) -> bool {
+    terminal.text().lines().any(|line| {
+        let words: Vec<_> =
+            line.rsplit("││").next().unwrap_or("").trim_matches(['│', '▸', ' ']).split_whitespace().collect();
+        words == [key.to_string().as_str(), name, &count.to_string()]
+    })
+}
+
+#[test]
+fn a_person_takes_pictures_of_classes_old_and_new_and_takes_them_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir(folder.join("ant")).unwrap();
+    fs::write(folder.join("ant/000041.png"), "mine").unwrap();
+    let (port, board) = listen([|board| board.stream_frames()]);
+    let mut terminal = Terminal::start(&format!("{port} --capture {}", folder.display()), "truecolor");
+    // Folders are before the labels of the board.
+    terminal.await_screen("counter", |terminal| has_class(terminal, '1', "ant", 1));
+    terminal.await_screen("label", |terminal| has_class(terminal, '4', "automobile", 0));
+    terminal.await_text("burst of 10, 0.3 s apart");
+    terminal.await_text("full frames 40×30, ");
+    terminal.press(" ");
+    terminal.await_text("choose a class first");
+    terminal.press("1 ");
+    terminal.await_text("ant: 000042.png taken");
+    terminal.await_screen("counter", |terminal| has_class(terminal, '1', "ant", 2));
+    // Names that lead elsewhere are refused, and can be put right.
+    terminal.press("n../mug\r");
+    terminal.await_text("a name is that of a folder");
+    terminal.press(&"\u{7f}".repeat(6));
+    terminal.press("mug\r");
+    terminal.await_text("mug: space takes a picture");
+    terminal.press("b");
+    terminal.await_text("mug: 10 pictures taken, up to");
+    terminal.await_screen("counter", |terminal| has_class(terminal, '5', "mug", 10));
+    let mug = pictures(folder, "mug");
+    assert_eq!(mug, (1..=10).map(|number| format!("{number:06}.png")).collect::<Vec<_>>());
+    let keywords = |path: &Path| texts(path).into_iter().map(|(keyword, _)| keyword).collect::<Vec<_>>();
+    assert_eq!(keywords(&folder.join("ant/000042.png")), ["Creation Time"]);
+    let bursts: Vec<_> = mug.iter().map(|name| texts(&folder.join("mug").join(name)).pop().unwrap()).collect();
+    assert!(bursts.iter().all(|burst| burst.0 == "burst" && *burst == bursts[0]), "{bursts:?}");
+    let picture = image::open(folder.join("mug/000010.png")).unwrap().to_rgb8();
+    assert_eq!((picture.dimensions(), picture.into_raw()), full_frame_pixels());
+    // A single one more, which alone is taken back; then the burst stays, after a question.
+    terminal.press(" ");
+    terminal.await_text("mug: 000011.png taken");
+    terminal.press("u");
+    terminal.await_text("remove mug/000011.png?");
+    terminal.press("u");
+    terminal.await_text("mug: 1 picture removed");
+    terminal.press("u");
+    terminal.await_text("mug/000010.png?");
+    terminal.press("x");
+    terminal.await_text("kept");
+    terminal.await_screen("counter", |terminal| has_class(terminal, '5', "mug", 10));
+    terminal.press("q");
+    let (code, text) = terminal.finish();
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("11 pictures taken"), "{text}");
+    board.join().unwrap();
+    assert_eq!(pictures(folder, "mug"), mug);
+    assert_eq!(pictures(folder, "ant"), ["000041.png", "000042.png"]);
+    assert_eq!(fs::read(folder.join("ant/000041.png")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_full_disk_is_said_and_leaves_no_part_of_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, board) = listen([|mut board| {
+        board.is_old = true;
+        board.stream_frames();
+    }]);
+    // No file may have a byte.
+    let arguments = format!("{port} --capture {}", folder.path().display());
+    let mut terminal = Terminal::start_after("trap '' XFSZ; ulimit -f 0;", &arguments, "truecolor");
+    terminal.await_text("32×32, no full frames");
+    terminal.press("1 ");
+    terminal.await_text("nothing was taken");
+    terminal.press("b");
+    terminal.await_text("nothing was taken");
+    terminal.press("q");
+    let (code, text) = terminal.finish();
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("0 pictures taken"), "{text}");
+    board.join().unwrap();
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
