@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use image::imageops::{FilterType, resize as scale};
 use image::{DynamicImage, Rgb, RgbImage};
@@ -197,10 +199,10 @@ fn assert_stack_settled(report: &CameraReport, context: &str) {
     assert!(last.used < last.size, "{context}: {last:?}");
 }
 
-/// Killed in the end, whatever comes before.
-struct Emulator(Child);
+/// A program that is killed in the end, whatever comes before.
+struct Killed(Child);
 
-impl Drop for Emulator {
+impl Drop for Killed {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.0.kill();
@@ -226,6 +228,33 @@ fn recorded(folder: &Path) -> Vec<(usize, RgbImage)> {
         .collect()
 }
 
+/// The emulator with the firmware, whose camera has 128 x 128 pixels and sees `frames`, and the TCP port of its serial line.
+fn emulate(folder: &Path, frames: &[Vec<u8>], attempts: u32) -> (Killed, u16) {
+    let file = folder.join("frames.rgb565");
+    fs::write(&file, frames.concat()).expect("a temporary file");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("it has an address").port();
+    drop(listener);
+    let emulator = Command::new(env!("CARGO_BIN_EXE_camera"))
+        .arg(build(Machine::M4))
+        .args(["--frames", &attempts.to_string(), "--camera", "arducam-128"])
+        .args(["--port", &port.to_string(), "--raw"])
+        .arg(&file)
+        .spawn();
+    (Killed(emulator.expect("the runner can be started")), port)
+}
+
+/// The colours that are left in RGB565, with the top bits repeated below.
+fn in_rgb565(picture: &RgbImage) -> RgbImage {
+    let mut picture = picture.clone();
+    for Rgb([red, green, blue]) in picture.pixels_mut() {
+        *red = *red >> 3 << 3 | *red >> 5;
+        *green = *green >> 2 << 2 | *green >> 6;
+        *blue = *blue >> 3 << 3 | *blue >> 5;
+    }
+    picture
+}
+
 #[test]
 fn the_monitor_records_what_the_camera_sees() {
     const RECORDED: usize = 5;
@@ -239,18 +268,7 @@ fn the_monitor_records_what_the_camera_sees() {
         let large = scale(sample, 128, 128, FilterType::Nearest);
         picture::frame(&DynamicImage::from(large), Camera::Arducam128.size())
     });
-    let file = folder.path().join("frames.rgb565");
-    fs::write(&file, frames.concat()).expect("a temporary file");
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("it has an address").port();
-    drop(listener);
-    let emulator = Command::new(env!("CARGO_BIN_EXE_camera"))
-        .arg(build(Machine::M4))
-        .args(["--frames", "40", "--camera", "arducam-128"])
-        .args(["--port", &port.to_string(), "--raw"])
-        .arg(&file)
-        .spawn();
-    let _emulator = Emulator(emulator.expect("the runner can be started"));
+    let (_emulator, port) = emulate(folder.path(), &frames, 40);
 
     let recording = folder.path().join("recording");
     let output = Command::new("cargo")
@@ -269,13 +287,68 @@ fn the_monitor_records_what_the_camera_sees() {
     let pictures = recorded(&recording);
     assert_eq!(pictures.len(), RECORDED, "{text}");
     for (counter, picture) in pictures {
-        let mut expected = samples[counter % samples.len()].clone();
-        // The colours that are left in RGB565, with the top bits repeated below.
-        for Rgb([red, green, blue]) in expected.pixels_mut() {
-            *red = *red >> 3 << 3 | *red >> 5;
-            *green = *green >> 2 << 2 | *green >> 6;
-            *blue = *blue >> 3 << 3 | *blue >> 5;
-        }
+        let expected = in_rgb565(&samples[counter % samples.len()]);
         assert_eq!(picture.as_raw(), expected.as_raw(), "frame {counter}");
     }
+}
+
+/// No test waits longer for a file.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A person at a terminal takes one picture and a burst of a new class, of which each is a whole frame of the camera, bit for bit.
+#[test]
+fn the_monitor_takes_whole_frames_of_the_camera() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let scenes: [RgbImage; 5] = std::array::from_fn(|scene| {
+        let shade = 30 * scene as u8;
+        RgbImage::from_fn(128, 128, |x, y| Rgb([2 * x as u8, 2 * y as u8, shade + (x * y / 128) as u8]))
+    });
+    let frames = scenes.each_ref().map(|scene| {
+        let picture = DynamicImage::from(scene.clone());
+        picture::frame(&picture, Camera::Arducam128.size())
+    });
+    let (_emulator, port) = emulate(folder.path(), &frames, 1_000);
+    let photos = folder.path().join("photos");
+    let monitor = format!(
+        "stty rows 24 cols 80; exec cargo run --quiet --package monitor -- tcp://127.0.0.1:{port} --timeout 100 --capture '{}'",
+        photos.display()
+    );
+    // `script` makes a terminal of what it runs.
+    let person = Command::new("script")
+        .args(["--quiet", "--return", "--flush", "--command", &monitor, "/dev/null"])
+        .current_dir(root())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut person = Killed(person.expect("`script` is missing: apt-get install bsdutils"));
+    let mut keys = person.0.stdin.take().expect("it is piped");
+    let mut screen = BufReader::new(person.0.stdout.take().expect("it is piped"));
+    // Keys that come before the monitor would be changed by the terminal; its footer names the space bar.
+    let mut shown = Vec::new();
+    while !shown.ends_with(b"space") {
+        assert!(screen.read_until(b'e', &mut shown).expect("a screen") > 0, "the monitor has ended");
+    }
+    thread::spawn(move || io::copy(&mut screen, &mut io::sink()));
+    let mut press = |text: &str, number: u32| {
+        keys.write_all(text.as_bytes()).expect("the monitor runs");
+        let file = photos.join(format!("mug/{number:06}.png"));
+        let start = Instant::now();
+        while !file.exists() {
+            assert!(start.elapsed() < PATIENCE, "{} does not come", file.display());
+            thread::sleep(Duration::from_millis(50));
+        }
+    };
+    press("nmug\r ", 1);
+    // The file before is complete by then, and so is the last one when the monitor has ended.
+    thread::sleep(Duration::from_millis(500));
+    press("b", 11);
+    keys.write_all(b"q").expect("the monitor runs");
+    assert_eq!(person.0.wait().expect("it ends").code(), Some(0));
+    let expected = scenes.each_ref().map(in_rgb565);
+    for number in 1..=11 {
+        let picture = image::open(photos.join(format!("mug/{number:06}.png"))).expect("a picture").to_rgb8();
+        assert!(expected.contains(&picture), "picture {number} is no frame of the camera");
+    }
+    let bytes = fs::read(photos.join("mug/000011.png")).expect("a picture");
+    assert!(bytes.windows(10).any(|text| text == b"tEXtburst\0"));
 }
