@@ -5,6 +5,7 @@
 //!
 //! `device`, `network` and `training` stand on burn; without the feature `training` everything else builds without it.
 
+pub mod camera;
 pub mod comparison;
 pub mod dataset;
 #[cfg(feature = "training")]

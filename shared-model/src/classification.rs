@@ -17,7 +17,8 @@ pub struct Classification {
 }
 
 impl Classification {
-    pub(crate) fn new(logits: Vec<i32, MAX_LABELS>, logit_fraction_bits: u8) -> Self {
+    /// Of logits with so many fraction bits.
+    pub fn new(logits: Vec<i32, MAX_LABELS>, logit_fraction_bits: u8) -> Self {
         let mut class = 0;
         let mut largest = i32::MIN;
         for (index, &logit) in logits.iter().enumerate() {

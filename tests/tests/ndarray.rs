@@ -36,6 +36,9 @@ fn input(images: &[Image], shape: Shape, ChannelStatistics { mean, deviation }: 
 
 /// A layer's output, `[image, h, w, c]` as its input; `[image, 1, 1, c]` of a dense layer.
 fn layer_output(layer: &FloatLayer, x: Tensor) -> Tensor {
+    if let LayerKind::GlobalAverage { .. } = layer.kind {
+        return NdArray::float_mean_dim(NdArray::float_mean_dim(x, 1), 2);
+    }
     let outputs = layer.outputs();
     let inputs = layer.weights.len() / outputs;
     // Channels are the second dimension from here on, as burn has them.
@@ -51,7 +54,7 @@ fn layer_output(layer: &FloatLayer, x: Tensor) -> Tensor {
                 ConvOptions::new([1, 1], [1, 1], [1, 1], 1),
             )
         }
-        LayerKind::Dense => {
+        LayerKind::GlobalAverage { .. } | LayerKind::Dense => {
             let weights = tensor(layer.weights.clone(), [outputs, inputs]);
             let sums = NdArray::float_matmul(
                 NdArray::float_reshape(x, [images, inputs].into()),

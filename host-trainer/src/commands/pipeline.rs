@@ -10,7 +10,7 @@ use host_trainer::{output, say};
 
 use super::CommandResult;
 use super::data::Directory;
-use super::quantize::quantize_run;
+use super::quantize::{Calibration, quantize_run};
 use super::train::{Place, draw_curves, summary};
 
 /// Flags of the program without a command.
@@ -56,7 +56,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     draw_curves(&trained, &run)?;
     say!("{}\nquantizing, and evaluating on the test set …", summary(&trained));
     let files = run.model_files();
-    let model = quantize_run(&run, &files, data, None, &selected.device)?;
+    let model = quantize_run(&run, &files, data, Calibration::default(), &selected.device)?;
     say!("\n{}", model.markdown(&files));
     say!("blob:   {}\nreport: {}", files.blob.display(), files.page().display());
     say!("next:   cargo run -p host-trainer -- predict --blob {} PICTURE.png", output::word(&files.blob));

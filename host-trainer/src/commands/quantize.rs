@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use host_trainer::dataset::{Dataset, LabelledImages};
 use host_trainer::device::{self, DeviceChoice};
-use host_trainer::evaluate::{self, Temperature, temperature};
+use host_trainer::evaluate::{self, Temperature, Threshold, decision, temperature};
 use host_trainer::files;
 use host_trainer::model_files::{Identity, ModelFiles};
 use host_trainer::network::{FloatModel, NotFinite, load_weights, save_weights};
@@ -14,10 +14,11 @@ use host_trainer::report::model::{ModelReport, ModelSize};
 use host_trainer::run::Run;
 use host_trainer::{output, say};
 use shared_model::Model;
+use shared_model::graph::Decision;
 
 use super::CommandResult;
 use super::data::Directory;
-use super::train::positive;
+use super::train::{number, positive};
 
 /// Flags of `quantize`.
 #[derive(Args)]
@@ -32,6 +33,10 @@ pub struct Arguments {
     /// and to be given for a run on all images, as fitted for another run of its recipe.
     #[arg(long, value_parser = positive)]
     temperature: Option<f64>,
+    /// Of the pictures that the model names a class for, so many percent are to be right: the blob's threshold for "not sure" is
+    /// chosen for that on the run's validation images. 0 for a model that believes every answer.
+    #[arg(long, value_name = "PERCENT", default_value_t = PRECISION, value_parser = percent)]
+    precision: f64,
     /// What computes the float network.
     #[arg(long, value_enum, default_value_t)]
     device: DeviceChoice,
@@ -46,12 +51,35 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let run = Run::at(arguments.run);
     let data = arguments.data.load_of(&run)?.dataset;
     let files = arguments.output.map_or_else(|| run.model_files(), ModelFiles::of_blob);
-    let report = quantize_run(&run, &files, &data, arguments.temperature, &selected.device)?;
+    let calibration = Calibration { temperature: arguments.temperature, precision: arguments.precision };
+    let report = quantize_run(&run, &files, &data, calibration, &selected.device)?;
     say!("{}", report.markdown(&files));
     say!("blob: {}", files.blob.display());
     say!("page: {}", files.page().display());
     say!("next: cargo run -p host-trainer -- predict --blob {} PICTURE.png", output::word(&files.blob));
     Ok(())
+}
+
+/// How a model's probabilities are to be believed.
+#[derive(Clone, Copy)]
+pub struct Calibration {
+    /// What logits are divided by; `None`: fitted on the validation images.
+    temperature: Option<f64>,
+    /// Right answers of 100, by which the threshold is chosen on the validation images.
+    precision: f64,
+}
+
+/// Right answers of 100 that a threshold is chosen for.
+const PRECISION: f64 = 95.0;
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self { temperature: None, precision: PRECISION }
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    number(text, |value| (0.0..=100.0).contains(&value), "from 0 to 100")
 }
 
 /// Quantizes the best weights of `run`, their probabilities calibrated by the temperature given or fitted on the
@@ -60,7 +88,7 @@ pub fn quantize_run(
     run: &Run,
     files: &ModelFiles,
     data: &Dataset,
-    temperature: Option<f64>,
+    calibration: Calibration,
     device: &burn::tensor::Device,
 ) -> Result<ModelReport, Box<dyn std::error::Error>> {
     if files.blob.extension().is_none_or(|extension| extension != "blob") {
@@ -90,10 +118,10 @@ pub fn quantize_run(
     let _lock = files.lock()?;
     let network = load_weights(&recipe, &description, None, &run.weights_file(), device)?;
     let model = FloatModel::new(network, &recipe, &description, device);
-    let (float, temperature) = calibrated(model, temperature, &dataset)?;
+    let (float, temperature) = calibrated(model, calibration.temperature, &dataset)?;
 
-    let calibration = &dataset.train.images[..CALIBRATION_IMAGES.min(dataset.train.len())];
-    let (measured, chosen_by) = calibration.split_at(calibration.len() / 2);
+    let images = &dataset.train.images[..CALIBRATION_IMAGES.min(dataset.train.len())];
+    let (measured, chosen_by) = images.split_at(images.len() / 2);
     let (quantization, quantization_report) = quantize(&Trained {
         recipe: &recipe,
         dataset: &description,
@@ -105,10 +133,15 @@ pub fn quantize_run(
     })?;
     let epochs = u16::try_from(history.epochs.len())?;
     let name = files.name();
-    let unmeasured = quantization.blob(&name, epochs, NOT_MEASURED)?;
+    let none_class = description.none.map(u8::try_from).transpose()?;
+    let believing = Decision { threshold: 0, none_class };
+    let unmeasured = quantization.blob(&name, epochs, believing, NOT_MEASURED)?;
+    let threshold = chosen_threshold(&Model::load(&unmeasured)?, &dataset, calibration.precision);
+    let decision = threshold.map_or(believing, |(decision, _)| decision);
+    let unmeasured = quantization.blob(&name, epochs, decision, NOT_MEASURED)?;
     let evaluation =
         evaluate::evaluate(&float.logits(&dataset.test.images)?, &Model::load(&unmeasured)?, &dataset.test);
-    let blob = quantization.blob(&name, epochs, evaluation.accuracy())?;
+    let blob = quantization.blob(&name, epochs, decision, evaluation.accuracy())?;
     let model = Model::load(&blob)?;
     let identity = Identity::of(&model);
 
@@ -121,6 +154,7 @@ pub fn quantize_run(
         train_images: dataset.train.len(),
         history,
         temperature,
+        threshold: threshold.map(|(_, threshold)| threshold),
         quantization: quantization_report,
         size: ModelSize::of(&model, blob.len()),
         evaluation,
@@ -128,6 +162,17 @@ pub fn quantize_run(
     };
     report.save(files, &dataset.test.images)?;
     Ok(report)
+}
+
+/// When the answers of `model` are to be believed, by the validation images; `None` without such images or wish.
+fn chosen_threshold(model: &Model, dataset: &Dataset, wanted: f64) -> Option<(Decision, Threshold)> {
+    let validation = dataset.validation.as_ref().filter(|_| wanted > 0.0)?;
+    let answers = evaluate::classify_all(model, &validation.images);
+    let none_class = model.graph().decision.none_class;
+    let decision = decision::threshold(&answers, &validation.labels, none_class, wanted);
+    let measured = decision::answers(&answers, &validation.labels, &decision);
+    let probability = f64::from(decision.threshold) / f64::from(u16::MAX);
+    Some((decision, Threshold { probability, wanted, measured }))
 }
 
 /// The network with the temperature given, or with the one that fits the validation images; as it is if there is

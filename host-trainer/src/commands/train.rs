@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use host_trainer::camera::Camera;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::files;
-use host_trainer::recipe::{Augmentation, Border, Normalization, Optimizer, PRESETS, Recipe, Schedule};
+use host_trainer::recipe::{Augmentation, Border, Head, Normalization, Optimizer, PRESETS, Recipe, Schedule};
 use host_trainer::report;
 use host_trainer::run::Run;
 use host_trainer::training::{self, Progress, Start, TrainedRun, TrainingError};
@@ -118,6 +119,18 @@ struct Overrides {
     /// Side of a blanked square in pixels.
     #[arg(long)]
     cutout: Option<usize>,
+    /// Largest magnification, and reduction, in percent.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(..=50))]
+    zoom: Option<u8>,
+    /// Train for pictures as a camera gives them: exposure, white balance, noise, focus, field of view.
+    #[arg(long, value_enum)]
+    camera: Option<Camera>,
+    /// What stands between the blocks and the logits.
+    #[arg(long, value_enum)]
+    head: Option<Head>,
+    /// Weigh every class alike, however many images it has.
+    #[arg(long)]
+    class_weights: Option<bool>,
     /// How pixels become inputs.
     #[arg(long, alias = "pixel-scaling", value_enum)]
     normalization: Option<Normalization>,
@@ -136,9 +149,12 @@ struct Overrides {
     /// Tell only these classes apart.
     #[arg(long, value_delimiter = ',', value_name = "CLASS,CLASS[,CLASS…]")]
     classes: Option<Vec<String>>,
-    /// Start with the convolutions of the run in that folder, whatever its classes.
-    #[arg(long, value_name = "RUN")]
+    /// Start with the convolutions of the run in that folder, or of the model with that blob, whatever its classes.
+    #[arg(long, value_name = "RUN|BLOB")]
     transfer: Option<PathBuf>,
+    /// First epochs in which these convolutions stay as they are.
+    #[arg(long, requires = "transfer")]
+    frozen_epochs: Option<usize>,
     /// Start of every random number.
     #[arg(long)]
     seed: Option<u64>,
@@ -174,7 +190,8 @@ pub fn positive(text: &str) -> Result<f64, String> {
     number(text, |value| value > 0.0, "above 0")
 }
 
-fn number(text: &str, fits: impl Fn(f64) -> bool, range: &str) -> Result<f64, String> {
+/// A number for which `fits` holds; `range` says in words which do.
+pub fn number(text: &str, fits: impl Fn(f64) -> bool, range: &str) -> Result<f64, String> {
     let value = text.parse().ok().filter(|value: &f64| value.is_finite() && fits(*value));
     value.ok_or_else(|| format!("it must be a number {range}"))
 }
@@ -299,6 +316,9 @@ impl Overrides {
         recipe.image_limit = self.images.map(usize::from).or(recipe.image_limit);
         set(&mut recipe.classes, &self.classes.clone().map(Some));
         set(&mut recipe.transfer, &self.transfer.clone().map(Some));
+        set(&mut recipe.frozen_epochs, &self.frozen_epochs);
+        set(&mut recipe.head, &self.head);
+        set(&mut recipe.class_weights, &self.class_weights);
     }
 
     fn optimizer(&self, name: OptimizerName) -> Optimizer {
@@ -327,6 +347,8 @@ impl Overrides {
         set(&mut augmentation.border, &self.border);
         set(&mut augmentation.flip, &self.flip);
         set(&mut augmentation.cutout, &self.cutout);
+        set(&mut augmentation.zoom, &self.zoom);
+        set(&mut augmentation.camera, &self.camera.map(Some));
         Ok(())
     }
 }
@@ -369,6 +391,7 @@ mod tests {
         let changed = recipe(&format!(
             "{from_file} --optimizer muon --momentum 0.5 --rest-rate 2 --rest-momentum 0.7 --schedule cosine --ema 0.99 \
              --dropout 0.1,0.25,0 --shift 2 --border reflect --flip true --cutout 6 --normalization centred --epochs 3 \
+             --zoom 10 --camera any --head global-average --class-weights true \
              --batch-size 32 --learning-rate 0.0125 --label-smoothing 0.05 --images 600 --classes dog,ship --seed 8 --patience 9"
         ));
         let expected = Recipe {
@@ -377,7 +400,16 @@ mod tests {
             ema: Some(0.99),
             block_dropout: vec![0.1, 0.25],
             hidden_dropout: 0.0,
-            augmentation: Augmentation { shift: 2, border: Border::Reflect, flip: true, cutout: 6 },
+            augmentation: Augmentation {
+                shift: 2,
+                border: Border::Reflect,
+                flip: true,
+                cutout: 6,
+                zoom: 10,
+                camera: Some(Camera::Any),
+            },
+            head: Head::GlobalAverage,
+            class_weights: true,
             normalization: Normalization::Centred,
             epochs: 3,
             batch_size: 32,

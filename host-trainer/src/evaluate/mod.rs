@@ -1,17 +1,19 @@
 //! What the float and the integer network are worth on labelled images.
 
 pub mod confusion;
+pub mod decision;
 mod reliability;
 pub mod temperature;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use shared_model::graph::Accuracy;
+use shared_model::graph::{Accuracy, Decision};
 use shared_model::{Classification, Interpreter, Model};
 
 use crate::dataset::LabelledImages;
 pub use confusion::ConfusionMatrix;
 use confusion::{confusion, correct};
+pub use decision::{Answers, Rejection, Threshold};
 pub use reliability::{ConfidenceBin, Reliability};
 pub use temperature::Temperature;
 
@@ -37,6 +39,12 @@ pub struct Evaluation {
     pub float_reliability: Reliability,
     /// Of the integer network's probabilities.
     pub int8_reliability: Reliability,
+    /// What the integer network's answers are worth where its blob lets it say "not sure".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Answers>,
+    /// How well images of none of the classes are told from the others, if there are such images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Rejection>,
     /// The wrong predictions that the integer network is surest of, surest first.
     pub mistakes: Vec<Mistake>,
 }
@@ -78,7 +86,8 @@ impl Evaluation {
 /// Compares what the float network says of `data`, its logits for each image, with what the integer network says.
 pub fn evaluate(float_logits: &[Vec<f32>], model: &Model, data: &LabelledImages) -> Evaluation {
     let float: Vec<Prediction> = float_logits.iter().map(|logits| float_prediction(logits)).collect();
-    let integer: Vec<Prediction> = classify_all(model, &data.images)
+    let classifications = classify_all(model, &data.images);
+    let integer: Vec<Prediction> = classifications
         .iter()
         .map(|answer| Prediction {
             class: answer.class,
@@ -91,6 +100,7 @@ pub fn evaluate(float_logits: &[Vec<f32>], model: &Model, data: &LabelledImages)
         let truths = data.labels.iter().map(|&label| usize::from(label));
         confusion(classes, truths.zip(predictions.iter().map(|said| said.class)))
     };
+    let decision = &model.graph().decision;
     let (float_confusion, int8_confusion) = (matrix(&float), matrix(&integer));
     Evaluation {
         images: data.len(),
@@ -101,6 +111,9 @@ pub fn evaluate(float_logits: &[Vec<f32>], model: &Model, data: &LabelledImages)
         int8_confusion,
         float_reliability: reliability(&data.labels, &float),
         int8_reliability: reliability(&data.labels, &integer),
+        answers: (*decision != Decision::default())
+            .then(|| decision::answers(&classifications, &data.labels, decision)),
+        rejection: decision.none_class.and_then(|none| decision::rejection(&classifications, &data.labels, none)),
         mistakes: surest_mistakes(&data.labels, &integer, &float),
     }
 }

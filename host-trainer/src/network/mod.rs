@@ -33,7 +33,16 @@ enum Layer {
     MaxPool(MaxPool2d),
     /// Its mask is drawn outside: see [`DropoutMasks`].
     Dropout(Dropout),
+    GlobalAverage(GlobalAverage),
     Dense(Dense),
+}
+
+/// Mean of each channel: `[batch, c, h, w] → [batch, c, 1, 1]`.
+#[derive(Module, Debug)]
+struct GlobalAverage {
+    /// Height and width of the input.
+    #[module(skip)]
+    window: [u16; 2],
 }
 
 /// Convolution 3×3 with same padding, ReLU, batch normalization: `[batch, in, h, w] → [batch, out, h, w]`.
@@ -104,11 +113,14 @@ impl Network {
                     }
                     continue;
                 }
+                Layer::GlobalAverage(_) => x.mean_dim(3).mean_dim(2),
                 Layer::Dense(dense) => dense.forward(x),
             };
             match next {
                 Some(Layer::MaxPool(_)) | None => {}
-                Some(Layer::Convolution(_) | Layer::Dropout(_) | Layer::Dense(_)) => observe(x.clone()),
+                Some(Layer::Convolution(_) | Layer::Dropout(_) | Layer::GlobalAverage(_) | Layer::Dense(_)) => {
+                    observe(x.clone())
+                }
             }
         }
         x.flatten::<2>(1, 3)
@@ -118,7 +130,7 @@ impl Network {
     pub fn norms(&self) -> impl Iterator<Item = &BatchNorm> {
         self.layers.iter().filter_map(|layer| match layer {
             Layer::Convolution(Convolution { norm, .. }) | Layer::Dense(Dense { norm, .. }) => norm.as_ref(),
-            Layer::MaxPool(_) | Layer::Dropout(_) => None,
+            Layer::MaxPool(_) | Layer::Dropout(_) | Layer::GlobalAverage(_) => None,
         })
     }
 
@@ -128,7 +140,7 @@ impl Network {
         let weights = self.layers.iter().filter_map(|layer| match layer {
             Layer::Convolution(layer) => Some(layer.convolution.weight.id),
             Layer::Dense(layer) => layer.relu.then_some(layer.linear.weight.id),
-            Layer::MaxPool(_) | Layer::Dropout(_) => None,
+            Layer::MaxPool(_) | Layer::Dropout(_) | Layer::GlobalAverage(_) => None,
         });
         weights.collect()
     }
@@ -147,15 +159,34 @@ impl Network {
         finite.0
     }
 
-    /// The same network with the convolutions of `other`, which has as many of the same shapes.
+    /// The same network with the convolutions of `other`, which has as many with as many filters. Where this one's images
+    /// are grey and the other's are not, the filters of the first are summed over the colours.
     pub fn with_convolutions_of(mut self, other: Self) -> Self {
-        let mut convolutions = other.layers.into_iter().filter(|layer| matches!(layer, Layer::Convolution(_)));
+        let mut convolutions = other.layers.into_iter().filter_map(|layer| match layer {
+            Layer::Convolution(convolution) => Some(convolution),
+            Layer::MaxPool(_) | Layer::Dropout(_) | Layer::GlobalAverage(_) | Layer::Dense(_) => None,
+        });
         for layer in &mut self.layers {
-            if let Layer::Convolution(_) = layer {
-                *layer = convolutions.next().expect("both networks have the same convolutions");
+            if let Layer::Convolution(own) = layer {
+                let mut other = convolutions.next().expect("both networks have the same convolutions");
+                let [_, channels, ..] = own.convolution.weight.dims();
+                other.convolution.weight = other.convolution.weight.map(|weight| match weight.dims() {
+                    [_, others, ..] if others != channels && channels == 1 => weight.sum_dim(1),
+                    _ => weight,
+                });
+                *own = other;
             }
         }
         self
+    }
+
+    /// Shows `visitor` the parameters of every convolution, with its batch normalization.
+    pub fn visit_convolutions(&self, visitor: &mut impl ModuleVisitor) {
+        for layer in &self.layers {
+            if let Layer::Convolution(convolution) = layer {
+                convolution.visit(visitor);
+            }
+        }
     }
 
     /// The same network with all logits divided by `temperature`.
@@ -186,6 +217,18 @@ impl Network {
                     let weights = weight.reshape([*channels, *height, *width, outputs]).permute([3, 1, 2, 0]);
                     result.push(float_layer(LayerKind::Dense, *relu, weights, linear.bias.as_ref(), norm.as_ref()));
                 }
+                Layer::GlobalAverage(GlobalAverage { window }) => {
+                    let kind = LayerKind::GlobalAverage { window: *window };
+                    let none = Vec::new;
+                    result.push(FloatLayer {
+                        kind,
+                        relu: false,
+                        weights: none(),
+                        bias: none(),
+                        scale: none(),
+                        shift: none(),
+                    });
+                }
                 Layer::MaxPool(_) | Layer::Dropout(_) => {}
             }
         }
@@ -213,6 +256,7 @@ impl Layer {
             }
             LayerConfig::MaxPool => Self::MaxPool(MaxPool2dConfig::new([2, 2]).init()),
             LayerConfig::Dropout { rate } => Self::Dropout(DropoutConfig::new(rate).init()),
+            LayerConfig::GlobalAverage => Self::GlobalAverage(GlobalAverage { window: [input.height, input.width] }),
             LayerConfig::Dense { outputs, batch_norm } => dense(outputs, he_uniform(), true, batch_norm),
             LayerConfig::Logits { classes } => dense(classes, Initializer::XavierUniform { gain: 1.0 }, false, false),
         }

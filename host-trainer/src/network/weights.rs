@@ -149,7 +149,7 @@ impl Network {
                     convolution += 1;
                 }
                 Layer::MaxPool(_) => (block, convolution) = (block + 1, 0),
-                Layer::Dropout(_) => {}
+                Layer::Dropout(_) | Layer::GlobalAverage(_) => {}
                 Layer::Dense(dense) => {
                     let linear = if dense.relu { "hidden" } else { "output" };
                     names.push((format!("layers.{index}.Dense.linear."), format!("{linear}.")));

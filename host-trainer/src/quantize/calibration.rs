@@ -21,6 +21,11 @@ impl ActivationRange {
         Self { low, high: high.max(0.0) }
     }
 
+    /// The same range, wider where two neighbouring integers would be less than `scale` apart.
+    pub fn at_least(self, scale: f32) -> Self {
+        Self { high: self.high.max(self.low + 255.0 * scale), ..self }
+    }
+
     /// Real distance of two neighbouring integers.
     pub fn scale(self) -> f32 {
         let width = self.high - self.low;

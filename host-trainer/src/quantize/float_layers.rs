@@ -8,11 +8,16 @@ pub enum LayerKind {
         /// Whether there is the pool.
         pool: bool,
     },
+    /// The mean of each channel, of so many positions: it has no numbers of its own.
+    GlobalAverage {
+        /// Height and width of the input.
+        window: [u16; 2],
+    },
     /// Every output from every input.
     Dense,
 }
 
-/// One layer: `y = scale · relu(w · x + bias) + shift`, a channel at a time.
+/// One layer: `y = scale · relu(w · x + bias) + shift`, a channel at a time; a global average has none of these numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatLayer {
     /// What it computes.

@@ -1,6 +1,6 @@
 //! From a float layer to the integer layer's numbers: see `shared-model/NUMERICS.md`.
 
-use shared_model::ops::{Convolution, Dense, Epilogue, Operation, Output};
+use shared_model::ops::{AveragePool, Convolution, Dense, Epilogue, Operation, Output};
 use shared_model::{Range, encode};
 
 use super::QuantizeError;
@@ -41,6 +41,12 @@ impl InputQuantization {
         Self { scale: vec![f64::from(range.scale())], zero_point: vec![f64::from(range.zero_point())] }
     }
 
+    /// The finest output scale that the multiplier of an average over `window` can express.
+    pub fn finest_average(&self, window: [u16; 2]) -> f32 {
+        // A little more than that, which survives the rounding to f32.
+        (self.scale[0] / positions(window) / LARGEST_MULTIPLIER * (1.0 + 1e-6)) as f32
+    }
+
     /// What padding writes, a channel: the zero point, rounded to the nearest integer.
     pub fn padding(&self) -> Vec<i8> {
         self.zero_point.iter().map(|zero_point| zero_point.round().clamp(-128.0, 127.0) as i8).collect()
@@ -56,8 +62,33 @@ pub fn hidden_layer(
 ) -> Result<encode::Layer, QuantizeError> {
     let (scale, zero_point) = (f64::from(range.scale()), f64::from(range.zero_point()));
     let output = Output::Int8 { scale: range.scale(), zero_point: range.zero_point() };
+    if let LayerKind::GlobalAverage { window } = layer.kind {
+        return Ok(global_average(window, input, output, range));
+    }
     let units = OutputUnits { in_one: 1.0 / scale, zero_point, weight_clip: LARGEST_WEIGHT_CLIP };
     integer_layer(index, layer, input, output, units)
+}
+
+/// The mean of each channel: the sum over the window, times what a sum's 1 is worth.
+fn global_average(
+    window: [u16; 2],
+    input: &InputQuantization,
+    output: Output,
+    range: ActivationRange,
+) -> encode::Layer {
+    let epilogue = Epilogue { relu: false, output, multipliers: Range::EMPTY, offsets: Range::EMPTY };
+    let mut result = encode::Layer::without_numbers(Operation::AveragePool(AveragePool { window, epilogue }));
+    // Behind a layer all channels have the same scale and zero point.
+    let slope = input.scale[0] / f64::from(range.scale());
+    let shift = f64::from(range.zero_point()) - slope * input.zero_point[0];
+    result.multipliers.push((slope / positions(window) * ONE).round() as i32);
+    result.offsets.push(((shift + 0.5) * ONE).round() as i64);
+    result
+}
+
+/// Elements of a window, of one channel.
+fn positions([height, width]: [u16; 2]) -> f64 {
+    f64::from(height) * f64::from(width)
 }
 
 /// The last layer, with as many fraction bits in the logits as its multipliers allow, and their number.
@@ -118,6 +149,7 @@ fn operation(layer: &FloatLayer, output: Output) -> Operation {
     let epilogue = Epilogue { relu: layer.relu, output, multipliers: Range::EMPTY, offsets: Range::EMPTY };
     match layer.kind {
         LayerKind::Convolution { .. } => Operation::Convolution(Convolution::same_3x3(outputs, epilogue)),
+        LayerKind::GlobalAverage { window } => Operation::AveragePool(AveragePool { window, epilogue }),
         LayerKind::Dense => Operation::Dense(Dense::new(outputs, epilogue)),
     }
 }

@@ -161,7 +161,7 @@ pub fn quantize(trained: &Trained) -> Result<(Quantization, QuantizationReport),
     let search = Search::new(trained);
     let (tried, best) = try_uniform(&search)?;
     let best = search.refined(best);
-    let blob = best.quantization.blob(&trained.recipe.preset, 0, NOT_MEASURED)?;
+    let blob = best.quantization.blob(&trained.recipe.preset, 0, Decision::default(), NOT_MEASURED)?;
     let report = QuantizationReport {
         calibration_images: trained.measured.len(),
         choice_images: trained.chosen_by.len(),
@@ -200,7 +200,9 @@ fn operation_reports(model: &Model, candidate: &Candidate, trained: &Trained) ->
 
 fn check_finite(layers: &[FloatLayer]) -> Result<(), QuantizeError> {
     for (index, layer) in layers.iter().enumerate() {
-        let inputs = layer.weights.len() / layer.outputs();
+        let Some(inputs) = layer.weights.len().checked_div(layer.outputs()) else {
+            continue;
+        };
         for (channel, weights) in layer.weights.chunks_exact(inputs).enumerate() {
             let others = [layer.bias[channel], layer.scale[channel], layer.shift[channel]];
             if !weights.iter().chain(&others).all(|value| value.is_finite()) {
@@ -212,8 +214,14 @@ fn check_finite(layers: &[FloatLayer]) -> Result<(), QuantizeError> {
 }
 
 impl Quantization {
-    /// The blob of the model `name`, with the figures that were measured for it.
-    pub fn blob(&self, name: &str, epochs: u16, accuracy: Accuracy) -> Result<AlignedBytes, QuantizeError> {
+    /// The blob of the model `name`, which believes its answers by `decision`, with the figures that were measured for it.
+    pub fn blob(
+        &self,
+        name: &str,
+        epochs: u16,
+        decision: Decision,
+        accuracy: Accuracy,
+    ) -> Result<AlignedBytes, QuantizeError> {
         let statistics = self.recipe.normalization.statistics(&self.dataset.statistics);
         let network = encode::Network {
             name,
@@ -224,7 +232,7 @@ impl Quantization {
             scale: statistics.deviation.iter().map(|deviation| 1.0 / (255.0 * deviation)).collect(),
             layers: self.layers.clone(),
             logit_fraction_bits: self.logit_fraction_bits,
-            decision: Decision::default(),
+            decision,
             known_picture: KnownPicture::Pixels(self.known_picture.to_vec()),
             accuracy,
             provenance: Provenance {

@@ -7,6 +7,7 @@
 //! down, whatever the clip, and was left out.
 
 use rayon::prelude::*;
+use shared_model::graph::Decision;
 use shared_model::ops::{MaxPool, Operation};
 use shared_model::{Model, encode};
 
@@ -70,7 +71,7 @@ impl<'a> Search<'a> {
 
     fn candidate(&self, clips: Vec<usize>) -> Result<Candidate, QuantizeError> {
         let quantization = self.quantized(&clips)?;
-        let blob = quantization.blob(&self.trained.recipe.preset, 0, NOT_MEASURED)?;
+        let blob = quantization.blob(&self.trained.recipe.preset, 0, Decision::default(), NOT_MEASURED)?;
         let sqnr_db = sqnr::of_logits(&Model::load(&blob)?, self.trained.chosen_by, &self.trained.logits);
         Ok(Candidate { clips, quantization, sqnr_db })
     }
@@ -83,13 +84,17 @@ impl<'a> Search<'a> {
         let (last, hidden) = floats.split_last().expect("a network has layers");
         for (index, layer) in hidden.iter().enumerate() {
             let range = self.ranges[index][clips[index]];
+            let range = match layer.kind {
+                LayerKind::GlobalAverage { window } => range.at_least(input.finest_average(window)),
+                LayerKind::Convolution { .. } | LayerKind::Dense => range,
+            };
             layers.push(integer_layers::hidden_layer(index, layer, &input, range)?);
             match layer.kind {
                 LayerKind::Convolution { pool: true } => {
                     let pool = Operation::MaxPool(MaxPool::HALVING);
                     layers.push(encode::Layer::without_numbers(pool));
                 }
-                LayerKind::Convolution { pool: false } | LayerKind::Dense => {}
+                LayerKind::Convolution { pool: false } | LayerKind::GlobalAverage { .. } | LayerKind::Dense => {}
             }
             input = InputQuantization::of_activation(range);
         }

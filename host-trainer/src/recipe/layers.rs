@@ -3,7 +3,7 @@
 
 use shared_model::Shape;
 
-use super::Recipe;
+use super::{Head, Recipe};
 
 /// Outputs of the first dense layer.
 const HIDDEN: usize = 128;
@@ -25,6 +25,8 @@ pub enum LayerConfig {
         /// Probability of an element to become zero, above 0.
         rate: f64,
     },
+    /// Mean of each channel: `[h, w, c] → [1, 1, c]`.
+    GlobalAverage,
     /// Every output from every input, ReLU: `[h, w, c] → [1, 1, outputs]`.
     Dense {
         /// Outputs.
@@ -47,6 +49,7 @@ impl LayerConfig {
             LayerConfig::Convolution { filters, .. } => Shape { channels: wide(filters), ..input },
             LayerConfig::MaxPool => Shape { height: input.height / 2, width: input.width / 2, ..input },
             LayerConfig::Dropout { .. } => input,
+            LayerConfig::GlobalAverage => Shape::new(1, 1, input.channels),
             LayerConfig::Dense { outputs, .. } => Shape::new(1, 1, wide(outputs)),
             LayerConfig::Logits { classes } => Shape::new(1, 1, wide(classes)),
         }
@@ -54,8 +57,8 @@ impl LayerConfig {
 }
 
 impl Recipe {
-    /// The layers of the recipe's network for so many classes: blocks of two convolutions and a pool, a hidden dense layer
-    /// and the logits.
+    /// The layers of the recipe's network for so many classes: blocks of two convolutions and a pool, the head and the
+    /// logits.
     pub fn layers(&self, classes: usize) -> Vec<LayerConfig> {
         let batch_norm = self.batch_norm;
         let dropout = |rate: f64| (rate > 0.0).then_some(LayerConfig::Dropout { rate });
@@ -65,7 +68,10 @@ impl Recipe {
             layers.push(LayerConfig::MaxPool);
             layers.extend(dropout(rate));
         }
-        layers.push(LayerConfig::Dense { outputs: HIDDEN, batch_norm });
+        layers.push(match self.head {
+            Head::Hidden => LayerConfig::Dense { outputs: HIDDEN, batch_norm },
+            Head::GlobalAverage => LayerConfig::GlobalAverage,
+        });
         layers.extend(dropout(self.hidden_dropout));
         layers.push(LayerConfig::Logits { classes });
         layers

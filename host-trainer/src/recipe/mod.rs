@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::camera::Camera;
 use crate::dataset::ChannelStatistics;
 pub use layers::LayerConfig;
 pub use presets::PRESETS;
@@ -21,9 +22,12 @@ pub struct Recipe {
     pub filters: Vec<usize>,
     /// Batch normalization after every ReLU.
     pub batch_norm: bool,
+    /// What stands between the blocks and the logits.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub head: Head,
     /// Dropout rate after each pool.
     pub block_dropout: Vec<f64>,
-    /// Dropout rate after the hidden dense layer.
+    /// Dropout rate after the head.
     pub hidden_dropout: f64,
     /// How pixels become the network's input.
     #[serde(alias = "pixel_scaling")]
@@ -39,6 +43,10 @@ pub struct Recipe {
     /// Factor of the decay term in the gradient, on the weights of convolutions and of the hidden dense layer only.
     /// Keras' L2 penalty λ is a weight decay of 2λ.
     pub weight_decay: f64,
+    /// Weighs every class alike in the loss, however many images it has: an image counts N / (classes · images of its
+    /// class), N the training images.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub class_weights: bool,
     /// Probability mass that the target gives away to all classes.
     pub label_smoothing: f64,
     /// Images in a batch.
@@ -57,11 +65,29 @@ pub struct Recipe {
     /// The classes that the network tells apart, in the order of its outputs; `None` for all of the data set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<String>>,
-    /// Folder of the run whose convolutions the network starts with, instead of random ones.
+    /// Whose convolutions the network starts with, instead of random ones: the folder of a run, or a model's blob.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transfer: Option<PathBuf>,
+    /// First epochs in which convolutions that were transferred stay as they are.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub frozen_epochs: usize,
     /// Start of every random number.
     pub seed: u64,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What stands between the blocks and the logits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Head {
+    /// A dense layer of 128 outputs with ReLU, as in the tutorial: it knows where in the picture something is.
+    #[default]
+    Hidden,
+    /// The mean of each channel: few weights, which few pictures can teach, and the same number for any size of picture.
+    GlobalAverage,
 }
 
 /// How a pixel value 0…255 becomes an input of the network, a channel at a time.
@@ -100,6 +126,12 @@ pub struct Augmentation {
     pub flip: bool,
     /// Side of a square that is blanked, in pixels; 0 for none.
     pub cutout: usize,
+    /// Largest magnification, and reduction, in percent.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub zoom: u8,
+    /// What cameras do to pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<Camera>,
 }
 
 /// What stands beyond the edge of an image.
@@ -114,9 +146,9 @@ pub enum Border {
 
 impl Augmentation {
     /// Images as they are.
-    pub const NONE: Self = Self { shift: 0, border: Border::Nearest, flip: false, cutout: 0 };
+    pub const NONE: Self = Self { shift: 0, border: Border::Nearest, flip: false, cutout: 0, zoom: 0, camera: None };
     /// Shifts of 10 % and flips.
-    pub const TUTORIAL: Self = Self { shift: 3, border: Border::Nearest, flip: true, cutout: 0 };
+    pub const TUTORIAL: Self = Self { shift: 3, flip: true, ..Self::NONE };
 }
 
 /// The rule that turns gradients into updates.
@@ -251,6 +283,12 @@ impl Recipe {
             return Err(format!("the weight decay is {}: it must not be negative", self.weight_decay));
         }
         self.check_optimizer()?;
+        if self.augmentation.zoom > 50 {
+            return Err(format!("the zoom is {} %: it must be at most 50", self.augmentation.zoom));
+        }
+        if self.frozen_epochs > 0 && self.transfer.is_none() {
+            return Err("convolutions that are to stay as they are come from somewhere: give --transfer".to_owned());
+        }
         let waits = matches!(self.schedule, Schedule::ReduceOnPlateau { .. }) || self.patience.is_some();
         if self.all_images && waits {
             return Err("a plateau or patience needs a validation loss, which a run on all images has not".to_owned());

@@ -1,6 +1,6 @@
 //! The presets: the steps of the tutorial, our own recipe, and both with shorter schedules.
 
-use super::{Augmentation, Border, Normalization, Optimizer, Recipe, Schedule};
+use super::{Augmentation, Border, Head, Normalization, Optimizer, Recipe, Schedule};
 
 /// Name and one line about each preset, in the order of the tutorial.
 pub const PRESETS: [(&str, &str); 10] = [
@@ -48,6 +48,7 @@ impl Recipe {
             preset: String::new(),
             filters: vec![32, 64, 128],
             batch_norm: false,
+            head: Head::Hidden,
             block_dropout: vec![0.0; 3],
             hidden_dropout: 0.0,
             normalization: Normalization::Unit,
@@ -56,6 +57,7 @@ impl Recipe {
             learning_rate: 0.001,
             schedule: Schedule::Constant,
             weight_decay: 0.0,
+            class_weights: false,
             label_smoothing: 0.0,
             batch_size: 64,
             epochs: 100,
@@ -65,6 +67,7 @@ impl Recipe {
             image_limit: None,
             classes: None,
             transfer: None,
+            frozen_epochs: 0,
             seed: 1,
         }
     }
@@ -87,7 +90,13 @@ impl Recipe {
             block_dropout: vec![0.05, 0.1, 0.1],
             hidden_dropout: 0.2,
             normalization: Normalization::Standardized,
-            augmentation: Augmentation { shift: 4, border: Border::Reflect, flip: true, cutout: 8 },
+            augmentation: Augmentation {
+                shift: 4,
+                border: Border::Reflect,
+                flip: true,
+                cutout: 8,
+                ..Augmentation::NONE
+            },
             optimizer: Optimizer::Sgd { momentum: 0.9, nesterov: true },
             learning_rate: 0.1,
             schedule: Schedule::OneCycle { warm_up: 0.15 },

@@ -14,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use shared_model::Shape;
 
+use crate::camera;
 use crate::dataset::{ChannelStatistics, Dataset, Image};
 use crate::network::{DropoutMasks, to_tensor};
 use crate::recipe::{Augmentation, Border, LayerConfig, Recipe};
@@ -149,6 +150,14 @@ fn augment(image: &Image, shape: Shape, augmentation: Augmentation, random: &mut
     } else {
         image.to_vec()
     };
+    if augmentation.zoom > 0 {
+        let reach = f32::from(augmentation.zoom) / 100.0;
+        let scale = (1.0 + reach).powf(random.random_range(-1.0..=1.0));
+        result = camera::sampled(&result, shape, [scale; 2]);
+    }
+    if let Some(camera) = augmentation.camera {
+        camera.augment(&mut result, shape, random);
+    }
     if augmentation.cutout > 0 {
         let centre = [random.random_range(0..height), random.random_range(0..width)];
         cut_out(&mut result, shape, centre, augmentation.cutout);

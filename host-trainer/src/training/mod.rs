@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 use batch::{Batch, EpochBatches};
 use checkpoint::Checkpoint;
 pub use progress::Progress;
-use step::Statistics;
+use step::{Loss, Statistics};
 
 use crate::dataset::{Dataset, LabelledImages};
 use crate::files::{self, FileError};
@@ -79,14 +79,14 @@ pub enum TrainingError {
     /// Another process trains the run.
     #[error("{0}")]
     Locked(String),
-    /// The run that convolutions were to come from has none that fit.
+    /// What convolutions were to come from has none that fit.
     #[error(
-        "cannot start with the convolutions of {}: {reason}; name the folder of a trained run of the same network",
-        folder.display()
+        "cannot start with the convolutions of {}: {reason}; name the folder of a trained run, or the blob of a model, of \
+         the same network", path.display()
     )]
     TransferSource {
-        /// The run's folder.
-        folder: PathBuf,
+        /// The run's folder, or the blob.
+        path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
@@ -242,9 +242,10 @@ fn train_epoch(
     let epoch = state.history.epochs.len() + 1;
     let inference = device.clone().without_autodiff();
     let batches = EpochBatches::new(recipe, dataset, epoch, &inference);
+    let loss = Loss::new(recipe, &dataset.train, dataset.description.labels.len());
     let (mut state, statistics, learning_rate) = thread::scope(|scope| {
         let steps = EpochBatches::count(dataset.train.len(), recipe.batch_size);
-        train_on(batches.ahead(scope), steps, state, recipe, device, progress)
+        train_on(batches.ahead(scope), steps, state, recipe, &loss, device, progress)
     })?;
     if !state.network.is_finite() || !state.average.is_finite() {
         return Err(TrainingError::Diverged { epoch, what: "a weight" });
@@ -274,6 +275,7 @@ fn train_on(
     steps: usize,
     mut state: Checkpoint,
     recipe: &Recipe,
+    loss: &Loss,
     device: &Device,
     progress: &mut Progress,
 ) -> Result<(Checkpoint, Statistics, f64), TrainingError> {
@@ -284,8 +286,10 @@ fn train_on(
     for (index, batch) in batches.enumerate() {
         let step = done * steps + index;
         rate = peak * recipe.schedule.relative_rate(step, recipe.epochs * steps);
-        let (gradients, measured) =
-            step::gradients(&state.network, batch, recipe.label_smoothing, micro_batches(device));
+        let (mut gradients, measured) = step::gradients(&state.network, batch, loss, micro_batches(device));
+        if done < recipe.frozen_epochs {
+            transfer::freeze_convolutions(&state.network, &mut gradients);
+        }
         state.network = state.optimizer.step(rate, state.network, gradients);
         let current = state.network.valid();
         state.average = match recipe.ema {
@@ -308,11 +312,12 @@ fn train_on(
 pub fn seconds_an_image(recipe: &Recipe, dataset: &Dataset, device: &Device) -> f64 {
     let network = Network::new(recipe, &dataset.description, &device.clone().autodiff());
     let mut seconds = f64::INFINITY;
+    let loss = Loss::default();
     // The first batch warms up what is measured with the second.
     for batch in EpochBatches::new(recipe, dataset, 1, device).take(2) {
         let begin = Instant::now();
         let images = batch.len() as f64;
-        step::gradients(&network, batch, recipe.label_smoothing, micro_batches(device));
+        step::gradients(&network, batch, &loss, micro_batches(device));
         seconds = begin.elapsed().as_secs_f64() / images;
     }
     seconds

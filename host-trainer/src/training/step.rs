@@ -3,10 +3,13 @@
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor, TensorData};
 
 use super::batch::Batch;
+use crate::dataset::LabelledImages;
 use crate::network::Network;
+use crate::recipe::Recipe;
 
 /// What a step over some images measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -45,12 +48,7 @@ impl std::ops::AddAssign for Statistics {
 /// Much of a step on a CPU does not run in parallel inside burn; two half batches side by side do. Each micro-batch
 /// normalizes by its own statistics (Hoffer, Hubara, Soudry, "Train longer, generalize better", 2017, call it ghost
 /// batch normalization), so `micro_batches` is a part of the recipe's meaning: with the same number, the same bits.
-pub fn gradients(
-    network: &Network,
-    batch: Batch,
-    label_smoothing: f64,
-    micro_batches: usize,
-) -> (GradientsParams, Statistics) {
+pub fn gradients(network: &Network, batch: Batch, loss: &Loss, micro_batches: usize) -> (GradientsParams, Statistics) {
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = batch
             .split(micro_batches)
@@ -60,7 +58,7 @@ pub fn gradients(
                 // the first backward pass.
                 let replica = network.valid().train();
                 let share = part.len() as f64 / batch.len() as f64;
-                scope.spawn(move || micro_batch_gradients(&replica, part.on_autodiff(), label_smoothing, share))
+                scope.spawn(move || micro_batch_gradients(&replica, part.on_autodiff(), loss, share))
             })
             .collect();
         threads
@@ -88,9 +86,9 @@ struct MicroBatch {
     running: Vec<[Tensor<1>; 2]>,
 }
 
-fn micro_batch_gradients(network: &Network, batch: Batch, label_smoothing: f64, share: f64) -> MicroBatch {
+fn micro_batch_gradients(network: &Network, batch: Batch, loss: &Loss, share: f64) -> MicroBatch {
     let logits = network.forward(batch.images, &batch.masks);
-    let loss = cross_entropy(&logits, &batch.labels, label_smoothing);
+    let loss = loss.of(&logits, &batch.labels);
     let gradients = (loss.clone() * share).backward();
     let running = network.norms().map(|norm| [norm.running_mean.value_sync(), norm.running_var.value_sync()]);
     MicroBatch {
@@ -118,16 +116,48 @@ fn set_running_statistics(network: &Network, parts: &[Vec<[Tensor<1>; 2]>]) {
 /// Loss and correct predictions of a network on a device without autodiff; no dropout, no smoothing.
 pub fn evaluate(network: &Network, batch: Batch) -> Statistics {
     let logits = network.forward(batch.images, &[]);
-    let loss = cross_entropy(&logits, &batch.labels, 0.0);
+    let loss = Loss::default().of(&logits, &batch.labels);
     measure(logits, batch.labels, loss)
 }
 
-fn cross_entropy(logits: &Tensor<2>, labels: &Tensor<1, Int>, label_smoothing: f64) -> Tensor<1> {
-    let smoothing = Some(label_smoothing as f32).filter(|&smoothing| smoothing > 0.0);
-    CrossEntropyLossConfig::new()
-        .with_smoothing(smoothing)
-        .init(&logits.device())
-        .forward(logits.clone(), labels.clone())
+/// Cross entropy.
+#[derive(Clone, Debug, Default)]
+pub struct Loss {
+    /// Probability mass that the target gives away to all classes.
+    pub label_smoothing: f64,
+    /// What an image of each class counts; `None`: all the same.
+    pub class_weights: Option<Vec<f32>>,
+}
+
+impl Loss {
+    /// The loss that `recipe` asks for on such labels of so many classes.
+    pub fn new(recipe: &Recipe, labels: &LabelledImages, classes: usize) -> Self {
+        let weights = || {
+            let counts = labels.images_per_class(classes);
+            let weight = |count: usize| labels.len() as f32 / (classes * count.max(1)) as f32;
+            counts.into_iter().map(weight).collect()
+        };
+        Self { label_smoothing: recipe.label_smoothing, class_weights: recipe.class_weights.then(weights) }
+    }
+
+    /// The mean over a batch, of one element.
+    fn of(&self, logits: &Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<1> {
+        let Some(weights) = &self.class_weights else {
+            let smoothing = Some(self.label_smoothing as f32).filter(|&smoothing| smoothing > 0.0);
+            let loss = CrossEntropyLossConfig::new().with_smoothing(smoothing).init(&logits.device());
+            return loss.forward(logits.clone(), labels.clone());
+        };
+        // burn's weighted loss divides by the weights of the batch's own images; here a rare class counts whatever else
+        // the batch happens to hold.
+        let [images, classes] = logits.dims();
+        let log_probabilities = log_softmax(logits.clone(), 1);
+        let own = log_probabilities.clone().gather(1, labels.clone().reshape([images, 1]));
+        let others = log_probabilities.sum_dim(1) * (self.label_smoothing / classes as f64);
+        let losses = own * (1.0 - self.label_smoothing) + others;
+        let weights = Tensor::<1>::from_data(TensorData::new(weights.clone(), [classes]), &logits.device());
+        let weights = weights.gather(0, labels.clone()).reshape([images, 1]);
+        (losses * weights).mean().neg()
+    }
 }
 
 fn measure(logits: Tensor<2>, labels: Tensor<1, Int>, mean_loss: Tensor<1>) -> Statistics {
@@ -143,9 +173,8 @@ fn measure(logits: Tensor<2>, labels: Tensor<1, Int>, mean_loss: Tensor<1>) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Dataset, Description, LabelledImages};
+    use crate::dataset::{Dataset, Description};
     use crate::network::to_vec;
-    use crate::recipe::Recipe;
     use crate::training::batch::EpochBatches;
     use crate::training::optimizer::optimizer;
     use burn::tensor::Device;
@@ -171,9 +200,31 @@ mod tests {
         let mut optimizer = optimizer(&recipe, &network);
         let batch = EpochBatches::new(&recipe, &data, 1, &Device::flex()).next().unwrap();
         for _ in 0..2000 {
-            let (gradients, _) = gradients(&network, batch.clone(), 0.1, 2);
+            let loss = Loss { label_smoothing: 0.1, class_weights: None };
+            let (gradients, _) = gradients(&network, batch.clone(), &loss, 2);
             network = optimizer.step(0.001, network, gradients);
         }
+    }
+
+    #[test]
+    fn with_equal_classes_weights_change_nothing_and_a_rare_class_counts_as_much_as_a_common_one() {
+        let device = Device::flex();
+        let logits = Tensor::<2>::from_data([[2.0, -1.0], [0.5, 0.0], [-1.0, 3.0], [0.0, 1.0]], &device);
+        let recipe = Recipe { class_weights: true, ..Recipe::preset("vgg3-best").unwrap() };
+        let loss = |recipe: &Recipe, labels: [u8; 4]| {
+            let images = LabelledImages { images: vec![[].into(); 4], labels: labels.to_vec() };
+            let labels = Tensor::from_data(labels.map(i32::from), &device);
+            Loss::new(recipe, &images, 2).of(&logits, &labels).into_scalar::<f32>()
+        };
+        let plain = Recipe { class_weights: false, ..recipe.clone() };
+        assert!((loss(&recipe, [0, 0, 1, 1]) - loss(&plain, [0, 0, 1, 1])).abs() < 1e-6);
+        let one = |image: usize, label: u8| {
+            let row = logits.clone().slice(image..image + 1);
+            let label = Tensor::from_data([i32::from(label)], &device);
+            Loss { label_smoothing: plain.label_smoothing, class_weights: None }.of(&row, &label).into_scalar::<f32>()
+        };
+        let means = [(one(0, 0) + one(1, 0) + one(3, 0)) / 3.0, one(2, 1)];
+        assert!((loss(&recipe, [0, 0, 1, 0]) - (means[0] + means[1]) / 2.0).abs() < 1e-6);
     }
 
     #[test]
@@ -183,7 +234,7 @@ mod tests {
         let batch = EpochBatches::new(&recipe, &data, 1, &Device::flex()).next().unwrap();
         let running_mean = |batch: &Batch, micro_batches| {
             let network = network.valid().train();
-            gradients(&network, batch.clone(), 0.0, micro_batches);
+            gradients(&network, batch.clone(), &Loss::default(), micro_batches);
             let norm = network.norms().next().unwrap();
             to_vec(norm.running_mean.value())
         };

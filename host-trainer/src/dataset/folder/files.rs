@@ -144,7 +144,9 @@ fn is_passed_over(entry: &DirEntry) -> bool {
 }
 
 fn is_passed_over_name(name: &str) -> bool {
-    name.starts_with('.') || PASSED_OVER.contains(&name.to_lowercase().as_str())
+    // The monitor keeps pictures in folders that begin with `_` until somebody sorts them.
+    let is_unsorted = name.starts_with('_') && name != NONE_FOLDER;
+    is_unsorted || name.starts_with('.') || PASSED_OVER.contains(&name.to_lowercase().as_str())
 }
 
 /// A link that leads nowhere is a broken file; a folder that cannot be read is an error.

@@ -68,7 +68,9 @@ fn a_folder_a_class_is_split_by_class() {
     let folder =
         folder(&[("dogs", 40), ("animals/cät", 20), ("animals/große Hunde", 10), ("_none/a/b", 10), ("_none/c", 10)]);
     let photos = photos(&folder);
-    for passed_over in [".DS_Store", "Thumbs.db", "dogs/desktop.ini", ".hidden/x.png", "recording.jsonl"] {
+    for passed_over in
+        [".DS_Store", "Thumbs.db", "dogs/desktop.ini", ".hidden/x.png", "_unsorted/x.png", "recording.jsonl"]
+    {
         fs::create_dir_all(photos.join(passed_over).parent().unwrap()).unwrap();
         fs::write(photos.join(passed_over), "x").unwrap();
     }

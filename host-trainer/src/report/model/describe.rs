@@ -21,6 +21,7 @@ pub fn training(report: &ModelReport) -> Vec<(&'static str, String)> {
         ("optimizer", optimizer(recipe.optimizer).to_owned()),
         ("learning rate", learning_rate(recipe)),
         ("weight decay", recipe.weight_decay.to_string()),
+        ("classes", if recipe.class_weights { "weighed alike" } else { "weighed by their images" }.to_owned()),
         ("label smoothing", recipe.label_smoothing.to_string()),
         ("dropout", dropout(&layers)),
         ("augmentation", augmentation(recipe.augmentation)),
@@ -33,7 +34,11 @@ pub fn training(report: &ModelReport) -> Vec<(&'static str, String)> {
         facts.push(("early stopping", format!("after {patience} epochs without a better validation loss")));
     }
     if let Some(source) = &recipe.transfer {
-        facts.push(("convolutions", format!("first those of {}", source.display())));
+        let frozen = match recipe.frozen_epochs {
+            0 => String::new(),
+            epochs => format!(", unchanged for {epochs} epochs"),
+        };
+        facts.push(("convolutions", format!("first those of {}{frozen}", source.display())));
     }
     facts.push(("seed", recipe.seed.to_string()));
     facts.push(("time", format!("{:.0} minutes", report.history.seconds() / 60.0)));
@@ -51,6 +56,7 @@ fn network(layers: &[LayerConfig]) -> String {
             }
             LayerConfig::MaxPool => parts.push("pool".to_owned()),
             LayerConfig::Dropout { .. } => {}
+            LayerConfig::GlobalAverage => parts.push("global average".to_owned()),
             LayerConfig::Dense { outputs, batch_norm } => {
                 normalized |= batch_norm;
                 parts.push(format!("dense {outputs}"));
@@ -116,11 +122,12 @@ fn dropout(layers: &[LayerConfig]) -> String {
         LayerConfig::Dropout { rate } => Some(rate),
         LayerConfig::Convolution { .. }
         | LayerConfig::MaxPool
+        | LayerConfig::GlobalAverage
         | LayerConfig::Dense { .. }
         | LayerConfig::Logits { .. } => None,
     });
     let rates = list(rates);
-    if rates.is_empty() { "none".to_owned() } else { format!("{rates}, behind pools and the hidden layer") }
+    if rates.is_empty() { "none".to_owned() } else { format!("{rates}, behind pools and before the logits") }
 }
 
 fn augmentation(augmentation: Augmentation) -> String {
@@ -134,6 +141,12 @@ fn augmentation(augmentation: Augmentation) -> String {
     }
     if augmentation.flip {
         parts.push("horizontal flips".to_owned());
+    }
+    if augmentation.zoom > 0 {
+        parts.push(format!("zoom by up to {} %", augmentation.zoom));
+    }
+    if let Some(camera) = augmentation.camera {
+        parts.push(format!("what {} does to a picture", camera.name()));
     }
     if augmentation.cutout > 0 {
         parts.push(format!("a grey square of {0}×{0} pixels", augmentation.cutout));
@@ -155,11 +168,7 @@ pub fn limits(report: &ModelReport) -> Vec<String> {
     let evaluation = &report.evaluation;
     let [height, width, _] = report.size.input_shape;
     let mut limits = vec![
-        format!(
-            "It knows {} classes: {}. Whatever it is shown, it names one of them; “none of these” is not among its answers.",
-            labels.len(),
-            labels.join(", ")
-        ),
+        format!("It knows {} classes: {}. {}", labels.len(), labels.join(", "), doubt(report)),
         format!(
             "It sees {height}×{width} pixels, and it learned from pictures that one object fills. An object that is small, at \
              the edge, or one of several is likely to be missed."
@@ -179,6 +188,32 @@ pub fn limits(report: &ModelReport) -> Vec<String> {
     };
     limits.push(format!("{known}Do not let it decide anything where a mistake can harm someone."));
     limits
+}
+
+/// When it says that it is not sure.
+fn doubt(report: &ModelReport) -> String {
+    let Some(answers) = report.evaluation.answers else {
+        return "Whatever it is shown, it names one of them; “none of these” is not among its answers.".to_owned();
+    };
+    let threshold = report.threshold.map_or_else(String::new, |threshold| {
+        format!(
+            " below a probability of {:.1} %, chosen on {} validation images for {:.0} right answers of 100",
+            100.0 * threshold.probability,
+            threshold.measured.images,
+            threshold.wanted
+        )
+    });
+    let precision = answers.precision.map_or_else(String::new, |right| format!(", and {right:.1} % of these rightly"));
+    let rejection = report.evaluation.rejection.map_or_else(String::new, |rejection| {
+        format!(
+            " Of {} test images of none of the classes, {:.1} % would be named where 95 % of the others are (AUROC {:.1} %).",
+            rejection.images, rejection.false_alarms_at_95, rejection.auroc
+        )
+    });
+    format!(
+        "It says “not sure”{threshold}: of the test images it names {:.1} %{precision}.{rejection}",
+        answers.answered
+    )
 }
 
 /// The class that is recognized least, and what it is taken for.

@@ -15,7 +15,7 @@ use super::learning_curves::LearningCurves;
 use super::reliability_diagram::ReliabilityDiagram;
 use super::{canvas, confusion_matrix};
 use crate::dataset::{Description, Image};
-use crate::evaluate::{Evaluation, Temperature};
+use crate::evaluate::{Evaluation, Temperature, Threshold};
 use crate::files::{self, FileError};
 use crate::history::History;
 use crate::model_files::{Identity, ModelFileError, ModelFiles};
@@ -40,6 +40,9 @@ pub struct ModelReport {
     /// How its probabilities were calibrated; `None` if they are as they were trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<Temperature>,
+    /// How its threshold was chosen; `None` if it believes every answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<Threshold>,
     /// How it was quantized.
     pub quantization: QuantizationReport,
     /// How large it is.

@@ -33,6 +33,7 @@ pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
         train_images: 4000,
         history: History { epochs: vec![epoch(1, 70.0), epoch(2, 80.0)] },
         temperature: Some(Temperature { value: 0.625, images: Some(500), error_before: 9.75 }),
+        threshold: None,
         quantization: QuantizationReport {
             calibration_images: 512,
             choice_images: 512,
@@ -70,6 +71,8 @@ pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
             int8_confusion: confusion,
             float_reliability: reliability.clone(),
             int8_reliability: reliability,
+            answers: None,
+            rejection: None,
             mistakes: vec![Mistake {
                 image: 1,
                 label: 0,
