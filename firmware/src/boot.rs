@@ -3,7 +3,7 @@
 use core::fmt::Write;
 use heapless::String;
 use protocol::{DeviceInfo, Label, Shape, TimeUnit, VERSION};
-use shared_model::graph::MAX_OPERATIONS;
+use shared_model::graph::{Decision, MAX_OPERATIONS};
 use shared_model::{Interpreter, LoadError, Model};
 use thiserror::Error;
 
@@ -101,6 +101,11 @@ impl<'m> Booted<'m, '_> {
             let _ = write!(name, "{separator}{}", step.kernel_name());
         }
         name
+    }
+
+    /// When a classification of the model is to be believed.
+    pub fn decision(&self) -> Decision {
+        self.model.graph().decision
     }
 
     /// What the board tells about itself and its model; `plan` is its [`Self::plan_name`].

@@ -17,7 +17,7 @@
 //!     },
 //!     boot(blob, &mut slot, memory)?,
 //!     Supervisor::new(camera, delay, Policy::default()),
-//!     Smoothing::new(Method::Exponential { weight: 96 }, 0x8000),
+//!     Method::Exponential { weight: 96 },
 //!     report,
 //!     microseconds,
 //! );
@@ -88,12 +88,13 @@ where
     R: Report,
     C: Fn() -> u64,
 {
-    /// A pipeline that has seen no frame yet. `clock` counts upwards in the time unit of `identity`.
-    pub const fn new(
+    /// A pipeline that has seen no frame yet. Frames are combined by `method`, and believed as the model's blob decides. `clock`
+    /// counts upwards in the time unit of `identity`.
+    pub fn new(
         identity: Identity<'m>,
         booted: Booted<'m, 'a>,
         camera: Supervisor<S, D>,
-        smoothing: Smoothing,
+        method: Method,
         report: R,
         clock: C,
     ) -> Self {
@@ -101,8 +102,8 @@ where
             identity,
             camera,
             processing: Processing {
+                smoothing: Smoothing::new(method, booted.decision()),
                 booted,
-                smoothing,
                 report,
                 pictures: PictureMode::Off,
                 full_frames: PictureMode::Off,

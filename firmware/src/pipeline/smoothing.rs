@@ -2,6 +2,7 @@
 
 use heapless::{Deque, Vec};
 use protocol::{MAX_LABELS, Verdict};
+use shared_model::graph::Decision;
 
 /// The most frames that a majority is taken over.
 pub const MAX_WINDOW: usize = 15;
@@ -24,20 +25,23 @@ pub enum Method {
     },
 }
 
-/// Combines frames by a [`Method`] and says "not sure" below a threshold.
+/// Combines frames by a [`Method`] and says "not sure" as the model's [`Decision`] has it.
+///
+/// The decision was chosen for single pictures. It is applied to what the method makes of the frames: a class counts once its
+/// smoothed probability, or its share of the votes, reaches the threshold, and never if it is the one that means none of the others.
 #[derive(Debug)]
 pub struct Smoothing {
     method: Method,
-    threshold: u16,
+    decision: Decision,
     votes: Deque<u8, MAX_WINDOW>,
     /// Probabilities with 8 fraction bits; of [`Method::Exponential`] only.
     levels: Vec<u32, MAX_LABELS>,
 }
 
 impl Smoothing {
-    /// `threshold` is in units of 1/65,535: 0 is always sure.
-    pub const fn new(method: Method, threshold: u16) -> Self {
-        Self { method, threshold, votes: Deque::new(), levels: Vec::new() }
+    /// `decision` is that of the model whose probabilities are combined.
+    pub const fn new(method: Method, decision: Decision) -> Self {
+        Self { method, decision, votes: Deque::new(), levels: Vec::new() }
     }
 
     /// Forgets all frames: after a gap, the next one may show another scene.
@@ -54,7 +58,9 @@ impl Smoothing {
             Method::Exponential { weight } => self.exponential(probabilities, weight),
         };
         winner
-            .filter(|(_, probability)| *probability >= self.threshold)
+            .filter(|(class, probability)| {
+                *probability >= self.decision.threshold && Some(*class) != self.decision.none_class
+            })
             .map_or(Verdict::NotSure, |(class, probability)| Verdict::Class { class, probability })
     }
 
@@ -146,7 +152,7 @@ mod tests {
             ),
         ];
         for (method, threshold, frames) in cases {
-            let mut smoothing = Smoothing::new(method, threshold);
+            let mut smoothing = Smoothing::new(method, Decision { threshold, none_class: None });
             // What was forgotten has no part in the verdicts.
             for _ in 0..2 {
                 for (probabilities, verdict) in frames {
@@ -157,12 +163,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_class_that_means_none_of_the_others_is_not_sure_but_outvotes_them() {
+        let decision = Decision { threshold: 30_000, none_class: Some(1) };
+        for method in [Method::None, Method::Majority { window: 3 }, Method::Exponential { weight: 128 }] {
+            let mut smoothing = Smoothing::new(method, decision);
+            assert_eq!(
+                smoothing.update(&[60_000, 5_535]),
+                sure(0, if let Method::Majority { .. } = method { 65_535 } else { 60_000 })
+            );
+            for _ in 0..5 {
+                smoothing.update(&[0, 65_535]);
+            }
+            assert_eq!(smoothing.update(&[0, 65_535]), Verdict::NotSure, "{method:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn the_exponential_mean_is_near_that_of_real_numbers(
             frames in prop::collection::vec(any::<[u16; 3]>(), 1..200), weight in 1..=255_u8,
         ) {
-            let mut smoothing = Smoothing::new(Method::Exponential { weight }, 0);
+            let mut smoothing = Smoothing::new(Method::Exponential { weight }, Decision::default());
             let mut mean = frames[0].map(f64::from);
             for frame in frames {
                 for (mean, value) in mean.iter_mut().zip(frame) {
@@ -185,7 +207,7 @@ mod tests {
             window: u8, weight: u8, threshold: u16,
         ) {
             for method in [Method::None, Method::Majority { window }, Method::Exponential { weight }] {
-                let mut smoothing = Smoothing::new(method, threshold);
+                let mut smoothing = Smoothing::new(method, Decision { threshold, none_class: None });
                 let verdicts: List<_> = frames.iter().map(|frame| smoothing.update(frame)).collect();
                 let is_allowed = verdicts.iter().all(|verdict| match verdict {
                     Verdict::NotSure => true,

@@ -8,6 +8,7 @@ use core::cell::{Cell, RefCell};
 use embassy_futures::{block_on, yield_now};
 use protocol::{Chunk, TimeUnit};
 use shared_model::encode::encode;
+use shared_model::graph::Decision;
 use std::collections::VecDeque;
 use std::format;
 use std::string::{String, ToString};
@@ -116,7 +117,7 @@ fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Ve
         identity,
         booted,
         Supervisor::new(camera, NoWait, Policy::default()),
-        Smoothing::new(Method::Majority { window: 3 }, 0),
+        Method::Majority { window: 3 },
         Host(&world),
         || world.now.get(),
     );
@@ -246,7 +247,7 @@ fn each_stage_has_its_own_time() {
     world.now.set(1);
     let mut processing = Processing {
         booted,
-        smoothing: Smoothing::new(Method::None, 0),
+        smoothing: Smoothing::new(Method::None, Decision::default()),
         report: Keep(None),
         pictures: PictureMode::Off,
         full_frames: PictureMode::Off,

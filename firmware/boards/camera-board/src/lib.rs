@@ -9,7 +9,7 @@ mod usb;
 use embassy_time::{Delay, Instant, Timer};
 use firmware::boot::{self, BootError, Identity, boot};
 use firmware::camera::{FrameSource, Policy, Supervisor};
-use firmware::pipeline::{Method, Pipeline, Smoothing};
+use firmware::pipeline::{Method, Pipeline};
 use firmware::report::{Log, Report, Serial};
 use firmware::watchdog::Watchdog;
 use protocol::{BootFailure, Message, TimeUnit};
@@ -25,8 +25,6 @@ const MODEL_MEMORY: (usize, usize) = include!(concat!(env!("OUT_DIR"), "/model_m
 pub const LEAST_MEMORY_LEN: usize = MODEL_MEMORY.0 + MODEL_MEMORY.1;
 /// A message that the USB port has not taken after so long is dropped.
 const SERIAL_LIMIT_MS: u32 = 100;
-/// Half of a probability: below it the verdict is "not sure".
-const THRESHOLD: u16 = 0x8000;
 /// Weight of the newest frame, in 256ths: the verdict follows a change of scene within about three frames.
 const SMOOTHING_WEIGHT: u8 = 96;
 /// How often a board that must not classify says so.
@@ -72,7 +70,7 @@ pub async fn run<W: Watchdog>(hardware: Hardware<impl FrameSource, impl FnOnce()
         Identity { board: hardware.board, camera: hardware.camera, time_unit: TimeUnit::Microseconds },
         booted,
         Supervisor::new(hardware.source, Delay, Policy::default()),
-        Smoothing::new(Method::Exponential { weight: SMOOTHING_WEIGHT }, THRESHOLD),
+        Method::Exponential { weight: SMOOTHING_WEIGHT },
         (log, serial),
         || Instant::now().as_micros(),
     );

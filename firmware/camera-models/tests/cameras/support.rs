@@ -10,7 +10,7 @@ use firmware::boot::{Identity, boot};
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
 use firmware::camera::ov2640::{Ov2640, View};
 use firmware::camera::{FrameSource, Policy, Supervisor};
-use firmware::pipeline::{Buffers, Method, Pipeline, Smoothing};
+use firmware::pipeline::{Buffers, Method, Pipeline};
 use firmware::report::{Command, Report};
 use firmware::watchdog::Watchdog;
 use protocol::{FaultReport, FrameReport, Message, PictureMode, TimeUnit};
@@ -150,7 +150,7 @@ pub fn run(source: impl FrameSource, time: &Time, mut observe: impl FnMut(&Recor
         identity,
         booted,
         Supervisor::new(source, SimulatedDelay(time), Policy::default()),
-        Smoothing::new(Method::None, 0),
+        Method::None,
         Recorder { records: &records, command: Some(Command::Pictures(PictureMode::Every)) },
         || time.nanoseconds() / 1_000,
     );

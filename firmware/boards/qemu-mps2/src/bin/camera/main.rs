@@ -20,7 +20,7 @@ use firmware::boot::{self, Identity};
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
 use firmware::camera::ov2640::{self as ov2640_driver, Ov2640, View};
 use firmware::camera::{FrameSource, Policy, Supervisor};
-use firmware::pipeline::{Buffers, Method, Pipeline, Smoothing};
+use firmware::pipeline::{Buffers, Method, Pipeline};
 use firmware::report::{Report, Serial};
 use firmware::watchdog::Watchdog;
 use oorandom::Rand32;
@@ -49,8 +49,6 @@ const RARITY: u32 = 4;
 const LONGEST: u32 = 20;
 /// A message that the serial port has not taken after so long is dropped: some seconds of the host's time.
 const SERIAL_LIMIT_MS: u32 = 2_000;
-/// Half of a probability: below it the verdict is "not sure".
-const THRESHOLD: u16 = 0x8000;
 /// The use of the stack is reported after every so many frames.
 const STACK_INTERVAL: u32 = 100;
 
@@ -181,7 +179,7 @@ fn run(
         booted,
         Supervisor::new(source, delay, Policy::default()),
         // Each picture of the host is another one: there is nothing to be smoothed.
-        Smoothing::new(Method::None, THRESHOLD),
+        Method::None,
         serial,
         clock::instructions,
     );
