@@ -1,4 +1,4 @@
-//! The firmware of `firmware/boards/qemu-mps2`: built, patched, run in QEMU.
+//! The firmware of `firmware/boards/qemu-mps2`: built, run in QEMU, with other models too.
 //!
 //! `firmware/boards/qemu-runner` does the running and decoding, as a program: it belongs to another workspace.
 
@@ -124,12 +124,6 @@ pub enum QemuError {
         /// What the operating system says.
         error: std::io::Error,
     },
-    /// The firmware to be patched is another one.
-    #[error("{elf} does not hold the blob that is to be replaced by one of the same length")]
-    OtherBlob {
-        /// The firmware's ELF file.
-        elf: PathBuf,
-    },
     /// The run failed, by a report of the firmware or because QEMU did.
     #[error("{0}")]
     Run(String),
@@ -138,11 +132,12 @@ pub enum QemuError {
     Output(#[from] serde_json::Error),
 }
 
-/// An ELF file of the firmware for a machine, with the model in it.
+/// An ELF file of the firmware for a machine, with the model in it, and what replaces that, if anything.
 #[derive(Clone, Debug)]
 pub struct Firmware {
     machine: Machine,
     elf: PathBuf,
+    blob: Option<PathBuf>,
 }
 
 impl Firmware {
@@ -159,28 +154,12 @@ impl Firmware {
             return Err(QemuError::Build(text(&output.stderr)));
         }
         let elf = text(&output.stdout).into();
-        Ok(Self { machine, elf })
+        Ok(Self { machine, elf, blob: None })
     }
 
-    /// Writes the firmware to `elf` with the bytes of `blob` replaced by those of `replacement`, as if the
-    /// flash had changed.
-    ///
-    /// # Errors
-    ///
-    /// [`QemuError::OtherBlob`] if the firmware does not hold `blob` or the lengths differ.
-    pub fn with_blob(&self, blob: &[u8], replacement: &[u8], elf: &Path) -> Result<Self, QemuError> {
-        let mut bytes = fs::read(&self.elf).map_err(file_error(&self.elf))?;
-        let place = bytes.windows(blob.len().max(1)).position(|window| window == blob);
-        match place {
-            Some(start) if blob.len() == replacement.len() => {
-                bytes[start..start + blob.len()].copy_from_slice(replacement);
-            }
-            _ => {
-                return Err(QemuError::OtherBlob { elf: self.elf.clone() });
-            }
-        }
-        fs::write(elf, bytes).map_err(file_error(elf))?;
-        Ok(Self { machine: self.machine, elf: elf.into() })
+    /// The same firmware with the blob in a file flashed alone, in the place of the committed one.
+    pub fn with_blob(&self, blob: &Path) -> Self {
+        Self { blob: Some(blob.into()), ..self.clone() }
     }
 
     /// Classifies `images`, each of the model's shape.
@@ -204,6 +183,9 @@ impl Firmware {
     pub fn classify_file(&self, options: Options, images: &Path) -> Result<Report, QemuError> {
         let mut command = support("qemu-runner");
         command.arg(&self.elf).args(["--json", "--machine", self.machine.argument(), "--raw"]).arg(images);
+        if let Some(blob) = &self.blob {
+            command.arg("--blob").arg(blob);
+        }
         if options.profile {
             command.arg("--profile");
         }

@@ -7,7 +7,7 @@ use std::thread;
 use host_trainer::dataset::Image;
 use shared_model::encode::{encode, repair_crc};
 use shared_model::testing::{Numbers, Plain, any_network, convolution, network, oracle};
-use shared_model::{AlignedBytes, Backend, Interpreter, Model, Shape};
+use shared_model::{Backend, Interpreter, Model, Shape};
 use tests::qemu::{Firmware, Machine, Options, QemuError, Report};
 use tests::reference::{BLOB, MODEL, test_images};
 
@@ -117,8 +117,9 @@ fn a_damaged_blob_is_refused() {
     let mut damaged = BLOB.to_vec();
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
-    let elf = folder.path().join("damaged.elf");
-    let firmware = firmware(Machine::CortexM4).with_blob(&BLOB, &damaged, &elf).expect("the firmware holds the blob");
+    let file = folder.path().join("damaged.blob");
+    fs::write(&file, damaged).expect("a temporary file");
+    let firmware = firmware(Machine::CortexM4).with_blob(&file);
     let message = failure(firmware.classify(Options::default(), &[[0; IMAGE_LEN]]));
     assert!(message.contains("blob in flash cannot be used") && message.contains("CRC"), "{message}");
 }
@@ -131,8 +132,9 @@ fn another_known_answer_is_noticed() {
     altered[biases + 1] ^= 0x10;
     repair_crc(&mut altered);
     let crc = u32::from_le_bytes(altered[16..20].try_into().expect("four bytes"));
-    let elf = folder.path().join("altered.elf");
-    let firmware = firmware(Machine::CortexM4).with_blob(&BLOB, &altered, &elf).expect("the firmware holds the blob");
+    let file = folder.path().join("altered.blob");
+    fs::write(&file, altered).expect("a temporary file");
+    let firmware = firmware(Machine::CortexM4).with_blob(&file);
     let message = failure(firmware.classify(Options::default(), &[[0; IMAGE_LEN]]));
     assert!(message.contains("known-answer test failed"), "{message}");
     assert!(message.contains(&format!("{crc:08x}")), "{message}");
@@ -156,16 +158,6 @@ fn a_bad_image_file_is_named() {
     }
 }
 
-/// A blob of the committed one's length: bytes that are in no range are ignored.
-fn padded(blob: &[u8]) -> AlignedBytes {
-    let mut bytes = blob.to_vec();
-    assert!(bytes.len() <= BLOB.len());
-    bytes.resize(BLOB.len(), 0);
-    bytes[12..16].copy_from_slice(&(BLOB.len() as u32).to_le_bytes());
-    repair_crc(&mut bytes);
-    AlignedBytes::from(bytes.as_slice())
-}
-
 /// No firmware is built anew for another model: shape, labels and operations come from the blob.
 #[test]
 fn networks_of_other_shapes_and_classes_run_unchanged() {
@@ -180,13 +172,13 @@ fn networks_of_other_shapes_and_classes_run_unchanged() {
         let blob = encode(network).expect("the network is valid");
         let model = Model::load(&blob).expect("the blob is good");
         let needed = model.input_shape().elements() + model.arena_len_on(Backend::ARM_DSP);
-        if blob.len() > BLOB.len() || needed > IMAGE_LEN + ARENAS[0] {
+        if needed > IMAGE_LEN + ARENAS[0] {
             continue;
         }
-        let elf = folder.path().join(format!("{index}.elf"));
+        let file = folder.path().join(format!("{index}.blob"));
+        fs::write(&file, &blob[..]).expect("a temporary file");
         let machine = Machine::ALL[index % Machine::ALL.len()];
-        let firmware = firmware(machine).with_blob(&BLOB, &padded(&blob), &elf);
-        let firmware = firmware.expect("the firmware holds the blob");
+        let firmware = firmware(machine).with_blob(&file);
         let mut numbers = Numbers(index as u64);
         let pictures = [(); 2].map(|()| numbers.picture(model.input_shape()));
         let report = firmware.classify(Options::default(), &pictures);

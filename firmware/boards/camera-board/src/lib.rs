@@ -1,9 +1,8 @@
 #![no_std]
 #![deny(missing_docs)]
-//! What the boards with a camera have in common: the model's place in flash, the serial port over USB, and the way from boot
-//! to frames. A board adds clocks, pins and DMA.
+//! What the boards with a camera have in common: the serial port over USB, and the way from boot to frames. A board adds
+//! clocks, pins and DMA.
 
-mod model;
 mod usb;
 
 use embassy_time::{Delay, Instant, Timer};
@@ -12,6 +11,7 @@ use firmware::camera::{FrameSource, Policy, Supervisor};
 use firmware::pipeline::{Method, Pipeline};
 use firmware::report::{Log, Report, Serial};
 use firmware::watchdog::Watchdog;
+use flash_model::{LEAST_ARENA_LEN, PICTURE_LEN};
 use protocol::{BootFailure, Message, TimeUnit};
 use shared_model::Model;
 use shared_model::graph::List;
@@ -19,10 +19,8 @@ use static_cell::ConstStaticCell;
 
 pub use usb::{PACKET_LEN, UsbSerial};
 
-/// Of the model that is built in: bytes of a picture and of the smallest arena.
-const MODEL_MEMORY: (usize, usize) = include!(concat!(env!("OUT_DIR"), "/model_memory.rs"));
-/// Bytes of working memory that this model needs at least: a board with less does not build.
-pub const LEAST_MEMORY_LEN: usize = MODEL_MEMORY.0 + MODEL_MEMORY.1;
+/// Bytes of working memory that the model which is built in needs at least: a board with less does not build.
+pub const LEAST_MEMORY_LEN: usize = PICTURE_LEN + LEAST_ARENA_LEN;
 /// A message that the USB port has not taken after so long is dropped.
 const SERIAL_LIMIT_MS: u32 = 100;
 /// Weight of the newest frame, in 256ths: the verdict follows a change of scene within about three frames.
@@ -60,7 +58,7 @@ pub async fn run<W: Watchdog>(hardware: Hardware<impl FrameSource, impl FnOnce()
     static MODEL: ConstStaticCell<Option<Model<'static>>> = ConstStaticCell::new(None);
 
     let serial = Serial::new(usb.writer(), Delay, SERIAL_LIMIT_MS, || usb.command());
-    let blob = boot::blob_in(model::region());
+    let blob = boot::blob_in(flash_model::region());
     let booted = match boot(blob, MODEL.take(), hardware.memory) {
         Ok(booted) => booted,
         Err(error) => repeat_failure(&error, (Log::new(List::EMPTY), serial)).await,

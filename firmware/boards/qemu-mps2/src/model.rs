@@ -1,24 +1,19 @@
-//! The model, in flash.
+//! The model and the memory that it gets.
 
-use core::hint::black_box;
+use firmware::boot::blob_in;
+use flash_model::LEAST_ARENA_LEN;
+pub use flash_model::PICTURE_LEN;
 
-use shared_model::Aligned;
+/// Enough for the fastest plan of the committed model; a run may take a part of it.
+const FAST_ARENA_LEN: usize = 64 * 1024;
 
-static BLOB: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("MODEL_BLOB")));
+/// Bytes of an arena, at least what the model that is built in needs.
+pub const ARENA_LEN: usize = if LEAST_ARENA_LEN > FAST_ARENA_LEN { LEAST_ARENA_LEN } else { FAST_ARENA_LEN };
 
-/// Bytes of a picture and of an arena, found out by `build.rs`.
-const MEMORY: (usize, usize) = include!(concat!(env!("OUT_DIR"), "/model_memory.rs"));
-
-/// Bytes of a picture of the model's shape.
-pub const PICTURE_LEN: usize = MEMORY.0;
-
-/// At least what the model needs.
-pub const ARENA_LEN: usize = MEMORY.1;
-
-/// Bytes of both.
+/// Bytes of a picture of that model and of the arena.
 pub const MEMORY_LEN: usize = PICTURE_LEN + ARENA_LEN;
 
-/// The blob, which may be exchanged in flash without a build: the compiler must not compute with its bytes.
+/// The blob in flash.
 pub fn blob() -> &'static [u8] {
-    &black_box(BLOB).0
+    blob_in(flash_model::region())
 }

@@ -3,7 +3,6 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use protocol::{
 use qemu_messages::{StackUse, Totals};
 
 use crate::Error;
-use crate::qemu::{self, Device, LIMIT_OF_BOOT, LIMIT_PER_IMAGE, Machine, lacks};
+use crate::qemu::{Board, Device, Emulator, LIMIT_OF_BOOT, LIMIT_PER_IMAGE, lacks};
 
 /// Between two looks for QEMU's connection.
 const POLL: Duration = Duration::from_millis(10);
@@ -47,10 +46,8 @@ impl Camera {
 /// What to run.
 #[derive(Clone, Copy)]
 pub struct CameraJob<'a> {
-    /// The firmware's ELF file.
-    pub elf: &'a Path,
     /// What runs it.
-    pub machine: Machine,
+    pub board: Board<'a>,
     /// What the firmware sees through.
     pub camera: Camera,
     /// A file of big-endian RGB565 frames of the camera's size, which it sees one after the other.
@@ -62,12 +59,12 @@ pub struct CameraJob<'a> {
 }
 
 impl CameraJob<'_> {
-    fn command(&self, serial: &str) -> Result<Command, Error> {
+    fn emulator(&self, serial: &str) -> Result<Emulator, Error> {
         let attempts = self.attempts.to_string();
         let further = std::iter::once(attempts).chain(self.seed.map(|seed| seed.to_string()));
         let camera = self.camera.to_possible_value();
         let camera = camera.as_ref().map_or("", |value| value.get_name());
-        qemu::command(self.elf, self.machine, serial, camera, self.frames, further)
+        Emulator::new(self.board, serial, camera, self.frames, further)
     }
 }
 
@@ -101,7 +98,7 @@ pub fn run(
 ) -> Result<CameraReport, Error> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(of_port)?;
     let address = listener.local_addr().map_err(of_port)?;
-    let mut command = job.command(&format!("tcp:{address}"))?;
+    let mut emulator = job.emulator(&format!("tcp:{address}"))?;
     let limit = LIMIT_OF_BOOT + LIMIT_PER_IMAGE * job.attempts;
     let mut collected = Collected {
         device: None,
@@ -112,7 +109,7 @@ pub fn run(
         picture: Assembler::new(Vec::new()),
     };
     let (reports, result) = thread::scope(|scope| {
-        let qemu = scope.spawn(|| qemu::run(&mut command, job.machine, limit).map_err(|error| error.to_string()));
+        let qemu = scope.spawn(|| emulator.run(limit).map_err(|error| error.to_string()));
         let result = accept(&listener, || qemu.is_finished()).and_then(|stream| match stream {
             Some(stream) => collected.read(stream, wants_pictures, &mut observe),
             None => Ok(()),
@@ -141,8 +138,7 @@ pub fn run(
 ///
 /// If QEMU is missing or the firmware reports an error.
 pub fn serve(job: &CameraJob<'_>, port: u16) -> Result<(), Error> {
-    let mut command = job.command(&format!("tcp:127.0.0.1:{port},server=on"))?;
-    qemu::run(&mut command, job.machine, Duration::MAX).map(|_| ())
+    job.emulator(&format!("tcp:127.0.0.1:{port},server=on"))?.run(Duration::MAX).map(|_| ())
 }
 
 fn of_port(error: io::Error) -> String {

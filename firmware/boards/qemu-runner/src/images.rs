@@ -2,21 +2,19 @@
 
 use std::path::Path;
 
-use firmware::boot::blob_in;
+use object::{Object, ObjectSection};
 use qemu_messages::{Calibration, StackUse};
 use serde::Serialize;
 use shared_model::{AlignedBytes, Model, Shape};
 
-use crate::qemu::{self, Device, ImageRecord, LIMIT_OF_BOOT, LIMIT_PER_IMAGE, Machine, lacks};
+use crate::qemu::{Board, Device, Emulator, ImageRecord, LIMIT_OF_BOOT, LIMIT_PER_IMAGE, MODEL_SECTION, lacks};
 use crate::{Error, of_file};
 
 /// What to run.
 #[derive(Clone, Copy)]
 pub struct ImagesJob<'a> {
-    /// The firmware's ELF file.
-    pub elf: &'a Path,
     /// What runs it.
-    pub machine: Machine,
+    pub board: Board<'a>,
     /// Whether to count the instructions of each step, which adds a few to the total.
     pub profile: bool,
     /// Bytes of arena for the interpreter; all that the firmware has unless given.
@@ -64,17 +62,16 @@ impl Stack {
 ///
 /// If QEMU is missing or hangs, if the firmware reports an error or does not count right.
 pub fn run(job: &ImagesJob<'_>) -> Result<ImagesReport, Error> {
-    let ImagesJob { elf, machine, .. } = *job;
     let mode = if job.profile { "profile" } else { "classify" };
     let arena_len = job.arena_len.map(|len| len.to_string());
-    let mut command = qemu::command(elf, machine, "null", mode, job.images, arena_len)?;
+    let mut emulator = Emulator::new(job.board, "null", mode, job.images, arena_len)?;
     if let Some(plugin) = job.plugin {
-        command.args(["-plugin", plugin]);
+        emulator.command.args(["-plugin", plugin]);
     }
     // An image takes 3 KB, or more and then longer; of a smaller one some more time does no harm.
     let len = std::fs::metadata(job.images).map_or(0, |metadata| metadata.len());
     let count = u32::try_from(len / 1024).unwrap_or(u32::MAX);
-    let reports = qemu::run(&mut command, machine, LIMIT_OF_BOOT + LIMIT_PER_IMAGE * count)?;
+    let reports = emulator.run(LIMIT_OF_BOOT + LIMIT_PER_IMAGE * count)?;
     let [boot, inference]: [StackUse; 2] = reports.stack.try_into().map_err(|_| lacks("the use of the stack"))?;
     Ok(ImagesReport {
         calibration: reports.calibration.ok_or_else(|| lacks("its beginning"))?,
@@ -84,19 +81,23 @@ pub fn run(job: &ImagesJob<'_>) -> Result<ImagesReport, Error> {
     })
 }
 
-/// Shape of the pictures that the model in the file `elf` classifies.
+/// Shape of the pictures that the board's model classifies.
 ///
 /// # Errors
 ///
 /// If the file cannot be read or holds no model.
-pub fn shape(elf: &Path) -> Result<Shape, Error> {
-    const MAGIC: &[u8] = b"INT8NET\0";
-    let bytes = std::fs::read(elf).map_err(of_file(elf))?;
-    let starts = 0..bytes.len().saturating_sub(MAGIC.len());
-    // The program has the magic as a constant as well.
-    let shape = starts.filter(|start| bytes[*start..].starts_with(MAGIC)).find_map(|start| {
-        let blob = AlignedBytes::from(blob_in(&bytes[start..]));
-        Model::load(&blob).ok().map(|model| model.input_shape())
-    });
-    shape.ok_or_else(|| format!("{} holds no model that can be loaded", elf.display()).into())
+pub fn shape(board: Board<'_>) -> Result<Shape, Error> {
+    let path = board.blob.unwrap_or(board.elf);
+    let bytes = std::fs::read(path).map_err(of_file(path))?;
+    let blob = match board.blob {
+        Some(_) => &bytes[..],
+        None => {
+            let file = object::File::parse(bytes.as_slice()).map_err(of_file(path))?;
+            let section = file.section_by_name(MODEL_SECTION).ok_or_else(|| of_file(path)("it holds no model"))?;
+            section.data().map_err(of_file(path))?
+        }
+    };
+    let blob = AlignedBytes::from(blob);
+    let model = Model::load(&blob).map_err(of_file(path))?;
+    Ok(model.input_shape())
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use qemu_runner::images::{self, ImagesJob, ImagesReport};
-use qemu_runner::qemu::Machine;
+use qemu_runner::qemu::{Board, Machine};
 use qemu_runner::{Error, picture};
 
 /// Classifies pictures on an emulated Cortex-M.
@@ -25,6 +25,9 @@ struct Arguments {
     /// The machine to emulate
     #[arg(long, value_enum, default_value = "m4")]
     machine: Machine,
+    /// A model's blob that is flashed alone, in the place of the one that was built in
+    #[arg(long, value_name = "FILE")]
+    blob: Option<PathBuf>,
     /// Bytes of arena for the interpreter, which takes the fastest plan that fits; all that there is unless given
     #[arg(long, value_name = "BYTES")]
     arena: Option<usize>,
@@ -41,17 +44,17 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Error> {
+    let board = Board { elf: &arguments.elf, machine: arguments.machine, blob: arguments.blob.as_deref() };
     let folder = tempfile::tempdir()?;
     let file = match &arguments.raw {
         Some(file) => file.clone(),
         None => {
-            let shape = images::shape(&arguments.elf)?;
+            let shape = images::shape(board)?;
             picture::collect(&arguments.pictures, shape, folder.path())?
         }
     };
     let report = images::run(&ImagesJob {
-        elf: &arguments.elf,
-        machine: arguments.machine,
+        board,
         profile: arguments.profile,
         arena_len: arguments.arena,
         images: &file,

@@ -2,15 +2,19 @@
 
 use std::ffi::OsStr;
 use std::io::{Read, Seek};
-use std::path::{Path, absolute};
+use std::path::{Path, PathBuf, absolute};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use object::elf::PT_NULL;
+use object::read::elf::{ElfFile32, FileHeader, ProgramHeader};
+use object::{LittleEndian, Object, ObjectSection};
 use protocol::{Decoder, DeviceInfo, Received};
 use qemu_messages::{Calibration, QemuMessage, StackUse, Totals};
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
 use crate::{Error, of_file};
 
@@ -134,91 +138,152 @@ impl Reports {
     }
 }
 
-/// QEMU with the program `elf`, which gets the words `first`, the name of `file` and `further`.
-pub(crate) fn command(
-    elf: &Path,
-    machine: Machine,
-    serial: &str,
-    first: &str,
-    file: &Path,
-    further: impl IntoIterator<Item = String>,
-) -> Result<Command, Error> {
-    // QEMU runs in the directory of the file, which the program opens there.
-    let [elf, file] = [elf, file].map(|path| absolute(path).map_err(of_file(path)));
-    let (elf, file) = (elf?, file?);
-    let mut command = Command::new("qemu-system-arm");
-    command.args(["-machine", machine.name(), "-nographic", "-monitor", "none"]);
-    command.args(["-serial", serial]);
-    // One instruction takes one nanosecond: the firmware's timer counts instructions.
-    command.args(["-icount", "shift=0"]);
-    // QEMU wants commas doubled.
-    let name = file.file_name().map(OsStr::to_string_lossy);
-    let name = name.unwrap_or_default().replace(',', ",,");
-    let mut semihosting = format!("enable=on,target=native,arg={first},arg=\"{name}\"");
-    for word in further {
-        semihosting += &format!(",arg={word}");
-    }
-    command.args(["-semihosting-config", &semihosting]);
-    command.arg("-kernel").arg(elf);
-    if let Some(folder) = file.parent() {
-        command.current_dir(folder);
-    }
-    Ok(command)
+/// A machine with a program in its flash.
+#[derive(Clone, Copy)]
+pub struct Board<'a> {
+    /// The firmware's ELF file.
+    pub elf: &'a Path,
+    /// What runs it.
+    pub machine: Machine,
+    /// A blob that is flashed alone, in the place of the one that the ELF file brings along.
+    pub blob: Option<&'a Path>,
 }
 
-/// Runs QEMU to its end, or kills it after `limit`, and gives what the program has reported, if it did not fail and counted
-/// right.
-pub(crate) fn run(command: &mut Command, machine: Machine, limit: Duration) -> Result<Reports, Error> {
-    // Files, since a full pipe would stop the emulator.
-    let (stdout, stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
-    command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
-    let mut child = command
-        .spawn()
-        .map_err(|error| format!("cannot start qemu-system-arm: {error}; `tests/run setup` installs it"))?;
-    let written = |mut file: std::fs::File| -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        file.rewind()?;
-        file.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
+/// The section of the blob that an ELF file brings along.
+pub(crate) const MODEL_SECTION: &str = ".model";
+
+/// QEMU with a program.
+pub(crate) struct Emulator {
+    pub command: Command,
+    machine: Machine,
+    /// Read when QEMU starts.
+    _program: Option<NamedTempFile>,
+}
+
+impl Emulator {
+    /// The program of `board` gets the words `first`, the name of `file` and `further`.
+    pub(crate) fn new(
+        board: Board<'_>,
+        serial: &str,
+        first: &str,
+        file: &Path,
+        further: impl IntoIterator<Item = String>,
+    ) -> Result<Self, Error> {
+        let Board { elf, machine, blob } = board;
+        // QEMU runs in the directory of the file, which the program opens there.
+        let (elf, file) = (full(elf)?, full(file)?);
+        let mut command = Command::new("qemu-system-arm");
+        command.args(["-machine", machine.name(), "-nographic", "-monitor", "none"]);
+        command.args(["-serial", serial]);
+        // One instruction takes one nanosecond: the firmware's timer counts instructions.
+        command.args(["-icount", "shift=0"]);
+        let name = escaped(file.file_name().unwrap_or_default());
+        let mut semihosting = format!("enable=on,target=native,arg={first},arg=\"{name}\"");
+        for word in further {
+            semihosting += &format!(",arg={word}");
         }
-        if start.elapsed() >= limit {
-            child.kill()?;
-            child.wait()?;
-            let (name, len) = (machine.name(), written(stdout)?.len());
-            return Err(format!("{name} did not finish within {limit:?}; it had written {len} bytes").into());
-        }
-        thread::sleep(Duration::from_millis(20));
-    };
-    let reports = Reports::decode(&written(stdout)?);
-    if !status.success() {
-        // A firmware that has no stack left says nothing; QEMU does.
-        let message = match reports.failure {
-            Some(message) => message,
-            None => String::from_utf8_lossy(&written(stderr)?).trim().to_owned(),
+        command.args(["-semihosting-config", &semihosting]);
+        let program = match blob {
+            None => {
+                command.arg("-kernel").arg(elf);
+                None
+            }
+            Some(blob) => {
+                let (program, address) = without_model(&elf)?;
+                command.arg("-kernel").arg(program.path());
+                let blob = escaped(full(blob)?.as_os_str());
+                command.args(["-device", &format!("loader,file={blob},addr={address:#x},force-raw=on")]);
+                Some(program)
+            }
         };
-        return Err(format!("the firmware failed ({status}): {message}").into());
-    }
-    if reports.damaged > 0 {
-        return Err(format!(
-            "the firmware's output is not what qemu-runner expects ({} damaged or unknown messages); \
-             was it built from the same sources?",
-            reports.damaged
-        )
-        .into());
-    }
-    match reports.calibration {
-        Some(calibration) if calibration.holds() => Ok(reports),
-        Some(Calibration { executed, counted }) => {
-            Err(format!("a loop of {executed} instructions was counted as {counted}: the figures would mean nothing")
-                .into())
+        if let Some(folder) = file.parent() {
+            command.current_dir(folder);
         }
-        None => Err(lacks("the loop of known length")),
+        Ok(Self { command, machine, _program: program })
     }
+
+    /// Runs QEMU to its end, or kills it after `limit`, and gives what the program has reported, if it did not fail and counted
+    /// right.
+    pub(crate) fn run(&mut self, limit: Duration) -> Result<Reports, Error> {
+        // Files, since a full pipe would stop the emulator.
+        let (stdout, stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
+        self.command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
+        let mut child = self
+            .command
+            .spawn()
+            .map_err(|error| format!("cannot start qemu-system-arm: {error}; `tests/run setup` installs it"))?;
+        let written = |mut file: std::fs::File| -> Result<Vec<u8>, Error> {
+            let mut bytes = Vec::new();
+            file.rewind()?;
+            file.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            if start.elapsed() >= limit {
+                child.kill()?;
+                child.wait()?;
+                let (name, len) = (self.machine.name(), written(stdout)?.len());
+                return Err(format!("{name} did not finish within {limit:?}; it had written {len} bytes").into());
+            }
+            thread::sleep(Duration::from_millis(20));
+        };
+        let reports = Reports::decode(&written(stdout)?);
+        if !status.success() {
+            // A firmware that has no stack left says nothing; QEMU does.
+            let message = match reports.failure {
+                Some(message) => message,
+                None => String::from_utf8_lossy(&written(stderr)?).trim().to_owned(),
+            };
+            return Err(format!("the firmware failed ({status}): {message}").into());
+        }
+        if reports.damaged > 0 {
+            return Err(format!(
+                "the firmware's output is not what qemu-runner expects ({} damaged or unknown messages); \
+                 was it built from the same sources?",
+                reports.damaged
+            )
+            .into());
+        }
+        match reports.calibration {
+            Some(calibration) if calibration.holds() => Ok(reports),
+            Some(Calibration { executed, counted }) => Err(format!(
+                "a loop of {executed} instructions was counted as {counted}: the figures would mean nothing"
+            )
+            .into()),
+            None => Err(lacks("the loop of known length")),
+        }
+    }
+}
+
+fn full(path: &Path) -> Result<PathBuf, String> {
+    absolute(path).map_err(of_file(path))
+}
+
+/// As an option of QEMU, which wants commas doubled.
+fn escaped(name: &OsStr) -> String {
+    name.to_string_lossy().replace(',', ",,")
+}
+
+/// The program `elf` without the blob that it brings along, which QEMU would not let another one replace, and the blob's address.
+fn without_model(elf: &Path) -> Result<(NamedTempFile, u64), Error> {
+    let mut bytes = std::fs::read(elf).map_err(of_file(elf))?;
+    let file = ElfFile32::<LittleEndian>::parse(bytes.as_slice()).map_err(of_file(elf))?;
+    let section = file.section_by_name(MODEL_SECTION).ok_or_else(|| of_file(elf)("it holds no model"))?;
+    let address = section.address();
+    let mut segments = file.elf_program_headers().iter();
+    let index = segments.position(|segment| u64::from(segment.p_vaddr(LittleEndian)) == address);
+    let index = index.ok_or_else(|| of_file(elf)("its model is in no segment"))?;
+    let header = file.elf_header();
+    let place = header.e_phoff(LittleEndian) as usize + index * usize::from(header.e_phentsize(LittleEndian));
+    // The type of the segment is the first field of its header.
+    bytes[place..place + 4].copy_from_slice(&PT_NULL.0.to_le_bytes());
+    let program = NamedTempFile::new()?;
+    std::fs::write(program.path(), bytes).map_err(of_file(program.path()))?;
+    Ok((program, address))
 }
 
 pub(crate) fn lacks(part: &str) -> Error {

@@ -15,7 +15,7 @@ use image::{DynamicImage, Rgb, RgbImage};
 use protocol::{FaultClass, Verdict};
 use qemu_runner::camera::{self, Camera, CameraJob, CameraReport};
 use qemu_runner::picture;
-use qemu_runner::qemu::Machine;
+use qemu_runner::qemu::{Board, Machine};
 use shared_model::resize::{Rgb565BigEndian, resize};
 use shared_model::{AlignedBytes, Interpreter, Model};
 
@@ -99,7 +99,8 @@ fn run(
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("frames.rgb565");
     fs::write(&file, frames.concat()).expect("a temporary file");
-    let job = CameraJob { elf: &build(machine), machine, camera, frames: &file, attempts, seed };
+    let board = Board { elf: &build(machine), machine, blob: None };
+    let job = CameraJob { board, camera, frames: &file, attempts, seed };
     let report = camera::run(&job, wants_pictures, |_| {});
     report.unwrap_or_else(|error| panic!("{machine:?}, {camera:?}: {error}"))
 }

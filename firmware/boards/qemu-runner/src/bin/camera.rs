@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use protocol::{FrameReport, Message, StageTimes, Verdict};
 use qemu_runner::camera::{self, Camera, CameraJob, CameraReport};
-use qemu_runner::qemu::Machine;
+use qemu_runner::qemu::{Board, Machine};
 use qemu_runner::{Error, of_file, picture};
 
 /// Shows pictures to a modelled camera on an emulated Cortex-M, which classifies what it sees.
@@ -33,6 +33,9 @@ struct Arguments {
     /// The machine to emulate
     #[arg(long, value_enum, default_value = "m4")]
     machine: Machine,
+    /// A model's blob that is flashed alone, in the place of the one that was built in
+    #[arg(long, value_name = "FILE")]
+    blob: Option<PathBuf>,
     /// The camera to model [default: ov2640 on the m7, arducam-128 on the others]
     #[arg(long, value_enum)]
     camera: Option<Camera>,
@@ -65,8 +68,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     };
     let len = std::fs::metadata(&frames).map_err(of_file(&frames))?.len();
     let job = CameraJob {
-        elf: &arguments.elf,
-        machine: arguments.machine,
+        board: Board { elf: &arguments.elf, machine: arguments.machine, blob: arguments.blob.as_deref() },
         camera,
         frames: &frames,
         attempts: match arguments.frames {

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use qemu_runner::Error;
 use qemu_runner::images::{self, ImagesJob};
-use qemu_runner::qemu::Machine;
+use qemu_runner::qemu::{Board, Machine};
 
 use crate::code_size::Functions;
 
@@ -38,8 +38,7 @@ pub fn by_function(elf: &Path, arena_len: usize, image: &Path) -> Result<Vec<(St
         fs::write(&file, fs::read(image)?.repeat(repetitions))?;
         let output = folder.path().join("counts.tsv");
         images::run(&ImagesJob {
-            elf,
-            machine: Machine::M4,
+            board: Board { elf, machine: Machine::M4, blob: None },
             profile: false,
             arena_len: Some(arena_len),
             images: &file,

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use qemu_runner::images::{self, ImagesJob, ImagesReport};
-use qemu_runner::qemu::Machine;
+use qemu_runner::qemu::{Board, Machine};
 use qemu_runner::{Error, of_file, picture};
 use serde_json::json;
 use shared_model::{AlignedBytes, Interpreter, Model};
@@ -135,8 +135,9 @@ fn measure(
 ) -> Result<Measurement, Error> {
     let name = machine.name();
     let run = |profile| -> Result<_, Error> {
-        let mut report =
-            images::run(&ImagesJob { elf, machine, profile, arena_len: Some(arena_len), images: image, plugin: None })?;
+        let board = Board { elf, machine, blob: None };
+        let job = ImagesJob { board, profile, arena_len: Some(arena_len), images: image, plugin: None };
+        let mut report = images::run(&job)?;
         let (found, crc32) = (report.device.crc32, model.crc32());
         if found != crc32 {
             return Err(format!("{name}: the firmware holds the model {found:08x}, the blob is {crc32:08x}").into());

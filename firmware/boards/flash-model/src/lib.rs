@@ -1,5 +1,8 @@
-//! Where the model lies in flash.
-
+#![no_std]
+#![deny(missing_docs)]
+//! The model in a board's flash: the place that is kept for one, and the blob that a program brings along.
+//!
+//! A board's memory.x keeps a part of flash from `_model_start` to `_model_end`, and puts the section `.model` at its start.
 #![expect(unsafe_code, reason = "a place in flash that the linker knows and a programmer may write on its own")]
 
 use core::slice;
@@ -11,6 +14,12 @@ use shared_model::Aligned;
 #[unsafe(link_section = ".model")]
 static BLOB: Aligned<[u8; include_bytes!(env!("MODEL_BLOB")).len()]> = Aligned(*include_bytes!(env!("MODEL_BLOB")));
 
+const MEMORY: (usize, usize) = include!(concat!(env!("OUT_DIR"), "/model_memory.rs"));
+/// Bytes of a picture of the shape of the model that is brought along.
+pub const PICTURE_LEN: usize = MEMORY.0;
+/// Bytes of the smallest arena for that model.
+pub const LEAST_ARENA_LEN: usize = MEMORY.1;
+
 unsafe extern "C" {
     // By memory.x: the part of flash that is kept for a model.
     static _model_start: u8;
@@ -19,7 +28,7 @@ unsafe extern "C" {
 
 /// All of the part of flash that is kept for a model.
 ///
-/// The linker's symbols and not [`BLOB`], whose bytes the compiler knows and might compute with.
+/// The linker's symbols and not the blob's static, whose bytes the compiler knows and might compute with.
 pub fn region() -> &'static [u8] {
     let start = &raw const _model_start;
     let len = (&raw const _model_end).addr() - start.addr();
