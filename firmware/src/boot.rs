@@ -11,7 +11,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum BootError {
     /// The blob cannot be used.
-    #[error("the model blob in flash cannot be used: {0}; flash the firmware again with a good blob")]
+    #[error("the model blob in flash cannot be used: {0}; flash a good one, alone or with the firmware")]
     Load(#[from] LoadError),
     /// The model needs more working memory than the board gives it.
     #[error(
@@ -217,7 +217,7 @@ mod tests {
         *damaged.last_mut().expect("a blob is not empty") ^= 1;
         let error = boot_with_memory(&AlignedBytes::from(damaged.as_slice()), 8192).expect_err("the blob is damaged");
         assert!(matches!(error, BootError::Load(LoadError::CrcMismatch { .. })));
-        assert!(format!("{error}").contains("flash the firmware again"));
+        assert!(format!("{error}").contains("flash a good one"));
     }
 
     #[test]

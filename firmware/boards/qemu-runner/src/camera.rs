@@ -148,17 +148,19 @@ fn of_port(error: io::Error) -> String {
 /// QEMU's connection; none if `is_over` before.
 fn accept(listener: &TcpListener, is_over: impl Fn() -> bool) -> io::Result<Option<TcpStream>> {
     listener.set_nonblocking(true)?;
-    while !is_over() {
+    loop {
+        // One that ended at once may have connected before.
+        let is_last_look = is_over();
         match listener.accept() {
             Ok((stream, _)) => {
                 stream.set_nonblocking(false)?;
                 return Ok(Some(stream));
             }
+            Err(error) if error.kind() == ErrorKind::WouldBlock && is_last_look => return Ok(None),
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(POLL),
             Err(error) => return Err(error),
         }
     }
-    Ok(None)
 }
 
 /// What came out of the port.

@@ -12,12 +12,15 @@ use std::time::{Duration, Instant};
 
 use image::imageops::{FilterType, resize as scale};
 use image::{DynamicImage, Rgb, RgbImage};
-use protocol::{FaultClass, Verdict};
+use protocol::{FaultClass, Message, Verdict};
 use qemu_runner::camera::{self, Camera, CameraJob, CameraReport};
 use qemu_runner::picture;
 use qemu_runner::qemu::{Board, Machine};
+use shared_model::encode::{Network, encode};
+use shared_model::graph::Decision;
 use shared_model::resize::{Rgb565BigEndian, resize};
-use shared_model::{AlignedBytes, Interpreter, Model};
+use shared_model::testing::{Numbers, Plain, convolution, network};
+use shared_model::{AlignedBytes, Backend, Classification, Interpreter, Model, Shape};
 
 /// Pictures of CIFAR-10's test set that go through each camera.
 const PICTURES: usize = 100;
@@ -69,12 +72,18 @@ fn frames(camera: Camera) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// What the host makes of frames: the network's input and its logits.
+/// What the host makes of frames with the committed model: the network's input and its logits.
 fn expected(camera: Camera, frames: &[Vec<u8>]) -> Vec<(Vec<u8>, Vec<i32>)> {
     let path = root().join("data/models/vgg3-full.blob");
     let blob = AlignedBytes::from(fs::read(path).expect("the committed model").as_slice());
-    let model = Model::load(&blob).expect("the committed model is good");
-    let mut arena = vec![0; 64 * 1024];
+    let answers = answers(&blob, camera, frames).into_iter();
+    answers.map(|(input, answer)| (input, answer.logits.to_vec())).collect()
+}
+
+/// What the host makes of frames with the model in `blob`: the network's input and what it gives.
+fn answers(blob: &[u8], camera: Camera, frames: &[Vec<u8>]) -> Vec<(Vec<u8>, Classification)> {
+    let model = Model::load(blob).expect("the model is good");
+    let mut arena = vec![0; model.arena_len()];
     let mut interpreter = Interpreter::new(&model, &mut arena).expect("the arena is long enough");
     let (width, height) = camera.size();
     let classify = |frame: &Vec<u8>| {
@@ -83,7 +92,7 @@ fn expected(camera: Camera, frames: &[Vec<u8>]) -> Vec<(Vec<u8>, Vec<i32>)> {
         resize::<Rgb565BigEndian>(frame, width as u16, height as u16, shape, &mut image)
             .expect("a frame has the camera's size");
         let answer = interpreter.classify(&image).expect("the picture has the model's shape");
-        (image, answer.logits.to_vec())
+        (image, answer)
     };
     frames.iter().map(classify).collect()
 }
@@ -200,6 +209,118 @@ fn assert_stack_settled(report: &CameraReport, context: &str) {
     assert!(last.used < last.size, "{context}: {last:?}");
 }
 
+/// Of the random weights of models of one's own.
+const OWN_SEED: u64 = 3;
+/// Frames that are shown to each of them, and how often.
+const SHOWN: usize = 24;
+const TIMES: usize = 4;
+
+/// What a board does with a model that was flashed alone.
+struct Flashed {
+    /// Or why the firmware ended.
+    report: Result<CameraReport, String>,
+    labels: Vec<String>,
+    /// What the serial port says of a model that is not used.
+    failure: Option<String>,
+}
+
+/// Runs the program that brings the committed model along, with `blob` in that one's place.
+fn run_with(blob: &[u8], machine: Machine, camera: Camera, frames: &[Vec<u8>]) -> Flashed {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (file, blob_file) = (folder.path().join("frames.rgb565"), folder.path().join("own, new.blob"));
+    fs::write(&file, frames.concat()).expect("a temporary file");
+    fs::write(&blob_file, blob).expect("a temporary file");
+    let board = Board { elf: &build(machine), machine, blob: Some(&blob_file) };
+    let job = CameraJob { board, camera, frames: &file, attempts: (TIMES * frames.len()) as u32, seed: None };
+    let (mut labels, mut failure) = (Vec::new(), None);
+    let report = camera::run(&job, true, |message| match message {
+        Message::Label(label) => labels.push(label.text.to_owned()),
+        Message::BootFailure(found) => failure = Some(found.text.to_owned()),
+        Message::DeviceInfo(_)
+        | Message::Frame(_)
+        | Message::Fault(_)
+        | Message::Chunk(_)
+        | Message::Acknowledgement(_)
+        | Message::Unsupported { .. }
+        | Message::FullFrame(_) => {}
+    });
+    Flashed { report: report.map_err(|error| error.to_string()), labels, failure }
+}
+
+/// The blob of a network of these operations with random weights and such a decision that the board is sure of some of `frames`,
+/// not of others, and sees the class of none in more; and what the host makes of the frames.
+fn own_model(
+    input: Shape,
+    operations: &[Plain],
+    labels: Vec<String>,
+    camera: Camera,
+    frames: &[Vec<u8>],
+) -> (AlignedBytes, Vec<(Vec<u8>, Classification)>) {
+    let mut network = network(OWN_SEED, input, operations);
+    network.name = "own";
+    network.labels = labels;
+    let mut numbers = Numbers(OWN_SEED);
+    let head = network.layers.last_mut().expect("there are layers");
+    head.weights.fill_with(|| numbers.within(127) as i8);
+    head.biases.fill(0);
+    head.multipliers.fill(1 << 26);
+    head.offsets.fill(0);
+    network.logit_fraction_bits = 8;
+    network.decision = Decision::default();
+    let answer = |network: &Network<'_>| answers(&encode(network).expect("the network is valid"), camera, frames);
+    let first = answer(&network);
+    // Every logit is 0 on average, so that no class wins always.
+    let sum = |class: usize| first.iter().map(|(_, answer)| i64::from(answer.logits[class])).sum::<i64>();
+    let offsets = (0..network.labels.len()).map(|class| -(sum(class) << 32) / frames.len() as i64).collect();
+    network.layers.last_mut().expect("there are layers").offsets = offsets;
+    let answers = answer(&network);
+    let winner = |answer: &Classification| (answer.probability(answer.class), answer.class as u8);
+    let mut winners: Vec<(u16, u8)> = answers.iter().map(|(_, answer)| winner(answer)).collect();
+    winners.sort_unstable();
+    let surest = winners.last().expect("there are frames");
+    network.decision = Decision { threshold: winners[winners.len() / 3].0, none_class: Some(surest.1) };
+    (encode(&network).expect("the network is valid"), answers)
+}
+
+/// Four classes on grey pictures of 48 x 48 pixels.
+fn four(camera: Camera, frames: &[Vec<u8>]) -> (AlignedBytes, Vec<(Vec<u8>, Classification)>) {
+    let operations = [&convolution(8, true)[..], &convolution(16, true), &[Plain::Dense(4, false)]];
+    let labels = ["Füchse 🦊", "猫", "très petit", "none of these"].map(String::from).to_vec();
+    own_model(Shape::new(48, 48, 1), &operations.concat(), labels, camera, frames)
+}
+
+#[test]
+fn a_blob_that_is_damaged_or_missing_or_takes_too_much_memory_is_refused_in_words() {
+    let camera = Camera::Arducam96;
+    let mut frames = frames(camera);
+    frames.truncate(SHOWN);
+    let (good, _) = four(camera, &frames);
+    let mut damaged = good.to_vec();
+    damaged[good.len() / 2] ^= 1;
+    let large = network(OWN_SEED, Shape::new(160, 160, 3), &[Plain::Convolution(8, true), Plain::Dense(2, false)]);
+    let large = encode(&large).expect("the network is valid");
+    let model = Model::load(&large).expect("the model is good");
+    let needed = model.input_shape().elements() + model.arena_len_on(Backend::ARM_DSP);
+    let cases: [(&[u8], &[&str]); 3] = [
+        (&damaged, &["the model blob in flash cannot be used", "CRC", "flash a good one"]),
+        (&[0xFF; 4096], &["the model blob in flash cannot be used", "not a blob", "flash a good one"]),
+        (
+            &large,
+            &[&format!("this model needs {needed} bytes of working memory, but the board gives it"), "take a smaller"],
+        ),
+    ];
+    for (blob, parts) in cases {
+        let flashed = run_with(blob, Machine::M4, camera, &frames);
+        let error = flashed.report.err().expect("the model is not used");
+        let failure = flashed.failure.expect("the serial port says why");
+        assert!(error.contains(&failure), "{error}\n{failure}");
+        for part in parts {
+            assert!(failure.contains(part), "{part}\n{failure}");
+        }
+        assert!(flashed.labels.is_empty());
+    }
+}
+
 /// A program that is killed in the end, whatever comes before.
 struct Killed(Child);
 
@@ -230,7 +351,8 @@ fn recorded(folder: &Path) -> Vec<(usize, RgbImage)> {
 }
 
 /// The emulator with the firmware, whose camera has 128 x 128 pixels and sees `frames`, and the TCP port of its serial line.
-fn emulate(folder: &Path, frames: &[Vec<u8>], attempts: u32) -> (Killed, u16) {
+/// Another model than the committed one lies in `blob`.
+fn emulate(folder: &Path, frames: &[Vec<u8>], attempts: u32, blob: Option<&Path>) -> (Killed, u16) {
     let file = folder.join("frames.rgb565");
     fs::write(&file, frames.concat()).expect("a temporary file");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -238,6 +360,7 @@ fn emulate(folder: &Path, frames: &[Vec<u8>], attempts: u32) -> (Killed, u16) {
     drop(listener);
     let emulator = Command::new(env!("CARGO_BIN_EXE_camera"))
         .arg(build(Machine::M4))
+        .args(blob.into_iter().flat_map(|blob| [Path::new("--blob"), blob]))
         .args(["--frames", &attempts.to_string(), "--camera", "arducam-128"])
         .args(["--port", &port.to_string(), "--raw"])
         .arg(&file)
@@ -256,6 +379,21 @@ fn in_rgb565(picture: &RgbImage) -> RgbImage {
     picture
 }
 
+/// What the monitor prints about the board at a TCP port.
+fn monitor(port: u16, arguments: &[&str]) -> String {
+    let output = Command::new("cargo")
+        .args(["run", "--quiet", "--package", "monitor", "--"])
+        .args([&format!("tcp:127.0.0.1:{port}"), "--timeout", "60"])
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .expect("cargo can be started");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+    text
+}
+
 #[test]
 fn the_monitor_records_what_the_camera_sees() {
     const RECORDED: usize = 5;
@@ -269,20 +407,10 @@ fn the_monitor_records_what_the_camera_sees() {
         let large = scale(sample, 128, 128, FilterType::Nearest);
         picture::frame(&DynamicImage::from(large), Camera::Arducam128.size())
     });
-    let (_emulator, port) = emulate(folder.path(), &frames, 40);
+    let (_emulator, port) = emulate(folder.path(), &frames, 40, None);
 
     let recording = folder.path().join("recording");
-    let output = Command::new("cargo")
-        .args(["run", "--quiet", "--package", "monitor", "--"])
-        .args([&format!("tcp:127.0.0.1:{port}"), "--plain", "--timeout", "60"])
-        .args(["--frames", &RECORDED.to_string(), "--record"])
-        .arg(&recording)
-        .current_dir(root())
-        .output()
-        .expect("cargo can be started");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}\n{errors}");
+    let text = monitor(port, &["--plain", "--frames", &RECORDED.to_string(), "--record", &recording.to_string_lossy()]);
     assert!(text.contains("board qemu-mps2, camera ArduCAM Mega"), "{text}");
 
     let pictures = recorded(&recording);
@@ -308,7 +436,7 @@ fn the_monitor_takes_whole_frames_of_the_camera() {
         let picture = DynamicImage::from(scene.clone());
         picture::frame(&picture, Camera::Arducam128.size())
     });
-    let (_emulator, port) = emulate(folder.path(), &frames, 1_000);
+    let (_emulator, port) = emulate(folder.path(), &frames, 1_000, None);
     let photos = folder.path().join("photos");
     let monitor = format!(
         "stty rows 24 cols 80; exec cargo run --quiet --package monitor -- tcp://127.0.0.1:{port} --timeout 100 --capture '{}'",
