@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use image::imageops::{FilterType, resize as scale};
 use image::{DynamicImage, Rgb, RgbImage};
-use protocol::{FaultClass, Message, Verdict};
+use protocol::{Candidate, FaultClass, MAX_LABEL_LEN, MAX_LABELS, Message, Verdict};
 use qemu_runner::camera::{self, Camera, CameraJob, CameraReport};
 use qemu_runner::picture;
 use qemu_runner::qemu::{Board, Machine};
+use serde_json::{Value, json};
 use shared_model::encode::{Network, encode};
 use shared_model::graph::Decision;
 use shared_model::resize::{Rgb565BigEndian, resize};
@@ -289,6 +290,56 @@ fn four(camera: Camera, frames: &[Vec<u8>]) -> (AlignedBytes, Vec<(Vec<u8>, Clas
     own_model(Shape::new(48, 48, 1), &operations.concat(), labels, camera, frames)
 }
 
+/// As many classes as there may be, with the longest names, on coloured pictures of 32 x 32 pixels.
+fn most(camera: Camera, frames: &[Vec<u8>]) -> (AlignedBytes, Vec<(Vec<u8>, Classification)>) {
+    let operations = [&convolution(12, true)[..], &convolution(20, true), &[Plain::Dense(64, false)]];
+    let labels = (0..MAX_LABELS).map(|class| format!("{class:02}{}", "é".repeat((MAX_LABEL_LEN - 2) / 2))).collect();
+    own_model(Shape::new(32, 32, 3), &operations.concat(), labels, camera, frames)
+}
+
+/// Whether a board that takes each frame on its own is sure, as the model's decision has it.
+fn assert_verdict(verdict: Verdict, answer: &Classification, decision: &Decision, context: &str) {
+    let expected = match answer.decide(decision) {
+        Some(class) => Verdict::Class { class: class as u8, probability: answer.probability(class) },
+        None => Verdict::NotSure,
+    };
+    assert_eq!(verdict, expected, "{context}");
+}
+
+/// No firmware is built anew for another model: shape, labels and decision come from the blob.
+#[test]
+fn models_of_ones_own_are_seen_through_by_the_same_program() {
+    type Make = fn(Camera, &[Vec<u8>]) -> (AlignedBytes, Vec<(Vec<u8>, Classification)>);
+    let cases: [(Make, Machine, Camera); 2] =
+        [(four, Machine::M4, Camera::Arducam96), (most, Machine::M33, Camera::Arducam128)];
+    for (make, machine, camera) in cases {
+        let mut frames = frames(camera);
+        frames.truncate(SHOWN);
+        let (blob, expected) = make(camera, &frames);
+        let model = Model::load(&blob).expect("the model is good");
+        let graph = model.graph();
+        let flashed = run_with(&blob, machine, camera, &frames);
+        let report = flashed.report.unwrap_or_else(|error| panic!("{machine:?}: {error}"));
+        assert_eq!((report.device.model.as_str(), report.device.crc32), ("own", model.crc32()), "{machine:?}");
+        assert_eq!(flashed.labels, graph.labels.iter().collect::<Vec<_>>(), "{machine:?}");
+        assert_eq!(report.frames.len(), TIMES * SHOWN, "{machine:?}: {:?}", report.faults);
+        let (mut sure, mut none) = (0, 0);
+        for (frame, (_, answer)) in report.frames.iter().zip(expected.iter().cycle()) {
+            let context = format!("{machine:?}, frame {}", frame.counter);
+            assert_eq!(frame.logits, answer.logits.as_slice(), "{context}");
+            assert_eq!(frame.top.as_slice(), Candidate::top(&answer.probabilities()).as_slice(), "{context}");
+            assert_verdict(frame.verdict, answer, &graph.decision, &context);
+            sure += usize::from(frame.verdict != Verdict::NotSure);
+            none += usize::from(graph.decision.none_class == Some(frame.top[0].class));
+        }
+        assert!(sure > 0 && none > 0 && sure + none < TIMES * SHOWN, "{machine:?}: {sure} sure, {none} of none");
+        assert!(!report.inputs.is_empty(), "{machine:?}");
+        for (counter, input) in &report.inputs {
+            assert_eq!(*input, expected[*counter as usize % SHOWN].0, "{machine:?}, frame {counter}");
+        }
+    }
+}
+
 #[test]
 fn a_blob_that_is_damaged_or_missing_or_takes_too_much_memory_is_refused_in_words() {
     let camera = Camera::Arducam96;
@@ -418,6 +469,33 @@ fn the_monitor_records_what_the_camera_sees() {
     for (counter, picture) in pictures {
         let expected = in_rgb565(&samples[counter % samples.len()]);
         assert_eq!(picture.as_raw(), expected.as_raw(), "frame {counter}");
+    }
+}
+
+#[test]
+fn the_monitor_names_as_many_classes_as_there_may_be() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut frames = frames(Camera::Arducam128);
+    frames.truncate(SHOWN);
+    let (blob, expected) = most(Camera::Arducam128, &frames);
+    let file = folder.path().join("most.blob");
+    fs::write(&file, &blob[..]).expect("a temporary file");
+    let (_emulator, port) = emulate(folder.path(), &frames, 1_000, Some(&file));
+
+    let text = monitor(port, &["--json", "--frames", "10"]);
+    let lines = text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON"));
+    let (boards, seen): (Vec<Value>, Vec<Value>) = lines.partition(|line: &Value| line["type"] == "board");
+    let model = Model::load(&blob).expect("the model is good");
+    let graph = model.graph();
+    let labels: Vec<&str> = graph.labels.iter().collect();
+    assert!(boards.iter().all(|board| board["labels"] == json!(labels)), "{text}");
+    assert!(!boards.is_empty() && seen.len() >= 10, "{text}");
+    for line in seen {
+        let number = line["frame"].as_u64().expect("the number of a frame") as usize;
+        let (_, answer) = &expected[number % SHOWN];
+        assert_eq!(line["logits"], json!(answer.logits.as_slice()), "frame {number}");
+        let label = answer.decide(&graph.decision).map(|class| labels[class]);
+        assert_eq!(line["label"], json!(label), "frame {number}");
     }
 }
 
