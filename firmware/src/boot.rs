@@ -57,15 +57,6 @@ impl BootError {
     }
 }
 
-/// The blob at the start of `region`, a part of flash that is kept for one: as many bytes as the blob says that it has.
-/// Where there is no blob, all of `region`, of which [`boot`] says what is wrong.
-pub fn blob_in(region: &[u8]) -> &[u8] {
-    let Err(LoadError::TrailingBytes { expected, .. }) = Model::load(region) else {
-        return region;
-    };
-    region.get(..expected as usize).unwrap_or(region)
-}
-
 /// Which board it is and what its clock counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity<'t> {
@@ -135,7 +126,8 @@ impl<'m> Booted<'m, '_> {
     }
 }
 
-/// Validates `blob`, splits `memory` into a picture of the model's shape and an arena, and runs the known-answer test.
+/// Validates the blob at the start of `region`, a part of flash that may be longer, splits `memory` into a picture of the model's shape
+/// and an arena, and runs the known-answer test.
 ///
 /// `slot` keeps the validated model, which the interpreter borrows; any earlier content is dropped.
 ///
@@ -145,10 +137,11 @@ impl<'m> Booted<'m, '_> {
 /// the blob promises.
 #[inline(never)] // What it needs of the stack is free again afterwards.
 pub fn boot<'m, 'a>(
-    blob: &'a [u8],
+    region: &'a [u8],
     slot: &'m mut Option<Model<'a>>,
     memory: &'m mut [u8],
 ) -> Result<Booted<'m, 'a>, BootError> {
+    let blob = blob_in(region, slot);
     let model = Model::load_into(slot, blob)?;
     let (picture_len, given) = (model.input_shape().elements(), memory.len());
     let too_small = |arena_len: usize| BootError::Memory { needed: picture_len + arena_len, given };
@@ -160,6 +153,15 @@ pub fn boot<'m, 'a>(
     } else {
         Err(BootError::KnownAnswer { crc32: model.crc32() })
     }
+}
+
+/// The blob at the start of `region`: as many bytes as it says that it has. Where there is no blob, all of `region`, of which loading
+/// says what is wrong. `slot` is there since the stack of a microcontroller has no room for a model.
+fn blob_in<'a>(region: &'a [u8], slot: &mut Option<Model<'a>>) -> &'a [u8] {
+    let Err(LoadError::TrailingBytes { expected, .. }) = Model::load_into(slot, region) else {
+        return region;
+    };
+    region.get(..expected as usize).unwrap_or(region)
 }
 
 #[cfg(test)]
@@ -238,12 +240,12 @@ mod tests {
         for erased in [0, 1, 4096] {
             let mut region = blob.to_vec();
             region.resize(blob.len() + erased, 0xFF);
-            assert_eq!(blob_in(&AlignedBytes::from(region.as_slice())), &*blob);
+            let logits = boot_with_memory(&AlignedBytes::from(region.as_slice()), 8192);
+            assert_eq!(logits.expect("the blob is good"), [0, 300]);
         }
         for region in [&[0xFF; 64], &blob[..blob.len() - 1]] {
             let region = AlignedBytes::from(region);
-            assert_eq!(blob_in(&region).len(), region.len());
-            let error = boot_with_memory(blob_in(&region), 8192).expect_err("there is no blob");
+            let error = boot_with_memory(&region, 8192).expect_err("there is no blob");
             assert!(matches!(error, BootError::Load(_)));
         }
     }

@@ -6,7 +6,7 @@
 mod usb;
 
 use embassy_time::{Delay, Instant, Timer};
-use firmware::boot::{self, BootError, Identity, boot};
+use firmware::boot::{BootError, Identity, boot};
 use firmware::camera::{FrameSource, Policy, Supervisor};
 use firmware::pipeline::{Method, Pipeline};
 use firmware::report::{Log, Report, Serial};
@@ -58,8 +58,7 @@ pub async fn run<W: Watchdog>(hardware: Hardware<impl FrameSource, impl FnOnce()
     static MODEL: ConstStaticCell<Option<Model<'static>>> = ConstStaticCell::new(None);
 
     let serial = Serial::new(usb.writer(), Delay, SERIAL_LIMIT_MS, || usb.command());
-    let blob = boot::blob_in(flash_model::region());
-    let booted = match boot(blob, MODEL.take(), hardware.memory) {
+    let booted = match boot(flash_model::region(), MODEL.take(), hardware.memory) {
         Ok(booted) => booted,
         Err(error) => repeat_failure(&error, (Log::new(List::EMPTY), serial)).await,
     };

@@ -14,7 +14,7 @@ use firmware::profile::StepTimes;
 use protocol::TimeUnit;
 use qemu_messages::{ImageReport, QemuMessage};
 use qemu_mps2::host::{self, COMMAND_LINE_LEN};
-use qemu_mps2::model::{self, ARENA_LEN, MEMORY_LEN, PICTURE_LEN};
+use qemu_mps2::model::{ARENA_LEN, MEMORY_LEN, PICTURE_LEN};
 use qemu_mps2::records::{RecordFile, RecordsError};
 use qemu_mps2::{clock, stack};
 use semihosting::experimental::env;
@@ -61,7 +61,7 @@ fn job<'n>(words: impl Iterator<Item = Result<&'n str, Utf8Error>>) -> Option<Jo
 
 /// The firmware's whole job: boot, classify, report.
 fn run(job: &Job<'_>, slot: &mut Option<Model<'static>>, memory: &mut [u8]) {
-    let booted = boot::boot(model::blob(), slot, memory);
+    let booted = boot::boot(flash_model::region(), slot, memory);
     let mut booted = booted.unwrap_or_else(|error| host::fail(error));
     host::send(&QemuMessage::Stack(stack::used_after(0)));
     stack::repaint();

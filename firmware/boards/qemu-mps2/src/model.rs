@@ -1,6 +1,5 @@
-//! The model and the memory that it gets.
+//! The memory that a model gets.
 
-use firmware::boot::blob_in;
 use flash_model::LEAST_ARENA_LEN;
 pub use flash_model::PICTURE_LEN;
 
@@ -12,8 +11,3 @@ pub const ARENA_LEN: usize = if LEAST_ARENA_LEN > FAST_ARENA_LEN { LEAST_ARENA_L
 
 /// Bytes of a picture of that model and of the arena.
 pub const MEMORY_LEN: usize = PICTURE_LEN + ARENA_LEN;
-
-/// The blob in flash.
-pub fn blob() -> &'static [u8] {
-    blob_in(flash_model::region())
-}

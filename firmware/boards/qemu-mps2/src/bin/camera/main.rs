@@ -28,7 +28,7 @@ use protocol::{BootFailure, Message, TimeUnit};
 use qemu_messages::{QemuMessage, Totals};
 use qemu_mps2::clock::{self, InstructionDelay};
 use qemu_mps2::host::{self, COMMAND_LINE_LEN};
-use qemu_mps2::model::{self, MEMORY_LEN};
+use qemu_mps2::model::MEMORY_LEN;
 use qemu_mps2::records::RecordFile;
 use qemu_mps2::stack;
 use semihosting::experimental::env;
@@ -166,7 +166,7 @@ fn run(
 ) {
     let (transmitter, mut receiver) = uart::open();
     let mut serial = Serial::new(transmitter, InstructionDelay, SERIAL_LIMIT_MS, || receiver.command());
-    let booted = boot::boot(model::blob(), memory.model, memory.working);
+    let booted = boot::boot(flash_model::region(), memory.model, memory.working);
     let booted = booted.unwrap_or_else(|error| {
         let (code, text) = (error.code(), &*error.text());
         let failure = BootFailure { code, text };
