@@ -15,6 +15,8 @@ use crate::evaluate::Mistake;
 const GAP: i32 = 16;
 /// Height of a caption's line.
 const LINE: i32 = 24;
+/// Width of a caption's letter, about.
+const LETTER: i32 = 10;
 /// Around a caption, above and below together.
 const CAPTION_MARGIN: i32 = 16;
 
@@ -41,12 +43,12 @@ pub fn preview(dataset: &Dataset, png: &Path) -> Result<(), ReportError> {
         (image, vec![caption])
     });
     let shape = description.shape();
-    let enlargement = (256 / i32::from(shape.height.max(shape.width))).clamp(1, 8);
+    let enlargement = enlargement(shape, 256).min(8);
     let gallery = Gallery { shape, columns: 3, enlargement, pictures: captioned.collect() };
     save_png(&gallery, png)
 }
 
-/// Draws images that a network is wrong about, five in a row, five times as large, with what they show and what the
+/// Draws images that a network is wrong about, five in a row, large (five times, of 32×32), with what they show and what the
 /// network says, as a PNG. `mistakes` name images by their position in `images`.
 ///
 /// # Errors
@@ -67,32 +69,40 @@ pub fn mistakes(
             vec![format!("{said} {:.1} %", 100.0 * mistake.int8.probability), format!("is: {}", labels[mistake.label])];
         (&images[mistake.image], caption)
     });
-    let gallery = Gallery { shape, columns: 5, enlargement: 5, pictures: captioned.collect() };
+    let columns = mistakes.len().clamp(1, 5);
+    let gallery = Gallery { shape, columns, enlargement: enlargement(shape, 160), pictures: captioned.collect() };
     save_png(&gallery, png)
 }
 
+/// Side of the square that a pixel becomes, so that the longer side of an image has about so many pixels, or more.
+fn enlargement(shape: Shape, side: i32) -> i32 {
+    (side / i32::from(shape.height.max(shape.width))).max(1)
+}
+
 impl Gallery<'_> {
-    /// Width and height of an enlarged image, and the height of it with its caption, in pixels.
-    fn tile(&self) -> [i32; 3] {
+    /// Width and height of an enlarged image, and of it with its caption, in pixels.
+    fn tile(&self) -> [[i32; 2]; 2] {
         let lines = self.pictures.first().map_or(0, |(_, lines)| lines.len());
         let [width, height] = [self.shape.width, self.shape.height].map(|side| self.enlargement * i32::from(side));
-        [width, height, height + LINE * lines as i32 + CAPTION_MARGIN]
+        let letters = self.pictures.iter().flat_map(|(_, lines)| lines).map(|line| line.chars().count()).max();
+        let caption_width = LETTER * letters.unwrap_or(0) as i32 - GAP;
+        [[width, height], [width.max(caption_width), height + LINE * lines as i32 + CAPTION_MARGIN]]
     }
 }
 
 impl Figure for Gallery<'_> {
     fn size(&self) -> (u32, u32) {
-        let [image_width, _, height] = self.tile();
+        let [_, [width, height]] = self.tile();
         let rows = self.pictures.len().div_ceil(self.columns) as i32;
-        let width = GAP + self.columns as i32 * (image_width + GAP);
+        let width = GAP + self.columns as i32 * (width + GAP);
         (width as u32, (GAP + rows * height) as u32)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawingResult<DB> {
-        let [image_width, image_height, height] = self.tile();
+        let [[image_width, image_height], [tile_width, height]] = self.tile();
         let [_, width, channels] = self.shape.dimensions();
         for (index, (image, caption)) in self.pictures.iter().enumerate() {
-            let left = GAP + (index % self.columns) as i32 * (image_width + GAP);
+            let left = GAP + (index % self.columns) as i32 * (tile_width + GAP) + (tile_width - image_width) / 2;
             let top = GAP + (index / self.columns) as i32 * height;
             for (index, pixel) in image.chunks_exact(channels).enumerate() {
                 let x = left + (index % width) as i32 * self.enlargement;

@@ -7,11 +7,13 @@ use image::{Rgb, RgbImage};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
+use shared_model::Shape;
 use tempfile::TempDir;
 
 use super::canvas::{BLUE, Figure, LARGE_TEXT, ORANGE, SMALL_TEXT, TEXT, save_png, text};
 use super::*;
 use crate::dataset::{Dataset, Description, Image, LabelledImages};
+use crate::evaluate::{Mistake, Prediction};
 use crate::history::{Epoch, History, Validation};
 
 /// What `draw` writes as PNG, and as SVG if it does.
@@ -136,5 +138,28 @@ fn a_decimal_point_stands_on_the_line_of_its_digits() {
     };
     for size in [SMALL_TEXT, TEXT, LARGE_TEXT] {
         assert_eq!(lowest_row(".", size), lowest_row("1", size), "size {size}");
+    }
+}
+
+#[test]
+fn mistakes_are_drawn_whatever_their_shape_and_however_few() {
+    let said = |class| Prediction { class, probability: 0.999 };
+    let labels = ["cat", "none of these"];
+    for (shape, count, size) in [
+        (Shape::new(32, 32, 3), 10, (16 + 5 * (184 + 16), 16 + 2 * (160 + 64))),
+        (Shape::new(8, 16, 1), 2, (16 + 2 * (184 + 16), 16 + 80 + 64)),
+        (Shape::new(256, 64, 3), 1, (16 + 184 + 16, 16 + 256 + 64)),
+        (Shape::new(64, 256, 1), 7, (16 + 5 * (256 + 16), 16 + 2 * (64 + 64))),
+        (Shape::new(24, 32, 1), 0, (16 + 160 + 16, 16)),
+    ] {
+        let images: Vec<Image> = (0..count).map(|_| vec![77; shape.elements()].into()).collect();
+        let list: Vec<_> = (0..count).map(|image| Mistake { image, label: 0, int8: said(1), float: said(0) }).collect();
+        let (picture, _) = drawn(|png, _| gallery::mistakes(&list, &images, shape, &labels, png));
+        // All pixels of all images are there, in the middle of their tiles.
+        let [height, width, _] = shape.dimensions();
+        let scale = (160 / height.max(width)).max(1);
+        let grey = picture.pixels().filter(|pixel| pixel.0 == [77; 3]).count();
+        assert!(grey >= count * height * width * scale * scale, "{shape}: {grey}");
+        assert_eq!(picture.dimensions(), size, "{shape}");
     }
 }
