@@ -172,6 +172,9 @@ fn with_data(arguments: &str, folder: &TempDir) -> Command {
 #[test]
 fn a_folder_of_pictures_becomes_a_model() {
     let folder = photos(&["day", "dämmerung", "_none"], 40);
+    let day = folder.path().join("photos/day");
+    fs::copy(day.join("39"), day.join("copy")).unwrap();
+    fs::write(day.join("movie.mp4"), "x").unwrap();
     let runs = folder.path().join("runs");
     let summary = success(&mut with_data("data summary --input 24x32x1", &folder));
     // However wide the columns are.
@@ -203,7 +206,23 @@ fn a_folder_of_pictures_becomes_a_model() {
     let evaluate = |command: &mut Command| success(command.arg("--blob").arg(&blob)).lines().last().unwrap().to_owned();
     let json: Value = serde_json::from_str(&evaluate(&mut with_cache("evaluate --json", &folder))).unwrap();
     assert_eq!(json["images"], 18);
+    // Card and page tell what was found when the run began, also where broken files are gone.
+    let of_findings = |text: &str| {
+        for part in [
+            "day | 28 | 6 | 6 |",
+            "none of these | 28 | 6 | 6 |",
+            "1 file passed over, no readable pictures: day/movie.mp4: it is no picture",
+            "1 file not taken again",
+            "none of the classes by ",
+            "WeAct MiniSTM32H743",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    };
+    of_findings(&text);
+    fs::remove_file(day.join("movie.mp4")).unwrap();
     success(with_cache("report", &folder).arg("--blob").arg(&blob));
+    of_findings(&fs::read_to_string(blob.with_extension("md")).unwrap());
     let content: Value = serde_json::from_str(&success(host_trainer("inspect --json").arg(&blob))).unwrap();
     assert_eq!(content["labels"], serde_json::json!(["day", "dämmerung", "none of these"]));
     let picture = folder.path().join("photos/day/1");

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use host_trainer::dataset::{self, DataRecord, Dataset, FolderReport, FolderSettings};
+use host_trainer::dataset::{self, DataRecord, Dataset, Findings, FolderReport, FolderSettings};
 use host_trainer::files;
 use host_trainer::recipe::Recipe;
 use host_trainer::report;
@@ -160,8 +160,9 @@ impl Directory {
             cache: self.cache.clone(),
         };
         let (dataset, report) = Dataset::folder(&folder, &settings)?;
+        let findings = Some(Findings::new(&report, &folder));
         let folder = folder.canonicalize().unwrap_or(folder);
-        let record = DataRecord::new(&dataset, folder, settings.skip_broken);
+        let record = DataRecord { findings, ..DataRecord::new(&dataset, folder, settings.skip_broken) };
         Ok((Loaded { dataset, record: Some(record) }, report))
     }
 }

@@ -11,7 +11,7 @@ use host_trainer::evaluate::{self, Evaluation};
 use host_trainer::files;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::network::{FloatModel, load_weights};
-use host_trainer::report::model::ModelReport;
+use host_trainer::report::model::{ModelReport, needs_of_boards};
 use host_trainer::{output, say};
 
 use super::CommandResult;
@@ -91,6 +91,7 @@ impl Subject {
         }
         let test = prepared.test;
         let begin = Instant::now();
+        report.boards = needs_of_boards(&model, bytes.len());
         report.evaluation = evaluate::evaluate(&float.logits(&test.images)?, &model, &test);
         Ok(Measured { files, report, images: test.images, seconds: begin.elapsed().as_secs_f64() })
     }

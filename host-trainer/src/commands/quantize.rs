@@ -10,7 +10,7 @@ use host_trainer::files;
 use host_trainer::model_files::{Identity, ModelFiles};
 use host_trainer::network::{FloatModel, NotFinite, load_weights, save_weights};
 use host_trainer::quantize::{CALIBRATION_IMAGES, NOT_MEASURED, Trained, quantize};
-use host_trainer::report::model::{ModelReport, ModelSize};
+use host_trainer::report::model::{ModelReport, ModelSize, OwnPictures, needs_of_boards};
 use host_trainer::run::Run;
 use host_trainer::{output, say};
 use shared_model::Model;
@@ -147,16 +147,20 @@ pub fn quantize_run(
 
     files::write(&files.blob, &blob)?;
     save_weights(float.network, Some(&identity), &files.weights())?;
+    let pictures =
+        run.data()?.map(|record| OwnPictures { counts: dataset.images_per_class(), findings: record.findings });
     let report = ModelReport {
         name,
         blob: identity,
         dataset: description,
         train_images: dataset.train.len(),
+        pictures,
         history,
         temperature,
         threshold: threshold.map(|(_, threshold)| threshold),
         quantization: quantization_report,
         size: ModelSize::of(&model, blob.len()),
+        boards: needs_of_boards(&model, blob.len()),
         evaluation,
         recipe,
     };

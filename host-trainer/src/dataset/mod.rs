@@ -22,7 +22,7 @@ pub use cifar10::{fetch, is_cifar10, write_samples};
 pub use error::DatasetError;
 pub use folder::{FolderReport, FolderSettings, NONE_FOLDER, NONE_LABEL};
 pub use images::{Image, LabelledImages};
-pub use record::DataRecord;
+pub use record::{DataRecord, Findings};
 pub use split::{SPLIT_SEED, SplitIndices, VALIDATION_FRACTION, split_indices};
 
 /// Labelled images in the parts that a classifier is trained, chosen and measured with.
@@ -88,6 +88,14 @@ impl Dataset {
             cifar10::load(directory)
         })?;
         Ok(Self::new("CIFAR-10", SHAPE, CLASSES.map(str::to_owned).to_vec(), train, test))
+    }
+
+    /// Images of each class: to train, validate and test with.
+    pub fn images_per_class(&self) -> [Vec<usize>; 3] {
+        let classes = self.description.labels.len();
+        let validation =
+            self.validation.as_ref().map_or_else(|| vec![0; classes], |part| part.images_per_class(classes));
+        [self.train.images_per_class(classes), validation, self.test.images_per_class(classes)]
     }
 
     /// Shapes, and the images of each class in each part, as a table in plain text.

@@ -1,11 +1,63 @@
 //! What a run remembers of the pictures that it was trained on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::folder::{FolderReport, files_in_words, remarks};
 use super::{Dataset, LabelledImages};
+use crate::output::safe;
+
+/// Broken files whose names are kept.
+const NAMED_FILES: usize = 10;
+
+/// What of a [`FolderReport`] is kept, with a run and in a model's report.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    /// Files that are no readable pictures.
+    pub broken: usize,
+    /// Ten of them at most: path in the folder, and the reason.
+    pub broken_files: Vec<String>,
+    /// Files with the same content as another one of their class.
+    pub duplicates: usize,
+    /// Pictures that look like another one of their class, or are of one burst with it.
+    pub alike: usize,
+    /// What makes figures worth less than they seem, in sentences.
+    pub warnings: Vec<String>,
+}
+
+impl Findings {
+    /// What was found in `folder`.
+    pub fn new(report: &FolderReport, folder: &Path) -> Self {
+        let named = report.broken.iter().take(NAMED_FILES).map(|(path, reason)| {
+            let path = path.strip_prefix(folder).unwrap_or(path);
+            format!("{}: {}", safe(&path.display().to_string()), safe(reason))
+        });
+        Self {
+            broken: report.broken.len(),
+            broken_files: named.collect(),
+            duplicates: report.duplicates,
+            alike: report.alike,
+            warnings: report.warnings.clone(),
+        }
+    }
+
+    /// The findings in sentences.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.broken > 0 {
+            let more = match self.broken - self.broken_files.len() {
+                0 => String::new(),
+                more => format!("; and {more} more"),
+            };
+            let (files, named) = (files_in_words(self.broken), self.broken_files.join("; "));
+            lines.push(format!("{files} passed over, no readable pictures: {named}{more}"));
+        }
+        lines.extend(remarks(self.duplicates, self.alike, &self.warnings));
+        lines
+    }
+}
 
 /// Where pictures came from, and what tells them from others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,12 +72,15 @@ pub struct DataRecord {
     pub labels: Vec<String>,
     /// Pictures of each class: to train, validate and test with.
     pub pictures: [Vec<usize>; 3],
+    /// What was found in the folder; runs of earlier versions do not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Findings>,
     /// SHA-256 of shape, classes, labels and reduced pictures, in hexadecimal.
     pub sha256: String,
 }
 
 impl DataRecord {
-    /// Of a data set that was read from `folder`.
+    /// Of a data set that was read from `folder`, without the findings.
     pub fn new(dataset: &Dataset, folder: PathBuf, skip_broken: bool) -> Self {
         let none = LabelledImages::default();
         let parts = [&dataset.train, dataset.validation.as_ref().unwrap_or(&none), &dataset.test];
@@ -43,7 +98,8 @@ impl DataRecord {
             input: description.shape,
             skip_broken,
             labels: description.labels.clone(),
-            pictures: parts.map(|part| part.images_per_class(description.labels.len())),
+            pictures: dataset.images_per_class(),
+            findings: None,
             sha256: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
         }
     }

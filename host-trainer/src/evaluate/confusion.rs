@@ -37,9 +37,40 @@ pub fn precision(matrix: &ConfusionMatrix, class: usize) -> f64 {
     percent(matrix[class][class] as usize, predictions.max(1) as usize)
 }
 
+/// What the share in percent of all cases may be, if so many of `whole` drawn at random are a `part` (Wilson's interval of 95 %).
+///
+/// E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22 (1927). Unlike the usual interval it holds
+/// for small numbers, too, and for shares near 0 and 100 %.
+pub fn interval(part: u32, whole: u32) -> [f64; 2] {
+    /// Standard deviations on either side that a normal distribution has 95 % within.
+    const DEVIATIONS: f64 = 1.96;
+    if whole == 0 {
+        return [0.0, 100.0];
+    }
+    let (part, whole, square) = (f64::from(part), f64::from(whole), DEVIATIONS * DEVIATIONS);
+    let centre = part + square / 2.0;
+    let half = DEVIATIONS * (part * (whole - part) / whole + square / 4.0).sqrt();
+    [centre - half, centre + half].map(|count| (100.0 * count / (whole + square)).clamp(0.0, 100.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn intervals_are_wilsons() {
+        // By the form p + z²/2n ± z √(p(1 - p)/n + z²/4n²), divided by 1 + z²/n, in Python.
+        for (part, whole, expected) in [
+            (0, 0, [0.0, 100.0]),
+            (0, 5, [0.0, 43.4]),
+            (4, 5, [37.6, 96.4]),
+            (12, 30, [24.6, 57.7]),
+            (50, 100, [40.4, 59.6]),
+        ] {
+            let found = interval(part, whole);
+            assert!((0..2).all(|end| (found[end] - expected[end]).abs() < 0.06), "{part} of {whole}: {found:?}");
+        }
+    }
 
     #[test]
     fn recall_goes_by_rows_and_precision_by_columns() {

@@ -68,20 +68,26 @@ impl FolderReport {
             lines.push(format!("{} passed over, no readable pictures:", files_in_words(self.broken.len())));
             lines.extend(listed(&self.broken, broken).lines().map(str::to_owned));
         }
-        if self.duplicates > 0 {
-            let files = files_in_words(self.duplicates);
-            lines.push(format!("{files} not taken again, with the same content as another one in the class"));
-        }
-        if self.alike > 0 {
-            lines.push(format!(
-                "{} pictures look like another one of their class, or are of one burst: all that belong together are either trained on, \
-                 validated or tested with",
-                self.alike
-            ));
-        }
-        lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
+        lines.extend(remarks(self.duplicates, self.alike, &self.warnings));
         lines
     }
+}
+
+/// What there is to say about pictures that were read, a sentence each.
+pub(super) fn remarks(duplicates: usize, alike: usize, warnings: &[String]) -> Vec<String> {
+    let mut lines = Vec::new();
+    if duplicates > 0 {
+        let files = files_in_words(duplicates);
+        lines.push(format!("{files} not taken again, with the same content as another one in the class"));
+    }
+    if alike > 0 {
+        lines.push(format!(
+            "{alike} pictures look like another one of their class, or are of one burst: all that belong together are either trained on, \
+             validated or tested with"
+        ));
+    }
+    lines.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines
 }
 
 impl Dataset {
@@ -270,7 +276,7 @@ fn check_counts(folder: &Path, classes: &[String], pictures: &[Picture]) -> Resu
     Err(DatasetError::unusable(folder, problem))
 }
 
-fn files_in_words(count: usize) -> String {
+pub(super) fn files_in_words(count: usize) -> String {
     if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }
 

@@ -1,6 +1,7 @@
 //! A model's report as Markdown: the model card.
 
-use super::{ModelReport, describe};
+use super::{BoardNeeds, ModelReport, boards, describe, pictures};
+use crate::dataset::Findings;
 use crate::evaluate::confusion::{precision, recall};
 use crate::model_files::ModelFiles;
 use crate::operations::{or_dash, shape};
@@ -13,8 +14,16 @@ impl ModelReport {
         text += &format!("\n{}", table(self.headlines()));
         text += &format!("\nThe same with more pictures, as a page: [{name}.html]({name}.html).\n");
         text += "\n## Limits\n\n";
-        for limit in describe::limits(self) {
-            text += &format!("- {limit}\n");
+        text += &bullets(describe::limits(self));
+        if let Some(own) = &self.pictures {
+            let rows = columns(pictures::COLUMNS, pictures::rows(self, own));
+            text += &format!("\n## Pictures\n\n{}\n\n{rows}\n", pictures::EXPLANATION);
+            text += &bullets(own.findings.iter().flat_map(Findings::lines));
+            text += &format!("\n### Which classes need more pictures\n\n{}", bullets(pictures::advice(self, own)));
+        }
+        if !self.boards.is_empty() {
+            let rows = columns(boards::COLUMNS, self.boards.iter().map(BoardNeeds::row));
+            text += &format!("\n## Boards\n\n{}\n\n{rows}", boards::EXPLANATION);
         }
         text += &format!(
             "\n## Training\n\n{}\n![Learning curves]({name}.curves.svg)\n\nThe same again:\n\n```sh\n{}\n```\n",
@@ -74,6 +83,19 @@ impl ModelReport {
         }
         text
     }
+}
+
+fn bullets(lines: impl IntoIterator<Item = String>) -> String {
+    lines.into_iter().map(|line| format!("- {line}\n")).collect()
+}
+
+/// A table whose first column is text, and whose others are figures.
+fn columns<const N: usize>(names: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut text = format!("| {} |\n| ---{} |\n", names.join(" | "), " | ---:".repeat(N - 1));
+    for row in rows {
+        text += &format!("| {} |\n", row.join(" | "));
+    }
+    text
 }
 
 /// A table of names and values.

@@ -1,8 +1,10 @@
 //! A model as it is handed on: blob, float weights and report, side by side.
 
+mod boards;
 mod card;
 mod describe;
 mod page;
+mod pictures;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -21,6 +23,8 @@ use crate::history::History;
 use crate::model_files::{Identity, ModelFileError, ModelFiles};
 use crate::quantize::QuantizationReport;
 use crate::recipe::Recipe;
+pub use boards::{BoardNeeds, Speed, needs as needs_of_boards};
+pub use pictures::OwnPictures;
 
 /// Everything that is known about a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +39,9 @@ pub struct ModelReport {
     pub recipe: Recipe,
     /// Images that were trained on.
     pub train_images: usize,
+    /// If it was made with pictures of one's own, how many there are and what was found among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<OwnPictures>,
     /// Every epoch's figures.
     pub history: History,
     /// How its probabilities were calibrated; `None` if they are as they were trained.
@@ -47,6 +54,9 @@ pub struct ModelReport {
     pub quantization: QuantizationReport,
     /// How large it is.
     pub size: ModelSize,
+    /// What it needs of each board; reports of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub boards: Vec<BoardNeeds>,
     /// What it is worth on the test set.
     pub evaluation: Evaluation,
 }

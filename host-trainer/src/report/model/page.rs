@@ -7,8 +7,8 @@ use image::{ExtendedColorType, ImageEncoder};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use shared_model::Shape;
 
-use super::{ModelReport, describe};
-use crate::dataset::Image;
+use super::{BoardNeeds, ModelReport, OwnPictures, boards, describe, pictures};
+use crate::dataset::{Findings, Image};
 use crate::evaluate::confusion::{precision, recall, share};
 use crate::evaluate::{ConfusionMatrix, Mistake};
 use crate::format::grouped;
@@ -45,9 +45,16 @@ impl ModelReport {
                     div .tiles { @for (name, value) in self.headlines() {
                         div .tile { b { (value) } span { (name) } }
                     } }
-                    (section("Limits", html! {
-                        ul { @for limit in describe::limits(self) { li { (limit) } } }
-                    }))
+                    (section("Limits", bullets(describe::limits(self))))
+                    @if let Some(own) = &self.pictures {
+                        (section("Pictures", self.own_pictures(own)))
+                    }
+                    @if !self.boards.is_empty() {
+                        (section("Boards", html! {
+                            p .quiet { (boards::EXPLANATION) }
+                            (columns(boards::COLUMNS, self.boards.iter().map(BoardNeeds::row)))
+                        }))
+                    }
                     (section("Learning curves", chart(&curves, "Loss and accuracy of each epoch")))
                     (section("Which class is taken for which", self.confusions(&labels)))
                     (section("Classes", self.classes(&labels)))
@@ -69,6 +76,16 @@ impl ModelReport {
             }
         };
         page.into_string()
+    }
+
+    fn own_pictures(&self, own: &OwnPictures) -> Markup {
+        html! {
+            p .quiet { (pictures::EXPLANATION) }
+            (columns(pictures::COLUMNS, pictures::rows(self, own)))
+            (bullets(own.findings.iter().flat_map(Findings::lines)))
+            h3 .below { "Which classes need more pictures" }
+            (bullets(pictures::advice(self, own)))
+        }
     }
 
     fn confusions(&self, labels: &[&str]) -> Markup {
@@ -151,6 +168,22 @@ impl ModelReport {
 
 fn section(title: &str, content: Markup) -> Markup {
     html! { section { h2 { (title) } (content) } }
+}
+
+fn bullets(lines: impl IntoIterator<Item = String>) -> Markup {
+    html! { ul { @for line in lines { li { (line) } } } }
+}
+
+/// A table whose first column is text, and whose others are figures.
+fn columns<const N: usize>(names: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Markup {
+    html! {
+        div .scroll { table {
+            thead { tr { @for (index, name) in names.iter().enumerate() { th .number[index > 0] { (name) } } } }
+            tbody { @for row in rows {
+                tr { @for (index, cell) in row.iter().enumerate() { td .number[index > 0] { (cell) } } }
+            } }
+        } }
+    }
 }
 
 fn facts(facts: Vec<(&'static str, String)>) -> Markup {

@@ -6,6 +6,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
+use crate::dataset::Findings;
 use crate::evaluate::{ConfidenceBin, Mistake, Prediction, Reliability, Temperature};
 use crate::history::{Epoch, Validation};
 use crate::operations::OperationSummary;
@@ -31,6 +32,7 @@ pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
         dataset: Description { labels, ..Description::cifar10() },
         recipe,
         train_images: 4000,
+        pictures: None,
         history: History { epochs: vec![epoch(1, 70.0), epoch(2, 80.0)] },
         temperature: Some(Temperature { value: 0.625, images: Some(500), error_before: 9.75 }),
         threshold: None,
@@ -62,6 +64,7 @@ pub(crate) fn sample(name: &str, recipe: Recipe) -> ModelReport {
             blob_bytes: 562_896,
             arena_bytes: 20_210,
         },
+        boards: Vec::new(),
         evaluation: Evaluation {
             images: 300,
             float_top1: 84.0,
@@ -137,6 +140,54 @@ fn the_card_names_figures_limits_and_the_command() {
     ] {
         assert!(card.contains(part), "{part}\n{card}");
     }
+}
+
+#[test]
+fn own_pictures_and_boards_are_on_card_and_page() {
+    let mut report = of_three_classes();
+    let findings = Findings {
+        broken: 12,
+        broken_files: (0..10).map(|number| format!("cat/{number}.jpg: it is empty")).collect(),
+        duplicates: 3,
+        alike: 5,
+        warnings: vec!["ship: <few>".to_owned()],
+    };
+    let counts = [vec![24, 700, 650], vec![5, 150, 140], vec![100, 100, 100]];
+    report.pictures = Some(OwnPictures { counts, findings: Some(findings) });
+    report.boards = vec![BoardNeeds {
+        board: "Board".to_owned(),
+        flash: 562_896,
+        flash_room: 1_000_000,
+        memory: 23_282,
+        memory_room: 65_536,
+        speed: Some(Speed { memory: 50_000, instructions: 15_000_000, milliseconds: [47.6, 54.0] }),
+    }];
+    let (card, page) = (report.markdown(&files()), report.page(&files(), &images()));
+    for part in [
+        "12 files passed over, no readable pictures: cat/0.jpg: it is empty; ",
+        "cat/9.jpg: it is empty; and 2 more",
+        "3 files not taken again",
+        "5 pictures look like another one",
+        "cat: 40 of 100 test pictures are taken for dog: take more pictures of both",
+        "cat: only 24 pictures to train with, and half of the other classes have 700 or more",
+    ] {
+        assert!(card.contains(part), "{part}\n{card}");
+        assert!(page.contains(part), "{part}");
+    }
+    for row in [
+        "| cat | 24 | 5 | 100 | 60 of 100: 50 to 69 % |",
+        "| Board | 562,896 of 1,000,000 | 23,282 of 65,536 | 50,000 | 48 to 54 ms |",
+        "- warning: ship: <few>",
+    ] {
+        assert!(card.contains(row), "{row}\n{card}");
+    }
+    assert!(page.contains("<td class=\"number\">60 of 100: 50 to 69 %</td>") && page.contains("ship: &lt;few&gt;"));
+
+    let saved: ModelReport = serde_json::from_value(serde_json::to_value(&report).unwrap()).unwrap();
+    assert_eq!(saved, report);
+    // Nothing of it is in a report of CIFAR-10 of an earlier version.
+    let without = serde_json::to_string(&of_three_classes()).unwrap();
+    assert!(!without.contains("pictures") && !without.contains("boards"), "{without}");
 }
 
 #[test]
