@@ -36,14 +36,14 @@ pub struct Validation {
 }
 
 impl History {
-    /// The epoch whose weights are kept: the one with the highest validation accuracy, the first of equals, or the last
-    /// one of a run without validation; `None` before the first epoch.
+    /// The epoch whose weights are kept: the one with the highest validation accuracy, of equals the one with the lowest
+    /// loss, or the last one of a run without validation; `None` before the first epoch.
     pub fn best(&self) -> Option<&Epoch> {
-        let accuracy = |epoch: &Epoch| epoch.validation.map_or(0.0, |figures| figures.accuracy);
+        let worth = |epoch: &Epoch| epoch.validation.map_or((0.0, 0.0), |figures| (figures.accuracy, -figures.loss));
         if self.epochs.last()?.validation.is_none() {
             return self.epochs.last();
         }
-        self.epochs.iter().reduce(|best, epoch| if accuracy(epoch) > accuracy(best) { epoch } else { best })
+        self.epochs.iter().reduce(|best, epoch| if worth(epoch) > worth(best) { epoch } else { best })
     }
 
     /// Time of the whole training, validation included.
@@ -56,26 +56,24 @@ impl History {
 mod tests {
     use super::*;
 
-    fn history(accuracies: &[Option<f64>]) -> History {
-        let epoch = |(index, accuracy): (usize, &Option<f64>)| Epoch {
+    /// Of validation accuracies and losses.
+    fn best(figures: &[Option<(f64, f64)>]) -> Option<usize> {
+        let epoch = |(index, figures): (usize, &Option<(f64, f64)>)| Epoch {
             epoch: index + 1,
             learning_rate: 0.1,
             train_loss: 1.0,
             train_accuracy: 60.0,
-            validation: accuracy.map(|accuracy| Validation { loss: 1.0, accuracy }),
+            validation: figures.map(|(accuracy, loss)| Validation { loss, accuracy }),
             seconds: 1.0,
         };
-        History { epochs: accuracies.iter().enumerate().map(epoch).collect() }
-    }
-
-    fn best(accuracies: &[Option<f64>]) -> Option<usize> {
-        history(accuracies).best().map(|epoch| epoch.epoch)
+        History { epochs: figures.iter().enumerate().map(epoch).collect() }.best().map(|epoch| epoch.epoch)
     }
 
     #[test]
-    fn the_first_of_the_most_accurate_epochs_is_the_best() {
+    fn the_most_accurate_epoch_with_the_lowest_loss_is_the_best() {
         assert_eq!(best(&[]), None);
-        assert_eq!(best(&[Some(60.0), Some(70.0), Some(70.0), Some(65.0)]), Some(2));
+        let figures = [(60.0, 0.1), (70.0, 0.5), (70.0, 0.4), (70.0, 0.4), (65.0, 0.2)];
+        assert_eq!(best(&figures.map(Some)), Some(3));
     }
 
     #[test]
