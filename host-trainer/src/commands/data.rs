@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use host_trainer::dataset::{self, DataRecord, Dataset, Findings, FolderReport, FolderSettings};
+use host_trainer::dataset::{self, DataRecord, Dataset, Findings, FolderReport, FolderSettings, NoneSource};
 use host_trainer::files;
 use host_trainer::recipe::Recipe;
 use host_trainer::report;
@@ -65,6 +65,10 @@ pub struct Directory {
     /// Go on however many files of a folder are no readable pictures; otherwise at most 5 % of them.
     #[arg(long, help_heading = HEADING)]
     skip_broken: bool,
+    /// More pictures that show none of the classes, beside those in _none: a folder of any pictures, or cifar10 for images of
+    /// CIFAR-10, as many as the largest class has [default: of a run, those that it was trained with].
+    #[arg(long, value_name = "DIR|cifar10", help_heading = HEADING, requires = "data")]
+    none: Option<PathBuf>,
     /// Folder that keeps reduced pictures, for a faster start the next time; it may be deleted at any time.
     #[arg(long, value_name = "DIR", help_heading = HEADING, default_value_os_t = files::in_repository("runs/.pictures"))]
     cache: PathBuf,
@@ -93,6 +97,11 @@ fn input(text: &str) -> Result<Shape, String> {
 }
 
 impl Directory {
+    /// Whether what is given is a folder of pictures.
+    pub fn is_folder(&self) -> bool {
+        self.data.as_deref().is_some_and(|folder| !dataset::is_cifar10(folder))
+    }
+
     /// Loads the data set; CIFAR-10 after fetching what is missing.
     pub fn load(&self) -> Result<Loaded, Box<dyn Error>> {
         let (loaded, report) = self.load_from(self.data.clone(), None)?;
@@ -132,6 +141,18 @@ impl Directory {
         }
     }
 
+    /// Where more pictures of none of the classes are, if a flag says so.
+    fn none(&self) -> Result<Option<NoneSource>, Box<dyn Error>> {
+        let Some(folder) = &self.none else {
+            return Ok(None);
+        };
+        if folder == Path::new("cifar10") {
+            return Ok(Some(NoneSource::Cifar10));
+        }
+        let folder = folder.canonicalize().map_err(|error| format!("--none {}: {error}", folder.display()))?;
+        Ok(Some(NoneSource::Folder(folder)))
+    }
+
     /// Loads what is in `folder`, as it was read for a run if it is one's.
     fn load_from(
         &self,
@@ -157,12 +178,14 @@ impl Directory {
         let settings = FolderSettings {
             input: self.input.unwrap_or_else(|| Shape::new(before[0], before[1], before[2])),
             skip_broken: self.skip_broken || record.is_some_and(|record| record.skip_broken),
+            none: self.none()?.or_else(|| record.and_then(|record| record.none.clone())),
             cache: self.cache.clone(),
         };
         let (dataset, report) = Dataset::folder(&folder, &settings)?;
         let findings = Some(Findings::new(&report, &folder));
         let folder = folder.canonicalize().unwrap_or(folder);
-        let record = DataRecord { findings, ..DataRecord::new(&dataset, folder, settings.skip_broken) };
+        let record =
+            DataRecord { findings, none: settings.none, ..DataRecord::new(&dataset, folder, settings.skip_broken) };
         Ok((Loaded { dataset, record: Some(record) }, report))
     }
 }
@@ -181,24 +204,43 @@ impl Loaded {
         }
     }
 
-    /// An error that says how the pictures differ from those of the run.
-    fn check(&self, before: &DataRecord, run: &Run) -> CommandResult {
+    /// Whether it is a folder of pictures.
+    pub fn is_folder(&self) -> bool {
+        self.record.is_some()
+    }
+
+    /// How the pictures differ from those that the run was trained with, as the end of "it was trained …".
+    pub fn differs_from(&self, run: &Run) -> Result<Option<String>, Box<dyn Error>> {
+        Ok(match run.data()? {
+            Some(before) => self.differences(&before),
+            None => self.is_folder().then(|| "with CIFAR-10".to_owned()),
+        })
+    }
+
+    fn differences(&self, before: &DataRecord) -> Option<String> {
         let differences = match &self.record {
             Some(record) => before.differences(record),
             None => vec!["these are CIFAR-10's".to_owned()],
         };
         if differences.is_empty() {
-            return Ok(());
+            return None;
         }
         let most = 5;
         let more = if differences.len() > most { "; and more" } else { "" };
         let differences: Vec<String> = differences.into_iter().take(most).collect();
-        Err(format!(
-            "{} was trained with other pictures than these: {}{more}; give the ones of then, or train a new run with --name",
-            run.folder.display(),
-            differences.join("; ")
-        )
-        .into())
+        Some(format!("with other pictures than these: {}{more}", differences.join("; ")))
+    }
+
+    /// An error that says how the pictures differ from those of the run.
+    fn check(&self, before: &DataRecord, run: &Run) -> CommandResult {
+        match self.differences(before) {
+            None => Ok(()),
+            Some(difference) => Err(format!(
+                "{} was trained {difference}; give the ones of then, or train a new run with --name",
+                run.folder.display()
+            )
+            .into()),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::files;
 use cifar10::{CLASSES, SHAPE};
 pub use cifar10::{fetch, is_cifar10, write_samples};
 pub use error::DatasetError;
-pub use folder::{FolderReport, FolderSettings, NONE_FOLDER, NONE_LABEL};
+pub use folder::{FolderReport, FolderSettings, NONE_FOLDER, NONE_LABEL, NoneSource};
 pub use images::{Image, LabelledImages};
 pub use record::{DataRecord, Findings};
 pub use split::{SPLIT_SEED, SplitIndices, VALIDATION_FRACTION, split_indices};

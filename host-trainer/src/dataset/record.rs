@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::folder::{FolderReport, files_in_words, remarks};
-use super::{Dataset, LabelledImages};
+use super::{Dataset, LabelledImages, NoneSource};
 use crate::output::safe;
 
 /// Broken files whose names are kept.
@@ -68,6 +68,9 @@ pub struct DataRecord {
     pub input: [u16; 3],
     /// Whether any number of broken files was passed over.
     pub skip_broken: bool,
+    /// Where more pictures of none of the classes came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub none: Option<NoneSource>,
     /// Names of the classes.
     pub labels: Vec<String>,
     /// Pictures of each class: to train, validate and test with.
@@ -80,7 +83,7 @@ pub struct DataRecord {
 }
 
 impl DataRecord {
-    /// Of a data set that was read from `folder`, without the findings.
+    /// Of a data set that was read from `folder` alone, without the findings.
     pub fn new(dataset: &Dataset, folder: PathBuf, skip_broken: bool) -> Self {
         let none = LabelledImages::default();
         let parts = [&dataset.train, dataset.validation.as_ref().unwrap_or(&none), &dataset.test];
@@ -97,6 +100,7 @@ impl DataRecord {
             folder,
             input: description.shape,
             skip_broken,
+            none: None,
             labels: description.labels.clone(),
             pictures: dataset.images_per_class(),
             findings: None,

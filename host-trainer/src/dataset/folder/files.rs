@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use walkdir::{DirEntry, WalkDir};
 
@@ -70,9 +70,8 @@ pub(super) fn find(folder: &Path) -> Result<Files, DatasetError> {
             let parent = relative.parent().unwrap_or(Path::new(""));
             match class_of(parent, parts) {
                 Some((part, class)) => {
-                    let modified =
-                        entry.metadata().ok().and_then(|metadata| metadata.modified().ok()).map_or(0, seconds);
-                    found.files.push(ClassFile { path: entry.path().to_owned(), class, part, modified });
+                    let modified = modified(&entry);
+                    found.files.push(ClassFile { path: entry.into_path(), class, part, modified });
                 }
                 None => {
                     strays.insert(entry.path().to_owned(), parent.to_owned());
@@ -89,6 +88,28 @@ pub(super) fn find(folder: &Path) -> Result<Files, DatasetError> {
     check_strays(folder, between.collect(), !inner.is_empty(), &mut found.broken)?;
     found.classes = labels(folder, &leaves, parts)?;
     Ok(found)
+}
+
+/// Finds the files under `folder`, which show none of the classes.
+pub(super) fn find_none(folder: &Path) -> Result<(Vec<ClassFile>, Vec<Broken>), DatasetError> {
+    let (mut files, mut broken) = (Vec::new(), Vec::new());
+    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
+    for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_passed_over(entry)) {
+        match entry {
+            Ok(entry) if entry.file_type().is_dir() => {}
+            Ok(entry) => files.push(ClassFile {
+                class: NONE_LABEL.to_owned(),
+                part: None,
+                modified: modified(&entry),
+                path: entry.into_path(),
+            }),
+            Err(error) => broken.push(unreachable(folder, error)?),
+        }
+    }
+    if files.is_empty() {
+        return Err(DatasetError::unusable(folder, "has no pictures, and was to have those of none of the classes"));
+    }
+    Ok((files, broken))
 }
 
 /// The labels of the classes in their order.
@@ -196,6 +217,9 @@ fn check_strays(
     Err(DatasetError::unusable(folder, problem))
 }
 
-fn seconds(time: SystemTime) -> i64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64)
+/// Time of a file's last change in seconds since 1970; 0 if it has none.
+fn modified(entry: &DirEntry) -> i64 {
+    let time = entry.metadata().ok().and_then(|metadata| metadata.modified().ok());
+    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_secs() as i64)
 }

@@ -10,14 +10,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use shared_model::Shape;
 use shared_model::graph::{MAX_LABEL_LEN, MAX_LABELS};
+use shared_model::resize::{Rgb888, resize};
 
 use super::error::DatasetError;
-use super::{ChannelStatistics, Dataset, LabelledImages, SPLIT_SEED};
+use super::{ChannelStatistics, Dataset, LabelledImages, SPLIT_SEED, default_directory};
 use crate::output::safe;
-use cache::{Cache, Reduced};
+use cache::{Cache, Marks, Reduced};
 use files::{Broken, ClassFile, Files};
 use split::{Part, Split};
 
@@ -26,6 +31,16 @@ pub const NONE_FOLDER: &str = "_none";
 
 /// The label of [`NONE_FOLDER`]'s pictures, always that of the last class.
 pub const NONE_LABEL: &str = "none of these";
+
+/// More pictures that show none of the classes, beside those in [`NONE_FOLDER`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoneSource {
+    /// As many images of CIFAR-10 as the largest class has pictures.
+    Cifar10,
+    /// All pictures in a folder and in those inside it.
+    Folder(PathBuf),
+}
 
 /// The fewest pictures of a class that can be split.
 const FEWEST_PICTURES: usize = 10;
@@ -43,6 +58,8 @@ pub struct FolderSettings {
     pub input: Shape,
     /// Whether any number of files may be broken.
     pub skip_broken: bool,
+    /// Where more pictures of none of the classes are.
+    pub none: Option<NoneSource>,
     /// Folder that keeps reduced pictures for the next time, if it can be written. Nothing is lost with it.
     pub cache: PathBuf,
 }
@@ -101,26 +118,47 @@ impl Dataset {
     /// # Errors
     /// In plain words with the remedy, if the folder is no data set or too much of it is broken.
     pub fn folder(folder: &Path, settings: &FolderSettings) -> Result<(Self, FolderReport), DatasetError> {
-        let Files { files, mut broken, classes } = files::find(folder)?;
+        let Files { mut files, mut broken, mut classes } = files::find(folder)?;
+        if let Some(source) = &settings.none {
+            if !classes.iter().any(|label| label == NONE_LABEL) {
+                classes.push(NONE_LABEL.to_owned());
+            }
+            if let NoneSource::Folder(folder) = source {
+                let (more, unreachable) = files::find_none(folder)?;
+                files.extend(more);
+                broken.extend(unreachable);
+            }
+        }
         check_classes(folder, &classes)?;
-        let (pictures, unreadable) = read_all(&files, settings);
+        let (mut pictures, unreadable) = read_all(files, settings);
         broken.extend(unreadable);
+        if settings.none == Some(NoneSource::Cifar10) {
+            pictures.extend(cifar10_of_none(&pictures, &classes, settings.input)?);
+        }
         broken.sort();
         check_broken(folder, &broken, pictures.len() + broken.len(), settings.skip_broken)?;
         let mut report = FolderReport { broken, ..FolderReport::default() };
         let pictures = unique(folder, pictures, &mut report)?;
         check_counts(folder, &classes, &pictures)?;
 
-        let given = files.iter().filter_map(|file| file.part).collect::<BTreeSet<_>>();
+        let given = pictures.iter().filter_map(|picture| picture.file.part).collect::<BTreeSet<_>>();
         let mut parts: [Vec<(&Reduced, u8)>; 3] = Default::default();
         for (class, label) in classes.iter().enumerate() {
-            let of_class: Vec<&Picture> = pictures.iter().filter(|picture| picture.file.class == *label).collect();
-            let Split { parts: chosen, alike, warnings } = split::split(&of_class, &given, SPLIT_SEED);
-            for (picture, part) in of_class.iter().zip(&chosen) {
-                parts[*part as usize].push((&picture.reduced, class as u8));
+            let mut chosen = BTreeSet::new();
+            // Pictures of none that come from elsewhere lie in none of the folders of parts, and are split by themselves.
+            let (placed, free): (Vec<&Picture>, Vec<&Picture>) = pictures
+                .iter()
+                .filter(|picture| picture.file.class == *label)
+                .partition(|picture| given.is_empty() || picture.file.part.is_some());
+            for (of_class, given) in [(placed, &given), (free, &BTreeSet::new())] {
+                let Split { parts: assigned, alike, warnings } = split::split(&of_class, given, SPLIT_SEED);
+                for (picture, part) in of_class.iter().zip(assigned) {
+                    parts[part as usize].push((&picture.reduced, class as u8));
+                    chosen.insert(part);
+                }
+                report.alike += alike;
+                report.warnings.extend(warnings.into_iter().map(|warning| format!("{label}: {warning}")));
             }
-            report.alike += alike;
-            report.warnings.extend(warnings.into_iter().map(|warning| format!("{label}: {warning}")));
             for part in [Part::Train, Part::Validation, Part::Test] {
                 if !chosen.contains(&part) {
                     let problem = format!("has no picture of {label} in {}/: put some there", part.name());
@@ -144,9 +182,36 @@ impl Dataset {
 }
 
 /// A picture of a class.
-struct Picture<'a> {
-    file: &'a ClassFile,
+struct Picture {
+    file: ClassFile,
     reduced: Reduced,
+}
+
+/// Images of CIFAR-10 that stand for everything that is none of the classes, which are of another kind.
+fn cifar10_of_none(pictures: &[Picture], classes: &[String], input: Shape) -> Result<Vec<Picture>, DatasetError> {
+    let directory = default_directory();
+    let cifar10 = Dataset::cifar10(&directory)?;
+    let count = |label: &String| pictures.iter().filter(|picture| picture.file.class == *label).count();
+    let most = classes.iter().map(count).max().unwrap_or(0);
+    let indices = rand::seq::index::sample(&mut ChaCha8Rng::seed_from_u64(SPLIT_SEED), cifar10.train.len(), most);
+    let [height, width, _] = cifar10.description.shape;
+    let taken = indices.into_iter().map(|index| {
+        let image = &cifar10.train.images[index];
+        let mut reduced = vec![0; input.elements()];
+        resize::<Rgb888>(image, width, height, input, &mut reduced).expect("an image of CIFAR-10 has its pixels");
+        let file = ClassFile {
+            path: directory.join(format!("image {index}")),
+            class: NONE_LABEL.to_owned(),
+            part: None,
+            modified: 0,
+        };
+        let marks = Marks { burst: None, taken: None };
+        Picture {
+            file,
+            reduced: Reduced { sha256: Sha256::digest(image).into(), image: reduced.into(), shape: input, marks },
+        }
+    });
+    Ok(taken.collect())
 }
 
 /// The folder's name, as part of a line.
@@ -157,15 +222,18 @@ fn name(folder: &Path) -> String {
 }
 
 /// Reduces all pictures, on all cores; those that are none are returned with the reason.
-fn read_all<'a>(files: &'a [ClassFile], settings: &FolderSettings) -> (Vec<Picture<'a>>, Vec<Broken>) {
+fn read_all(files: Vec<ClassFile>, settings: &FolderSettings) -> (Vec<Picture>, Vec<Broken>) {
     let cache = Cache::new(&settings.cache, settings.input);
     let style =
         ProgressStyle::with_template("reading pictures {wide_bar} {pos} of {len}").expect("the template is a constant");
     let bar = ProgressBar::new(files.len() as u64).with_style(style);
-    let results = files.par_iter().map(|file| {
+    let results = files.into_par_iter().map(|file| {
         let reduced = cache.read(&file.path);
         bar.inc(1);
-        reduced.map(|reduced| Picture { file, reduced }).map_err(|reason| (file.path.clone(), reason))
+        match reduced {
+            Ok(reduced) => Ok(Picture { file, reduced }),
+            Err(reason) => Err((file.path, reason)),
+        }
     });
     let results: Vec<_> = results.collect();
     bar.finish_and_clear();
@@ -215,11 +283,7 @@ fn check_broken(folder: &Path, broken: &[Broken], files: usize, skip: bool) -> R
 }
 
 /// Each picture once, however often its file is in its class.
-fn unique<'a>(
-    folder: &Path,
-    pictures: Vec<Picture<'a>>,
-    report: &mut FolderReport,
-) -> Result<Vec<Picture<'a>>, DatasetError> {
+fn unique(folder: &Path, pictures: Vec<Picture>, report: &mut FolderReport) -> Result<Vec<Picture>, DatasetError> {
     let mut kept: BTreeMap<[u8; 32], Picture> = BTreeMap::new();
     let (mut contradictions, mut leaks) = (Vec::new(), 0);
     for picture in pictures {

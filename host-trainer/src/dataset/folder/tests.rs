@@ -51,7 +51,17 @@ fn photos(folder: &TempDir) -> PathBuf {
 }
 
 fn read_as(folder: &TempDir, input: Shape, skip_broken: bool) -> Result<(Dataset, FolderReport), DatasetError> {
-    Dataset::folder(&photos(folder), &FolderSettings { input, skip_broken, cache: folder.path().join("cache") })
+    read_with(folder, input, skip_broken, None)
+}
+
+fn read_with(
+    folder: &TempDir,
+    input: Shape,
+    skip_broken: bool,
+    none: Option<NoneSource>,
+) -> Result<(Dataset, FolderReport), DatasetError> {
+    let cache = folder.path().join("cache");
+    Dataset::folder(&photos(folder), &FolderSettings { input, skip_broken, none, cache })
 }
 
 fn read(folder: &TempDir) -> (Dataset, FolderReport) {
@@ -313,7 +323,7 @@ proptest! {
         prop_assume!(total >= 10 && largest as f64 <= 0.3 * total as f64);
         let bursts: Vec<_> = sizes.iter().enumerate().flat_map(|(burst, &size)| vec![(size > 1).then_some(burst); size]).collect();
         let files = class_files(total);
-        let pictures: Vec<Picture> = in_memory(&files, &bursts).into_iter().zip(&files).map(|(reduced, file)| Picture { file, reduced }).collect();
+        let pictures: Vec<Picture> = in_memory(&files, &bursts).into_iter().zip(files).map(|(reduced, file)| Picture { file, reduced }).collect();
         let chosen: Vec<&Picture> = pictures.iter().collect();
         let Split { parts, alike, warnings } = split::split(&chosen, &BTreeSet::new(), seed);
         prop_assert_eq!((alike, warnings.len()), (bursts.iter().flatten().count(), 0));
@@ -331,6 +341,26 @@ proptest! {
         }
         prop_assert!(parts.contains(&Part::Train));
     }
+}
+
+#[test]
+fn pictures_of_none_come_from_anywhere() {
+    let shape = Shape::new(16, 16, 3);
+    let folder = self::folder(&[("a", 10), ("b", 20), ("_none", 2)]);
+    // A picture's content follows from its number, so that the first ones are the same in every folder.
+    let other = self::folder(&[("others", 40), ("x/y", 8), ("x/z", 5)]);
+    let elsewhere = photos(&other).join("x");
+    fs::write(elsewhere.join("notes.txt"), "no picture").unwrap();
+    let with = |none| read_with(&folder, shape, true, Some(none));
+    let (dataset, report) = with(NoneSource::Folder(elsewhere)).unwrap();
+    let labels = ["a", "b", NONE_LABEL].map(str::to_owned);
+    assert_eq!((dataset.description.labels.as_slice(), dataset.description.none), (labels.as_slice(), Some(2)));
+    let of_none = |dataset: &Dataset| counts(dataset).iter().map(|part| part[2]).sum::<usize>();
+    assert_eq!((of_none(&dataset), report.broken.len()), (2 + 13, 1));
+    let error = with(NoneSource::Folder(folder.path().join("nowhere"))).unwrap_err().to_string();
+    assert!(error.contains("nowhere"), "{error}");
+    let (dataset, _) = with(NoneSource::Cifar10).unwrap();
+    assert_eq!(of_none(&dataset), 2 + 20);
 }
 
 #[test]
@@ -373,7 +403,7 @@ fn a_class_of_one_burst_is_split_in_order_of_time() {
     let files = class_files(20);
     let pictures: Vec<Picture> = in_memory(&files, &[Some(1); 20])
         .into_iter()
-        .zip(&files)
+        .zip(files)
         .map(|(reduced, file)| Picture { file, reduced })
         .collect();
     let chosen: Vec<&Picture> = pictures.iter().collect();
