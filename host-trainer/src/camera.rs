@@ -5,7 +5,9 @@
 //! a frame of the camera's size, with the noise of its pixels and its 16 bits a pixel, and reduces that as the firmware
 //! does. Nobody has measured these cameras here: the ranges are ours, chosen wider than what is reported of them.
 
-use rand::{Rng, RngExt};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use shared_model::Shape;
 use shared_model::resize::{Rgb565BigEndian, resize};
@@ -105,6 +107,20 @@ impl Camera {
         let mut result = vec![0; shape.elements()];
         resize::<Rgb565BigEndian>(&packed, width, height, shape, &mut result).expect("the frame has its length");
         result.into()
+    }
+
+    /// Photographs all of the pictures, [`Camera::Any`] with one camera or the other in turn, each with faults of its own.
+    pub fn photograph_all(self, images: &mut [Image], shape: Shape, seed: u64) {
+        images.par_iter_mut().enumerate().for_each(|(index, image)| {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_stream(index as u64);
+            let camera = match self {
+                Camera::Any if index % 2 == 0 => Camera::Ov2640,
+                Camera::Any => Camera::ArducamMega,
+                Camera::Ov2640 | Camera::ArducamMega => self,
+            };
+            *image = camera.photograph(image, shape, &mut random);
+        });
     }
 }
 
@@ -206,8 +222,6 @@ fn rgb565(pixel: &[u8]) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::SeedableRng;
-    use rand_chacha::ChaCha8Rng;
 
     /// A disc brighter than what is around it, in one or three channels.
     fn disc(shape: Shape) -> Vec<u8> {

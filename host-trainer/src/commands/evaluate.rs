@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use host_trainer::camera::Camera;
 use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{self, Evaluation};
@@ -22,6 +23,10 @@ use super::data::{Directory, run_of};
 pub struct Arguments {
     #[command(flatten)]
     subject: Subject,
+    /// Look at the test pictures through this camera, as it is modelled: exposure, white balance, noise, focus, field of view,
+    /// and the reduction on the board.
+    #[arg(long, value_enum)]
+    camera: Option<Camera>,
     /// End with one line of JSON; `int8_ece` in it is the expected calibration error in percentage points.
     #[arg(long)]
     json: bool,
@@ -54,7 +59,7 @@ pub struct Measured {
 
 /// Runs `evaluate`.
 pub fn run(arguments: Arguments) -> CommandResult {
-    let measured = arguments.subject.measure()?;
+    let measured = arguments.subject.measure(arguments.camera)?;
     let evaluation = &measured.report.evaluation;
     print_table(evaluation, &measured.report.dataset.labels);
     say!("{} images in {:.1} s, float and int8", evaluation.images, measured.seconds);
@@ -67,8 +72,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
 }
 
 impl Subject {
-    /// Loads the model and measures it on the test set.
-    pub fn measure(self) -> Result<Measured, Box<dyn Error>> {
+    /// Loads the model and measures it on the test set, seen through a camera if one is given.
+    pub fn measure(self, camera: Option<Camera>) -> Result<Measured, Box<dyn Error>> {
         let files = ModelFiles::of_blob(self.blob);
         let bytes = files.read_blob()?;
         let model = files.load(&bytes)?;
@@ -89,7 +94,11 @@ impl Subject {
             )
             .into());
         }
-        let test = prepared.test;
+        let mut test = prepared.test;
+        if let Some(camera) = camera {
+            say!("the test pictures are seen through {}", camera.name());
+            camera.photograph_all(&mut test.images, dataset.shape(), recipe.seed);
+        }
         let begin = Instant::now();
         report.boards = needs_of_boards(&model, bytes.len());
         report.evaluation = evaluate::evaluate(&float.logits(&test.images)?, &model, &test);

@@ -15,7 +15,7 @@ pub struct Arguments {
 
 /// Runs `report`.
 pub fn run(arguments: Arguments) -> CommandResult {
-    let measured = arguments.subject.measure()?;
+    let measured = arguments.subject.measure(None)?;
     let files = &measured.files;
     measured.report.save(files, &measured.images)?;
     say!("card: {}\npage: {}", files.card().display(), files.page().display());
