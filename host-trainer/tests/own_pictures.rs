@@ -251,6 +251,35 @@ fn a_folder_of_pictures_becomes_a_model() {
 }
 
 #[test]
+fn the_whole_way_is_one_command_and_better_pictures_are_a_new_run() {
+    let folder = photos(&["day", "dusk"], 20);
+    let runs = folder.path().join("runs");
+    let job = || {
+        let flags = "--input 16x16x3 --none cifar10 --camera any --no-flip --plain";
+        success(with_data(flags, &folder).arg("--runs").arg(&runs))
+    };
+    let text = job();
+    for part in ["own-pictures: 30 epochs", "2 none of these", "photos.blob", "photos.html"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let blob = runs.join("photos/photos.blob");
+    let content: Value = serde_json::from_str(&success(host_trainer("inspect --json").arg(&blob))).unwrap();
+    assert_eq!(content["labels"], serde_json::json!(["day", "dusk", "none of these"]));
+    let recipe: Value = serde_json::from_slice(&fs::read(runs.join("photos/recipe.json")).unwrap()).unwrap();
+    assert_eq!((&recipe["augmentation"]["flip"], &recipe["frozen_epochs"]), (&false.into(), &5.into()));
+    let first = fs::read(&blob).unwrap();
+
+    let added = folder.path().join("photos/day/added.png");
+    fs::copy(SAMPLE, &added).unwrap();
+    let text = job();
+    assert!(text.contains("day had 14 pictures to train with and has") || text.contains("but other ones"), "{text}");
+    assert!(text.contains("it is kept") && runs.join("photos-2/photos-2.blob").exists(), "{text}");
+    fs::remove_file(added).unwrap();
+    job();
+    assert!(fs::read(&blob).unwrap() == first && !runs.join("photos-3").exists());
+}
+
+#[test]
 fn what_data_is_not_is_said_with_the_remedy() {
     let folder = photos(&["day", "night"], 10);
     fs::write(folder.path().join("photos/day/movie.mp4"), "x").unwrap();

@@ -1,24 +1,32 @@
 //! No command: the whole way, from nothing to a blob.
 
+use burn::tensor::Device;
 use clap::Args;
-use host_trainer::dataset::{Dataset, Description, LabelledImages};
+use host_trainer::camera::Camera;
+use host_trainer::dataset::{Dataset, LabelledImages};
 use host_trainer::device;
-use host_trainer::recipe::Recipe;
+use host_trainer::recipe::{OWN_PICTURES, Recipe};
 use host_trainer::run::Run;
 use host_trainer::training::{self, Start};
 use host_trainer::{output, say};
 
 use super::CommandResult;
-use super::data::Directory;
+use super::data::{Directory, Loaded};
 use super::quantize::{Calibration, quantize_run};
 use super::train::{Place, draw_curves, summary};
 
 /// Flags of the program without a command.
 #[derive(Args)]
 pub struct Arguments {
-    /// Train in full also on a CPU (hours).
-    #[arg(long)]
+    /// With CIFAR-10: train in full also on a CPU (hours).
+    #[arg(long, conflicts_with = "data")]
     full: bool,
+    /// With pictures of one's own: the camera that will look, whose faults the training imitates.
+    #[arg(long, value_enum, requires = "data")]
+    camera: Option<Camera>,
+    /// With pictures of one's own: do not mirror them in training, because left and right matter, as in letters.
+    #[arg(long, requires = "data")]
+    no_flip: bool,
     /// Start of every random number; a run with another than 1 has a folder of its own.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -28,17 +36,39 @@ pub struct Arguments {
     data: Directory,
 }
 
-/// Fetches, trains, quantizes and evaluates.
+/// Fetches or reads pictures, trains, quantizes and evaluates.
 pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
     say!("{}", selected.explanation);
-    let full = Recipe { seed: arguments.seed, ..Recipe::preset("vgg3-best").expect("it is in the list of presets") };
-    let in_full = arguments.full || selected.is_gpu;
-    let recipe = if in_full { full.clone() } else { full.clone().shortened() };
     let loaded = arguments.data.load()?;
-    let data = &loaded.dataset;
+    let (recipe, run) = if loaded.is_folder() {
+        own_pictures(&arguments, &loaded, &selected.device)?
+    } else {
+        let in_full = arguments.full || selected.is_gpu;
+        let recipe = cifar10(in_full, arguments.seed, &loaded.dataset, &selected.device)?;
+        (recipe, Run::at(arguments.place.runs.join(folder(in_full, arguments.seed))))
+    };
+    let dataset = recipe.prepare(&loaded.dataset)?;
+    loaded.remember(&run)?;
+    let progress = &mut arguments.place.progress();
+    // An interrupted training goes on; a complete one is taken as it is.
+    let trained = training::train(&recipe, &dataset, &run, Start::Continue, &selected.device, progress)?;
+    draw_curves(&trained, &run)?;
+    say!("{}\nquantizing, and evaluating on the test set …", summary(&trained));
+    let files = run.model_files();
+    let model = quantize_run(&run, &files, &loaded.dataset, Calibration::default(), &selected.device)?;
+    say!("\n{}", model.markdown(&files));
+    say!("blob:   {}\nreport: {}", files.blob.display(), files.page().display());
+    say!("next:   cargo run -p host-trainer -- predict --blob {} PICTURE.png", output::word(&files.blob));
+    Ok(())
+}
+
+/// The recipe for CIFAR-10, whose time it tells.
+fn cifar10(in_full: bool, seed: u64, data: &Dataset, device: &Device) -> Result<Recipe, String> {
+    let full = Recipe { seed, ..Recipe::preset("vgg3-best").expect("it is in the list of presets") };
+    let recipe = if in_full { full.clone() } else { full.clone().shortened() };
     let dataset = recipe.prepare(data)?;
-    let seconds = training::seconds_an_image(&full, &dataset, &selected.device);
+    let seconds = training::seconds_an_image(&full, &dataset, device);
     say!("vgg3-best in full: {} epochs, about {} here.", full.epochs, duration(&full, &dataset, seconds));
     if !in_full {
         say!(
@@ -47,33 +77,50 @@ pub fn run(arguments: Arguments) -> CommandResult {
             duration(&recipe, &dataset, seconds)
         );
     }
-    let run = arguments.place.runs.join(folder(&data.description, in_full, arguments.seed));
-    let run = Run::at(run);
-    loaded.remember(&run)?;
-    let progress = &mut arguments.place.progress();
-    // An interrupted training goes on; a complete one is taken as it is.
-    let trained = training::train(&recipe, &dataset, &run, Start::Continue, &selected.device, progress)?;
-    draw_curves(&trained, &run)?;
-    say!("{}\nquantizing, and evaluating on the test set …", summary(&trained));
-    let files = run.model_files();
-    let model = quantize_run(&run, &files, data, Calibration::default(), &selected.device)?;
-    say!("\n{}", model.markdown(&files));
-    say!("blob:   {}\nreport: {}", files.blob.display(), files.page().display());
-    say!("next:   cargo run -p host-trainer -- predict --blob {} PICTURE.png", output::word(&files.blob));
-    Ok(())
+    Ok(recipe)
 }
 
-/// Name of the run's folder.
-fn folder(data: &Description, in_full: bool, seed: u64) -> String {
-    let network = if in_full { "vgg3-best" } else { "vgg3-short" };
-    let name = if data.name == Description::cifar10().name {
-        network.to_owned()
-    } else {
-        let name = data.name.replace(|character: char| !character.is_alphanumeric(), "-");
-        format!("{network}-{name}")
+/// The recipe for a folder of pictures, and the run that has it: the first of NAME, NAME-2, NAME-3 … that is new or is this
+/// very one, so that more pictures, or other flags, never cost what was trained before.
+fn own_pictures(
+    arguments: &Arguments,
+    loaded: &Loaded,
+    device: &Device,
+) -> Result<(Recipe, Run), Box<dyn std::error::Error>> {
+    let mut recipe =
+        Recipe { seed: arguments.seed, ..Recipe::preset(OWN_PICTURES).expect("it is in the list of presets") };
+    recipe.augmentation.camera = arguments.camera;
+    recipe.augmentation.flip &= !arguments.no_flip;
+    let dataset = recipe.prepare(&loaded.dataset)?;
+    let recipe = recipe.paced(None, &dataset);
+    let seconds = training::seconds_an_image(&recipe, &dataset, device);
+    say!("{}", dataset.summary());
+    say!("{}: {} epochs, about {} here.", recipe.preset, recipe.epochs, duration(&recipe, &dataset, seconds));
+    let (runs, name) = (&arguments.place.runs, &loaded.dataset.description.name);
+    let name = match Run::named(runs, name) {
+        Ok(_) => name.to_owned(),
+        Err(_) => format!("own-{}", name.replace(|character: char| !character.is_alphanumeric(), "-")),
     };
+    for number in 1.. {
+        let run = Run::named(runs, &if number == 1 { name.clone() } else { format!("{name}-{number}") })?;
+        if !run.recipe_file().exists() {
+            return Ok((recipe, run));
+        }
+        let difference =
+            loaded.differs_from(&run)?.or((run.recipe()? != recipe).then(|| "with other flags".to_owned()));
+        match difference {
+            None => return Ok((recipe, run)),
+            Some(difference) => say!("{} was trained {difference}: it is kept.", run.folder.display()),
+        }
+    }
+    unreachable!("there is always another number")
+}
+
+/// Name of the folder of a run on CIFAR-10.
+fn folder(in_full: bool, seed: u64) -> String {
+    let name = if in_full { "vgg3-best" } else { "vgg3-short" };
     match seed {
-        1 => name,
+        1 => name.to_owned(),
         _ => format!("{name}-{seed}"),
     }
 }

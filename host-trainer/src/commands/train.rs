@@ -1,12 +1,15 @@
 //! `train`: one run of one recipe.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use host_trainer::camera::Camera;
+use host_trainer::dataset::Dataset;
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::files;
-use host_trainer::recipe::{Augmentation, Border, Head, Normalization, Optimizer, PRESETS, Recipe, Schedule};
+use host_trainer::recipe::{
+    Augmentation, Border, Head, Normalization, OWN_PICTURES, Optimizer, PRESETS, Recipe, Schedule,
+};
 use host_trainer::report;
 use host_trainer::run::Run;
 use host_trainer::training::{self, Progress, Start, TrainedRun, TrainingError};
@@ -20,9 +23,9 @@ use super::data::Directory;
 #[derive(Args)]
 #[command(after_help = presets_help())]
 pub struct Arguments {
-    /// Recipe to start from (see below).
-    #[arg(long, default_value = "vgg3-best", value_parser = PRESETS.map(|(name, _)| name))]
-    preset: String,
+    /// Recipe to start from (see below) [default: own-pictures with a folder of pictures, vgg3-best with CIFAR-10].
+    #[arg(long, value_parser = PRESETS.map(|(name, _)| name))]
+    preset: Option<String>,
     /// Recipe to start from instead: a run's recipe.json, or the report of a model (NAME.json), whose recipe it takes.
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     recipe: Option<PathBuf>,
@@ -149,11 +152,12 @@ struct Overrides {
     /// Tell only these classes apart.
     #[arg(long, value_delimiter = ',', value_name = "CLASS,CLASS[,CLASS…]")]
     classes: Option<Vec<String>>,
-    /// Start with the convolutions of the run in that folder, or of the model with that blob, whatever its classes.
-    #[arg(long, value_name = "RUN|BLOB")]
+    /// Start with the convolutions of the run in that folder, or of the model with that blob, whatever its classes; none
+    /// for random ones.
+    #[arg(long, value_name = "RUN|BLOB|none")]
     transfer: Option<PathBuf>,
     /// First epochs in which these convolutions stay as they are.
-    #[arg(long, requires = "transfer")]
+    #[arg(long)]
     frozen_epochs: Option<usize>,
     /// Start of every random number.
     #[arg(long)]
@@ -215,6 +219,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     say!("{}", selected.explanation);
     let loaded = arguments.data.load()?;
     let dataset = recipe.prepare(&loaded.dataset)?;
+    let recipe = arguments.paced(recipe, &dataset);
     loaded.remember(&run)?;
     let progress = &mut arguments.place.progress();
     let start = if arguments.resume { Start::Resume } else { Start::Anew };
@@ -267,7 +272,11 @@ impl Arguments {
             Some(file) => match files::read_json(file)? {
                 RecipeFile::Report { recipe } | RecipeFile::Recipe(recipe) => recipe,
             },
-            None => Recipe::preset(&self.preset).ok_or_else(|| format!("no preset {}", self.preset))?,
+            None => {
+                let usual = if self.data.is_folder() { OWN_PICTURES } else { "vgg3-best" };
+                let preset = self.preset.as_deref().unwrap_or(usual);
+                Recipe::preset(preset).ok_or_else(|| format!("no preset {preset}"))?
+            }
         };
         let overrides = &self.overrides;
         if let Some(source) = overrides.transfer.as_ref().filter(|source| source.to_str().is_none()) {
@@ -279,6 +288,16 @@ impl Arguments {
         overrides.apply_regularization(&mut recipe)?;
         recipe.check()?;
         Ok(recipe)
+    }
+
+    /// With as many epochs as suit the pictures, where neither a flag nor a file says how many.
+    fn paced(&self, recipe: Recipe, dataset: &Dataset) -> Recipe {
+        if recipe.preset != OWN_PICTURES || self.recipe.is_some() {
+            return recipe;
+        }
+        let mut recipe = recipe.paced(self.overrides.epochs.map(usize::from), dataset);
+        set(&mut recipe.frozen_epochs, &self.overrides.frozen_epochs);
+        recipe
     }
 }
 
@@ -315,7 +334,10 @@ impl Overrides {
         recipe.all_images |= self.all_images;
         recipe.image_limit = self.images.map(usize::from).or(recipe.image_limit);
         set(&mut recipe.classes, &self.classes.clone().map(Some));
-        set(&mut recipe.transfer, &self.transfer.clone().map(Some));
+        set(
+            &mut recipe.transfer,
+            &self.transfer.clone().map(|source| Some(source).filter(|path| *path != Path::new("none"))),
+        );
         set(&mut recipe.frozen_epochs, &self.frozen_epochs);
         set(&mut recipe.head, &self.head);
         set(&mut recipe.class_weights, &self.class_weights);

@@ -54,9 +54,28 @@ impl LayerConfig {
             LayerConfig::Logits { classes } => Shape::new(1, 1, wide(classes)),
         }
     }
+
+    /// Multiplications for one image.
+    fn multiplications(self, input: Shape) -> usize {
+        let output = self.output(input).elements();
+        match self {
+            LayerConfig::Convolution { .. } => output * 9 * usize::from(input.channels),
+            LayerConfig::MaxPool | LayerConfig::Dropout { .. } | LayerConfig::GlobalAverage => 0,
+            LayerConfig::Dense { .. } | LayerConfig::Logits { .. } => output * input.elements(),
+        }
+    }
 }
 
 impl Recipe {
+    /// Multiplications for one image of that shape.
+    pub fn multiplications(&self, input: Shape, classes: usize) -> usize {
+        let layers = self.layers(classes).into_iter().scan(input, |shape, layer| {
+            let input = std::mem::replace(shape, layer.output(*shape));
+            Some(layer.multiplications(input))
+        });
+        layers.sum()
+    }
+
     /// The layers of the recipe's network for so many classes: blocks of two convolutions and a pool, the head and the
     /// logits.
     pub fn layers(&self, classes: usize) -> Vec<LayerConfig> {

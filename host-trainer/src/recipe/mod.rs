@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::camera::Camera;
 use crate::dataset::ChannelStatistics;
 pub use layers::LayerConfig;
-pub use presets::PRESETS;
+pub use presets::{OWN_PICTURES, PRESETS};
 
 /// Everything that decides how a network is trained, apart from the machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,9 +1,11 @@
 //! The presets: the steps of the tutorial, our own recipe, and both with shorter schedules.
 
 use super::{Augmentation, Border, Head, Normalization, Optimizer, Recipe, Schedule};
+use crate::dataset::Dataset;
+use crate::files;
 
 /// Name and one line about each preset, in the order of the tutorial.
-pub const PRESETS: [(&str, &str); 10] = [
+pub const PRESETS: [(&str, &str); 11] = [
     ("vgg1", "one block of two convolutions with 32 filters"),
     ("vgg2", "two blocks, 32 and 64 filters"),
     ("vgg3", "three blocks, 32, 64 and 128 filters"),
@@ -14,7 +16,14 @@ pub const PRESETS: [(&str, &str); 10] = [
     ("vgg3-dropout-augment", "three blocks, dropout 0.2, shifts and flips"),
     ("vgg3-full", "three blocks, increasing dropout, shifts and flips, batch normalization"),
     ("vgg3-best", "the network of vgg3-full with a modern recipe: one-cycle, weight averaging, label smoothing"),
+    (OWN_PICTURES, "for a folder of pictures: starts with the convolutions of the model in data/models"),
 ];
+
+/// The preset for a few pictures of one's own.
+pub const OWN_PICTURES: &str = "own-pictures";
+
+/// The model whose convolutions [`OWN_PICTURES`] starts with.
+const STARTING_MODEL: &str = "data/models/vgg3-full.blob";
 
 impl Recipe {
     /// The preset of that name, as the tutorial has it (`vgg3-best`: as we found best).
@@ -38,6 +47,7 @@ impl Recipe {
                 ..vgg3.with_dropout([0.2, 0.3, 0.4], 0.5)
             },
             "vgg3-best" => vgg3.with_modern_training(),
+            OWN_PICTURES => vgg3.with_modern_training().for_own_pictures(),
             _ => return None,
         };
         Some(recipe)
@@ -109,6 +119,37 @@ impl Recipe {
         }
     }
 
+    /// For a few hundred or thousand pictures: first a new head, of few weights, learns what convolutions that know a
+    /// hundred times as many pictures see; then all learn, with small steps. What was tried for it:
+    /// `data/comparison/own-pictures.md`.
+    fn for_own_pictures(self) -> Self {
+        Self {
+            head: Head::GlobalAverage,
+            augmentation: Augmentation { shift: 3, zoom: 15, cutout: 0, ..self.augmentation },
+            class_weights: true,
+            batch_size: 32,
+            epochs: 30,
+            transfer: Some(files::repository().join(STARTING_MODEL)),
+            ..self.shortened()
+        }
+    }
+
+    /// With as many epochs as images of that data set are trained on in a few minutes on two cores, or with those given:
+    /// their number follows from images and multiplications, never from a clock, so that everybody gets the same weights.
+    /// Convolutions that come from elsewhere stay as they are for the first sixth.
+    pub fn paced(self, epochs: Option<usize>, dataset: &Dataset) -> Self {
+        /// Of the full network at 32×32: 750 images a second make 200 s.
+        const MULTIPLICATIONS: f64 = 150_000.0 * 39e6;
+        const EPOCHS: (f64, f64) = (4.0, 30.0);
+        let epochs = epochs.unwrap_or_else(|| {
+            let description = &dataset.description;
+            let an_image = self.multiplications(description.shape(), description.labels.len());
+            let affordable = MULTIPLICATIONS / (dataset.train.len() * an_image).max(1) as f64;
+            affordable.clamp(EPOCHS.0, EPOCHS.1) as usize
+        });
+        Self { epochs, frozen_epochs: if self.transfer.is_some() { epochs / 6 } else { 0 }, ..self }
+    }
+
     /// A schedule of the same network for a few minutes: Muon, which learns most in few epochs, and no regularization
     /// that only pays in a longer run. What was tried for it: `data/comparison/recipes.md`.
     pub fn shortened(self) -> Self {
@@ -150,5 +191,31 @@ impl Recipe {
             schedule: Schedule::OneCycle { warm_up: 0.2 },
             ..self
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::LabelledImages;
+    use shared_model::Shape;
+
+    #[test]
+    fn epochs_follow_from_pictures_and_multiplications() {
+        let recipe = Recipe::preset(OWN_PICTURES).unwrap();
+        let epochs = |images: usize, side: u16| {
+            let shape = Shape::new(side, side, 3);
+            let train =
+                LabelledImages { images: vec![vec![0; shape.elements()].into(); images], labels: vec![0; images] };
+            let labels = ["a", "b"].map(str::to_owned).to_vec();
+            let paced =
+                recipe.clone().paced(None, &Dataset::new("pictures", shape, labels, train, LabelledImages::default()));
+            (paced.epochs, paced.frozen_epochs)
+        };
+        assert_eq!(epochs(200, 32), (30, 5));
+        assert_eq!(epochs(10_000, 32), (15, 2));
+        assert_eq!(epochs(2500, 64), (15, 2));
+        assert_eq!(epochs(3000, 96), (5, 0));
+        assert_eq!(epochs(10_000, 96).0, 4);
     }
 }
