@@ -278,9 +278,9 @@ def train(recipe, seed, train_set, test_set, classes, source):
         validation = (pictures[chosen] - mean) / deviation, labels[chosen]
         pictures, labels = pictures[training], labels[training]
     test = (test_set[0] - mean) / deviation, test_set[1]
-    weights = torch.ones(classes)
+    log_shares = torch.zeros(classes)
     if recipe["class_weights"]:
-        weights = len(labels) / (classes * labels.bincount(minlength=classes))
+        log_shares = (classes * labels.bincount(minlength=classes) / len(labels)).log()
 
     model = network(recipe, classes)
     if source:
@@ -304,9 +304,8 @@ def train(recipe, seed, train_set, test_set, classes, source):
             batch = order[index * size : (index + 1) * size]
             model.train()
             logits = model((augmented(pictures[batch], recipe["augmentation"]) - mean) / deviation)
-            losses = F.cross_entropy(logits, labels[batch], label_smoothing=smoothing, reduction="none")
             model.zero_grad()
-            (losses * weights[labels[batch]]).mean().backward()
+            F.cross_entropy(logits + log_shares, labels[batch], label_smoothing=smoothing).backward()
             if epoch < recipe["frozen_epochs"]:
                 for parameter in frozen:
                     parameter.grad = None

@@ -131,7 +131,7 @@ struct Overrides {
     /// What stands between the blocks and the logits.
     #[arg(long, value_enum)]
     head: Option<Head>,
-    /// Weigh every class alike, however many images it has.
+    /// Learn every class as if it had as many images as the others.
     #[arg(long)]
     class_weights: Option<bool>,
     /// How pixels become inputs.

@@ -43,8 +43,7 @@ pub struct Recipe {
     /// Factor of the decay term in the gradient, on the weights of convolutions and of the hidden dense layer only.
     /// Keras' L2 penalty λ is a weight decay of 2λ.
     pub weight_decay: f64,
-    /// Weighs every class alike in the loss, however many images it has: an image counts N / (classes · images of its
-    /// class), N the training images.
+    /// Learns every class as if it had as many images as the others: see [`crate::training::step::Loss`].
     #[serde(default, skip_serializing_if = "is_default")]
     pub class_weights: bool,
     /// Probability mass that the target gives away to all classes.

@@ -3,7 +3,6 @@
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::batch::Batch;
@@ -125,38 +124,38 @@ pub fn evaluate(network: &Network, batch: Batch) -> Statistics {
 pub struct Loss {
     /// Probability mass that the target gives away to all classes.
     pub label_smoothing: f64,
-    /// What an image of each class counts; `None`: all the same.
-    pub class_weights: Option<Vec<f32>>,
+    /// Logarithm of each class's share of the images, relative to equal shares; `None`: classes are learnt as often as
+    /// they come.
+    ///
+    /// They are added to the logits while training (Ren et al., "Balanced Meta-Softmax", 2020; Menon et al., "Long-tail learning
+    /// via logit adjustment", 2021): how rare a class is then needs not be learnt, and is not in the logits afterwards. Factors for
+    /// the losses of rare classes do the same in a network that cannot fit all images; one that can forgets them.
+    pub log_shares: Option<Vec<f32>>,
 }
 
 impl Loss {
     /// The loss that `recipe` asks for on such labels of so many classes.
     pub fn new(recipe: &Recipe, labels: &LabelledImages, classes: usize) -> Self {
-        let weights = || {
+        let log_shares = || {
             let counts = labels.images_per_class(classes);
-            let weight = |count: usize| labels.len() as f32 / (classes * count.max(1)) as f32;
-            counts.into_iter().map(weight).collect()
+            let share = |count: usize| (classes * count.max(1)) as f32 / labels.len() as f32;
+            counts.into_iter().map(|count| share(count).ln()).collect()
         };
-        Self { label_smoothing: recipe.label_smoothing, class_weights: recipe.class_weights.then(weights) }
+        Self { label_smoothing: recipe.label_smoothing, log_shares: recipe.class_weights.then(log_shares) }
     }
 
     /// The mean over a batch, of one element.
     fn of(&self, logits: &Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<1> {
-        let Some(weights) = &self.class_weights else {
-            let smoothing = Some(self.label_smoothing as f32).filter(|&smoothing| smoothing > 0.0);
-            let loss = CrossEntropyLossConfig::new().with_smoothing(smoothing).init(&logits.device());
-            return loss.forward(logits.clone(), labels.clone());
+        let smoothing = Some(self.label_smoothing as f32).filter(|&smoothing| smoothing > 0.0);
+        let loss = CrossEntropyLossConfig::new().with_smoothing(smoothing).init(&logits.device());
+        let logits = match &self.log_shares {
+            Some(shares) => {
+                let shares = TensorData::new(shares.clone(), [1, shares.len()]);
+                logits.clone() + Tensor::from_data(shares, &logits.device())
+            }
+            None => logits.clone(),
         };
-        // burn's weighted loss divides by the weights of the batch's own images; here a rare class counts whatever else
-        // the batch happens to hold.
-        let [images, classes] = logits.dims();
-        let log_probabilities = log_softmax(logits.clone(), 1);
-        let own = log_probabilities.clone().gather(1, labels.clone().reshape([images, 1]));
-        let others = log_probabilities.sum_dim(1) * (self.label_smoothing / classes as f64);
-        let losses = own * (1.0 - self.label_smoothing) + others;
-        let weights = Tensor::<1>::from_data(TensorData::new(weights.clone(), [classes]), &logits.device());
-        let weights = weights.gather(0, labels.clone()).reshape([images, 1]);
-        (losses * weights).mean().neg()
+        loss.forward(logits, labels.clone())
     }
 }
 
@@ -200,16 +199,17 @@ mod tests {
         let mut optimizer = optimizer(&recipe, &network);
         let batch = EpochBatches::new(&recipe, &data, 1, &Device::flex()).next().unwrap();
         for _ in 0..2000 {
-            let loss = Loss { label_smoothing: 0.1, class_weights: None };
+            let loss = Loss { label_smoothing: 0.1, log_shares: None };
             let (gradients, _) = gradients(&network, batch.clone(), &loss, 2);
             network = optimizer.step(0.001, network, gradients);
         }
     }
 
     #[test]
-    fn with_equal_classes_weights_change_nothing_and_a_rare_class_counts_as_much_as_a_common_one() {
+    fn equal_classes_change_nothing_and_unequal_shares_are_taken_into_account() {
         let device = Device::flex();
-        let logits = Tensor::<2>::from_data([[2.0, -1.0], [0.5, 0.0], [-1.0, 3.0], [0.0, 1.0]], &device);
+        let rows = [[2.0, -1.0], [0.5, 0.0], [-1.0, 3.0], [0.0, 1.0]];
+        let logits = Tensor::<2>::from_data(rows, &device);
         let recipe = Recipe { class_weights: true, ..Recipe::preset("vgg3-best").unwrap() };
         let loss = |recipe: &Recipe, labels: [u8; 4]| {
             let images = LabelledImages { images: vec![[].into(); 4], labels: labels.to_vec() };
@@ -217,14 +217,16 @@ mod tests {
             Loss::new(recipe, &images, 2).of(&logits, &labels).into_scalar::<f32>()
         };
         let plain = Recipe { class_weights: false, ..recipe.clone() };
-        assert!((loss(&recipe, [0, 0, 1, 1]) - loss(&plain, [0, 0, 1, 1])).abs() < 1e-6);
-        let one = |image: usize, label: u8| {
-            let row = logits.clone().slice(image..image + 1);
-            let label = Tensor::from_data([i32::from(label)], &device);
-            Loss { label_smoothing: plain.label_smoothing, class_weights: None }.of(&row, &label).into_scalar::<f32>()
+        assert_eq!(loss(&recipe, [0, 0, 1, 1]), loss(&plain, [0, 0, 1, 1]));
+        // Three images of class 0, one of class 1: its probability is 3 exp(z0) / (3 exp(z0) + exp(z1)).
+        let smoothing = f64::from(recipe.label_smoothing as f32);
+        let one = |[z0, z1]: [f64; 2], label: usize| {
+            let exponentials = [3.0 * z0.exp(), z1.exp()];
+            let logarithms = exponentials.map(|value| (value / exponentials.iter().sum::<f64>()).ln());
+            -(1.0 - smoothing) * logarithms[label] - smoothing * (logarithms[0] + logarithms[1]) / 2.0
         };
-        let means = [(one(0, 0) + one(1, 0) + one(3, 0)) / 3.0, one(2, 1)];
-        assert!((loss(&recipe, [0, 0, 1, 0]) - (means[0] + means[1]) / 2.0).abs() < 1e-6);
+        let expected = rows.into_iter().zip([0, 0, 1, 0]).map(|(row, label)| one(row, label)).sum::<f64>() / 4.0;
+        assert!((f64::from(loss(&recipe, [0, 0, 1, 0])) - expected).abs() < 1e-6);
     }
 
     #[test]

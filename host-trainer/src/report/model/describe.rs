@@ -21,7 +21,7 @@ pub fn training(report: &ModelReport) -> Vec<(&'static str, String)> {
         ("optimizer", optimizer(recipe.optimizer).to_owned()),
         ("learning rate", learning_rate(recipe)),
         ("weight decay", recipe.weight_decay.to_string()),
-        ("classes", if recipe.class_weights { "weighed alike" } else { "weighed by their images" }.to_owned()),
+        ("classes", if recipe.class_weights { "learnt alike" } else { "learnt as often as they come" }.to_owned()),
         ("label smoothing", recipe.label_smoothing.to_string()),
         ("dropout", dropout(&layers)),
         ("augmentation", augmentation(recipe.augmentation)),
