@@ -277,6 +277,16 @@ fn the_whole_way_is_one_command_and_better_pictures_are_a_new_run() {
     fs::remove_file(added).unwrap();
     job();
     assert!(fs::read(&blob).unwrap() == first && !runs.join("photos-3").exists());
+    // The folder may get another name, and what was chosen with quantize stays.
+    let renamed = folder.path().join("renamed");
+    fs::rename(folder.path().join("photos"), &renamed).unwrap();
+    let mut quantize = with_cache("quantize --precision 50 --temperature 3", &folder);
+    success(quantize.arg("--run").arg(runs.join("photos")).arg("--data").arg(&renamed));
+    let chosen = fs::read(&blob).unwrap();
+    assert!(chosen != first);
+    fs::rename(renamed, folder.path().join("photos")).unwrap();
+    job();
+    assert!(fs::read(&blob).unwrap() == chosen);
 }
 
 #[test]
@@ -284,10 +294,19 @@ fn what_data_is_not_is_said_with_the_remedy() {
     let folder = photos(&["day", "night"], 10);
     fs::write(folder.path().join("photos/day/movie.mp4"), "x").unwrap();
     fs::write(folder.path().join("photos/\u{1b}[31m.txt"), "x").unwrap();
+    let mut inside = with_data("data summary", &folder);
+    inside.arg("--none").arg(folder.path().join("photos/day"));
     for (mut command, expected) in [
         (with_data("data summary", &folder), "has 22 files, 2 of which are no readable pictures"),
         (with_data("data summary --skip-broken --input 33x32x2", &folder), "as in 48x64x3"),
         (with_data("train --skip-broken --plain --input 256x256x3", &folder), "take shorter sides"),
+        (with_data("--skip-broken --plain --input 28x36x1", &folder), "sides must be multiples of 8, as in 24x32x1"),
+        (with_data("--skip-broken --full", &folder), "--full is for CIFAR-10"),
+        (host_trainer("--no-flip --plain"), "--no-flip is for folders of pictures"),
+        (host_trainer("--none nowhere --plain"), "--none is for folders of pictures"),
+        (with_data("data summary --none nowhere", &folder), "give a folder of pictures, or cifar10"),
+        (with_data("data summary --none README.md", &folder), "is no folder: say with --none"),
+        (inside, "lie in one another"),
         (with_data("compare --skip-broken", &folder), "this command is about CIFAR-10"),
         (host_trainer("data summary --data nowhere"), "nowhere is not there: give the folder of your pictures"),
         (host_trainer("data summary --data README.md"), "README.md is a file: give the folder"),
@@ -301,4 +320,20 @@ fn what_data_is_not_is_said_with_the_remedy() {
         summary.contains("2 files passed over") && summary.contains("day/movie.mp4: it is no picture"),
         "{summary}"
     );
+}
+
+#[test]
+fn pictures_without_any_variation_are_trained_with() {
+    let folder = tempfile::tempdir().unwrap();
+    for (class, level) in [("dark", 0), ("light", 100)] {
+        let class_folder = folder.path().join("photos").join(class);
+        fs::create_dir_all(&class_folder).unwrap();
+        for number in 0..10 {
+            // Green and blue are the same everywhere.
+            let picture = image::RgbImage::from_pixel(16, 16, image::Rgb([level + number, 0, 7]));
+            picture.save(class_folder.join(format!("{number}.png"))).unwrap();
+        }
+    }
+    let mut train = with_data("train --epochs 1 --plain --input 16x16x3 --name flat", &folder);
+    success(train.arg("--runs").arg(folder.path().join("runs")));
 }

@@ -4,9 +4,11 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use host_trainer::dataset::{self, DataRecord, Dataset, Findings, FolderReport, FolderSettings, NoneSource};
+use host_trainer::dataset::{
+    self, DataRecord, Dataset, Findings, FolderReport, FolderSettings, NONE_FOLDER, NoneSource,
+};
 use host_trainer::files;
-use host_trainer::recipe::Recipe;
+use host_trainer::recipe::{OWN_PICTURES, Recipe};
 use host_trainer::report;
 use host_trainer::run::Run;
 use host_trainer::{note, say};
@@ -67,7 +69,7 @@ pub struct Directory {
     skip_broken: bool,
     /// More pictures that show none of the classes, beside those in _none: a folder of any pictures, or cifar10 for images of
     /// CIFAR-10, as many as the largest class has [default: of a run, those that it was trained with].
-    #[arg(long, value_name = "DIR|cifar10", help_heading = HEADING, requires = "data")]
+    #[arg(long, value_name = "DIR|cifar10", help_heading = HEADING)]
     none: Option<PathBuf>,
     /// Folder that keeps reduced pictures, for a faster start the next time; it may be deleted at any time.
     #[arg(long, value_name = "DIR", help_heading = HEADING, default_value_os_t = files::in_repository("runs/.pictures"))]
@@ -149,8 +151,10 @@ impl Directory {
         if folder == Path::new("cifar10") {
             return Ok(Some(NoneSource::Cifar10));
         }
-        let folder = folder.canonicalize().map_err(|error| format!("--none {}: {error}", folder.display()))?;
-        Ok(Some(NoneSource::Folder(folder)))
+        let absolute = folder
+            .canonicalize()
+            .map_err(|error| format!("--none {}: {error}; give a folder of pictures, or cifar10", folder.display()))?;
+        Ok(Some(NoneSource::Folder(absolute)))
     }
 
     /// Loads what is in `folder`, as it was read for a run if it is one's.
@@ -163,6 +167,9 @@ impl Directory {
             let folder = self.data.clone().unwrap_or_else(dataset::default_directory);
             if self.input.is_some() {
                 return Err("--input is for folders of pictures: those of CIFAR-10 are 32x32x3".into());
+            }
+            if self.none.is_some() {
+                return Err("--none is for folders of pictures: give one with --data".into());
             }
             return Ok((Loaded { dataset: Dataset::cifar10(&folder)?, record: None }, FolderReport::default()));
         };
@@ -181,6 +188,15 @@ impl Directory {
             none: self.none()?.or_else(|| record.and_then(|record| record.none.clone())),
             cache: self.cache.clone(),
         };
+        if let (Some(NoneSource::Folder(none)), Ok(classes)) = (&settings.none, folder.canonicalize())
+            && (none.starts_with(&classes) || classes.starts_with(none))
+        {
+            let (none, folder) = (none.display(), folder.display());
+            return Err(format!(
+                "--none {none} and --data {folder} lie in one another: put pictures of none of the classes into {folder}/{NONE_FOLDER}, without --none, or elsewhere"
+            )
+            .into());
+        }
         let (dataset, report) = Dataset::folder(&folder, &settings)?;
         let findings = Some(Findings::new(&report, &folder));
         let folder = folder.canonicalize().unwrap_or(folder);
@@ -257,8 +273,9 @@ pub fn run(command: Command) -> CommandResult {
             say!("CIFAR-10 in {}: {origin}; every file has the published SHA-256.", data.display());
         }
         Command::Summary(directory) => {
-            let recipe = Recipe::preset("vgg3-best").expect("it is in the list of presets");
             let (loaded, report) = directory.load_from(directory.data.clone(), None)?;
+            let preset = if loaded.is_folder() { OWN_PICTURES } else { "vgg3-best" };
+            let recipe = Recipe::preset(preset).expect("it is in the list of presets");
             say!("{}", recipe.prepare(&loaded.dataset)?.summary());
             for line in report.lines(usize::MAX) {
                 say!("{line}");

@@ -5,27 +5,29 @@ use clap::Args;
 use host_trainer::camera::Camera;
 use host_trainer::dataset::{Dataset, LabelledImages};
 use host_trainer::device;
+use host_trainer::model_files::ModelFiles;
 use host_trainer::recipe::{OWN_PICTURES, Recipe};
+use host_trainer::report::model::ModelReport;
 use host_trainer::run::Run;
-use host_trainer::training::{self, Start};
+use host_trainer::training::{self, Start, TrainedRun, TrainingError};
 use host_trainer::{output, say};
 
 use super::CommandResult;
 use super::data::{Directory, Loaded};
-use super::quantize::{Calibration, quantize_run};
+use super::quantize::{Calibration, quantize_run, warn_of_doubt};
 use super::train::{Place, draw_curves, summary};
 
 /// Flags of the program without a command.
 #[derive(Args)]
 pub struct Arguments {
     /// With CIFAR-10: train in full also on a CPU (hours).
-    #[arg(long, conflicts_with = "data")]
+    #[arg(long)]
     full: bool,
     /// With pictures of one's own: the camera that will look, whose faults the training imitates.
-    #[arg(long, value_enum, requires = "data")]
+    #[arg(long, value_enum)]
     camera: Option<Camera>,
     /// With pictures of one's own: do not mirror them in training, because left and right matter, as in letters.
-    #[arg(long, requires = "data")]
+    #[arg(long)]
     no_flip: bool,
     /// Start of every random number; a run with another than 1 has a folder of its own.
     #[arg(long, default_value_t = 1)]
@@ -41,6 +43,16 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
     say!("{}", selected.explanation);
     let loaded = arguments.data.load()?;
+    for (flag, is_given, of_folder) in [
+        ("--full", arguments.full, false),
+        ("--camera", arguments.camera.is_some(), true),
+        ("--no-flip", arguments.no_flip, true),
+    ] {
+        if is_given && of_folder != loaded.is_folder() {
+            let what = if of_folder { "folders of pictures, and this is CIFAR-10" } else { "CIFAR-10" };
+            return Err(format!("{flag} is for {what}; `train` has all flags").into());
+        }
+    }
     let (recipe, run) = if loaded.is_folder() {
         own_pictures(&arguments, &loaded, &selected.device)?
     } else {
@@ -52,15 +64,37 @@ pub fn run(arguments: Arguments) -> CommandResult {
     loaded.remember(&run)?;
     let progress = &mut arguments.place.progress();
     // An interrupted training goes on; a complete one is taken as it is.
-    let trained = training::train(&recipe, &dataset, &run, Start::Continue, &selected.device, progress)?;
+    let trained = match training::train(&recipe, &dataset, &run, Start::Continue, &selected.device, progress) {
+        Err(TrainingError::Stopped { epochs }) => {
+            return Err(format!("stopped after {epochs} epochs, which are kept; the same command goes on").into());
+        }
+        result => result?,
+    };
     draw_curves(&trained, &run)?;
-    say!("{}\nquantizing, and evaluating on the test set …", summary(&trained));
+    say!("{}", summary(&trained));
     let files = run.model_files();
-    let model = quantize_run(&run, &files, &loaded.dataset, Calibration::default(), &selected.device)?;
+    let model = match made_before(&files, &trained) {
+        Some(model) => {
+            say!("{} is of these weights already; quantize makes it anew.", files.blob.display());
+            model
+        }
+        None => {
+            say!("quantizing, and evaluating on the test set …");
+            quantize_run(&run, &files, &loaded.dataset, Calibration::default(), &selected.device)?
+        }
+    };
     say!("\n{}", model.markdown(&files));
+    warn_of_doubt(&model);
     say!("blob:   {}\nreport: {}", files.blob.display(), files.page().display());
     say!("next:   cargo run -p host-trainer -- predict --blob {} PICTURE.png", output::word(&files.blob));
     Ok(())
+}
+
+/// The report of the run's model, if it was made of these weights: perhaps with other settings, which are then kept.
+fn made_before(files: &ModelFiles, trained: &TrainedRun) -> Option<ModelReport> {
+    let bytes = files.read_blob().ok()?;
+    let report = ModelReport::load(&files.load(&bytes).ok()?, files).ok()?;
+    (report.history == trained.history).then_some(report)
 }
 
 /// The recipe for CIFAR-10, whose time it tells.

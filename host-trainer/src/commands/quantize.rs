@@ -12,7 +12,7 @@ use host_trainer::network::{FloatModel, NotFinite, load_weights, save_weights};
 use host_trainer::quantize::{CALIBRATION_IMAGES, NOT_MEASURED, Trained, quantize};
 use host_trainer::report::model::{ModelReport, ModelSize, OwnPictures, needs_of_boards};
 use host_trainer::run::Run;
-use host_trainer::{output, say};
+use host_trainer::{note, output, say};
 use shared_model::Model;
 use shared_model::graph::Decision;
 
@@ -54,6 +54,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let calibration = Calibration { temperature: arguments.temperature, precision: arguments.precision };
     let report = quantize_run(&run, &files, &data, calibration, &selected.device)?;
     say!("{}", report.markdown(&files));
+    warn_of_doubt(&report);
     say!("blob: {}", files.blob.display());
     say!("page: {}", files.page().display());
     say!("next: cargo run -p host-trainer -- predict --blob {} PICTURE.png", output::word(&files.blob));
@@ -110,8 +111,10 @@ pub fn quantize_run(
     if history.epochs.is_empty() {
         return Err(format!("{} has no complete epoch yet", run.folder.display()).into());
     }
-    let dataset = recipe.prepare(data)?;
+    let mut dataset = recipe.prepare(data)?;
     let description = run.dataset(&recipe)?;
+    // Its folder may have got another name.
+    dataset.description.name.clone_from(&description.name);
     if description != dataset.description {
         return Err(format!("{} was trained on another data set than the one given", run.folder.display()).into());
     }
@@ -166,6 +169,15 @@ pub fn quantize_run(
     };
     report.save(files, &dataset.test.images)?;
     Ok(report)
+}
+
+/// Says where a model is not as sure as it was to be.
+pub fn warn_of_doubt(report: &ModelReport) {
+    if let Some(sentence) = report.threshold.as_ref().and_then(Threshold::shortfall) {
+        note!(
+            "warning: {sentence} of 100 on the validation images; more pictures help, or a lower `quantize --precision`"
+        );
+    }
 }
 
 /// When the answers of `model` are to be believed, by the validation images; `None` without such images or wish.

@@ -174,7 +174,7 @@ impl Description {
 
 impl ChannelStatistics {
     /// Of `images` with so many channels, to five decimals: as they are published for well-known data sets, and the same
-    /// however they were added up.
+    /// however they were added up. Of a channel that is the same everywhere the deviation is 1, because it is to be divided by.
     pub fn of(images: &[Image], channels: usize) -> Self {
         let mut sums = vec![[0_u64; 2]; channels];
         for image in images {
@@ -190,7 +190,8 @@ impl ChannelStatistics {
         let moments = sums.iter().map(|[sum, squares]| {
             let mean = *sum as f64 / pixels / 255.0;
             let variance = *squares as f64 / pixels / (255.0 * 255.0) - mean * mean;
-            (rounded(mean), rounded(variance.max(0.0).sqrt()))
+            let deviation = rounded(variance.max(0.0).sqrt());
+            (rounded(mean), if deviation > 0.0 { deviation } else { 1.0 })
         });
         let (mean, deviation) = moments.unzip();
         Self { mean, deviation }
@@ -211,5 +212,7 @@ mod tests {
         let images = [[0, 255].into(), [255, 255].into()];
         let statistics = ChannelStatistics::of(&images, 1);
         assert_eq!((statistics.mean, statistics.deviation), (vec![0.75], vec![0.43301]));
+        let black = ChannelStatistics::of(&[[0, 0].into()], 1);
+        assert_eq!((black.mean, black.deviation), (vec![0.0], vec![1.0]));
     }
 }

@@ -15,6 +15,14 @@ pub struct Threshold {
     pub measured: Answers,
 }
 
+impl Threshold {
+    /// Says that there is no threshold with the precision that was asked for, if there is none.
+    pub fn shortfall(&self) -> Option<String> {
+        let right = self.measured.precision.unwrap_or(0.0);
+        (right < self.wanted).then(|| format!("no threshold gives so many: with this one {right:.1} are right"))
+    }
+}
+
 /// What a model's answers are worth where it may say that it is not sure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answers {
@@ -37,8 +45,8 @@ pub struct Rejection {
     pub false_alarms_at_95: f64,
 }
 
-/// The smallest threshold from which on at least `wanted` percent of the answers to `labels` are right; the largest one if
-/// there is none. An answer is one that names a class, and not `none_class`.
+/// The smallest threshold from which on at least `wanted` percent of the answers to `labels` are right; if there is none,
+/// the one from which on most are. An answer is one that names a class, and not `none_class`.
 ///
 /// A threshold above all probabilities but the largest few would be chosen by these few: it has to leave at least one
 /// answer in twenty.
@@ -50,17 +58,24 @@ pub fn threshold(answers: &[Classification], labels: &[u8], none_class: Option<u
         named.map(|(answer, &label)| (answer.probability(answer.class), answer.class == usize::from(label))).collect();
     named.sort_unstable_by(|a, b| b.cmp(a));
     let fewest = (named.len() as f64 * FEWEST).ceil() as usize;
-    let (mut right, mut chosen) = (0, None);
+    let (mut right, mut chosen, mut best) = (0, None, (0.0, 0));
     for (index, &(probability, is_right)) in named.iter().enumerate() {
         right += usize::from(is_right);
         let count = index + 1;
         // Equal probabilities are above the threshold together.
         let is_last = named.get(count).is_none_or(|next| next.0 != probability);
-        if is_last && count >= fewest && 100.0 * right as f64 >= wanted * count as f64 {
-            chosen = Some(if count == named.len() { 0 } else { probability });
+        if is_last && count >= fewest {
+            let threshold = if count == named.len() { 0 } else { probability };
+            let precision = super::percent(right, count);
+            if precision >= wanted {
+                chosen = Some(threshold);
+            }
+            if precision >= best.0 {
+                best = (precision, threshold);
+            }
         }
     }
-    Decision { threshold: chosen.unwrap_or(u16::MAX), none_class }
+    Decision { threshold: chosen.unwrap_or(best.1), none_class }
 }
 
 /// What the answers to `labels` are worth by that decision.
@@ -126,9 +141,11 @@ mod tests {
         assert_eq!(chosen(95.0).threshold, sure[5].probability(0));
         let worth = answers(&sure, &labels, &chosen(95.0));
         assert_eq!((worth.answered, worth.precision), (60.0, Some(100.0)));
-        let never = threshold(&sure, &[1; 10], None, 95.0);
-        assert_eq!(never.threshold, u16::MAX);
-        assert_eq!(answers(&sure, &[1; 10], &never).precision, None);
+        // The surest is wrong, and of the first three two are right.
+        let mistaken = [1, 0, 0, 1, 1, 1, 1, 1, 1, 1];
+        let best = threshold(&sure, &mistaken, None, 95.0);
+        assert_eq!(best.threshold, sure[2].probability(0));
+        assert_eq!(threshold(&sure, &[1; 10], None, 95.0).threshold, 0);
     }
 
     #[test]

@@ -47,15 +47,18 @@ impl Recipe {
     /// Says how the sides of images do not suit the network's layers, if they do not.
     fn check_shape(&self, description: &Description) -> Result<(), String> {
         let input = description.shape();
+        let (pools, unit) = (self.filters.len(), 1 << self.filters.len());
+        if [input.height, input.width].iter().any(|side| *side < unit || side % unit != 0) {
+            let near = |side: u16| (side / unit).max(1) * unit;
+            let (height, width) = (near(input.height), near(input.width));
+            return Err(format!(
+                "an input of {input} does not suit a network with {pools} pools, each of which halves it: sides must be multiples of {unit}, as in {height}x{width}x{}",
+                input.channels
+            ));
+        }
         let mut shape = input;
         for layer in self.layers(description.labels.len()) {
             shape = layer.output(shape);
-            if shape.elements() == 0 {
-                let (pools, least) = (self.filters.len(), 1 << self.filters.len());
-                return Err(format!(
-                    "an input of {input} is too small for a network with {pools} pools, each of which halves it: take sides of at least {least}"
-                ));
-            }
             if shape.elements() > MAX_ELEMENTS {
                 return Err(format!(
                     "an input of {input} is too large for this network: {} numbers stand between two layers, and a blob has at most {MAX_ELEMENTS}; take shorter sides",
@@ -137,7 +140,8 @@ mod tests {
     fn images_that_do_not_suit_the_network_are_refused() {
         let deep = Recipe { classes: None, ..recipe(&[]) };
         for (filters, shape, expected) in [
-            (vec![8, 8], [2, 4, 1], "take sides of at least 4"),
+            (vec![8, 8], [2, 4, 1], "multiples of 4, as in 4x4x1"),
+            (vec![8, 8], [12, 30, 3], "multiples of 4, as in 12x28x3"),
             (vec![32], [256, 256, 3], "2097152 numbers stand between two layers"),
         ] {
             let mut data = dataset();

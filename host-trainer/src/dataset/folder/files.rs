@@ -92,6 +92,10 @@ pub(super) fn find(folder: &Path) -> Result<Files, DatasetError> {
 
 /// Finds the files under `folder`, which show none of the classes.
 pub(super) fn find_none(folder: &Path) -> Result<(Vec<ClassFile>, Vec<Broken>), DatasetError> {
+    if !folder.is_dir() {
+        let problem = "is no folder: say with --none where pictures of none of the classes are";
+        return Err(DatasetError::unusable(folder, problem));
+    }
     let (mut files, mut broken) = (Vec::new(), Vec::new());
     let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
     for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_passed_over(entry)) {
@@ -117,7 +121,8 @@ fn labels(folder: &Path, leaves: &BTreeSet<PathBuf>, parts: bool) -> Result<Vec<
     let mut origins: BTreeMap<String, PathBuf> = BTreeMap::new();
     for leaf in leaves {
         let Some((_, label)) = class_of(leaf, parts) else { continue };
-        let origin: PathBuf = leaf.iter().skip(usize::from(parts)).collect();
+        let skipped = usize::from(parts && !leaf.starts_with(NONE_FOLDER));
+        let origin: PathBuf = leaf.iter().skip(skipped).collect();
         let is_none = origin.starts_with(NONE_FOLDER);
         if let Some(other) = origins.insert(label.clone(), origin.clone())
             && other != origin
@@ -135,6 +140,9 @@ fn labels(folder: &Path, leaves: &BTreeSet<PathBuf>, parts: bool) -> Result<Vec<
 
 /// What the files of a folder are for, and the label of their class; `None` where classes or parts lie.
 fn class_of(relative: &Path, parts: bool) -> Option<(Option<Part>, String)> {
+    if relative.starts_with(NONE_FOLDER) {
+        return Some((None, NONE_LABEL.to_owned()));
+    }
     let mut names = relative.iter().map(|name| name.to_string_lossy());
     let part = if parts { Some(Part::named(&names.next()?)?) } else { None };
     let names: Vec<_> = names.collect();
@@ -144,7 +152,7 @@ fn class_of(relative: &Path, parts: bool) -> Option<(Option<Part>, String)> {
     }
 }
 
-/// Whether the folder holds `train` and other parts, with classes in them, and no class beside.
+/// Whether the folder holds `train` and other parts, with classes in them; pictures of none may lie beside.
 fn has_parts(folder: &Path) -> Result<bool, DatasetError> {
     let folders = |folder: &Path| -> Result<Vec<PathBuf>, DatasetError> {
         let entries = fs::read_dir(folder).map_err(DatasetError::io("read the folder", folder))?;
@@ -157,7 +165,23 @@ fn has_parts(folder: &Path) -> Result<bool, DatasetError> {
     let Some(train) = parts.iter().position(|part| *part == Some(Part::Train)) else {
         return Ok(false);
     };
-    Ok(parts.iter().all(Option::is_some) && !folders(&inner[train])?.is_empty())
+    if folders(&inner[train])?.is_empty() {
+        return Ok(false);
+    }
+    let mut beside = inner.iter().zip(&parts).filter(|(path, part)| part.is_none() && !path.ends_with(NONE_FOLDER));
+    match beside.next() {
+        None => Ok(true),
+        // `train` may be a class as others are, with classes in it.
+        Some(_) if parts.iter().flatten().count() == 1 => Ok(false),
+        Some((path, _)) => {
+            let name = path.file_name().unwrap_or_default();
+            let problem = format!(
+                "has folders of classes in {}, and {name:?} beside it: put that into {NONE_FOLDER}, or move it away",
+                inner[train].display()
+            );
+            Err(DatasetError::unusable(folder, problem))
+        }
+    }
 }
 
 fn is_passed_over(entry: &DirEntry) -> bool {

@@ -159,6 +159,12 @@ fn folders_of_parts_are_taken_as_they_are() {
         assert_eq!(counts(&dataset), expected.map(Vec::from));
         assert_eq!(report.lines(0), Vec::<String>::new());
     }
+    let with_none = self::folder(&[full.as_slice(), &[("_none/x", 20)]].concat());
+    let (dataset, _) = read(&with_none);
+    assert_eq!(dataset.description.labels, ["a", "b", NONE_LABEL]);
+    assert_eq!(counts(&dataset), [vec![20, 20, 14], vec![4, 2, 3], vec![5, 3, 3]]);
+    let trains = self::folder(&[("train/diesel", 10), ("train/steam", 10), ("bus", 10)]);
+    assert_eq!(read(&trains).0.description.labels, ["bus", "train/diesel", "train/steam"]);
     let folder = folder(&full);
     let photos = photos(&folder);
     // One more to learn by heart, and one that nearly is.
@@ -179,7 +185,7 @@ fn folders_of_parts_are_taken_as_they_are() {
 fn what_is_no_data_set_is_explained() {
     type Change = fn(&Path);
     let good = || folder(&[("a", 10), ("b", 10)]);
-    let cases: [(&str, Change); 14] = [
+    let cases: [(&str, Change); 15] = [
         ("needs at least two folders of pictures, one for each class, and has only a", |photos| {
             fs::remove_dir_all(photos.join("b")).unwrap();
         }),
@@ -223,6 +229,11 @@ fn what_is_no_data_set_is_explained() {
         ("is a link that leads back to", |photos| std::os::unix::fs::symlink(photos, photos.join("a/loop")).unwrap()),
         #[cfg(not(unix))]
         ("needs at least two", |photos| fs::remove_dir_all(photos.join("b")).unwrap()),
+        ("\"b\" beside it: put that into _none, or move it away", |photos| {
+            fs::create_dir_all(photos.join("train")).unwrap();
+            fs::create_dir_all(photos.join("test/a")).unwrap();
+            fs::rename(photos.join("a"), photos.join("train/a")).unwrap();
+        }),
         ("has no picture of b in test/", |photos| {
             fs::create_dir_all(photos.join("train")).unwrap();
             for class in ["a", "b"] {

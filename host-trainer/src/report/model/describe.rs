@@ -196,8 +196,9 @@ fn doubt(report: &ModelReport) -> String {
         return "Whatever it is shown, it names one of them; “none of these” is not among its answers.".to_owned();
     };
     let threshold = report.threshold.map_or_else(String::new, |threshold| {
+        let missed = threshold.shortfall().map_or_else(String::new, |sentence| format!(" ({sentence})"));
         format!(
-            " below a probability of {:.1} %, chosen on {} validation images for {:.0} right answers of 100",
+            " below a probability of {:.1} %, chosen on {} validation images for {} right answers of 100{missed}",
             100.0 * threshold.probability,
             threshold.measured.images,
             threshold.wanted

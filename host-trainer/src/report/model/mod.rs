@@ -21,6 +21,7 @@ use crate::evaluate::{Evaluation, Temperature, Threshold};
 use crate::files::{self, FileError};
 use crate::history::History;
 use crate::model_files::{Identity, ModelFileError, ModelFiles};
+use crate::output;
 use crate::quantize::QuantizationReport;
 use crate::recipe::Recipe;
 pub use boards::{BoardNeeds, Speed, needs as needs_of_boards};
@@ -194,14 +195,18 @@ impl ModelReport {
 
     /// The commands that make the model again, from its files.
     pub fn commands(&self, model_files: &ModelFiles) -> String {
-        let name = &self.name;
+        let name = output::word(&self.name);
         let report = model_files.report();
+        let report = output::word(report.strip_prefix(files::repository()).unwrap_or(&report));
+        let data = self.pictures.as_ref().map_or_else(String::new, |_| {
+            let [height, width, channels] = self.dataset.shape;
+            format!(" --data {}/ --input {height}x{width}x{channels}", output::word(&self.dataset.name))
+        });
         let given = self.temperature.filter(|temperature| temperature.images.is_none());
         let temperature = given.map_or_else(String::new, |temperature| format!(" --temperature {}", temperature.value));
         format!(
-            "cargo run -p host-trainer -- train --recipe {} --name {name}\n\
-             cargo run -p host-trainer -- quantize --run runs/{name}{temperature}",
-            report.strip_prefix(files::repository()).unwrap_or(&report).display()
+            "cargo run -p host-trainer -- train --recipe {report} --name {name}{data}\n\
+             cargo run -p host-trainer -- quantize --run runs/{name}{temperature}"
         )
     }
 }

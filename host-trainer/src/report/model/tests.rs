@@ -114,7 +114,7 @@ fn the_page_is_complete_and_loads_nothing() {
         "4.2 points more than how often it is right",
         "before the logits were divided by 0.625, ",
         "it was 9.8 points in float",
-        "train --recipe models/pets.json --name cats",
+        "train --recipe models/pets.json --name 'cats &amp; dogs'",
     ] {
         assert!(page.contains(part), "{part}");
     }
