@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use host_trainer::{note, output};
 
-/// Trains an image classifier on CIFAR-10, quantizes it to int8 and writes one blob for a microcontroller.
+/// Trains an image classifier on your pictures or on CIFAR-10, quantizes it to int8 and writes one blob for a microcontroller.
 ///
-/// Without a command it goes the whole way: fetch the data set, train, quantize, evaluate on the test set, write
-/// blob and report. On a CPU that is a short schedule of the same network; --full trains it in full.
+/// Without a command it goes the whole way: read your pictures (--data photos/, with a folder in it for each class) or fetch
+/// CIFAR-10, train, quantize, evaluate on the test set, write blob and report. Your pictures take a few minutes; CIFAR-10 gets
+/// a short schedule on a CPU, and --full trains it in full.
 ///
 /// Paths that you give are relative to the working directory; default ones lie in the repository.
 #[derive(Parser)]
