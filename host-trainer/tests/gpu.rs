@@ -84,5 +84,5 @@ fn stripes(count: usize) -> Dataset {
         labels: (0..count).map(|index| (index % 10) as u8).collect(),
     };
     let test = LabelledImages::default();
-    Dataset { description: Description::cifar10(), train, validation: None, test }
+    Dataset { description: Description::cifar10(), train, validation: None, test, record: None }
 }

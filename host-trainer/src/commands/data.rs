@@ -76,14 +76,6 @@ pub struct Directory {
     cache: PathBuf,
 }
 
-/// A data set and, if it is a folder of pictures, what tells it from others.
-pub struct Loaded {
-    /// The data set.
-    pub dataset: Dataset,
-    /// `None` for CIFAR-10.
-    record: Option<DataRecord>,
-}
-
 /// The shape of a network's input.
 fn input(text: &str) -> Result<Shape, String> {
     let numbers: Result<Vec<u16>, _> = text.split(['x', 'X', '×']).map(str::parse).collect();
@@ -105,16 +97,16 @@ impl Directory {
     }
 
     /// Loads the data set; CIFAR-10 after fetching what is missing.
-    pub fn load(&self) -> Result<Loaded, Box<dyn Error>> {
-        let (loaded, report) = self.load_from(self.data.clone(), None)?;
+    pub fn load(&self) -> Result<Dataset, Box<dyn Error>> {
+        let (dataset, report) = self.load_from(self.data.clone(), None)?;
         for line in report.lines(NAMED_FILES) {
             note!("{line}");
         }
-        Ok(loaded)
+        Ok(dataset)
     }
 
     /// Loads the data set that the run was trained with, from where it was then unless another folder is given.
-    pub fn load_of(&self, run: &Run) -> Result<Loaded, Box<dyn Error>> {
+    pub fn load_of(&self, run: &Run) -> Result<Dataset, Box<dyn Error>> {
         let Some(record) = run.data()? else {
             return self.load();
         };
@@ -124,19 +116,32 @@ impl Directory {
             let (run, folder) = (run.folder.display(), folder.display());
             return Err(format!("{run} was trained with the pictures in {folder}, which is not there: say where they are now with --data").into());
         }
-        let (loaded, report) = self.load_from(Some(folder), Some(&record))?;
+        if let (None, Some(NoneSource::Folder(none))) = (&self.none, &record.none)
+            && !none.exists()
+        {
+            let (run, none) = (run.folder.display(), none.display());
+            return Err(format!("{run} was trained with pictures of none of the classes in {none}, which is not there: say where they are now with --none").into());
+        }
+        let (dataset, report) = self.load_from(Some(folder), Some(&record))?;
         for line in report.lines(NAMED_FILES) {
             note!("{line}");
         }
-        loaded.check(&record, run)?;
-        Ok(loaded)
+        match differences(&record, &dataset) {
+            None => Ok(dataset),
+            Some(difference) => Err(format!(
+                "{} was trained {difference}; give the ones of then, or train a new run with --name",
+                run.folder.display()
+            )
+            .into()),
+        }
     }
 
     /// Loads CIFAR-10, for what is about nothing else.
     pub fn cifar10(&self) -> Result<Dataset, Box<dyn Error>> {
-        match self.load()? {
-            Loaded { record: None, dataset } => Ok(dataset),
-            Loaded { record: Some(record), .. } => {
+        let dataset = self.load()?;
+        match &dataset.record {
+            None => Ok(dataset),
+            Some(record) => {
                 Err(format!("this command is about CIFAR-10, and {} is a folder of pictures", record.folder.display())
                     .into())
             }
@@ -162,7 +167,7 @@ impl Directory {
         &self,
         folder: Option<PathBuf>,
         record: Option<&DataRecord>,
-    ) -> Result<(Loaded, FolderReport), Box<dyn Error>> {
+    ) -> Result<(Dataset, FolderReport), Box<dyn Error>> {
         let Some(folder) = folder.filter(|folder| !dataset::is_cifar10(folder)) else {
             let folder = self.data.clone().unwrap_or_else(dataset::default_directory);
             if self.input.is_some() {
@@ -171,7 +176,7 @@ impl Directory {
             if self.none.is_some() {
                 return Err("--none is for folders of pictures: give one with --data".into());
             }
-            return Ok((Loaded { dataset: Dataset::cifar10(&folder)?, record: None }, FolderReport::default()));
+            return Ok((Dataset::cifar10(&folder)?, FolderReport::default()));
         };
         if !folder.is_dir() {
             let problem = if folder.exists() { "is a file" } else { "is not there" };
@@ -197,67 +202,35 @@ impl Directory {
             )
             .into());
         }
-        let (dataset, report) = Dataset::folder(&folder, &settings)?;
+        let (mut dataset, report) = Dataset::folder(&folder, &settings)?;
         let findings = Some(Findings::new(&report, &folder));
         let folder = folder.canonicalize().unwrap_or(folder);
-        let record =
-            DataRecord { findings, none: settings.none, ..DataRecord::new(&dataset, folder, settings.skip_broken) };
-        Ok((Loaded { dataset, record: Some(record) }, report))
+        let record = DataRecord::new(&dataset, folder, settings.skip_broken);
+        dataset.record = Some(DataRecord { findings, none: settings.none, ..record });
+        Ok((dataset, report))
     }
 }
 
-impl Loaded {
-    /// Keeps in a run's folder where its pictures are from, before it is trained; a run that is there already must have the same ones.
-    pub fn remember(&self, run: &Run) -> CommandResult {
-        let (Some(record), exists) = (&self.record, run.recipe_file().exists()) else {
-            return Ok(());
-        };
-        match run.data()? {
-            Some(before) if exists => self.check(&before, run),
-            // The training says that the folder holds another run.
-            None if exists => Ok(()),
-            Some(_) | None => Ok(files::write_json(&run.data_file(), record)?),
-        }
-    }
+/// How the pictures differ from those that the run was trained with, as the end of "it was trained …".
+pub fn differs_from(dataset: &Dataset, run: &Run) -> Result<Option<String>, Box<dyn Error>> {
+    Ok(match run.data()? {
+        Some(before) => differences(&before, dataset),
+        None => dataset.record.is_some().then(|| "with CIFAR-10".to_owned()),
+    })
+}
 
-    /// Whether it is a folder of pictures.
-    pub fn is_folder(&self) -> bool {
-        self.record.is_some()
+fn differences(before: &DataRecord, dataset: &Dataset) -> Option<String> {
+    let differences = match &dataset.record {
+        Some(record) => before.differences(record),
+        None => vec!["these are CIFAR-10's".to_owned()],
+    };
+    if differences.is_empty() {
+        return None;
     }
-
-    /// How the pictures differ from those that the run was trained with, as the end of "it was trained …".
-    pub fn differs_from(&self, run: &Run) -> Result<Option<String>, Box<dyn Error>> {
-        Ok(match run.data()? {
-            Some(before) => self.differences(&before),
-            None => self.is_folder().then(|| "with CIFAR-10".to_owned()),
-        })
-    }
-
-    fn differences(&self, before: &DataRecord) -> Option<String> {
-        let differences = match &self.record {
-            Some(record) => before.differences(record),
-            None => vec!["these are CIFAR-10's".to_owned()],
-        };
-        if differences.is_empty() {
-            return None;
-        }
-        let most = 5;
-        let more = if differences.len() > most { "; and more" } else { "" };
-        let differences: Vec<String> = differences.into_iter().take(most).collect();
-        Some(format!("with other pictures than these: {}{more}", differences.join("; ")))
-    }
-
-    /// An error that says how the pictures differ from those of the run.
-    fn check(&self, before: &DataRecord, run: &Run) -> CommandResult {
-        match self.differences(before) {
-            None => Ok(()),
-            Some(difference) => Err(format!(
-                "{} was trained {difference}; give the ones of then, or train a new run with --name",
-                run.folder.display()
-            )
-            .into()),
-        }
-    }
+    let most = 5;
+    let more = if differences.len() > most { "; and more" } else { "" };
+    let differences: Vec<String> = differences.into_iter().take(most).collect();
+    Some(format!("with other pictures than these: {}{more}", differences.join("; ")))
 }
 
 /// The run in whose folder a file lies.
@@ -273,10 +246,10 @@ pub fn run(command: Command) -> CommandResult {
             say!("CIFAR-10 in {}: {origin}; every file has the published SHA-256.", data.display());
         }
         Command::Summary(directory) => {
-            let (loaded, report) = directory.load_from(directory.data.clone(), None)?;
-            let preset = if loaded.is_folder() { OWN_PICTURES } else { "vgg3-best" };
+            let (dataset, report) = directory.load_from(directory.data.clone(), None)?;
+            let preset = if dataset.record.is_some() { OWN_PICTURES } else { "vgg3-best" };
             let recipe = Recipe::preset(preset).expect("it is in the list of presets");
-            say!("{}", recipe.prepare(&loaded.dataset)?.summary());
+            say!("{}", recipe.prepare(&dataset)?.summary());
             for line in report.lines(usize::MAX) {
                 say!("{line}");
             }
@@ -285,7 +258,7 @@ pub fn run(command: Command) -> CommandResult {
             if output.extension().is_none_or(|extension| extension != "png") {
                 return Err(format!("{} is no name for a picture: let it end with .png", output.display()).into());
             }
-            report::preview(&data.load()?.dataset, &output)?;
+            report::preview(&data.load()?, &output)?;
             say!("wrote {}", output.display());
         }
         Command::Samples { data, output } => {

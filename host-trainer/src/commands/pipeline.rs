@@ -13,7 +13,7 @@ use host_trainer::training::{self, Start, TrainedRun, TrainingError};
 use host_trainer::{output, say};
 
 use super::CommandResult;
-use super::data::{Directory, Loaded};
+use super::data::{Directory, differs_from};
 use super::quantize::{Calibration, quantize_run, warn_of_doubt};
 use super::train::{Place, draw_curves, summary};
 
@@ -42,26 +42,26 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
     say!("{}", selected.explanation);
-    let loaded = arguments.data.load()?;
+    let data = arguments.data.load()?;
+    let is_folder = data.record.is_some();
     for (flag, is_given, of_folder) in [
         ("--full", arguments.full, false),
         ("--camera", arguments.camera.is_some(), true),
         ("--no-flip", arguments.no_flip, true),
     ] {
-        if is_given && of_folder != loaded.is_folder() {
+        if is_given && of_folder != is_folder {
             let what = if of_folder { "folders of pictures, and this is CIFAR-10" } else { "CIFAR-10" };
             return Err(format!("{flag} is for {what}; `train` has all flags").into());
         }
     }
-    let (recipe, run) = if loaded.is_folder() {
-        own_pictures(&arguments, &loaded, &selected.device)?
+    let (recipe, run) = if is_folder {
+        own_pictures(&arguments, &data, &selected.device)?
     } else {
         let in_full = arguments.full || selected.is_gpu;
-        let recipe = cifar10(in_full, arguments.seed, &loaded.dataset, &selected.device)?;
+        let recipe = cifar10(in_full, arguments.seed, &data, &selected.device)?;
         (recipe, Run::at(arguments.place.runs.join(folder(in_full, arguments.seed))))
     };
-    let dataset = recipe.prepare(&loaded.dataset)?;
-    loaded.remember(&run)?;
+    let dataset = recipe.prepare(&data)?;
     let progress = &mut arguments.place.progress();
     // An interrupted training goes on; a complete one is taken as it is.
     let trained = match training::train(&recipe, &dataset, &run, Start::Continue, &selected.device, progress) {
@@ -80,7 +80,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         }
         None => {
             say!("quantizing, and evaluating on the test set …");
-            quantize_run(&run, &files, &loaded.dataset, Calibration::default(), &selected.device)?
+            quantize_run(&run, &files, &data, Calibration::default(), &selected.device)?
         }
     };
     say!("\n{}", model.markdown(&files));
@@ -118,19 +118,19 @@ fn cifar10(in_full: bool, seed: u64, data: &Dataset, device: &Device) -> Result<
 /// very one, so that more pictures, or other flags, never cost what was trained before.
 fn own_pictures(
     arguments: &Arguments,
-    loaded: &Loaded,
+    data: &Dataset,
     device: &Device,
 ) -> Result<(Recipe, Run), Box<dyn std::error::Error>> {
     let mut recipe =
         Recipe { seed: arguments.seed, ..Recipe::preset(OWN_PICTURES).expect("it is in the list of presets") };
     recipe.augmentation.camera = arguments.camera;
     recipe.augmentation.flip &= !arguments.no_flip;
-    let dataset = recipe.prepare(&loaded.dataset)?;
+    let dataset = recipe.prepare(data)?;
     let recipe = recipe.paced(None, &dataset);
     let seconds = training::seconds_an_image(&recipe, &dataset, device);
     say!("{}", dataset.summary());
     say!("{}: {} epochs, about {} here.", recipe.preset, recipe.epochs, duration(&recipe, &dataset, seconds));
-    let (runs, name) = (&arguments.place.runs, &loaded.dataset.description.name);
+    let (runs, name) = (&arguments.place.runs, &data.description.name);
     let name = match Run::named(runs, name) {
         Ok(_) => name.to_owned(),
         Err(_) => format!("own-{}", name.replace(|character: char| !character.is_alphanumeric(), "-")),
@@ -140,8 +140,7 @@ fn own_pictures(
         if !run.recipe_file().exists() {
             return Ok((recipe, run));
         }
-        let difference =
-            loaded.differs_from(&run)?.or((run.recipe()? != recipe).then(|| "with other flags".to_owned()));
+        let difference = differs_from(data, &run)?.or((run.recipe()? != recipe).then(|| "with other flags".to_owned()));
         match difference {
             None => return Ok((recipe, run)),
             Some(difference) => say!("{} was trained {difference}: it is kept.", run.folder.display()),

@@ -49,7 +49,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.device)?;
     say!("{}", selected.explanation);
     let run = Run::at(arguments.run);
-    let data = arguments.data.load_of(&run)?.dataset;
+    let data = arguments.data.load_of(&run)?;
     let files = arguments.output.map_or_else(|| run.model_files(), ModelFiles::of_blob);
     let calibration = Calibration { temperature: arguments.temperature, precision: arguments.precision };
     let report = quantize_run(&run, &files, &data, calibration, &selected.device)?;
@@ -140,6 +140,9 @@ pub fn quantize_run(
     let believing = Decision { threshold: 0, none_class };
     let unmeasured = quantization.blob(&name, epochs, believing, NOT_MEASURED)?;
     let threshold = chosen_threshold(&Model::load(&unmeasured)?, &dataset, calibration.precision);
+    if dataset.validation.is_none() {
+        note!("no validation images: the model believes every answer, whatever its probability");
+    }
     let decision = threshold.map_or(believing, |(decision, _)| decision);
     let unmeasured = quantization.blob(&name, epochs, decision, NOT_MEASURED)?;
     let evaluation =

@@ -217,10 +217,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let run = Run::named(&arguments.place.runs, name)?;
     let selected = device::select(arguments.place.device)?;
     say!("{}", selected.explanation);
-    let loaded = arguments.data.load()?;
-    let dataset = recipe.prepare(&loaded.dataset)?;
+    let dataset = recipe.prepare(&arguments.data.load()?)?;
     let recipe = arguments.paced(recipe, &dataset);
-    loaded.remember(&run)?;
     let progress = &mut arguments.place.progress();
     let start = if arguments.resume { Start::Resume } else { Start::Anew };
     let trained = match training::train(&recipe, &dataset, &run, start, &selected.device, progress) {

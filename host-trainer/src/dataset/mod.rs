@@ -36,6 +36,8 @@ pub struct Dataset {
     pub validation: Option<LabelledImages>,
     /// For final figures only.
     pub test: LabelledImages,
+    /// Where the images are from, if they are a folder of pictures.
+    pub record: Option<DataRecord>,
 }
 
 /// What is kept of a data set with a run and a model.
@@ -74,7 +76,7 @@ impl Dataset {
             none: None,
             statistics,
         };
-        Self { description, train, validation: None, test }
+        Self { description, train, validation: None, test, record: None }
     }
 
     /// Reads CIFAR-10 in `directory`, and verifies it, after [`fetch`]ing what is missing.

@@ -7,7 +7,8 @@ use crate::dataset::{Dataset, Description, LabelledImages, SPLIT_SEED, VALIDATIO
 
 impl Recipe {
     /// What this recipe trains on and is judged by, of `dataset`: validation images are split off unless it trains on all,
-    /// and there are only the classes and as many images as it asks for.
+    /// and there are only the classes and as many images as it asks for. A recipe for a camera is chosen, calibrated and given its
+    /// threshold by validation images as that camera gives them.
     ///
     /// # Errors
     /// A sentence, if it names a class that is not there, its shifts are too large, or images of that size do not suit its network.
@@ -36,11 +37,16 @@ impl Recipe {
             images.truncate(self.image_limit.unwrap_or(usize::MAX));
             images
         };
+        let mut validation = validation.as_ref().map(limited);
+        if let (Some(camera), Some(validation)) = (self.augmentation.camera, &mut validation) {
+            camera.photograph_all(&mut validation.images, description.shape(), SPLIT_SEED);
+        }
         Ok(Dataset {
             train: limited(&train),
-            validation: validation.as_ref().map(limited),
+            validation,
             test: chosen(&dataset.test),
             description,
+            record: dataset.record.clone(),
         })
     }
 
@@ -73,6 +79,7 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::camera::Camera;
     use crate::dataset::Image;
     use shared_model::Shape;
 
@@ -134,6 +141,17 @@ mod tests {
         assert_eq!((kept.train.len(), kept.validation.unwrap().len(), kept.description.none), (40, 6, Some(0)));
         let all = Recipe { all_images: true, ..recipe(&["ant", "bee"]) }.prepare(&split).unwrap();
         assert_eq!((all.train.len(), all.validation, all.description.none), (46, None, None));
+    }
+
+    #[test]
+    fn a_recipe_for_a_camera_is_chosen_by_what_that_camera_gives() {
+        let mut for_camera = recipe(&["ant", "bee"]);
+        let plain = for_camera.prepare(&dataset()).unwrap();
+        for_camera.augmentation.camera = Some(Camera::Ov2640);
+        let [once, again] = [0, 1].map(|_| for_camera.prepare(&dataset()).unwrap());
+        assert_ne!(once.validation, plain.validation);
+        assert_eq!(once.validation, again.validation);
+        assert_eq!((once.train, once.test), (plain.train, plain.test));
     }
 
     #[test]

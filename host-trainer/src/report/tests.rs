@@ -101,7 +101,7 @@ fn the_preview_shows_nine_images_eight_times_as_large() {
 
     let description = Description::cifar10();
     let test = LabelledImages::default();
-    let dataset = Dataset { description, train: images.clone(), validation: None, test };
+    let dataset = Dataset { description, train: images.clone(), validation: None, test, record: None };
     let (picture, _) = drawn(|png, _| preview(&dataset, png));
 
     for (index, image) in images.images[..9].iter().enumerate() {

@@ -61,7 +61,7 @@ pub enum TrainingError {
         folder: PathBuf,
     },
     /// The folder's run was made by another recipe, or on another data set.
-    #[error("{} was made otherwise: {differences}; resume with the flags it was started with", folder.display())]
+    #[error("{} was made otherwise: {differences}; resume with the flags and pictures it was started with, or name another with --name", folder.display())]
     OtherRun {
         /// The run's folder.
         folder: PathBuf,
@@ -148,6 +148,9 @@ pub fn train(
     let network = if is_begun(recipe, dataset, run, start)? { None } else { Some(begin()?) };
     let _lock = run.lock().map_err(TrainingError::Locked)?;
     if !is_begun(recipe, dataset, run, start)? {
+        if let Some(record) = &dataset.record {
+            files::write_json(&run.data_file(), record)?;
+        }
         files::write_json(&run.dataset_file(), description)?;
         files::write_json(&run.recipe_file(), recipe)?;
     }
@@ -207,7 +210,10 @@ fn is_begun(recipe: &Recipe, dataset: &Dataset, run: &Run, start: Start) -> Resu
         (Some(_), Start::Anew) => Err(TrainingError::RunExists { folder: folder() }),
         (Some(present), Start::Resume | Start::Continue) => {
             let of_recipe = differences(&present, recipe);
-            let of_data = differences(&run.dataset(recipe)?, &dataset.description);
+            let of_data = match (run.data()?, &dataset.record) {
+                (Some(before), Some(now)) => before.differences(now),
+                (Some(_), None) | (None, _) => differences(&run.dataset(recipe)?, &dataset.description),
+            };
             let differences = [of_recipe, of_data].concat().join(", ");
             if differences.is_empty() {
                 Ok(true)

@@ -189,7 +189,7 @@ mod tests {
         let image = |seed: usize| (0..3072).map(|byte| (byte * (seed + 3) % 251) as u8).collect();
         let train = LabelledImages { images: (0..8).map(image).collect(), labels: (0..8).collect() };
         let test = LabelledImages::default();
-        (recipe, Dataset { description: Description::cifar10(), train, validation: None, test })
+        (recipe, Dataset { description: Description::cifar10(), train, validation: None, test, record: None })
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(super) struct Files {
     pub broken: Vec<Broken>,
     /// The labels, in the order of classes.
     pub classes: Vec<String>,
+    /// Folders that are passed over because of their names, which begin with `_`.
+    pub unsorted: Vec<String>,
 }
 
 /// Finds the files under `folder`, following links.
@@ -44,7 +46,7 @@ pub(super) struct Files {
 /// # Errors
 /// In plain words, if a folder cannot be read or pictures lie beside folders of classes.
 pub(super) fn find(folder: &Path) -> Result<Files, DatasetError> {
-    let mut found = Files { files: Vec::new(), broken: Vec::new(), classes: Vec::new() };
+    let mut found = Files { files: Vec::new(), broken: Vec::new(), classes: Vec::new(), unsorted: unsorted(folder)? };
     let parts = has_parts(folder)?;
     // Folders that hold no other ones, and the folders of all files.
     let mut leaves = BTreeSet::new();
@@ -184,14 +186,26 @@ fn has_parts(folder: &Path) -> Result<bool, DatasetError> {
     }
 }
 
+fn unsorted(folder: &Path) -> Result<Vec<String>, DatasetError> {
+    let entries = fs::read_dir(folder).map_err(DatasetError::io("read the folder", folder))?;
+    let folders = entries.flatten().filter(|entry| entry.path().is_dir());
+    let mut names: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| is_unsorted(name));
+    names.sort();
+    Ok(names)
+}
+
+/// The monitor keeps pictures in folders that begin with `_` until somebody sorts them.
+fn is_unsorted(name: &str) -> bool {
+    name.starts_with('_') && name != NONE_FOLDER && !PASSED_OVER.contains(&name.to_lowercase().as_str())
+}
+
 fn is_passed_over(entry: &DirEntry) -> bool {
     is_passed_over_name(&entry.file_name().to_string_lossy())
 }
 
 fn is_passed_over_name(name: &str) -> bool {
-    // The monitor keeps pictures in folders that begin with `_` until somebody sorts them.
-    let is_unsorted = name.starts_with('_') && name != NONE_FOLDER;
-    is_unsorted || name.starts_with('.') || PASSED_OVER.contains(&name.to_lowercase().as_str())
+    is_unsorted(name) || name.starts_with('.') || PASSED_OVER.contains(&name.to_lowercase().as_str())
 }
 
 /// A link that leads nowhere is a broken file; a folder that cannot be read is an error.

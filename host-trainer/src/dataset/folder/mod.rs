@@ -118,7 +118,7 @@ impl Dataset {
     /// # Errors
     /// In plain words with the remedy, if the folder is no data set or too much of it is broken.
     pub fn folder(folder: &Path, settings: &FolderSettings) -> Result<(Self, FolderReport), DatasetError> {
-        let Files { mut files, mut broken, mut classes } = files::find(folder)?;
+        let Files { mut files, mut broken, mut classes, unsorted } = files::find(folder)?;
         if let Some(source) = &settings.none {
             if !classes.iter().any(|label| label == NONE_LABEL) {
                 classes.push(NONE_LABEL.to_owned());
@@ -138,6 +138,12 @@ impl Dataset {
         broken.sort();
         check_broken(folder, &broken, pictures.len() + broken.len(), settings.skip_broken)?;
         let mut report = FolderReport { broken, ..FolderReport::default() };
+        report.warnings.extend(unsorted.iter().map(|name| {
+            format!(
+                "{} is passed over, as folders are whose names begin with _: sort its pictures into classes",
+                safe(name)
+            )
+        }));
         let pictures = unique(folder, pictures, &mut report)?;
         check_counts(folder, &classes, &pictures)?;
 

@@ -93,7 +93,8 @@ fn a_folder_a_class_is_split_by_class() {
     assert_eq!(counts(&dataset), [vec![14, 6, 28, 14], vec![3, 2, 6, 3], vec![3, 2, 6, 3]]);
     let broken: Vec<_> = report.broken.iter().map(|(path, _)| path.strip_prefix(&photos).unwrap()).collect();
     assert_eq!(broken, [Path::new("animals/readme.txt")]);
-    assert_eq!((report.duplicates, report.alike, report.warnings.len()), (0, 0, 0));
+    assert_eq!((report.duplicates, report.alike, report.warnings.len()), (0, 0, 1));
+    assert!(report.warnings[0].contains("_unsorted is passed over"));
     let all = [&dataset.train.images[..], &dataset.validation.as_ref().unwrap().images].concat();
     assert_eq!(dataset.description.statistics, ChannelStatistics::of(&all, 3));
 

@@ -9,10 +9,11 @@ use crate::operations::{or_dash, shape};
 impl ModelReport {
     /// The model card. Its pictures are the files that [`ModelReport::save`] writes beside it.
     pub fn markdown(&self, files: &ModelFiles) -> String {
-        let name = &self.name;
-        let mut text = format!("# {name}\n\n{}\n", self.summary());
+        let name = &percent_encoded(&self.name);
+        let title = escaped(&self.name);
+        let mut text = format!("# {title}\n\n{}\n", self.summary());
         text += &format!("\n{}", table(self.headlines()));
-        text += &format!("\nThe same with more pictures, as a page: [{name}.html]({name}.html).\n");
+        text += &format!("\nThe same with more pictures, as a page: [{title}.html]({name}.html).\n");
         text += "\n## Limits\n\n";
         text += &bullets(describe::limits(self));
         if let Some(own) = &self.pictures {
@@ -52,7 +53,8 @@ impl ModelReport {
         let (float, int8) = (&evaluation.float_confusion, &evaluation.int8_confusion);
         for (class, label) in self.dataset.labels.iter().enumerate() {
             text += &format!(
-                "| {label} | {:.1} | {:.1} | {:.1} | {:.1} |\n",
+                "| {} | {:.1} | {:.1} | {:.1} | {:.1} |\n",
+                escaped(label),
                 recall(float, class),
                 recall(int8, class),
                 precision(float, class),
@@ -86,14 +88,35 @@ impl ModelReport {
 }
 
 fn bullets(lines: impl IntoIterator<Item = String>) -> String {
-    lines.into_iter().map(|line| format!("- {line}\n")).collect()
+    lines.into_iter().map(|line| format!("- {}\n", escaped(&line))).collect()
+}
+
+/// Text that Markdown is to show as it is.
+fn escaped(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    for character in text.chars() {
+        if "\\`*_[]<>|".contains(character) {
+            result.push('\\');
+        }
+        result.push(character);
+    }
+    result
+}
+
+/// A file's name as the target of a link.
+fn percent_encoded(name: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    name.bytes().map(encode).collect()
 }
 
 /// A table whose first column is text, and whose others are figures.
 fn columns<const N: usize>(names: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut text = format!("| {} |\n| ---{} |\n", names.join(" | "), " | ---:".repeat(N - 1));
     for row in rows {
-        text += &format!("| {} |\n", row.join(" | "));
+        text += &format!("| {} |\n", row.map(|cell| escaped(&cell)).join(" | "));
     }
     text
 }
@@ -102,7 +125,7 @@ fn columns<const N: usize>(names: [&str; N], rows: impl IntoIterator<Item = [Str
 fn table(rows: Vec<(&'static str, String)>) -> String {
     let mut text = "| | |\n| --- | --- |\n".to_owned();
     for (name, value) in rows {
-        text += &format!("| {name} | {value} |\n");
+        text += &format!("| {name} | {} |\n", escaped(&value));
     }
     text
 }

@@ -36,7 +36,7 @@ pub fn training(report: &ModelReport) -> Vec<(&'static str, String)> {
     if let Some(source) = &recipe.transfer {
         let frozen = match recipe.frozen_epochs {
             0 => String::new(),
-            epochs => format!(", unchanged for {epochs} epochs"),
+            epochs => format!(", unchanged for {} epochs", epochs.min(report.history.epochs.len())),
         };
         facts.push(("convolutions", format!("first those of {}{frozen}", source.display())));
     }
@@ -195,7 +195,13 @@ fn doubt(report: &ModelReport) -> String {
     let Some(answers) = report.evaluation.answers else {
         return "Whatever it is shown, it names one of them; “none of these” is not among its answers.".to_owned();
     };
-    let threshold = report.threshold.map_or_else(String::new, |threshold| {
+    let threshold = report.threshold.map_or_else(|| " where it sees none of these".to_owned(), |threshold| {
+        if threshold.probability == 0.0 {
+            let images = threshold.measured.images;
+            return format!(
+                " only where it sees none of these: whatever its probability, it was right as often as wished on {images} validation images"
+            );
+        }
         let missed = threshold.shortfall().map_or_else(String::new, |sentence| format!(" ({sentence})"));
         format!(
             " below a probability of {:.1} %, chosen on {} validation images for {} right answers of 100{missed}",
@@ -221,6 +227,9 @@ fn doubt(report: &ModelReport) -> String {
 fn weakest_class(report: &ModelReport, labels: &[&str]) -> Option<String> {
     let matrix = &report.evaluation.int8_confusion;
     let weakest = (0..labels.len()).min_by(|&a, &b| recall(matrix, a).total_cmp(&recall(matrix, b)))?;
+    if recall(matrix, weakest) == 100.0 {
+        return None;
+    }
     let taken_for = (0..labels.len()).filter(|&class| class != weakest).max_by_key(|&class| matrix[weakest][class])?;
     Some(format!(
         "It is weakest with the class {}: it recognizes {:.1} % of its images, and takes {:.1} % for {}. When it says {}, \
@@ -246,7 +255,7 @@ fn confidence(report: &ModelReport) -> String {
     });
     format!(
         "Its probability is on average {:.1} points {direction} than how often it is right (expected calibration error \
-         {:.1} points{}).{surest} Choose a threshold on pictures of your own.",
+         {:.1} points{}).{surest}",
         excess.abs(),
         reliability.error,
         report.temperature.map_or_else(String::new, calibration)

@@ -140,6 +140,15 @@ fn the_card_names_figures_limits_and_the_command() {
     ] {
         assert!(card.contains(part), "{part}\n{card}");
     }
+    let mut odd = of_three_classes();
+    odd.dataset.labels[0] = "a|b*c_d".to_owned();
+    odd.name = "my pets".to_owned();
+    let card = odd.markdown(&files());
+    for part in
+        [r"| a\|b\*c\_d | 60.0 |", "[my pets.html](my%20pets.html)", "(my%20pets.curves.svg)", "--name 'my pets'"]
+    {
+        assert!(card.contains(part), "{part}\n{card}");
+    }
 }
 
 #[test]
@@ -177,7 +186,7 @@ fn own_pictures_and_boards_are_on_card_and_page() {
     for row in [
         "| cat | 24 | 5 | 100 | 60 of 100: 50 to 69 % |",
         "| Board | 562,896 of 1,000,000 | 23,282 of 65,536 | 50,000 | 48 to 54 ms |",
-        "- warning: ship: <few>",
+        "- warning: ship: \\<few\\>",
     ] {
         assert!(card.contains(row), "{row}\n{card}");
     }
