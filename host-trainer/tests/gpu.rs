@@ -9,7 +9,8 @@ use host_trainer::device::{self, DeviceChoice};
 use host_trainer::network::{Network, to_vec};
 use host_trainer::recipe::Recipe;
 use host_trainer::training::batch::EpochBatches;
-use host_trainer::training::{optimizer::optimizer, step};
+use host_trainer::training::optimizer::optimizer;
+use host_trainer::training::step::{self, Loss};
 
 const LOSS_TOLERANCE: f64 = 1e-3;
 
@@ -41,7 +42,8 @@ fn a_training_step_on_wgpu_equals_the_step_on_flex() {
 fn train_one_step(recipe: &Recipe, network: &Network, data: &Dataset, device: &Device) -> (f64, Vec<Vec<f32>>) {
     let batch = EpochBatches::new(recipe, data, 1, device).next().unwrap();
     let network = network.clone().to_device(device).train();
-    let (gradients, statistics) = step::gradients(&network, batch, recipe.label_smoothing, 1);
+    let (gradients, statistics) =
+        step::gradients(&network, batch, &Loss::new(recipe, &data.train, data.description.labels.len()), 1);
     let network = optimizer(recipe, &network).step(0.1, network, gradients);
     (statistics.loss(), tensors(&network.valid()))
 }
