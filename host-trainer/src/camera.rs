@@ -165,31 +165,29 @@ fn blurred(image: &mut [u8], shape: Shape, part: f32) {
 
 /// The picture around its centre, magnified by 1 / `scale` in height and width, mirrored where it ends.
 pub fn sampled(image: &[u8], shape: Shape, [scale_y, scale_x]: [f32; 2]) -> Vec<u8> {
-    let [height, width, channels] = shape.dimensions();
-    let mut result = Vec::with_capacity(image.len());
-    for y in 0..height {
-        for x in 0..width {
-            let y = (y as f32 + 0.5 - height as f32 / 2.0) * scale_y + height as f32 / 2.0 - 0.5;
-            let x = (x as f32 + 0.5 - width as f32 / 2.0) * scale_x + width as f32 / 2.0 - 0.5;
-            result.extend((0..channels).map(|channel| bilinear(image, shape, [y, x], channel)));
-        }
-    }
-    result
+    let centred = |position: usize, side: u16| position as f32 + 0.5 - f32::from(side) / 2.0;
+    resampled(image, shape, shape, |y, x| [centred(y, shape.height) * scale_y, centred(x, shape.width) * scale_x])
 }
 
 /// A frame `[h, w, 3]` with the picture where the firmware will cut it out: the largest rectangle of the picture's ratio in
 /// the middle. A camera that squeezes shows more beside it.
 fn enlarged(image: &[u8], shape: Shape, frame: Shape, squeeze: f32) -> Vec<u8> {
-    let [height, width, channels] = shape.dimensions();
-    let [rows, columns, _] = frame.dimensions();
-    let ratio = height as f32 / width as f32;
-    let scale = height as f32 / (rows as f32).min(columns as f32 * ratio);
-    let mut result = Vec::with_capacity(frame.elements());
+    let [height, width, rows, columns] = [shape.height, shape.width, frame.height, frame.width].map(f32::from);
+    let scale = height / rows.min(columns * (height / width));
+    let centred = |position: usize, side: f32| position as f32 + 0.5 - side / 2.0;
+    resampled(image, shape, frame, |y, x| [centred(y, rows) * scale, centred(x, columns) * scale * squeeze])
+}
+
+/// A picture of the shape `output`, each pixel of which is taken where `source` says, in pixels from the centre of `image`.
+fn resampled(image: &[u8], shape: Shape, output: Shape, source: impl Fn(usize, usize) -> [f32; 2]) -> Vec<u8> {
+    let [rows, columns, channels] = output.dimensions();
+    let last = usize::from(shape.channels) - 1;
+    let mut result = Vec::with_capacity(output.elements());
     for y in 0..rows {
         for x in 0..columns {
-            let y = (y as f32 + 0.5 - rows as f32 / 2.0) * scale + height as f32 / 2.0 - 0.5;
-            let x = (x as f32 + 0.5 - columns as f32 / 2.0) * scale * squeeze + width as f32 / 2.0 - 0.5;
-            result.extend((0..3).map(|channel| bilinear(image, shape, [y, x], channel.min(channels - 1))));
+            let [y, x] = source(y, x);
+            let place = [y + f32::from(shape.height) / 2.0 - 0.5, x + f32::from(shape.width) / 2.0 - 0.5];
+            result.extend((0..channels).map(|channel| bilinear(image, shape, place, channel.min(last))));
         }
     }
     result

@@ -7,7 +7,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use protocol::{MAX_LABEL_LEN, Message, PictureMode, Request, Verdict};
 use ratatui::crossterm::event::KeyCode;
@@ -15,7 +15,7 @@ use ratatui::crossterm::event::KeyCode;
 use crate::link::Event;
 use crate::recording::{encode, write_new};
 use crate::state::{Picture, State};
-use crate::text::{date_time, printable, thousands};
+use crate::text::{date_time, printable, since_1970, thousands};
 
 /// Pictures of a burst, and the least time between two of them: enough to turn what is seen, or the camera.
 pub const BURST_LEN: u32 = 10;
@@ -491,10 +491,6 @@ fn pictures(count: u64) -> String {
 /// A path for people.
 fn shown(path: &Path) -> String {
     printable(&path.display().to_string())
-}
-
-fn since_1970() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A text that no other burst has, on this machine or another.

@@ -1,14 +1,13 @@
 //! What a board says, as a line of JSON for each frame, for other programs.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 use protocol::{Message, Recovery, StageTimes, Verdict};
 use serde::Serialize;
 
 use crate::link::Event;
 use crate::state::{Device, Guess, State};
-use crate::text::{fraction, printable};
+use crate::text::{fraction, printable, since_1970};
 
 /// A line; `type` says of which kind.
 #[derive(Serialize)]
@@ -57,8 +56,7 @@ pub fn line(event: &Event<'_>, state: &State) -> Option<String> {
     let Event::Message(message) = event else {
         return None;
     };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let time = now.map_or(0.0, |now| now.as_secs_f64());
+    let time = since_1970().as_secs_f64();
     let line = match message {
         Message::Label(label) => {
             let device = state.device.as_ref()?;

@@ -6,14 +6,13 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use png::{BitDepth, ColorType, Encoder};
 use protocol::StageTimes;
 use serde::Serialize;
 
 use crate::state::{Device, Guess, Picture, State};
-use crate::text::fraction;
+use crate::text::{fraction, since_1970};
 
 /// The list of pictures.
 pub const LIST: &str = "recording.jsonl";
@@ -99,10 +98,9 @@ impl Recording {
         let stem = format!("{:06}-{percent:.0}", frame.counter);
         let png = encode(picture, &[]).map_err(RecordingError::at(&directory))?;
         let name = write_picture(&directory, &stem, &png)?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let line = Line {
             file: format!("{class_folder}/{name}"),
-            time: now.map_or(0.0, |now| now.as_secs_f64()),
+            time: since_1970().as_secs_f64(),
             counter: frame.counter,
             class,
             label: &label,

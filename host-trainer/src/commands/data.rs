@@ -98,7 +98,12 @@ impl Directory {
 
     /// Loads the data set; CIFAR-10 after fetching what is missing.
     pub fn load(&self) -> Result<Dataset, Box<dyn Error>> {
-        let (dataset, report) = self.load_from(self.data.clone(), None)?;
+        self.load_noting(self.data.clone(), None)
+    }
+
+    /// As [`Self::load_from`], with what is worth saying said.
+    fn load_noting(&self, folder: Option<PathBuf>, record: Option<&DataRecord>) -> Result<Dataset, Box<dyn Error>> {
+        let (dataset, report) = self.load_from(folder, record)?;
         for line in report.lines(NAMED_FILES) {
             note!("{line}");
         }
@@ -110,9 +115,8 @@ impl Directory {
         let Some(record) = run.data()? else {
             return self.load();
         };
-        let given = self.data.is_some();
         let folder = self.data.clone().unwrap_or_else(|| record.folder.clone());
-        if !given && !folder.exists() {
+        if self.data.is_none() && !folder.exists() {
             let (run, folder) = (run.folder.display(), folder.display());
             return Err(format!("{run} was trained with the pictures in {folder}, which is not there: say where they are now with --data").into());
         }
@@ -122,10 +126,7 @@ impl Directory {
             let (run, none) = (run.folder.display(), none.display());
             return Err(format!("{run} was trained with pictures of none of the classes in {none}, which is not there: say where they are now with --none").into());
         }
-        let (dataset, report) = self.load_from(Some(folder), Some(&record))?;
-        for line in report.lines(NAMED_FILES) {
-            note!("{line}");
-        }
+        let dataset = self.load_noting(Some(folder), Some(&record))?;
         match differences(&record, &dataset) {
             None => Ok(dataset),
             Some(difference) => Err(format!(

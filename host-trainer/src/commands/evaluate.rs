@@ -83,10 +83,8 @@ impl Subject {
         let ModelReport { recipe, dataset, blob, .. } = &report;
         let network = load_weights(recipe, dataset, Some(blob), &files.weights(), &selected.device)?;
         let float = FloatModel::new(network, recipe, dataset, &selected.device);
-        let mut prepared = recipe.prepare(&self.data.load_of(&run_of(&files.blob))?)?;
-        // Its folder may have got another name.
-        prepared.description.name.clone_from(&dataset.name);
-        if prepared.description != *dataset {
+        let prepared = recipe.prepare(&self.data.load_of(&run_of(&files.blob))?)?;
+        if prepared.description.nameless() != dataset.nameless() {
             let [its, given] = [dataset, &prepared.description].map(|description| {
                 format!("{}, {}, {} classes", description.name, description.shape(), description.labels.len())
             });

@@ -54,14 +54,13 @@ pub fn run(arguments: Arguments) -> CommandResult {
             return Err(format!("{flag} is for {what}; `train` has all flags").into());
         }
     }
-    let (recipe, run) = if is_folder {
+    let (recipe, dataset, run) = if is_folder {
         own_pictures(&arguments, &data, &selected.device)?
     } else {
         let in_full = arguments.full || selected.is_gpu;
-        let recipe = cifar10(in_full, arguments.seed, &data, &selected.device)?;
-        (recipe, Run::at(arguments.place.runs.join(folder(in_full, arguments.seed))))
+        let (recipe, dataset) = cifar10(in_full, arguments.seed, &data, &selected.device)?;
+        (recipe, dataset, Run::at(arguments.place.runs.join(folder(in_full, arguments.seed))))
     };
-    let dataset = recipe.prepare(&data)?;
     let progress = &mut arguments.place.progress();
     // An interrupted training goes on; a complete one is taken as it is.
     let trained = match training::train(&recipe, &dataset, &run, Start::Continue, &selected.device, progress) {
@@ -97,8 +96,8 @@ fn made_before(files: &ModelFiles, trained: &TrainedRun) -> Option<ModelReport> 
     (report.history == trained.history).then_some(report)
 }
 
-/// The recipe for CIFAR-10, whose time it tells.
-fn cifar10(in_full: bool, seed: u64, data: &Dataset, device: &Device) -> Result<Recipe, String> {
+/// The recipe for CIFAR-10, whose time it tells, and what it trains on.
+fn cifar10(in_full: bool, seed: u64, data: &Dataset, device: &Device) -> Result<(Recipe, Dataset), String> {
     let full = Recipe { seed, ..Recipe::preset("vgg3-best").expect("it is in the list of presets") };
     let recipe = if in_full { full.clone() } else { full.clone().shortened() };
     let dataset = recipe.prepare(data)?;
@@ -111,16 +110,16 @@ fn cifar10(in_full: bool, seed: u64, data: &Dataset, device: &Device) -> Result<
             duration(&recipe, &dataset, seconds)
         );
     }
-    Ok(recipe)
+    Ok((recipe, dataset))
 }
 
-/// The recipe for a folder of pictures, and the run that has it: the first of NAME, NAME-2, NAME-3 … that is new or is this
+/// The recipe for a folder of pictures, what it trains on, and the run that has it: the first of NAME, NAME-2, NAME-3 … that is new or is this
 /// very one, so that more pictures, or other flags, never cost what was trained before.
 fn own_pictures(
     arguments: &Arguments,
     data: &Dataset,
     device: &Device,
-) -> Result<(Recipe, Run), Box<dyn std::error::Error>> {
+) -> Result<(Recipe, Dataset, Run), Box<dyn std::error::Error>> {
     let mut recipe =
         Recipe { seed: arguments.seed, ..Recipe::preset(OWN_PICTURES).expect("it is in the list of presets") };
     recipe.augmentation.camera = arguments.camera;
@@ -138,11 +137,11 @@ fn own_pictures(
     for number in 1.. {
         let run = Run::named(runs, &if number == 1 { name.clone() } else { format!("{name}-{number}") })?;
         if !run.recipe_file().exists() {
-            return Ok((recipe, run));
+            return Ok((recipe, dataset, run));
         }
         let difference = differs_from(data, &run)?.or((run.recipe()? != recipe).then(|| "with other flags".to_owned()));
         match difference {
-            None => return Ok((recipe, run)),
+            None => return Ok((recipe, dataset, run)),
             Some(difference) => say!("{} was trained {difference}: it is kept.", run.folder.display()),
         }
     }

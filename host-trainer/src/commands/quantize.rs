@@ -111,11 +111,9 @@ pub fn quantize_run(
     if history.epochs.is_empty() {
         return Err(format!("{} has no complete epoch yet", run.folder.display()).into());
     }
-    let mut dataset = recipe.prepare(data)?;
+    let dataset = recipe.prepare(data)?;
     let description = run.dataset(&recipe)?;
-    // Its folder may have got another name.
-    dataset.description.name.clone_from(&description.name);
-    if description != dataset.description {
+    if description.nameless() != dataset.description.nameless() {
         return Err(format!("{} was trained on another data set than the one given", run.folder.display()).into());
     }
     let _lock = files.lock()?;

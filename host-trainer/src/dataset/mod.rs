@@ -144,6 +144,11 @@ impl Description {
         }
     }
 
+    /// What tells it from others: a folder may get another name.
+    pub fn nameless(&self) -> Self {
+        Self { name: String::new(), ..self.clone() }
+    }
+
     /// Shape of an image.
     pub fn shape(&self) -> Shape {
         let [height, width, channels] = self.shape;

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::folder::{FolderReport, files_in_words, remarks};
-use super::{Dataset, Description, LabelledImages, NoneSource};
+use super::{Dataset, LabelledImages, NoneSource};
+use crate::format::hexadecimal;
 use crate::output::safe;
 
 /// Broken files whose names are kept.
@@ -89,9 +90,7 @@ impl DataRecord {
         let parts = [&dataset.train, dataset.validation.as_ref().unwrap_or(&none), &dataset.test];
         let description = &dataset.description;
         let mut hash = Sha256::new();
-        // A folder may get another name.
-        let nameless = Description { name: String::new(), ..description.clone() };
-        hash.update(serde_json::to_vec(&nameless).expect("it is plain data"));
+        hash.update(serde_json::to_vec(&description.nameless()).expect("it is plain data"));
         for part in parts {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(&part.labels);
@@ -106,7 +105,7 @@ impl DataRecord {
             labels: description.labels.clone(),
             pictures: dataset.images_per_class(),
             findings: None,
-            sha256: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hexadecimal(&hash),
         }
     }
 

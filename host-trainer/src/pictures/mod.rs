@@ -10,7 +10,7 @@ mod time;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use exif::{In, Tag, Value};
+use exif::{Exif, In, Tag, Value};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use shared_model::Shape;
@@ -82,10 +82,11 @@ pub fn read(bytes: &[u8]) -> Result<Picture, PictureError> {
     // A decoder that meets what its author has not thought of may panic: that is one broken file, not the end of all.
     let decoded = catch_unwind(AssertUnwindSafe(|| decode(bytes, format, name)));
     let decoded = decoded.map_err(|_| damaged("its decoder failed".to_owned()))??;
-    let pixels = on_background(turned(decoded, bytes));
+    let exif = exif(bytes);
+    let pixels = on_background(turned(decoded, exif.as_ref()));
     let [width, height] = [pixels.width(), pixels.height()].map(|side| side as u16);
     let text = |keyword| if format == ImageFormat::Png { png_text(bytes, keyword) } else { None };
-    let taken = exif_field(bytes, Tag::DateTimeOriginal).and_then(|field| match field {
+    let taken = exif_field(exif.as_ref(), Tag::DateTimeOriginal).and_then(|value| match value {
         Value::Ascii(lines) => time::seconds(str::from_utf8(lines.first()?).ok()?),
         _ => None,
     });
@@ -99,8 +100,16 @@ pub fn read(bytes: &[u8]) -> Result<Picture, PictureError> {
 /// # Panics
 /// If the shape is none of a network's input.
 pub fn reduce(picture: &Picture, shape: Shape) -> Image {
+    reduce_rgb(&picture.rgb, [picture.width, picture.height], shape)
+}
+
+/// As [`reduce`], of pixels `[height, width, 3]`.
+///
+/// # Panics
+/// If there are no such pixels, or the shape is none of a network's input.
+pub fn reduce_rgb(rgb: &[u8], [width, height]: [u16; 2], shape: Shape) -> Image {
     let mut reduced = vec![0; shape.elements()];
-    let result = resize::<Rgb888>(&picture.rgb, picture.width, picture.height, shape, &mut reduced);
+    let result = resize::<Rgb888>(rgb, width, height, shape, &mut reduced);
     result.expect("a picture has pixels, and an input one channel or three");
     reduced.into()
 }
@@ -155,8 +164,8 @@ fn decode(bytes: &[u8], format: ImageFormat, name: &'static str) -> Result<Dynam
 }
 
 /// The picture as it was taken to be seen.
-fn turned(mut picture: DynamicImage, bytes: &[u8]) -> DynamicImage {
-    let value = exif_field(bytes, Tag::Orientation).and_then(|value| value.get_uint(0));
+fn turned(mut picture: DynamicImage, exif: Option<&Exif>) -> DynamicImage {
+    let value = exif_field(exif, Tag::Orientation).and_then(|value| value.get_uint(0));
     let orientation = value.and_then(|value| Orientation::from_exif(u8::try_from(value).ok()?));
     picture.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
     picture
@@ -177,13 +186,16 @@ fn on_background(picture: DynamicImage) -> image::RgbImage {
     opaque
 }
 
-/// A field of the EXIF data of a JPEG, PNG, WebP or TIFF picture. Other fields may be damaged.
-fn exif_field(bytes: &[u8], tag: Tag) -> Option<Value> {
+/// The EXIF data of a JPEG, PNG, WebP or TIFF picture. Some fields may be damaged.
+fn exif(bytes: &[u8]) -> Option<Exif> {
     let mut reader = exif::Reader::new();
     reader.continue_on_error(true);
     let data = reader.read_from_container(&mut Cursor::new(bytes));
-    let data = data.or_else(|error| error.distill_partial_result(|_| ())).ok()?;
-    Some(data.get_field(tag, In::PRIMARY)?.value.clone())
+    data.or_else(|error| error.distill_partial_result(|_| ())).ok()
+}
+
+fn exif_field(exif: Option<&Exif>, tag: Tag) -> Option<&Value> {
+    Some(&exif?.get_field(tag, In::PRIMARY)?.value)
 }
 
 /// The text of a keyword in a PNG (chunk `tEXt`, Latin-1), wherever in the file it stands.

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::dataset::error::DatasetError;
 use crate::files;
+use crate::format::hexadecimal;
 
 /// A published file: its name, length and hash.
 #[derive(Debug, Clone)]
@@ -75,8 +76,7 @@ impl KnownFile {
 
 /// SHA-256 in lower-case hexadecimal.
 pub(super) fn sha256(content: &[u8]) -> String {
-    let hash = Sha256::digest(content);
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(content))
 }
 
 /// What is in a gzipped tar.

@@ -13,6 +13,7 @@ use shared_model::Shape;
 
 use crate::dataset::Image;
 use crate::files::{self, FileError};
+use crate::format::hexadecimal;
 use crate::pictures;
 
 /// Changes with what [`pictures::read`] and [`pictures::reduce`] make of a file.
@@ -73,7 +74,7 @@ impl Cache {
     }
 
     fn path(&self, sha256: [u8; 32]) -> PathBuf {
-        let name: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hexadecimal(&sha256);
         self.folder.join(&name[..2]).join(name)
     }
 

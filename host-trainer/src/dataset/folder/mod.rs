@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared_model::Shape;
 use shared_model::graph::{MAX_LABEL_LEN, MAX_LABELS};
-use shared_model::resize::{Rgb888, resize};
 
 use super::error::DatasetError;
 use super::{ChannelStatistics, Dataset, LabelledImages, SPLIT_SEED, default_directory};
 use crate::output::safe;
+use crate::pictures;
 use cache::{Cache, Marks, Reduced};
 use files::{Broken, ClassFile, Files};
 use split::{Part, Split};
@@ -203,8 +203,6 @@ fn cifar10_of_none(pictures: &[Picture], classes: &[String], input: Shape) -> Re
     let [height, width, _] = cifar10.description.shape;
     let taken = indices.into_iter().map(|index| {
         let image = &cifar10.train.images[index];
-        let mut reduced = vec![0; input.elements()];
-        resize::<Rgb888>(image, width, height, input, &mut reduced).expect("an image of CIFAR-10 has its pixels");
         let file = ClassFile {
             path: directory.join(format!("image {index}")),
             class: NONE_LABEL.to_owned(),
@@ -214,7 +212,12 @@ fn cifar10_of_none(pictures: &[Picture], classes: &[String], input: Shape) -> Re
         let marks = Marks { burst: None, taken: None };
         Picture {
             file,
-            reduced: Reduced { sha256: Sha256::digest(image).into(), image: reduced.into(), shape: input, marks },
+            reduced: Reduced {
+                sha256: Sha256::digest(image).into(),
+                image: pictures::reduce_rgb(image, [width, height], input),
+                shape: input,
+                marks,
+            },
         }
     });
     Ok(taken.collect())

@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 use shared_model::Shape;
-use shared_model::resize::{Rgb888, resize};
 
 use super::Picture;
 use super::cache::Reduced;
+use crate::pictures;
 
 /// Bits of two difference hashes.
 const LARGEST_DISTANCE: u32 = 6;
@@ -195,18 +195,14 @@ impl Look {
             1 => image.iter().flat_map(|&grey| [grey; 3]).collect(),
             _ => image.to_vec(),
         };
-        let grey = |shape: Shape| {
-            let mut grey = vec![0; shape.elements()];
-            resize::<Rgb888>(&colours, width, height, shape, &mut grey).expect("it is a picture");
-            grey
-        };
+        let grey = |shape: Shape| pictures::reduce_rgb(&colours, [width, height], shape);
         let difference_hash = grey(Shape::new(8, 9, 1))
             .chunks_exact(9)
             .flat_map(|row| row.windows(2).map(|pair| u64::from(pair[1] > pair[0])).collect::<Vec<_>>())
             .fold(0, |hash, bit| hash << 1 | bit);
         let grey = grey(Shape::new(height.min(GREY_SIDE), width.min(GREY_SIDE), 1));
         let mean = grey.iter().map(|&value| f32::from(value)).sum::<f32>() / grey.len() as f32;
-        let mut grey: Vec<f32> = grey.into_iter().map(|value| f32::from(value) - mean).collect();
+        let mut grey: Vec<f32> = grey.iter().map(|&value| f32::from(value) - mean).collect();
         let length = grey.iter().map(|value| value * value).sum::<f32>().sqrt();
         if length > 0.0 {
             grey.iter_mut().for_each(|value| *value /= length);
