@@ -257,14 +257,11 @@ def relative_rate(warm_up, step, steps):
 
 
 @torch.no_grad()
-def accuracy(model, pictures, labels):
-    """In percent."""
+def evaluate(model, pictures, labels):
+    """Accuracy in percent, and the mean loss without label smoothing."""
     model.eval()
-    correct = sum(
-        (model(pictures[start : start + 250]).argmax(1) == labels[start : start + 250]).sum().item()
-        for start in range(0, len(labels), 250)
-    )
-    return 100 * correct / len(labels)
+    logits = torch.cat([model(pictures[start : start + 250]) for start in range(0, len(labels), 250)])
+    return 100 * (logits.argmax(1) == labels).float().mean().item(), F.cross_entropy(logits, labels).item()
 
 
 def train(recipe, seed, train_set, test_set, classes, source):
@@ -296,7 +293,7 @@ def train(recipe, seed, train_set, test_set, classes, source):
     size = min(recipe["batch_size"], len(labels))
     steps = len(labels) // size
     smoothing = recipe["label_smoothing"]
-    best, kept = (-1, 0), None
+    best, kept = None, None
     for epoch in range(recipe["epochs"]):
         order = torch.randperm(len(labels))
         for index in range(steps):
@@ -318,10 +315,11 @@ def train(recipe, seed, train_set, test_set, classes, source):
             for mean_value, value in zip(average.state_dict().values(), model.state_dict().values()):
                 if value.is_floating_point():
                     mean_value.lerp_(value, 1 - decay)
-        reached = accuracy(average, *validation) if validation else epoch
-        if reached > best[0]:
-            best, kept = (reached, epoch + 1), copy.deepcopy(average)
-    return accuracy(kept, *test), best[1], best[0] if validation else None
+        reached, loss = evaluate(average, *validation) if validation else (epoch, 0)
+        # The better accuracy, and of equal ones the lower loss.
+        if best is None or (reached, -loss) > best[:2]:
+            best, kept = (reached, -loss, epoch + 1), copy.deepcopy(average)
+    return evaluate(kept, *test)[0], best[2], best[0] if validation else None
 
 
 def main():
