@@ -22,7 +22,7 @@ struct Board {
 const BOARDS: [Board; 2] = [
     Board {
         name: "Raspberry Pi Pico 2",
-        flash: 3 * 1024 * 1024,
+        flash: 1520 * 1024,
         memory: 188 * 1024,
         hertz: 150e6,
         // Flash is behind a serial bus: 30 to 60 ms for 550 KB (README.md, "The firmware").
@@ -30,7 +30,7 @@ const BOARDS: [Board; 2] = [
     },
     Board {
         name: "WeAct MiniSTM32H743",
-        flash: 1024 * 1024,
+        flash: 640 * 1024,
         memory: 67 * 1024,
         hertz: 480e6,
         // Flash is on the chip, and cached.
@@ -139,11 +139,11 @@ mod tests {
     use crate::files::in_repository;
     use crate::model_files::ModelFiles;
 
-    /// The number of bytes behind `name` in a file of a board's crate, such as `3M` or `67 * 1024`.
+    /// The number of bytes behind `name` in a file of a board's crate, such as `640K` or `67 * 1024`.
     fn bytes_in(file: &str, name: &str) -> usize {
         let text = fs::read_to_string(in_repository("firmware/boards").join(file)).unwrap();
         let line = text.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
-        let value = line.rsplit('=').next().unwrap().trim().trim_end_matches(';').replace('M', "* 1024 * 1024");
+        let value = line.rsplit('=').next().unwrap().trim().trim_end_matches(';').replace('K', "* 1024");
         value.split('*').map(|factor| factor.trim().parse::<usize>().unwrap()).product()
     }
 
@@ -168,11 +168,11 @@ mod tests {
             let [least, most] = speeds[board].milliseconds;
             assert!(*expected.start() < most && least < *expected.end() && most < 1.5 * least, "{speeds:?}");
         }
-        assert_eq!(committed[1].row()[1], "562,944 of 1,048,576");
+        assert_eq!(committed[1].row()[1], "562,944 of 655,360");
 
-        let large = needs(&model, 1024 * 1024 + 1);
+        let large = needs(&model, 640 * 1024 + 1);
         assert_eq!([0, 1].map(|board| large[board].speed.is_some()), [true, false]);
-        assert_eq!(large[1].row()[1], "1,048,577 of 1,048,576: does not fit");
+        assert_eq!(large[1].row()[1], "655,361 of 655,360: does not fit");
         let small = Board { memory: committed[0].memory - 1, ..BOARDS[0] };
         let row = small.needs(&model, bytes.len()).row();
         assert_eq!(row[2..], ["23,107 of 23,106: does not fit", "–", "–"]);

@@ -1,0 +1,168 @@
+//! The images of all boards hold what the linker put into flash, by readers that share nothing with the writers.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use dfufile::{Content, DfuFile, dfuse};
+use flash_images::board::{BOARDS, Board, Format};
+use object::{Object, ObjectSymbol};
+
+/// Bytes by address.
+type Memory = BTreeMap<u32, u8>;
+
+fn flash_images(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flash-images")).args(arguments).output().unwrap()
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+/// What `readelf --program-headers` would list as LOAD with a size in the file, at its physical address.
+fn in_elf(elf: &[u8]) -> Memory {
+    let half = |at: usize| usize::from(u16::from_le_bytes(elf[at..at + 2].try_into().unwrap()));
+    let (table, entry, count) = (word(elf, 28) as usize, half(42), half(44));
+    let mut memory = Memory::new();
+    for header in (0..count).map(|index| table + index * entry) {
+        let [kind, offset, _, address, len] = [0, 4, 8, 12, 16].map(|field| word(elf, header + field));
+        if kind == 1 {
+            let bytes = &elf[offset as usize..(offset + len) as usize];
+            memory.extend((address..).zip(bytes.iter().copied()));
+        }
+    }
+    memory
+}
+
+fn in_uf2(file: &[u8], family: u32) -> Memory {
+    let mut memory = Memory::new();
+    assert_eq!(file.len() % 512, 0);
+    for (number, block) in file.chunks(512).enumerate() {
+        assert_eq!([word(block, 0), word(block, 4), word(block, 508)], [0x0a324655, 0x9e5d5157, 0x0ab16f30]);
+        assert_eq!([word(block, 8), word(block, 16), word(block, 28)], [0x2000, 256, family]);
+        assert_eq!([word(block, 20), word(block, 24)], [number as u32, (file.len() / 512) as u32]);
+        let address = word(block, 12);
+        assert_eq!(address % 256, 0);
+        memory.extend((address..).zip(block[32..288].iter().copied()));
+    }
+    memory
+}
+
+fn in_dfuse(path: &Path) -> Memory {
+    let mut file = DfuFile::open(path).unwrap();
+    assert_eq!(file.calc_crc().unwrap(), file.suffix.dwCRC);
+    let suffix = &file.suffix;
+    assert_eq!((suffix.idVendor, suffix.idProduct, suffix.bcdDFU), (0x0483, 0xdf11, 0x011a));
+    let Content::Dfuse(content) = &file.content else { panic!("no DfuSe file") };
+    let bytes = fs::read(path).unwrap();
+    elements(content).into_iter().fold(Memory::new(), |mut memory, (address, start, len)| {
+        memory.extend((address..).zip(bytes[start..start + len].iter().copied()));
+        memory
+    })
+}
+
+/// Address, position in the file, and length of each.
+fn elements(content: &dfuse::Content) -> Vec<(u32, usize, usize)> {
+    assert_eq!(content.images.len(), 1);
+    let image = &content.images[0];
+    let elements = image.image_elements.iter();
+    elements
+        .map(|element| (element.dwElementAddress, element.data_position as usize, element.dwElementSize as usize))
+        .collect()
+}
+
+fn in_image(board: &Board, path: &Path, family: u32) -> Memory {
+    match board.format {
+        Format::Uf2 => in_uf2(&fs::read(path).unwrap(), family),
+        Format::Dfuse => in_dfuse(path),
+    }
+}
+
+/// All of `expected`, and nothing else but what rounds it up to pages.
+fn assert_holds(found: &Memory, expected: &Memory, what: &str) {
+    for (address, byte) in expected {
+        assert_eq!(found.get(address), Some(byte), "{what}: {address:#x}");
+    }
+    for (address, byte) in found {
+        let page = address & !255;
+        let is_padding = *byte == 0xff && expected.range(page..page + 256).next().is_some();
+        assert!(expected.contains_key(address) || is_padding, "{what}: {address:#x} is written for nothing");
+    }
+}
+
+const ARM_SECURE: u32 = 0xe48bff59;
+const ABSOLUTE: u32 = 0xe48bff57;
+
+#[test]
+fn images_of_all_boards_hold_the_load_segments_of_their_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = flash_images(&["--output", folder.path().to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let blob = fs::read(repository.join("data/models/vgg3-full.blob")).unwrap();
+    for board in &BOARDS {
+        let build = Command::new(repository.join("tests/support/firmware-build"))
+            .args([board.name, board.target])
+            .output()
+            .unwrap();
+        let elf = fs::read(String::from_utf8(build.stdout).unwrap().trim()).unwrap();
+        let whole = in_elf(&elf);
+        let file = |what: &str| folder.path().join(format!("{}{what}.{}", board.name, board.format.extension()));
+        assert_holds(&in_image(board, &file(""), ARM_SECURE), &whole, board.name);
+
+        let object = object::File::parse(elf.as_slice()).unwrap();
+        let symbol = |name: &str| object.symbol_by_name(name).unwrap().address() as u32;
+        let (start, end) = (symbol("_model_start"), symbol("_model_end"));
+        assert_eq!(board.model, (start, (end - start) as usize), "{}", board.name);
+        let fits = |len: usize| board.model(&vec![0; len]).is_some();
+        assert!(fits(board.model.1) && !fits(board.model.1 + 1));
+        let is_model = |(address, _): &(&u32, &u8)| (start..end).contains(*address);
+        let part = |wanted: bool| -> Memory {
+            whole.iter().filter(|byte| is_model(byte) == wanted).map(|(&address, &byte)| (address, byte)).collect()
+        };
+        assert_holds(&in_image(board, &file("-program"), ARM_SECURE), &part(false), "program");
+        assert_holds(&in_image(board, &file("-model"), ABSOLUTE), &part(true), "model");
+        assert!(part(true).into_values().eq(blob.iter().copied()), "the model is the committed one");
+    }
+
+    let page = fs::read_to_string(folder.path().join("README.md")).unwrap();
+    let sums = fs::read_to_string(folder.path().join("SHA256SUMS")).unwrap();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_listed = |text: &str| text.contains(&name);
+        assert!(
+            ["README.md", "SHA256SUMS"].contains(&name.as_str()) || (is_listed(&page) && is_listed(&sums)),
+            "{name}"
+        );
+    }
+    let check = Command::new("sha256sum").args(["--check", "--quiet", "SHA256SUMS"]).current_dir(&folder).status();
+    assert!(check.unwrap().success());
+}
+
+#[test]
+fn a_blob_becomes_files_beside_it_and_anything_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let blob = folder.path().join("photos.blob");
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/models/vgg3-full.blob");
+    fs::copy(committed, &blob).unwrap();
+    let output = flash_images(&["model", blob.to_str().unwrap()]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("BOOTSEL") && text.contains("dfu-util"), "{text}");
+    let bytes = fs::read(&blob).unwrap();
+    for board in &BOARDS {
+        let file = blob.with_extension(format!("{}.{}", board.name, board.format.extension()));
+        let expected = (board.model.0..).zip(bytes.iter().copied()).collect();
+        assert_holds(&in_image(board, &file, ABSOLUTE), &expected, board.name);
+    }
+
+    let damaged = folder.path().join("damaged.blob");
+    fs::write(&damaged, &bytes[..bytes.len() - 1]).unwrap();
+    for (path, message) in [(damaged, "damaged.blob is no model: "), (folder.path().join("none.blob"), "none.blob: ")] {
+        let output = flash_images(&["model", path.to_str().unwrap()]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && text.contains(message), "{text}");
+    }
+    let files = fs::read_dir(&folder).unwrap().count();
+    assert_eq!(files, 2 + BOARDS.len(), "no file of a model that was refused");
+}
