@@ -27,9 +27,9 @@ mod transfer;
 
 pub use codec::{Decoder, END, Received, Statistics, TooLong, encode};
 pub use message::{
-    BootFailure, Candidate, DeviceInfo, Encoding, FAULT_TEXT_LEN, FaultClass, FaultCounters, FaultReport, FrameReport,
-    FullFrame, Kinds, Label, MAX_LABEL_LEN, MAX_LABELS, Message, PictureMode, Recovery, Request, Shape, StageTimes,
-    TOP_LEN, TimeUnit, Verdict,
+    BootFailure, Candidate, DeviceInfo, Encoding, FAULT_TEXT_LEN, FaultClass, FaultCounters, FaultReport, FrameMarks,
+    FrameReport, FullFrame, Kinds, Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, PictureMode, Recovery, Request,
+    Shape, StageTimes, TOP_LEN, TimeUnit, Verdict,
 };
 pub use transfer::{
     Acknowledgement, Assembler, CHUNK_LEN, Chunk, ChunkError, ChunkKind, Progress, TransferState, Whole, chunks,

@@ -48,10 +48,12 @@ pub enum Message<'a> {
     },
     /// What the full frame is whose chunks follow.
     FullFrame(FullFrame),
+    /// What is to be known of the frame whose [`FrameReport`] follows directly; frames without marks have none.
+    FrameMarks(FrameMarks),
 }
 
 impl Kinds for Message<'_> {
-    const KINDS: u32 = 9;
+    const KINDS: u32 = 10;
 }
 
 /// From the computer to the board.
@@ -187,6 +189,56 @@ pub struct FrameReport {
     pub times: StageTimes,
     /// Faults since boot.
     pub faults: FaultCounters,
+}
+
+/// What makes a frame less than a picture to rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameMarks {
+    /// See [`FrameReport::counter`].
+    pub counter: u32,
+    /// At least one.
+    pub marks: Marks,
+}
+
+/// Marks of a frame, a bit each; a reader ignores bits that it does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks(u8);
+
+impl Marks {
+    /// No mark.
+    pub const NONE: Self = Self(0);
+    /// The camera was just started: its exposure and white balance still move.
+    pub const SETTLING: Self = Self(1 << 0);
+    /// Hardly any light: night, or a covered lens.
+    pub const DARK: Self = Self(1 << 1);
+    /// Nearly everything is white.
+    pub const BLOWN_OUT: Self = Self(1 << 2);
+    /// The same picture as before, bit for bit, and so again after the camera was started anew.
+    pub const STILL: Self = Self(1 << 3);
+
+    const NAMES: [(Self, &'static str); 4] =
+        [(Self::SETTLING, "settling"), (Self::DARK, "dark"), (Self::BLOWN_OUT, "blown out"), (Self::STILL, "still")];
+
+    /// These and `others`.
+    #[must_use]
+    pub const fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Whether all of `others` are among these.
+    pub const fn contains(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The names of those that are known, for people and programs.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().filter(move |(mark, _)| self.contains(*mark)).map(|(_, name)| name)
+    }
 }
 
 /// A frame as the camera gave it, before anything is cut off or reduced: it follows the report of that frame, and its bytes follow as

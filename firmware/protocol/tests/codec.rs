@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use protocol::{
     Acknowledgement, BootFailure, CHUNK_LEN, Candidate, Chunk, ChunkKind, Decoder, DeviceInfo, Encoding,
-    FAULT_TEXT_LEN, FRAME_LEN, FaultClass, FaultCounters, FaultReport, FrameReport, FullFrame, Kinds, Label,
-    MAX_LABEL_LEN, MAX_LABELS, Message, PictureMode, Received, Recovery, Request, Shape, StageTimes, Statistics,
-    TOP_LEN, TimeUnit, TooLong, TransferState, VERSION, Verdict, encode,
+    FAULT_TEXT_LEN, FRAME_LEN, FaultClass, FaultCounters, FaultReport, FrameMarks, FrameReport, FullFrame, Kinds,
+    Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, PictureMode, Received, Recovery, Request, Shape, StageTimes,
+    Statistics, TOP_LEN, TimeUnit, TooLong, TransferState, VERSION, Verdict, encode,
 };
 
 /// One of each kind, in the order of their numbers, `bytes` in the chunk.
@@ -49,6 +49,7 @@ fn messages(bytes: &[u8]) -> [Message<'_>; Message::KINDS as usize] {
         Message::Acknowledgement(Acknowledgement { id: 0, received: 3, state: TransferState::Complete }),
         Message::Unsupported { request: 200 },
         Message::FullFrame(FullFrame { counter: 128, height: 120, width: 160, encoding: Encoding::Rgb565LittleEndian }),
+        Message::FrameMarks(FrameMarks { counter: 300, marks: Marks::SETTLING.with(Marks::STILL) }),
     ]
 }
 
@@ -149,6 +150,7 @@ fn every_message_has_the_documented_bytes() {
         &[2, 6, 0, 3, 1],
         &[2, 7, 200, 1],
         &[2, 8, 0x80, 1, 120, 0xA0, 1, 1],
+        &[2, 9, 0xAC, 2, 9],
     ];
     for (message, content) in messages(&[9]).iter().zip(contents) {
         assert_eq!(wire_of(message), framed(content), "{message:?}");
@@ -252,6 +254,16 @@ fn the_top_classes_are_in_order_and_the_first_of_equals_comes_first() {
     let classes: Vec<u8> = top.iter().map(|candidate| candidate.class).collect();
     assert_eq!(classes, [1, 3, 2]);
     assert_eq!(Candidate::top(&[5]).len(), 1);
+}
+
+#[test]
+fn marks_are_named_and_unknown_ones_are_ignored() {
+    let (marks, _): (Marks, _) = postcard::take_from_bytes(&[0xFF]).expect("a byte");
+    assert!(marks.names().eq(["settling", "dark", "blown out", "still"]));
+    assert!(marks.contains(Marks::SETTLING.with(Marks::DARK)));
+    assert!(!Marks::DARK.contains(Marks::SETTLING.with(Marks::DARK)));
+    assert!(Marks::BLOWN_OUT.names().eq(["blown out"]));
+    assert!(Marks::NONE.is_empty() && Marks::NONE.names().next().is_none());
 }
 
 #[test]

@@ -86,6 +86,9 @@ impl Report for Host<'_> {
                 format!("full frame {}: {} x {}, {:?}", frame.counter, frame.width, frame.height, frame.encoding)
             }
             Message::Fault(fault) => format!("attempt {}: code {}, {:?}", fault.counter, fault.code, fault.recovery),
+            Message::FrameMarks(marks) => {
+                format!("marks of {}: {}", marks.counter, marks.marks.names().collect::<Vec<_>>().join(", "))
+            }
             Message::Unsupported { request } => format!("unsupported {request}"),
             Message::Acknowledgement(_) => unreachable!("nothing is received in chunks"),
         });

@@ -1,7 +1,7 @@
 //! A defmt log of what the board does, for people.
 
 use super::Report;
-use protocol::{DeviceInfo, FaultReport, FrameReport, Message, Recovery, Verdict};
+use protocol::{DeviceInfo, FaultReport, FrameMarks, FrameReport, Message, Recovery, Verdict};
 use shared_model::graph::List;
 
 /// Logs device information, frames and faults.
@@ -77,6 +77,9 @@ impl Report for Log<'_> {
             Message::Frame(frame) => self.frame(frame),
             Message::Fault(fault) => Self::fault(fault),
             Message::Unsupported { request } => defmt::warn!("unknown request {=u32}", *request),
+            Message::FrameMarks(FrameMarks { counter, marks }) => {
+                marks.names().for_each(|mark| defmt::info!("frame {=u32}: {=str}", *counter, mark));
+            }
             Message::Label(_) | Message::Chunk(_) | Message::Acknowledgement(_) | Message::FullFrame(_) => {}
         }
     }

@@ -29,6 +29,8 @@ enum Line<'a> {
         class: Option<u8>,
         label: Option<String>,
         probability: Option<f64>,
+        /// What makes it less than a picture to rely on: `settling`, `dark`, `blown out`, `still`.
+        marks: Vec<&'static str>,
         /// The most probable classes of this frame alone.
         top: Vec<Guess>,
         logits: &'a [i32],
@@ -78,6 +80,7 @@ pub fn line(event: &Event<'_>, state: &State) -> Option<String> {
                 class: verdict.map(|(class, _)| class),
                 label: verdict.map(|(class, _)| state.label(class)),
                 probability: verdict.map(|(_, probability)| fraction(probability)),
+                marks: state.marks(frame).names().collect(),
                 top: state.guesses(frame),
                 logits: &frame.logits,
                 times: frame.times,
@@ -105,7 +108,8 @@ pub fn line(event: &Event<'_>, state: &State) -> Option<String> {
         | Message::Chunk(_)
         | Message::Acknowledgement(_)
         | Message::Unsupported { .. }
-        | Message::FullFrame(_) => return None,
+        | Message::FullFrame(_)
+        | Message::FrameMarks(_) => return None,
     };
     Some(serde_json::to_string(&line).expect("names are text and numbers are finite"))
 }

@@ -86,7 +86,11 @@ fn line(event: &Event<'_>, state: &State, port: &str) -> Option<String> {
                 faults(&report.faults)
             )),
             Message::Unsupported { request } => Some(unsupported(*request)),
-            Message::Label(_) | Message::Chunk(_) | Message::Acknowledgement(_) | Message::FullFrame(_) => None,
+            Message::Label(_)
+            | Message::Chunk(_)
+            | Message::Acknowledgement(_)
+            | Message::FullFrame(_)
+            | Message::FrameMarks(_) => None,
         },
     }
 }
@@ -109,9 +113,10 @@ fn frame_line(frame: &FrameReport, state: &State) -> String {
     let top: Vec<_> = frame.top.iter().map(|one| state.candidate(*one)).collect();
     let times = stages(&frame.times).map(|(stage, ticks)| format!("{stage} {}", time(ticks, state.time_unit())));
     format!(
-        "frame {}: {} (this frame: {}); {}",
+        "frame {}: {}{} (this frame: {}); {}",
         frame.counter,
         state.verdict(frame.verdict),
+        state.marks(frame).names().map(|mark| format!(", {mark}")).collect::<String>(),
         top.join(", "),
         times.join(", ")
     )

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use protocol::{
-    Assembler, Candidate, Chunk, ChunkKind, DeviceInfo, Encoding, FaultCounters, FaultReport, FrameReport, FullFrame,
-    Label, Message, PictureMode, Progress, Request, Shape, TimeUnit, VERSION, Verdict,
+    Assembler, Candidate, Chunk, ChunkKind, DeviceInfo, Encoding, FaultCounters, FaultReport, FrameMarks, FrameReport,
+    FullFrame, Label, Marks, Message, PictureMode, Progress, Request, Shape, TimeUnit, VERSION, Verdict,
 };
 use serde::Serialize;
 
@@ -120,6 +120,8 @@ pub struct State {
     pub other_version: Option<u8>,
     /// The newest frame.
     pub frame: Option<FrameReport>,
+    /// The newest marks of a frame, which come before it.
+    marks: Option<FrameMarks>,
     /// The newest picture.
     pub picture: Option<Picture>,
     /// The newest full frame, in colour.
@@ -163,6 +165,7 @@ impl State {
             boot_failure: None,
             other_version: None,
             frame: None,
+            marks: None,
             picture: None,
             full_frame: None,
             full_frames: 0,
@@ -228,6 +231,7 @@ impl State {
                 ChunkKind::Diagnosis | ChunkKind::Model | ChunkKind::Unknown(_) => {}
             },
             Message::FullFrame(frame) => self.expect_full_frame(frame, now),
+            Message::FrameMarks(marks) => self.marks = Some(*marks),
             Message::Fault(fault) => {
                 self.follow(fault.counter);
                 self.faults = fault.faults;
@@ -345,6 +349,11 @@ impl State {
     pub fn pictured_frame(&self) -> Option<(&FrameReport, &Picture)> {
         let both = self.frame.as_ref().zip(self.picture.as_ref());
         both.filter(|(frame, picture)| frame.counter == picture.counter)
+    }
+
+    /// What is to be known of a frame, if it is the newest one that has marks.
+    pub fn marks(&self, frame: &FrameReport) -> Marks {
+        self.marks.filter(|marks| marks.counter == frame.counter).map_or(Marks::NONE, |marks| marks.marks)
     }
 
     /// What the board must be asked for, again if it has forgotten it or never got it.

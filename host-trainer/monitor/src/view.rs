@@ -241,6 +241,9 @@ fn verdict_lines(frame: &FrameReport, state: &State, width: u16) -> [Line<'stati
         Verdict::NotSure => (String::from("not sure"), best, DOUBTFUL),
     };
     let mut headline = Line::from(Span::from(name.to_uppercase()).fg(colour).bold());
+    for mark in state.marks(frame).names() {
+        headline.push_span(Span::from(format!("  {mark}")).fg(DOUBTFUL));
+    }
     if probability != best {
         headline.push_span(Span::from("  over the last frames").style(DIM));
     }

@@ -120,6 +120,7 @@ impl Report for Recorder<'_> {
             Message::BootFailure(_)
             | Message::Acknowledgement(_)
             | Message::Unsupported { .. }
+            | Message::FrameMarks(_)
             | Message::FullFrame(_) => {
                 panic!("{message:?}")
             }

@@ -3,7 +3,7 @@ use crate::capture::When;
 use crate::fixtures::{device_info, fault, frame, full_frame, image, introduction, picture};
 use crate::link::{Event, Traffic};
 use crate::state::tests::apply;
-use protocol::{FaultClass, Message, Statistics};
+use protocol::{FaultClass, FrameMarks, Marks, Message, Statistics};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -58,6 +58,17 @@ fn text(buffer: &Buffer) -> String {
         row.trim_end().to_string()
     });
     rows.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn marks_stand_beside_the_class_of_their_frame_alone() {
+    let start = Instant::now();
+    let mut state = State::new(start);
+    let marks = Message::FrameMarks(FrameMarks { counter: 10, marks: Marks::SETTLING.with(Marks::BLOWN_OUT) });
+    apply(&mut state, &[&introduction(0)[..], &[marks, Message::Frame(frame(10))]].concat(), start);
+    assert!(text(&screen(&view(&state, start), 80, 24)).contains("settling  blown out"));
+    apply(&mut state, &[Message::Frame(frame(11))], start);
+    assert!(!text(&screen(&view(&state, start), 80, 24)).contains("settling"));
 }
 
 #[test]

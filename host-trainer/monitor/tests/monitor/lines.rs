@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use protocol::{BootFailure, FrameReport, Message, PictureMode, Request, Verdict};
+use protocol::{BootFailure, FrameMarks, FrameReport, Marks, Message, PictureMode, Request, Verdict};
 
 use super::board::{Board, EVERY, accept, listen, wire};
 use super::fixtures::{frame, full_frame, full_frame_pixels, image};
@@ -212,6 +212,7 @@ fn a_board_of_another_version_is_named_once_with_both() {
 fn varied(mut board: Board<impl Read + Write>) {
     board.await_request(EVERY);
     board.frame(7);
+    board.raw(&wire(&Message::FrameMarks(FrameMarks { counter: 8, marks: Marks::SETTLING.with(Marks::DARK) })));
     board.raw(&wire(&Message::Frame(FrameReport { verdict: Verdict::NotSure, ..frame(8) })));
     board.fault(9);
     board.fail_to_boot("the blob is damaged\u{1b}[2J");
@@ -232,6 +233,8 @@ fn programs_get_a_line_of_json_for_each_frame_and_fault() {
     let about = |line: &serde_json::Value| ["frame", "sure", "class", "label"].map(|key| line[key].clone());
     assert_eq!(serde_json::json!(about(&lines[1])), serde_json::json!([7, true, 1, "deer"]));
     assert_eq!(serde_json::json!(about(&lines[2])), serde_json::json!([8, false, null, null]));
+    assert_eq!(lines[1]["marks"], serde_json::json!([]));
+    assert_eq!(lines[2]["marks"], serde_json::json!(["settling", "dark"]));
     let near = |value: &serde_json::Value, expected: f64| (value.as_f64().unwrap() - expected).abs() < 1e-4;
     assert!(near(&lines[1]["probability"], 0.875) && lines[2]["probability"].is_null());
     assert!(lines[1]["time"].as_f64() > Some(1e9));

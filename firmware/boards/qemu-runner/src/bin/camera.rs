@@ -116,7 +116,8 @@ fn print(message: &Message<'_>, labels: &mut Vec<String>) {
         | Message::Chunk(_)
         | Message::Acknowledgement(_)
         | Message::Unsupported { .. }
-        | Message::FullFrame(_) => {}
+        | Message::FullFrame(_)
+        | Message::FrameMarks(_) => {}
     }
 }
 
