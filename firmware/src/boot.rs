@@ -2,7 +2,7 @@
 
 use core::fmt::Write;
 use heapless::String;
-use protocol::{DeviceInfo, Label, Shape, TimeUnit, VERSION};
+use protocol::{DeviceInfo, Label, Shape, Start, TimeUnit, VERSION};
 use shared_model::graph::{Decision, MAX_OPERATIONS};
 use shared_model::{Interpreter, LoadError, Model};
 use thiserror::Error;
@@ -57,7 +57,7 @@ impl BootError {
     }
 }
 
-/// Which board it is and what its clock counts.
+/// Which board it is, how its run began, and what its clock counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity<'t> {
     /// Name of the board.
@@ -66,6 +66,8 @@ pub struct Identity<'t> {
     pub camera: &'t str,
     /// The unit of its times.
     pub time_unit: TimeUnit,
+    /// How the run began.
+    pub start: Start<'t>,
 }
 
 /// The most bytes of a [`Booted::plan_name`]: a kernel's name and a separator for each step.
@@ -203,7 +205,8 @@ mod tests {
         let booted = boot(&blob, &mut slot, &mut memory).expect("the blob is good");
         let plan = booted.plan_name();
         assert_eq!(plan, "dense");
-        let identity = Identity { board: "host", camera: "none", time_unit: TimeUnit::Instructions };
+        let identity =
+            Identity { board: "host", camera: "none", time_unit: TimeUnit::Instructions, start: Start::POWER_ON };
         let info = booted.device_info(&identity, &plan);
         assert_eq!((info.model, info.blob_len), ("constant", blob.len() as u32));
         assert_eq!(info.input.byte_len(), SHAPE.elements());

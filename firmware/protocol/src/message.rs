@@ -50,10 +50,12 @@ pub enum Message<'a> {
     FullFrame(FullFrame),
     /// What is to be known of the frame whose [`FrameReport`] follows directly; frames without marks have none.
     FrameMarks(FrameMarks),
+    /// Before [`DeviceInfo`], each time, and from a board that still waits after a crash.
+    Start(Start<'a>),
 }
 
 impl Kinds for Message<'_> {
-    const KINDS: u32 = 10;
+    const KINDS: u32 = 11;
 }
 
 /// From the computer to the board.
@@ -189,6 +191,54 @@ pub struct FrameReport {
     pub times: StageTimes,
     /// Faults since boot.
     pub faults: FaultCounters,
+}
+
+/// How the run of a board began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start<'a> {
+    /// What the chip says.
+    pub cause: ResetCause,
+    /// The panic or fault that ended the run before; empty if none did.
+    pub crash: &'a str,
+}
+
+impl Start<'_> {
+    /// After the power came.
+    pub const POWER_ON: Self = Self { cause: ResetCause::PowerOn, crash: "" };
+}
+
+/// What reset the chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResetCause {
+    /// The power came.
+    PowerOn,
+    /// The reset pin or button.
+    Pin,
+    /// The watchdog: for so long no frame was completed.
+    Watchdog,
+    /// The program itself, after a crash for example.
+    Software,
+    /// A debugger.
+    Debugger,
+    /// The supply voltage was too low for a while.
+    BrownOut,
+    /// Something else, or more than one of these.
+    Unknown,
+}
+
+impl ResetCause {
+    /// For people and programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PowerOn => "power",
+            Self::Pin => "reset pin",
+            Self::Watchdog => "watchdog",
+            Self::Software => "software",
+            Self::Debugger => "debugger",
+            Self::BrownOut => "low voltage",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// What makes a frame less than a picture to rely on.

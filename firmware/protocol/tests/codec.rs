@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use protocol::{
     Acknowledgement, BootFailure, CHUNK_LEN, Candidate, Chunk, ChunkKind, Decoder, DeviceInfo, Encoding,
     FAULT_TEXT_LEN, FRAME_LEN, FaultClass, FaultCounters, FaultReport, FrameMarks, FrameReport, FullFrame, Kinds,
-    Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, PictureMode, Received, Recovery, Request, Shape, StageTimes,
-    Statistics, TOP_LEN, TimeUnit, TooLong, TransferState, VERSION, Verdict, encode,
+    Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, PictureMode, Received, Recovery, Request, ResetCause, Shape,
+    StageTimes, Start, Statistics, TOP_LEN, TimeUnit, TooLong, TransferState, VERSION, Verdict, encode,
 };
 
 /// One of each kind, in the order of their numbers, `bytes` in the chunk.
@@ -50,6 +50,7 @@ fn messages(bytes: &[u8]) -> [Message<'_>; Message::KINDS as usize] {
         Message::Unsupported { request: 200 },
         Message::FullFrame(FullFrame { counter: 128, height: 120, width: 160, encoding: Encoding::Rgb565LittleEndian }),
         Message::FrameMarks(FrameMarks { counter: 300, marks: Marks::SETTLING.with(Marks::STILL) }),
+        Message::Start(Start { cause: ResetCause::Watchdog, crash: "ö" }),
     ]
 }
 
@@ -151,6 +152,7 @@ fn every_message_has_the_documented_bytes() {
         &[2, 7, 200, 1],
         &[2, 8, 0x80, 1, 120, 0xA0, 1, 1],
         &[2, 9, 0xAC, 2, 9],
+        &[2, 10, 2, 2, 0xC3, 0xB6],
     ];
     for (message, content) in messages(&[9]).iter().zip(contents) {
         assert_eq!(wire_of(message), framed(content), "{message:?}");

@@ -3,7 +3,7 @@
 //! ```no_run
 //! # use firmware::{boot::{boot, Identity}, camera::{FrameSource, Supervisor, Policy}, pipeline::*, report::Report, watchdog::Watchdog};
 //! # use embedded_hal_async::delay::DelayNs;
-//! # use protocol::TimeUnit;
+//! # use protocol::{Start, TimeUnit};
 //! # async fn main_task(
 //! #     blob: &[u8], memory: &mut [u8], camera: impl FrameSource, delay: impl DelayNs, report: impl Report,
 //! #     mut watchdog: impl Watchdog, buffers: [&mut [u8]; 2], microseconds: fn() -> u64,
@@ -14,6 +14,7 @@
 //!         board: "stm32h743",
 //!         camera: "OV2640",
 //!         time_unit: TimeUnit::Microseconds,
+//!         start: Start::POWER_ON,
 //!     },
 //!     boot(blob, &mut slot, memory)?,
 //!     Supervisor::new(camera, delay, Policy::default()),
@@ -181,6 +182,7 @@ where
         if core::mem::take(&mut self.is_info_due) {
             let plan = booted.plan_name();
             let info = booted.device_info(&self.identity, &plan);
+            report.report(&Message::Start(self.identity.start)).await;
             report.report(&Message::DeviceInfo(info)).await;
             for label in booted.labels() {
                 report.report(&Message::Label(label)).await;

@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::testing::{NoWait, network};
 use core::cell::{Cell, RefCell};
 use embassy_futures::{block_on, yield_now};
-use protocol::{Chunk, TimeUnit};
+use protocol::{Chunk, Start, TimeUnit};
 use shared_model::encode::encode;
 use shared_model::graph::Decision;
 use std::collections::VecDeque;
@@ -74,6 +74,7 @@ impl Report for Host<'_> {
     async fn report(&mut self, message: &Message<'_>) {
         self.0.pass(1000);
         self.0.log(match message {
+            Message::Start(start) => format!("start: {}", start.cause.name()),
             Message::DeviceInfo(info) => format!("{} with {}", info.model, info.camera),
             Message::Label(label) => format!("label {}: {}", label.index, label.text),
             Message::BootFailure(failure) => String::from(failure.text),
@@ -115,7 +116,8 @@ fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Ve
     let (mut slot, mut memory) = (None, [0; 8192]);
     let booted = crate::boot::boot(&blob, &mut slot, &mut memory).expect("the blob is good");
     let camera = Camera { world: &world, faults: faults.iter().copied().collect(), frames: 0 };
-    let identity = Identity { board: "host", camera: "a script", time_unit: TimeUnit::Microseconds };
+    let identity =
+        Identity { board: "host", camera: "a script", time_unit: TimeUnit::Microseconds, start: Start::POWER_ON };
     let mut pipeline = Pipeline::new(
         identity,
         booted,
@@ -140,7 +142,7 @@ fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Ve
     steps
 }
 
-const INFO: [&str; 3] = ["constant with a script", "label 0: class 0", "label 1: class 1"];
+const INFO: [&str; 4] = ["start: power", "constant with a script", "label 0: class 0", "label 1: class 1"];
 const FRAME: &str = "Class { class: 1, probability: 65535 }";
 
 #[test]

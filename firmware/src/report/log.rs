@@ -1,7 +1,7 @@
 //! A defmt log of what the board does, for people.
 
 use super::Report;
-use protocol::{DeviceInfo, FaultReport, FrameMarks, FrameReport, Message, Recovery, Verdict};
+use protocol::{DeviceInfo, FaultReport, FrameMarks, FrameReport, Message, Recovery, Start, Verdict};
 use shared_model::graph::List;
 
 /// Logs device information, frames and faults.
@@ -15,6 +15,13 @@ impl<'m> Log<'m> {
     /// A log that knows the names of the classes (`Graph::labels`).
     pub const fn new(labels: Labels<'m>) -> Self {
         Self { labels }
+    }
+
+    fn start(start: &Start<'_>) {
+        defmt::info!("started by: {=str}", start.cause.name());
+        if !start.crash.is_empty() {
+            defmt::error!("the run before ended with a crash: {=str}", start.crash);
+        }
     }
 
     fn device(device: &DeviceInfo<'_>) {
@@ -72,6 +79,7 @@ impl<'m> Log<'m> {
 impl Report for Log<'_> {
     async fn report(&mut self, message: &Message<'_>) {
         match message {
+            Message::Start(start) => Self::start(start),
             Message::DeviceInfo(device) => Self::device(device),
             Message::BootFailure(failure) => defmt::error!("not classifying: {=str}", failure.text),
             Message::Frame(frame) => self.frame(frame),

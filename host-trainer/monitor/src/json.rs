@@ -13,6 +13,13 @@ use crate::text::{fraction, printable, since_1970};
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Line<'a> {
+    /// How the board's run began.
+    Start {
+        /// What reset the chip: `power`, `reset pin`, `watchdog`, `software`, `debugger`, `low voltage` or `unknown`.
+        cause: &'static str,
+        /// The panic or fault that ended the run before, if one did.
+        crash: Option<&'a str>,
+    },
     /// The board and its classes, once it has named all of them.
     Board {
         #[serde(flatten)]
@@ -60,6 +67,10 @@ pub fn line(event: &Event<'_>, state: &State) -> Option<String> {
     };
     let time = since_1970().as_secs_f64();
     let line = match message {
+        Message::Start(_) => {
+            let start = state.start.as_ref()?;
+            Line::Start { cause: start.cause.name(), crash: start.crash.as_deref() }
+        }
         Message::Label(label) => {
             let device = state.device.as_ref()?;
             let labels = device.labels.iter().map(Option::as_deref).collect::<Option<Vec<_>>>()?;

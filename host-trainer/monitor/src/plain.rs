@@ -9,7 +9,7 @@ use crate::MonitorError;
 use crate::json;
 use crate::link::Event;
 use crate::session::Session;
-use crate::state::{Device, State};
+use crate::state::{Beginning, Device, State};
 use crate::text::{fault, faults, stages, thousands, time, unsupported};
 
 /// Prints lines until the session is complete, or until nobody reads them any more.
@@ -39,21 +39,25 @@ fn watch(session: &mut Session<'_>, is_json: bool) -> Result<(), MonitorError> {
             }
         }
         session.advance(|event, state| {
-            if is_json && matches!(event, Event::Message(_)) {
-                return json::line(event, state).map_or(Ok(()), |line| writeln!(io::stdout(), "{line}"));
-            }
-            let Some(line) = line(event, state, &port) else {
+            let as_json = is_json && matches!(event, Event::Message(_));
+            let line = if as_json { json::line(event, state) } else { line(event, state, &port) };
+            let Some(line) = line else {
                 return Ok(());
             };
             // Boards repeat what they are, and why they fail.
             let is_repeated = matches!(
                 event,
-                Event::OtherVersion(_) | Event::Message(Message::DeviceInfo(_) | Message::BootFailure(_))
+                Event::OtherVersion(_)
+                    | Event::Message(Message::Start(_) | Message::DeviceInfo(_) | Message::BootFailure(_))
             );
             if is_repeated && line == last {
                 return Ok(());
             }
-            writeln!(output, "{line}")?;
+            if as_json {
+                writeln!(io::stdout(), "{line}")?;
+            } else {
+                writeln!(output, "{line}")?;
+            }
             if is_repeated {
                 last = line;
             }
@@ -76,7 +80,8 @@ fn line(event: &Event<'_>, state: &State, port: &str) -> Option<String> {
         Event::Lost { .. } | Event::OtherVersion(_) => state.hint(Instant::now()),
         Event::Received(_) => None,
         Event::Message(message) => match message {
-            Message::DeviceInfo(_) => state.device.as_ref().map(device_line),
+            Message::Start(_) => state.start.as_ref().and_then(crash_line),
+            Message::DeviceInfo(_) => state.device.as_ref().map(|device| device_line(device, state.start.as_ref())),
             Message::BootFailure(_) => state.boot_failure.clone(),
             Message::Frame(frame) => Some(frame_line(frame, state)),
             Message::Fault(report) => Some(format!(
@@ -95,9 +100,14 @@ fn line(event: &Event<'_>, state: &State, port: &str) -> Option<String> {
     }
 }
 
-fn device_line(device: &Device) -> String {
+fn crash_line(start: &Beginning) -> Option<String> {
+    start.crash.as_ref().map(|crash| format!("the board crashed and started again: {crash}"))
+}
+
+fn device_line(device: &Device, start: Option<&Beginning>) -> String {
+    let start = start.map(|start| format!(", started by: {}", start.cause.name())).unwrap_or_default();
     format!(
-        "board {}, camera {}, model {}, CRC-32 {}, plan {}, blob {} bytes, arena {} bytes, {} classes",
+        "board {}{start}, camera {}, model {}, CRC-32 {}, plan {}, blob {} bytes, arena {} bytes, {} classes",
         device.board,
         device.camera,
         device.model,

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use protocol::{
     Assembler, Candidate, Chunk, ChunkKind, DeviceInfo, Encoding, FaultCounters, FaultReport, FrameMarks, FrameReport,
-    FullFrame, Label, Marks, Message, PictureMode, Progress, Request, Shape, TimeUnit, VERSION, Verdict,
+    FullFrame, Label, Marks, Message, PictureMode, Progress, Request, ResetCause, Shape, Start, TimeUnit, VERSION,
+    Verdict,
 };
 use serde::Serialize;
 
@@ -60,6 +61,15 @@ pub struct Device {
     pub labels: Vec<Option<String>>,
 }
 
+/// How a board's run began; see [`Start`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// What reset the chip.
+    pub cause: ResetCause,
+    /// What ended the run before, if a panic or a fault did.
+    pub crash: Option<String>,
+}
+
 /// A class that a frame may show, for a recording or a program.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs, reason = "documented at Candidate")]
@@ -77,6 +87,8 @@ pub enum Entry {
     Frame(FrameReport),
     /// A frame was not to be had.
     Fault(FaultReport),
+    /// The run before ended with a panic or a fault.
+    Crash(String),
     /// The connection came or went.
     Link(String),
 }
@@ -114,6 +126,8 @@ pub struct State {
     pub traffic: Traffic,
     /// The board, once it has said what it is.
     pub device: Option<Device>,
+    /// How its run began, if it has said so.
+    pub start: Option<Beginning>,
     /// That the board does not classify, and why, if it says so.
     pub boot_failure: Option<String>,
     /// The version of the protocol that the board speaks, if it is another one.
@@ -162,6 +176,7 @@ impl State {
             connection: Connection::Up(now),
             traffic: Traffic::default(),
             device: None,
+            start: None,
             boot_failure: None,
             other_version: None,
             frame: None,
@@ -207,6 +222,7 @@ impl State {
 
     fn receive(&mut self, message: &Message<'_>, now: Instant) {
         match message {
+            Message::Start(start) => self.note(start),
             Message::DeviceInfo(info) => self.meet(info),
             Message::Label(label) => self.name(label),
             Message::BootFailure(failure) => {
@@ -243,6 +259,18 @@ impl State {
                 self.log(Entry::Link(unsupported(*request)));
             }
             Message::Acknowledgement(_) => {}
+        }
+    }
+
+    /// How the run began; a board says it again and again.
+    fn note(&mut self, start: &Start<'_>) {
+        let crash = (!start.crash.is_empty()).then(|| printable(start.crash));
+        let beginning = Beginning { cause: start.cause, crash };
+        if self.start.as_ref() != Some(&beginning) {
+            if let Some(crash) = &beginning.crash {
+                self.log(Entry::Crash(crash.clone()));
+            }
+            self.start = Some(beginning);
         }
     }
 

@@ -311,7 +311,7 @@ fn notice_pane(view: &View<'_>, capture: &Capture) -> Paragraph<'static> {
 fn newest_fault(state: &State) -> Option<String> {
     match state.log.front() {
         Some(Entry::Fault(report)) => Some(fault(report)),
-        Some(Entry::Frame(_) | Entry::Link(_)) | None => None,
+        Some(Entry::Frame(_) | Entry::Crash(_) | Entry::Link(_)) | None => None,
     }
 }
 
@@ -378,8 +378,9 @@ fn board_pane(state: &State) -> Paragraph<'static> {
     let Some(device) = &state.device else {
         return waiting("waiting for the device information …", block);
     };
+    let start = state.start.as_ref().map(|start| format!(", started by: {}", start.cause.name())).unwrap_or_default();
     let lines = [
-        format!("{}, camera {}", device.board, device.camera),
+        format!("{}, camera {}{start}", device.board, device.camera),
         format!("{}, CRC {}, {}", device.model, device.crc32, device.plan),
         format!("blob {} bytes, arena {} bytes", thousands(device.blob_len), thousands(device.arena_len)),
     ];
@@ -394,6 +395,7 @@ fn log_pane(state: &State) -> Paragraph<'static> {
 fn log_line(entry: &Entry, state: &State) -> Line<'static> {
     let (counter, text) = match entry {
         Entry::Link(text) => return Line::from(format!("{:>8}  {text}", "")).style(DIM),
+        Entry::Crash(text) => return Line::from(format!("{:>8}  the run before crashed: {text}", "")).fg(BAD),
         Entry::Fault(fault) => (fault.counter, Span::from(printable(&fault.text)).fg(BAD)),
         Entry::Frame(frame) => {
             let text = Span::from(state.verdict(frame.verdict));

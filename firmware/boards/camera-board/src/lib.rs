@@ -12,7 +12,7 @@ use firmware::pipeline::{Method, Pipeline};
 use firmware::report::{Log, Report, Serial};
 use firmware::watchdog::Watchdog;
 use flash_model::{LEAST_ARENA_LEN, PICTURE_LEN};
-use protocol::{BootFailure, Message, TimeUnit};
+use protocol::{BootFailure, Message, ResetCause, Start, TimeUnit};
 use shared_model::Model;
 use shared_model::graph::List;
 use static_cell::ConstStaticCell;
@@ -27,6 +27,10 @@ const SERIAL_LIMIT_MS: u32 = 100;
 const SMOOTHING_WEIGHT: u8 = 96;
 /// How often a board that must not classify says so.
 const FAILURE_SECONDS: u64 = 2;
+/// How often, and how long after one another, a board says that it crashed before it boots again: until a computer has found the
+/// serial port, even if each boot ends in a crash.
+const CRASH_REPORTS: u32 = 10;
+const CRASH_PAUSE_MS: u64 = 500;
 
 /// The watchdog's time: several of the camera's longest back-offs and initializations, and just below the longest
 /// that the watchdog of an RP2350 can count (16.7 s) and that of an STM32H743 with a prescaler of 128 (16.4 s).
@@ -38,6 +42,8 @@ pub struct Hardware<S, W> {
     pub board: &'static str,
     /// Name of the camera.
     pub camera: &'static str,
+    /// What the chip says about its last reset.
+    pub reset_cause: ResetCause,
     /// The camera.
     pub source: S,
     /// Working memory for a picture and an inference: the more, the faster.
@@ -57,14 +63,23 @@ pub struct Hardware<S, W> {
 pub async fn run<W: Watchdog>(hardware: Hardware<impl FrameSource, impl FnOnce() -> W>, usb: &'static UsbSerial) -> ! {
     static MODEL: ConstStaticCell<Option<Model<'static>>> = ConstStaticCell::new(None);
 
-    let serial = Serial::new(usb.writer(), Delay, SERIAL_LIMIT_MS, || usb.command());
+    let mut serial = Serial::new(usb.writer(), Delay, SERIAL_LIMIT_MS, || usb.command());
+    let crash = crash::take().unwrap_or_default();
+    let cause = if crash.is_empty() { hardware.reset_cause } else { ResetCause::Software };
+    let start = Start { cause, crash: &crash };
+    if !crash.is_empty() {
+        for _ in 0..CRASH_REPORTS {
+            serial.report(&Message::Start(start)).await;
+            Timer::after_millis(CRASH_PAUSE_MS).await;
+        }
+    }
     let booted = match boot(flash_model::region(), MODEL.take(), hardware.memory) {
         Ok(booted) => booted,
         Err(error) => repeat_failure(&error, (Log::new(List::EMPTY), serial)).await,
     };
     let log = Log::new(booted.model.graph().labels);
     let mut pipeline = Pipeline::new(
-        Identity { board: hardware.board, camera: hardware.camera, time_unit: TimeUnit::Microseconds },
+        Identity { board: hardware.board, camera: hardware.camera, time_unit: TimeUnit::Microseconds, start },
         booted,
         Supervisor::new(hardware.source, Delay, Policy::default()),
         Method::Exponential { weight: SMOOTHING_WEIGHT },

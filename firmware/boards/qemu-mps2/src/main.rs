@@ -11,7 +11,7 @@ use cortex_m as _;
 use cortex_m_rt::entry;
 use firmware::boot::{self, Booted, Identity};
 use firmware::profile::StepTimes;
-use protocol::TimeUnit;
+use protocol::{Start, TimeUnit};
 use qemu_messages::{ImageReport, QemuMessage};
 use qemu_mps2::host::{self, COMMAND_LINE_LEN};
 use qemu_mps2::model::{ARENA_LEN, MEMORY_LEN, PICTURE_LEN};
@@ -65,7 +65,8 @@ fn run(job: &Job<'_>, slot: &mut Option<Model<'static>>, memory: &mut [u8]) {
     let mut booted = booted.unwrap_or_else(|error| host::fail(error));
     host::send(&QemuMessage::Stack(stack::used_after(0)));
     stack::repaint();
-    let identity = Identity { board: "qemu-mps2", camera: "none", time_unit: TimeUnit::Instructions };
+    let identity =
+        Identity { board: "qemu-mps2", camera: "none", time_unit: TimeUnit::Instructions, start: Start::POWER_ON };
     // The names of the kernels would add to the code that `tests/bench` measures.
     let info = booted.device_info(&identity, "");
     host::send(&QemuMessage::DeviceInfo(info));

@@ -229,7 +229,7 @@ impl Collected {
                 Err(_) => self.damaged += 1,
             },
             // The program reports a failure as well, and ends.
-            Message::Label(_) | Message::BootFailure(_) | Message::FrameMarks(_) => {}
+            Message::Start(_) | Message::Label(_) | Message::BootFailure(_) | Message::FrameMarks(_) => {}
             Message::Acknowledgement(_) | Message::Unsupported { .. } | Message::FullFrame(_) => self.damaged += 1,
         }
     }

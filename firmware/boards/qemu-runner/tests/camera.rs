@@ -237,7 +237,8 @@ fn run_with(blob: &[u8], machine: Machine, camera: Camera, frames: &[Vec<u8>]) -
     let report = camera::run(&job, true, |message| match message {
         Message::Label(label) => labels.push(label.text.to_owned()),
         Message::BootFailure(found) => failure = Some(found.text.to_owned()),
-        Message::DeviceInfo(_)
+        Message::Start(_)
+        | Message::DeviceInfo(_)
         | Message::Frame(_)
         | Message::Fault(_)
         | Message::Chunk(_)
@@ -463,7 +464,7 @@ fn the_monitor_records_what_the_camera_sees() {
 
     let recording = folder.path().join("recording");
     let text = monitor(port, &["--plain", "--frames", &RECORDED.to_string(), "--record", &recording.to_string_lossy()]);
-    assert!(text.contains("board qemu-mps2, camera ArduCAM Mega"), "{text}");
+    assert!(text.contains("board qemu-mps2, started by: power, camera ArduCAM Mega"), "{text}");
 
     let pictures = recorded(&recording);
     assert_eq!(pictures.len(), RECORDED, "{text}");
@@ -484,8 +485,10 @@ fn the_monitor_names_as_many_classes_as_there_may_be() {
     let (_emulator, port) = emulate(folder.path(), &frames, 1_000, Some(&file));
 
     let text = monitor(port, &["--json", "--frames", "10"]);
-    let lines = text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON"));
-    let (boards, seen): (Vec<Value>, Vec<Value>) = lines.partition(|line: &Value| line["type"] == "board");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let of_type = |kind: &str| lines.iter().filter(|line| line["type"] == kind).collect::<Vec<_>>();
+    let (boards, seen) = (of_type("board"), of_type("frame"));
+    assert_eq!(of_type("start")[0], &json!({ "type": "start", "cause": "power", "crash": null }));
     let model = Model::load(&blob).expect("the model is good");
     let graph = model.graph();
     let labels: Vec<&str> = graph.labels.iter().collect();

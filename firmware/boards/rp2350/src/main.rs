@@ -12,12 +12,12 @@ use embassy_rp::gpio::{Level, Output};
 use embassy_rp::peripherals::{DMA_CH0, DMA_CH1};
 use embassy_rp::spi::{self, Spi};
 use embassy_rp::watchdog;
-use embassy_rp::{bind_interrupts, clocks, dma};
+use embassy_rp::{bind_interrupts, clocks, dma, pac};
 use embassy_time::{Delay, Duration};
 use embedded_hal_bus::spi::ExclusiveDevice;
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
 use firmware::watchdog::Watchdog;
-use panic_probe as _;
+use protocol::ResetCause;
 use static_cell::ConstStaticCell;
 
 /// The fastest that the camera takes (see the driver).
@@ -44,6 +44,37 @@ impl Watchdog for Heartbeat {
         self.watchdog.feed(WATCHDOG_TIME);
         self.led.toggle();
     }
+}
+
+/// RP2350 datasheet, POWMAN, CHIP_RESET: the cause of the last reset of the whole chip. A watchdog
+/// resets less and has a register of its own (WATCHDOG, REASON).
+fn reset_cause() -> ResetCause {
+    let (chip, watchdog) = (pac::POWMAN.chip_reset().read(), pac::WATCHDOG.reason().read());
+    if watchdog.timer() {
+        ResetCause::Watchdog
+    } else if watchdog.force() {
+        ResetCause::Software
+    } else if chip.had_por() {
+        ResetCause::PowerOn
+    } else if chip.had_bor() {
+        ResetCause::BrownOut
+    } else if chip.had_run_low() {
+        ResetCause::Pin
+    } else if chip.had_dp_reset_req() || chip.had_rescue() {
+        ResetCause::Debugger
+    } else {
+        ResetCause::Unknown
+    }
+}
+
+/// All that a watchdog can reset but the two oscillators, which run through (RP2350 datasheet, power-on state machine,
+/// WDSEL). embassy-rp 0.10 writes the bits of an RP2040, which leave out the processors, and stop the oscillators.
+fn reset_everything() {
+    const WATCHED: u32 = 0x01ff_ffff;
+    let mut reset = pac::psm::regs::Wdsel(WATCHED);
+    reset.set_rosc(false);
+    reset.set_xosc(false);
+    pac::PSM.wdsel().write_value(reset);
 }
 
 const WATCHDOG_TIME: Duration = Duration::from_secs(WATCHDOG_SECONDS as u64);
@@ -73,6 +104,7 @@ async fn main(_spawner: Spawner) {
     let hardware = Hardware {
         board: "rp2350",
         camera: "ArduCAM Mega",
+        reset_cause: reset_cause(),
         source: ArducamMega::new(device, Delay, RESOLUTION),
         memory: MEMORY.take(),
         frames: [one, other],
@@ -80,6 +112,7 @@ async fn main(_spawner: Spawner) {
             // A debugger may halt the processor for as long as it likes.
             heartbeat.watchdog.pause_on_debug(true);
             heartbeat.watchdog.start(WATCHDOG_TIME);
+            reset_everything();
             heartbeat
         },
     };

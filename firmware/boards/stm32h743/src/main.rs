@@ -14,6 +14,7 @@ use embassy_embedded_hal::adapter::BlockingAsync;
 use embassy_executor::Spawner;
 use embassy_stm32::gpio::{Level, Output, Speed};
 use embassy_stm32::i2c::{self, I2c};
+use embassy_stm32::pac;
 use embassy_stm32::peripherals::IWDG1;
 use embassy_stm32::rcc::{Mco, Mco1Source, McoConfig, McoPrescaler};
 use embassy_stm32::time::Hertz;
@@ -21,7 +22,7 @@ use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_time::{Delay, Duration};
 use firmware::camera::ov2640::{Ov2640, View};
 use firmware::watchdog::Watchdog;
-use panic_probe as _;
+use protocol::ResetCause;
 
 use static_cell::ConstStaticCell;
 
@@ -44,6 +45,26 @@ impl Watchdog for Heartbeat {
     fn feed(&mut self) {
         self.watchdog.pet();
         self.led.toggle();
+    }
+}
+
+/// RM0433, RCC_RSR: each reset of the chip by itself pulls the reset pin low as well, and power on also counts as low
+/// voltage. The flags stay until they are cleared.
+fn reset_cause() -> ResetCause {
+    let flags = pac::RCC.rsr().read();
+    pac::RCC.rsr().modify(|clear| clear.set_rmvf(true));
+    if flags.porrstf() {
+        ResetCause::PowerOn
+    } else if flags.iwdg1rstf() || flags.wwdg1rstf() {
+        ResetCause::Watchdog
+    } else if flags.sftrstf() {
+        ResetCause::Software
+    } else if flags.borrstf() {
+        ResetCause::BrownOut
+    } else if flags.pinrstf() {
+        ResetCause::Pin
+    } else {
+        ResetCause::Unknown
     }
 }
 
@@ -88,10 +109,13 @@ async fn main(_spawner: Spawner) {
     let hardware = Hardware {
         board: "stm32h743",
         camera: "OV2640",
+        reset_cause: reset_cause(),
         source: Ov2640::new(sccb, camera_port, Delay, View::Scene),
         memory: MEMORY.take(),
         frames,
         start_watchdog: move || {
+            // A debugger may halt the processor for as long as it likes (RM0433, debug support: APB4 freeze register).
+            pac::DBGMCU.apb4fzr1().modify(|stop| stop.set_iwdg1(true));
             let mut watchdog = IndependentWatchdog::new(pins.IWDG1, WATCHDOG_SECONDS * 1_000_000);
             watchdog.unleash();
             Heartbeat { watchdog, led }

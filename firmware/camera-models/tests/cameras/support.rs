@@ -13,7 +13,7 @@ use firmware::camera::{FrameSource, Policy, Supervisor};
 use firmware::pipeline::{Buffers, Method, Pipeline};
 use firmware::report::{Command, Report};
 use firmware::watchdog::Watchdog;
-use protocol::{FaultReport, FrameReport, Message, PictureMode, TimeUnit};
+use protocol::{FaultReport, FrameReport, Message, PictureMode, Start, TimeUnit};
 use shared_model::encode::encode;
 use shared_model::resize::{Rgb565BigEndian, resize};
 use shared_model::testing::{Plain, network};
@@ -116,7 +116,7 @@ impl Report for Recorder<'_> {
                 picture.extend(chunk.bytes);
             }
             Message::Fault(fault) => records.faults.push(fault.clone()),
-            Message::DeviceInfo(_) | Message::Label(_) => {}
+            Message::Start(_) | Message::DeviceInfo(_) | Message::Label(_) => {}
             Message::BootFailure(_)
             | Message::Acknowledgement(_)
             | Message::Unsupported { .. }
@@ -145,7 +145,8 @@ pub fn run(source: impl FrameSource, time: &Time, mut observe: impl FnMut(&Recor
     let (mut slot, mut arena) = (None, vec![0; 8192]);
     let booted = boot(blob(), &mut slot, &mut arena).expect("the blob is good");
     let records = RefCell::new(Records::default());
-    let identity = Identity { board: "host", camera: "a model", time_unit: TimeUnit::Microseconds };
+    let identity =
+        Identity { board: "host", camera: "a model", time_unit: TimeUnit::Microseconds, start: Start::POWER_ON };
     let frame_len = source.format().len();
     let mut pipeline = Pipeline::new(
         identity,

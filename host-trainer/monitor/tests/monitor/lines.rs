@@ -6,7 +6,9 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use protocol::{BootFailure, FrameMarks, FrameReport, Marks, Message, PictureMode, Request, Verdict};
+use protocol::{
+    BootFailure, FrameMarks, FrameReport, Marks, Message, PictureMode, Request, ResetCause, Start, Verdict,
+};
 
 use super::board::{Board, EVERY, accept, listen, wire};
 use super::fixtures::{frame, full_frame, full_frame_pixels, image};
@@ -124,6 +126,33 @@ fn a_lost_connection_comes_back_and_pictures_are_asked_for_again() {
     for part in order {
         let (_, behind) = rest.split_once(part).unwrap_or_else(|| panic!("{part}: {text}"));
         rest = behind;
+    }
+}
+
+#[test]
+fn a_crash_of_the_run_before_is_told_once() {
+    for (flag, told, board) in [
+        (
+            "--plain",
+            "the board crashed and started again: panicked at src/main.rs:1:2:",
+            "board stm32h743, started by: software",
+        ),
+        (
+            "--json",
+            r#"{"type":"start","cause":"software","crash":"panicked at src/main.rs:1:2:"#,
+            r#"{"type":"board","board":"stm32h743""#,
+        ),
+    ] {
+        let (port, host) = listen([|mut board| {
+            let crash = "panicked at src/main.rs:1:2:\non purpose \u{1b}[2J";
+            board.raw(&wire(&Message::Start(Start { cause: ResetCause::Software, crash })).repeat(3));
+            board.await_request(EVERY);
+            board.frame(0);
+        }]);
+        let text = succeed(&[&port, flag, "--frames", "1"]);
+        host.join().unwrap();
+        assert_eq!(text.matches(told).count(), 1, "{text}");
+        assert!(text.contains(board) && text.contains("on purpose") && !text.contains('\u{1b}'), "{text}");
     }
 }
 

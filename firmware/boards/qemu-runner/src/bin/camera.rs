@@ -117,7 +117,8 @@ fn print(message: &Message<'_>, labels: &mut Vec<String>) {
         | Message::Acknowledgement(_)
         | Message::Unsupported { .. }
         | Message::FullFrame(_)
-        | Message::FrameMarks(_) => {}
+        | Message::FrameMarks(_)
+        | Message::Start(_) => {}
     }
 }
 

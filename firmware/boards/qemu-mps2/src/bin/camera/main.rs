@@ -24,7 +24,7 @@ use firmware::pipeline::{Buffers, Method, Pipeline};
 use firmware::report::{Report, Serial};
 use firmware::watchdog::Watchdog;
 use oorandom::Rand32;
-use protocol::{BootFailure, Message, TimeUnit};
+use protocol::{BootFailure, Message, Start, TimeUnit};
 use qemu_messages::{QemuMessage, Totals};
 use qemu_mps2::clock::{self, InstructionDelay};
 use qemu_mps2::host::{self, COMMAND_LINE_LEN};
@@ -173,7 +173,7 @@ fn run(
         block_on(serial.report(&Message::BootFailure(failure)));
         host::fail(error)
     });
-    let identity = Identity { board: "qemu-mps2", camera, time_unit: TimeUnit::Instructions };
+    let identity = Identity { board: "qemu-mps2", camera, time_unit: TimeUnit::Instructions, start: Start::POWER_ON };
     let mut pipeline = Pipeline::new(
         identity,
         booted,

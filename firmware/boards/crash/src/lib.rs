@@ -1,0 +1,88 @@
+#![no_std]
+#![deny(missing_docs)]
+//! What ended the last run: a panic or a fault writes itself into memory that a reset keeps, and restarts the board, which can
+//! then tell it over USB. A program that links this crate has its handlers of panics and hard faults.
+//!
+//! The board's memory.x keeps 512 bytes from `_crash_start` for that; no section lies there, so that nothing initializes it.
+#![expect(unsafe_code, reason = "memory that only the linker knows, and handlers that the runtime calls")]
+
+use core::fmt::{Display, Write};
+use core::panic::PanicInfo;
+
+use cortex_m::peripheral::{DCB, SCB};
+use cortex_m::{asm, interrupt};
+use cortex_m_rt::{ExceptionFrame, exception};
+use heapless::String;
+
+/// The most bytes of a text; more is cut off.
+pub const TEXT_LEN: usize = 256;
+/// Mark, length and checksum, and then the text.
+const HEADER_WORDS: usize = 3;
+const WORDS: usize = HEADER_WORDS + TEXT_LEN / 4;
+const MARK: u32 = u32::from_le_bytes(*b"oops");
+
+unsafe extern "C" {
+    // By memory.x: memory for the record, and nothing else.
+    static mut _crash_start: [u32; WORDS];
+}
+
+/// The panic or the fault that ended the run before this one, if one did; only the first call tells.
+pub fn take() -> Option<String<TEXT_LEN>> {
+    // SAFETY: memory.x keeps this memory for nothing else, any words are valid, and only `restart` touches it too, which never
+    // returns.
+    let words = unsafe { (&raw const _crash_start).read_volatile() };
+    // SAFETY: as above.
+    unsafe { (&raw mut _crash_start).write_volatile([0; WORDS]) };
+    let [mark, len, sum] = [words[0], words[1], words[2]];
+    let text = &words[HEADER_WORDS..];
+    if mark != MARK || sum != checksum(len, text) {
+        return None;
+    }
+    let mut bytes = heapless::Vec::<u8, TEXT_LEN>::new();
+    for word in text {
+        let _ = bytes.extend_from_slice(&word.to_le_bytes());
+    }
+    bytes.truncate(len as usize);
+    String::from_utf8(bytes).ok()
+}
+
+/// Memory after power-on is no record by chance.
+fn checksum(len: u32, text: &[u32]) -> u32 {
+    text.iter().fold(len ^ MARK, |sum, word| sum.rotate_left(5) ^ word)
+}
+
+/// Keeps `reason` and starts the board anew, unless a debugger is there to look at what happened.
+fn restart(reason: impl Display) -> ! {
+    interrupt::disable();
+    let mut text = String::<TEXT_LEN>::new();
+    // What does not fit is cut off, between two parts of the text.
+    let _ = write!(text, "{reason}");
+    let mut words = [0; WORDS];
+    for (word, bytes) in words[HEADER_WORDS..].iter_mut().zip(text.as_bytes().chunks(4)) {
+        let mut padded = [0; 4];
+        padded[..bytes.len()].copy_from_slice(bytes);
+        *word = u32::from_le_bytes(padded);
+    }
+    let len = text.len() as u32;
+    [words[0], words[1], words[2]] = [MARK, len, checksum(len, &words[HEADER_WORDS..])];
+    // Whole words, which an STM32H7 writes at once: parts of one may wait for their neighbours, and be lost (ST, AN5342).
+    // SAFETY: memory.x keeps this memory for nothing else, and no interrupt comes any more.
+    unsafe { (&raw mut _crash_start).write_volatile(words) };
+    asm::dsb();
+    if DCB::is_debugger_attached() {
+        asm::bkpt();
+    }
+    SCB::sys_reset()
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    restart(info)
+}
+
+#[exception]
+unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
+    // SAFETY: a register that every core from the Cortex-M3 on has, read once.
+    let status = unsafe { (*SCB::PTR).cfsr.read() };
+    restart(format_args!("hard fault at {:#010x}, fault status {status:#010x}", frame.pc()))
+}

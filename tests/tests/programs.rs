@@ -1,0 +1,61 @@
+//! Small programs that run as machine code on every emulated machine: the inner loops in assembly against their portable twins, and
+//! crashes.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use tests::reference::root;
+
+const MACHINES: [(&str, &str); 3] = [
+    ("mps2-an386", "thumbv7em-none-eabihf"),
+    ("mps2-an500", "thumbv7em-none-eabihf"),
+    ("mps2-an505", "thumbv8m.main-none-eabihf"),
+];
+
+/// The ELF file of a program of `firmware/boards`.
+fn build(program: &str, target: &str) -> PathBuf {
+    let output = Command::new(root().join("tests/support/firmware-build"))
+        .args([program, target])
+        .output()
+        .expect("tests/support/firmware-build can be started");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+}
+
+fn emulate(machine: &str, elf: PathBuf) -> Output {
+    Command::new("qemu-system-arm")
+        .args(["-M", machine, "-nographic", "-monitor", "none", "-serial", "null"])
+        .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
+        .arg(elf)
+        .output()
+        .expect("`tests/run setup` installs qemu-system-arm")
+}
+
+#[test]
+fn every_inner_loop_equals_its_portable_twin_and_keeps_to_its_buffers() {
+    for (machine, target) in MACHINES {
+        let output = emulate(machine, build("qemu-kernels", target));
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{machine}: {text}");
+        let comparisons = text.split(' ').next().and_then(|word| word.parse().ok());
+        assert!(comparisons.is_some_and(|count: u32| count > 1000), "{machine}: {text}");
+    }
+}
+
+#[test]
+fn what_ended_a_run_is_told_after_the_reset_and_only_once() {
+    for (machine, target) in MACHINES {
+        let output = emulate(machine, build("qemu-crash", target));
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{machine}: {text}");
+        let blocks: Vec<_> = text.split("panicked at ").collect();
+        assert_eq!((blocks.len(), blocks[0]), (3, "nothing crashed before\n"), "{machine}: {text}");
+        assert!(blocks[1].ends_with(":\non purpose\n"), "{machine}: {text}");
+        // A text that is too long is cut off; the undefined instruction is a bit of the usage fault's status (ARMv7-M, CFSR.UNDEFINSTR).
+        assert!(
+            blocks[2].contains("hard fault at 0x") && blocks[2].ends_with("fault status 0x00010000"),
+            "{machine}: {text}"
+        );
+    }
+}
