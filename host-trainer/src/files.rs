@@ -51,7 +51,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// The file holds something else than it should.
-    #[error("{} cannot be understood: {reason}; it is no file of this program, or another version's", path.display())]
+    #[error("{} cannot be understood: {reason}; it is damaged, no file of this program, or another version's: put a whole copy there", path.display())]
     Content {
         /// The file.
         path: PathBuf,

@@ -144,7 +144,7 @@ pub enum ModelFileError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The blob is refused.
-    #[error("{}: {source}", path.display())]
+    #[error("{} is no blob: {source}; put a whole copy there, or make it again with `quantize`", path.display())]
     Blob {
         /// The file.
         path: PathBuf,

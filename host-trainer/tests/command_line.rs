@@ -173,6 +173,18 @@ fn a_run_that_ends_beside_a_checkpoint_goes_on() {
     fs::remove_file(run.history_file()).unwrap();
     success(&mut trained());
     assert_eq!(run.history().unwrap(), history);
+    // What is damaged is named, with the remedy.
+    for (file, expected) in [
+        (run.weights_file(), "weights.bpk holds no weights that can be read: "),
+        (run.checkpoints().join("1/optimizer.bpk"), "optimizer.bpk cannot be used: "),
+        (run.checkpoints().join("1/network.bpk"), "network.bpk holds no weights that can be read: "),
+        (run.recipe_file(), "recipe.json cannot be understood: "),
+    ] {
+        fs::File::options().write(true).open(file).unwrap().set_len(100).unwrap();
+        let output = trained().output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains(expected) && error.contains("put a whole copy there"), "{error}");
+    }
 }
 
 /// Fills a disk with a file, but for so many KiB.

@@ -102,7 +102,8 @@ pub fn quantize_run(
     if let Some(file) = files.foreign() {
         let (blob, file) = (files.blob.display(), file.display());
         return Err(format!(
-            "{blob} is no name for a blob: {file} would be overwritten, and there is no blob beside it"
+            "{blob} is no name for a blob: {file} would be overwritten, and there is no blob beside it; move it away, or choose another name \
+             with `quantize --output`"
         )
         .into());
     }

@@ -4,16 +4,17 @@
 //! `blocks.0.convolutions.1.convolution.weight`, `hidden.weight`, `hidden_norm.gamma`, `output.bias`. A model's file says
 //! which blob it belongs to.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Device;
-use burn_pack::{Reader, Tensor, Writer};
+use burn_pack::{Bytes, Reader, Tensor, Writer};
 
 use super::{Layer, Network};
 use crate::dataset::Description;
-use crate::files;
+use crate::files::{self, FileError};
 use crate::model_files::Identity;
 use crate::recipe::Recipe;
 
@@ -23,13 +24,18 @@ const BLOB: &str = "blob";
 /// Weights could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
-    /// The file is missing or damaged, or it could not be written.
-    #[error("{}: {reason}", path.display())]
-    File {
+    /// The file is missing, or it could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file holds no weights.
+    #[error("{} holds no weights that can be read: {reason}; put a whole copy there, or {remedy}", path.display())]
+    Damaged {
         /// The file.
         path: PathBuf,
         /// What burn says.
         reason: String,
+        /// What else can be done.
+        remedy: &'static str,
     },
     /// The weights are another network's.
     #[error("{} does not hold the weights of {preset} for {classes} classes: {reason}", path.display())]
@@ -64,25 +70,23 @@ pub enum WeightsError {
     },
 }
 
-impl WeightsError {
-    fn file<E: ToString>(path: &Path) -> impl Fn(E) -> Self {
-        move |error| Self::File { path: path.to_owned(), reason: error.to_string() }
-    }
-}
-
 /// Writes the weights of `network`, which belong to the blob `identity` if there is one, as a whole or not at all.
 pub fn save_weights(network: Network, identity: Option<&Identity>, path: &Path) -> Result<(), WeightsError> {
     let names = network.file_names();
-    let bytes = network.into_record().into_bytes().map_err(WeightsError::file(path))?;
-    let tensors = Reader::from_bytes(bytes).and_then(Reader::into_tensors).map_err(WeightsError::file(path))?;
+    let bytes = network.into_record().into_bytes().map_err(unwritable(path))?;
+    let tensors = Reader::from_bytes(bytes).and_then(Reader::into_tensors).map_err(unwritable(path))?;
     let renamed = tensors.into_iter().map(|tensor| renamed(tensor, names.iter().map(|(module, file)| (module, file))));
     let mut writer = Writer::new(renamed.collect());
     if let Some(identity) = identity {
         let json = serde_json::to_string(identity).expect("it is plain data");
         writer = writer.with_metadata(BLOB, &json);
     }
-    let bytes = writer.into_bytes().map_err(WeightsError::file(path))?;
-    files::write(path, &bytes).map_err(WeightsError::file(path))
+    let bytes = writer.into_bytes().map_err(unwritable(path))?;
+    Ok(files::write(path, &bytes)?)
+}
+
+fn unwritable<E: ToString>(path: &Path) -> impl Fn(E) -> FileError {
+    move |error| FileError::write(path)(io::Error::other(error.to_string()))
 }
 
 /// The recipe's network for such a data set with the weights of the file, on `device`, which is without autodiff.
@@ -96,9 +100,9 @@ pub fn load_weights(
     path: &Path,
     device: &Device,
 ) -> Result<Network, WeightsError> {
-    let reader = Reader::from_file_exact(path).map_err(WeightsError::file(path))?;
+    let reader = Reader::from_bytes(Bytes::from_bytes_vec(files::read(path)?)).map_err(damaged(identity, path))?;
     if let (Some(expected), Some(json)) = (identity, reader.metadata().get(BLOB)) {
-        let found: Identity = serde_json::from_str(json).map_err(WeightsError::file(path))?;
+        let found: Identity = serde_json::from_str(json).map_err(damaged(identity, path))?;
         if found != *expected {
             return Err(WeightsError::OtherModel {
                 path: path.to_owned(),
@@ -109,12 +113,12 @@ pub fn load_weights(
     }
     let network = Network::new(recipe, dataset, device);
     let names = network.file_names();
-    let tensors = reader.into_tensors().map_err(WeightsError::file(path))?;
+    let tensors = reader.into_tensors().map_err(damaged(identity, path))?;
     let renamed = tensors.into_iter().map(|tensor| renamed(tensor, names.iter().map(|(module, file)| (file, module))));
-    let bytes = Writer::new(renamed.collect()).into_bytes().map_err(WeightsError::file(path))?;
-    let record = ModuleRecord::from_bytes(bytes).map_err(WeightsError::file(path))?;
+    let bytes = Writer::new(renamed.collect()).into_bytes().map_err(damaged(identity, path))?;
+    let record = ModuleRecord::from_bytes(bytes).map_err(damaged(identity, path))?;
     let network = network.try_load_record(record).map_err(|error| match error {
-        RecordError::Io(reason) => WeightsError::File { path: path.to_owned(), reason },
+        RecordError::Io(reason) => damaged(identity, path)(reason),
         RecordError::Validation(reason) => WeightsError::OtherNetwork {
             path: path.to_owned(),
             preset: recipe.preset.clone(),
@@ -123,6 +127,15 @@ pub fn load_weights(
         },
     })?;
     if network.is_finite() { Ok(network) } else { Err(WeightsError::NotFinite { path: path.to_owned() }) }
+}
+
+/// For `map_err`, with the remedy for a model's file or for a run's.
+fn damaged<E: ToString>(identity: Option<&Identity>, path: &Path) -> impl Fn(E) -> WeightsError {
+    let remedy = match identity {
+        Some(_) => "make the model again with `quantize`",
+        None => "delete the run's folder and train again",
+    };
+    move |error| WeightsError::Damaged { path: path.to_owned(), reason: error.to_string(), remedy }
 }
 
 /// The tensor with the first prefix of a pair instead of the second.
@@ -193,6 +206,11 @@ mod tests {
         save_weights(infinite, None, &path).unwrap();
         assert!(matches!(load(&recipe, None), Err(WeightsError::NotFinite { .. })));
         std::fs::write(&path, "nothing").unwrap();
-        assert!(matches!(load(&wider, None), Err(WeightsError::File { .. })));
+        for (identity, remedy) in [(Some(&own), "make the model again with `quantize`"), (None, "train again")] {
+            let error = load(&recipe, identity).err().unwrap().to_string();
+            assert!(error.contains("weights.bpk holds no weights") && error.ends_with(remedy), "{error}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(load(&recipe, None), Err(WeightsError::File(FileError::Read { .. }))));
     }
 }

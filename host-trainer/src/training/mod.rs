@@ -45,7 +45,7 @@ pub enum TrainingError {
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The optimizer's state could not be saved or loaded.
-    #[error("{} could not be saved or loaded: {source}", path.display())]
+    #[error("{} cannot be used: {source}; put a whole copy there, or delete the run's folder and train again", path.display())]
     OptimizerState {
         /// The file.
         path: PathBuf,
