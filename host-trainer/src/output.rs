@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::sync::Mutex;
 
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 /// What writing ended with; nothing is written after it.
 static ENDED: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -71,6 +72,16 @@ fn printable(text: &str, substitute: impl Fn(char) -> String) -> String {
     result
 }
 
+/// The columns of a terminal that text takes.
+pub fn columns(text: &str) -> usize {
+    printable(text, |_| "\u{fffd}".to_owned()).width()
+}
+
+/// Text, filled up with spaces to so many columns of a terminal.
+pub fn padded(text: &str, to: usize) -> String {
+    format!("{text}{}", " ".repeat(to.saturating_sub(columns(text))))
+}
+
 /// A word of a command that is printed to be copied, as a shell takes it.
 pub fn word(word: impl AsRef<OsStr>) -> String {
     let text = word.as_ref().to_string_lossy();
@@ -103,6 +114,15 @@ mod tests {
         let shown = printable(&json, |character| format!("\\u{:04x}", u32::from(character)));
         assert!(shown.chars().all(|character| !character.is_control() && character != '\u{202e}'), "{shown}");
         assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), label);
+    }
+
+    #[test]
+    fn columns_are_those_of_a_terminal() {
+        for text in ["", "cat", "dämmerung", "da\u{308}mmerung", "橋", "a\u{1b}b\u{202e}"] {
+            let padded = padded(text, 12);
+            assert!(padded.starts_with(text) && columns(&padded) == 12, "{text:?}: {padded:?}");
+        }
+        assert_eq!((columns("橋"), padded("abc", 2)), (2, "abc".to_owned()));
     }
 
     #[test]

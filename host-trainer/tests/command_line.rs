@@ -639,7 +639,7 @@ fn paths_that_are_no_text_work_or_are_an_error() {
 fn a_model_of_any_shape_is_inspected_and_asked() {
     let folder = tempfile::tempdir().unwrap();
     let blob = folder.path().join("wide.blob");
-    let mut content = wide_grey_blob();
+    let mut content = wide_grey_blob(["day", "night"]);
     fs::write(&blob, &content).unwrap();
     let sample = "data/samples/deer.png";
 
@@ -665,6 +665,19 @@ fn a_model_of_any_shape_is_inspected_and_asked() {
     assert_eq!(prediction["probabilities"].as_array().unwrap().len(), 2);
     assert!(prediction.get("float_class").is_none(), "{prediction}");
 
+    // Columns are those of a terminal, where some characters take two and some none.
+    let long = folder.path().join("long.blob");
+    fs::write(&long, wide_grey_blob(["橋".repeat(16).as_str(), "d\u{e4}mmerung, spa\u{308}t, in a garden with trees"]))
+        .unwrap();
+    let text = success(host_trainer(&format!("predict {sample} --blob")).arg(&long));
+    let ends: Vec<usize> = text.lines().skip(1).map(|line| host_trainer::output::columns(line.trim_end())).collect();
+    let heads: Vec<usize> = text
+        .lines()
+        .skip(2)
+        .map(|line| host_trainer::output::columns(line.split_at(line.find('.').unwrap()).0))
+        .collect();
+    assert!(heads.len() == 2 && heads[0] == heads[1] && ends.iter().all(|&end| end <= 80), "{text}");
+
     let report = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/models/vgg3-full.json");
     fs::copy(report, folder.path().join("wide.json")).unwrap();
     let mut predict = host_trainer(&format!("predict {sample} --blob"));
@@ -679,7 +692,7 @@ fn a_model_of_any_shape_is_inspected_and_asked() {
 }
 
 /// The blob of a made-up network for grey pictures of 24×16 pixels.
-fn wide_grey_blob() -> Vec<u8> {
+fn wide_grey_blob(labels: [&str; 2]) -> Vec<u8> {
     let layer = |operation, inputs: usize| Layer {
         weights: (0..2 * inputs).map(|i| (i * 37 % 255) as i8 / 2).collect(),
         biases: vec![100, -100],
@@ -697,7 +710,7 @@ fn wide_grey_blob() -> Vec<u8> {
     let convolution = Convolution::same_3x3(2, epilogue(true, activations));
     let network = Content {
         name: "wide",
-        labels: vec!["day".to_owned(), "night".to_owned()],
+        labels: labels.map(str::to_owned).to_vec(),
         input: Shape::new(16, 24, 1),
         padding: vec![-3],
         mean: vec![125.0],

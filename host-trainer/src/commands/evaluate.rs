@@ -1,5 +1,6 @@
 //! `evaluate`: a blob and its float weights on the test set.
 
+use std::cmp::Reverse;
 use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -8,7 +9,7 @@ use clap::Args;
 use host_trainer::camera::Camera;
 use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
-use host_trainer::evaluate::{self, Evaluation};
+use host_trainer::evaluate::{self, ConfusionMatrix, Evaluation};
 use host_trainer::files;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::network::{FloatModel, load_weights};
@@ -111,13 +112,67 @@ fn print_table(evaluation: &Evaluation, labels: &[String]) {
     say!("int8      {:6.2} %", evaluation.int8_top1);
     say!("agreement {:6.2} %", evaluation.agreement);
     say!("int8's expected calibration error {:.2} points", evaluation.int8_reliability.error);
-    say!("\nint8, true class by row, predicted class by column:");
-    say!("{:11}{}", "", cells(labels.iter().map(|name| format!("{name:>7.6}"))));
-    for (name, row) in labels.iter().zip(&evaluation.int8_confusion) {
-        say!("{name:11}{}", cells(row.iter().map(|count| format!("{count:7}"))));
+    say!("");
+    for line in confusion_lines(labels, &evaluation.int8_confusion) {
+        say!("{line}");
     }
 }
 
-fn cells(texts: impl Iterator<Item = String>) -> String {
-    texts.collect()
+/// The matrix, its columns headed by the numbers of classes; where a terminal is too narrow for it, what each class was taken for.
+fn confusion_lines(labels: &[String], matrix: &ConfusionMatrix) -> Vec<String> {
+    /// Of a narrow terminal.
+    const COLUMNS: usize = 80;
+    let names: Vec<String> = labels.iter().enumerate().map(|(class, label)| format!("{class} {label}")).collect();
+    let name_width = names.iter().map(|name| output::columns(name)).max().unwrap_or(0);
+    let numbers = matrix.iter().flatten().map(|count| *count as usize).chain([labels.len() - 1]);
+    let cell_width = numbers.map(|number| number.to_string().len() + 2).max().unwrap_or(0);
+    let rows = names.iter().zip(matrix);
+    if name_width + labels.len() * cell_width <= COLUMNS {
+        let cells = |name: &str, cells: &mut dyn Iterator<Item = u32>| {
+            let cells: String = cells.map(|cell| format!("{cell:cell_width$}")).collect();
+            format!("{}{cells}", output::padded(name, name_width))
+        };
+        let head = [
+            "int8, true class by row, predicted class by column:".to_owned(),
+            cells("", &mut (0..labels.len() as u32)),
+        ];
+        return head.into_iter().chain(rows.map(|(name, row)| cells(name, &mut row.iter().copied()))).collect();
+    }
+    let taken_for = |row: &[u32]| {
+        let mut found: Vec<usize> = (0..row.len()).filter(|&class| row[class] > 0).collect();
+        found.sort_by_key(|&class| Reverse(row[class]));
+        found.into_iter().map(|class| format!("{} {}", row[class], labels[class])).collect::<Vec<_>>().join(", ")
+    };
+    let head = ["int8, true class: what its images were taken for".to_owned()];
+    head.into_iter().chain(rows.map(|(name, row)| format!("{name}: {}", taken_for(row)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_told_apart_in_a_matrix_or_a_list() {
+        let labels = |count: usize| (0..count).map(|class| format!("a long name of {class}")).collect::<Vec<_>>();
+        let matrix = |count: usize| -> ConfusionMatrix {
+            let cell =
+                |row, column| if row == column { 100 } else { u32::from(row == 1 && column < 4) * column as u32 };
+            (0..count).map(|row| (0..count).map(|column| cell(row, column)).collect()).collect()
+        };
+        let lines = confusion_lines(&labels(4), &matrix(4)).split_off(1);
+        assert_eq!(
+            lines,
+            [
+                "                      0    1    2    3",
+                "0 a long name of 0  100    0    0    0",
+                "1 a long name of 1    0  100    2    3",
+                "2 a long name of 2    0    0  100    0",
+                "3 a long name of 3    0    0    0  100",
+            ]
+        );
+        let lines = confusion_lines(&labels(64), &matrix(64));
+        assert_eq!(lines[2], "1 a long name of 1: 100 a long name of 1, 3 a long name of 3, 2 a long name of 2");
+        assert_eq!((lines.len(), lines[64].as_str()), (65, "63 a long name of 63: 100 a long name of 63"));
+        assert!(confusion_lines(&labels(12), &matrix(12)).iter().all(|line| line.len() <= 80));
+    }
 }

@@ -145,12 +145,14 @@ fn print_table(prediction: &Prediction, model: &Model) {
     say!("{}: {doubt}{label} ({class})", prediction.image);
     let float = prediction.float.as_ref();
     let title = float.map_or("", |_| "   float");
-    say!("  {:12} {:>8} {title}", "", "int8");
-    for (class, label) in model.graph().labels.iter().enumerate() {
+    let labels: Vec<&str> = model.graph().labels.iter().collect();
+    let width = labels.iter().map(|label| output::columns(label)).max().unwrap_or(0).max(12);
+    say!("  {:width$} {:>8} {title}", "", "int8");
+    for (class, label) in labels.into_iter().enumerate() {
         let percent = |probabilities: &[f32]| format!("{:6.2} %", 100.0 * probabilities[class]);
         let integer = percent(&prediction.probabilities);
         let float = float.map_or_else(String::new, |float| percent(&float.float_probabilities));
-        say!("  {label:12} {integer} {float}");
+        say!("  {} {integer} {float}", output::padded(label, width));
     }
 }
 

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use shared_model::Shape;
 
 use crate::files;
+use crate::output::{columns, padded};
 use cifar10::{CLASSES, SHAPE};
 pub use cifar10::{fetch, is_cifar10, write_samples};
 pub use error::DatasetError;
@@ -111,9 +112,9 @@ impl Dataset {
         for (name, part) in &parts {
             let _ = writeln!(text, "  {name:<11}[{}, {height}, {width}, {channels}]", part.len());
         }
-        let width = description.labels.iter().map(|label| label.chars().count() + 4).max().unwrap_or(0).max(14);
+        let width = description.labels.iter().map(|label| columns(label) + 4).max().unwrap_or(0).max(14);
         let mut row = |name: &str, cells: Vec<String>| {
-            let _ = write!(text, "\n{name:<width$}");
+            let _ = write!(text, "\n{}", padded(name, width));
             for cell in cells {
                 let _ = write!(text, "{cell:>12}");
             }
