@@ -76,7 +76,7 @@ impl Run {
     pub fn lock(&self) -> Result<Lock, String> {
         files::lock(&self.folder.join("run.lock"), |holder| {
             let folder = self.folder.display();
-            Err(format!("{folder} is being trained by {holder}; wait for it, or name another run"))
+            Err(format!("{folder} is being trained by {holder}; wait for it, or choose another folder with --runs"))
         })
     }
 

@@ -268,6 +268,17 @@ fn the_whole_way_is_one_command_and_better_pictures_are_a_new_run() {
     let recipe: Value = serde_json::from_slice(&fs::read(runs.join("photos/recipe.json")).unwrap()).unwrap();
     assert_eq!((&recipe["augmentation"]["flip"], &recipe["frozen_epochs"]), (&false.into(), &5.into()));
     let first = fs::read(&blob).unwrap();
+    // Other flags are another run, here one that somebody else trains.
+    let held = host_trainer::files::lock(&runs.join("photos-2/run.lock"), |_| Ok(())).unwrap();
+    let others = "--input 16x16x3 --none cifar10 --camera ov2640 --plain";
+    let (code, text, error) = run(with_data(others, &folder).arg("--runs").arg(&runs));
+    let expected = "was trained otherwise (augmentation.camera is \"any\" there and \"ov2640\" here, augmentation.flip is false there and true here): it is kept.";
+    assert!(code == 1 && text.contains(expected), "{text}");
+    let process = std::process::id();
+    let expected =
+        format!("photos-2 is being trained by process {process}; wait for it, or choose another folder with --runs");
+    assert!(error.contains(&expected), "{error}");
+    drop(held);
 
     let added = folder.path().join("photos/day/added.png");
     fs::copy(SAMPLE, &added).unwrap();

@@ -139,8 +139,8 @@ fn own_pictures(
         if !run.recipe_file().exists() {
             return Ok((recipe, dataset, run));
         }
-        let difference = differs_from(data, &run)?.or((run.recipe()? != recipe).then(|| "with other flags".to_owned()));
-        match difference {
+        let of_recipe = training::differences(&run.recipe()?, &recipe).join(", ");
+        match differs_from(data, &run)?.or((!of_recipe.is_empty()).then(|| format!("otherwise ({of_recipe})"))) {
             None => return Ok((recipe, dataset, run)),
             Some(difference) => say!("{} was trained {difference}: it is kept.", run.folder.display()),
         }

@@ -21,7 +21,7 @@ use burn::module::Module;
 use burn::store::RecordError;
 use burn::tensor::Device;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use batch::{Batch, EpochBatches};
 use checkpoint::Checkpoint;
@@ -61,7 +61,7 @@ pub enum TrainingError {
         folder: PathBuf,
     },
     /// The folder's run was made by another recipe, or on another data set.
-    #[error("{} was made otherwise: {differences}; resume with the flags and pictures it was started with, or name another with --name", folder.display())]
+    #[error("{} was made otherwise: {differences}; go on with the flags and pictures it was started with, or choose another folder with --runs", folder.display())]
     OtherRun {
         /// The run's folder.
         folder: PathBuf,
@@ -165,7 +165,7 @@ pub fn train(
         None => {
             if let Some(history) = files::read_json_if_present::<History>(&run.history_file())? {
                 if !is_complete(recipe, &history) {
-                    let reason = "has a history but no checkpoints any more; name another run with --name";
+                    let reason = "has a history but no checkpoints any more; choose another folder with --runs";
                     return Err(TrainingError::NothingToResume { folder: run.folder.clone(), reason });
                 }
                 let network = load_weights(recipe, description, None, &run.weights_file(), &inference)?;
@@ -224,17 +224,30 @@ fn is_begun(recipe: &Recipe, dataset: &Dataset, run: &Run, start: Start) -> Resu
     }
 }
 
-/// The fields that differ, each with both values.
-fn differences<T: Serialize>(present: &T, asked: &T) -> Vec<String> {
-    let fields =
-        |value| serde_json::to_value(value).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default();
-    let (present, asked) = (fields(present), fields(asked));
-    let names: BTreeSet<&String> = present.keys().chain(asked.keys()).collect();
-    let value = |fields: &Map<String, Value>, name| fields.get(name).map_or("nothing".to_owned(), Value::to_string);
-    let differing = names.into_iter().filter(|name| present.get(*name) != asked.get(*name));
-    differing
-        .map(|name| format!("{name} is {} there and {} here", value(&present, name), value(&asked, name)))
-        .collect()
+/// The fields that differ, each with both values: what is `present` in a run's folder, and what is `asked` for.
+pub fn differences<T: Serialize>(present: &T, asked: &T) -> Vec<String> {
+    let fields = |value| serde_json::to_value(value).expect("it is plain data");
+    let mut found = Vec::new();
+    compare("", Some(&fields(present)), Some(&fields(asked)), &mut found);
+    found
+}
+
+fn compare(name: &str, present: Option<&Value>, asked: Option<&Value>, found: &mut Vec<String>) {
+    match (present, asked) {
+        (Some(Value::Object(present)), Some(Value::Object(asked))) => {
+            let names: BTreeSet<&String> = present.keys().chain(asked.keys()).collect();
+            for inner in names {
+                let path = if name.is_empty() { inner.clone() } else { format!("{name}.{inner}") };
+                compare(&path, present.get(inner), asked.get(inner), found);
+            }
+        }
+        _ if present == asked => {}
+        _ => {
+            let [there, here] = [present, asked]
+                .map(|value| value.filter(|value| !value.is_null()).map_or("nothing".to_owned(), Value::to_string));
+            found.push(format!("{name} is {there} there and {here} here"));
+        }
+    }
 }
 
 fn train_epoch(
