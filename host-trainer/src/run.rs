@@ -9,6 +9,9 @@ use crate::history::History;
 use crate::model_files::ModelFiles;
 use crate::recipe::Recipe;
 
+/// Bytes of a run's name. File systems take 255 for a name, and one of a model's files ends with `.reliability.png.partial` while it is written.
+pub const LONGEST_NAME: usize = 200;
+
 /// Paths and content of a run's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -35,6 +38,12 @@ impl Run {
         }
         if is_device(name) {
             return Err(format!("{name:?} is no name for a run: on Windows it is that of a device"));
+        }
+        if name.len() > LONGEST_NAME {
+            return Err(format!(
+                "{name:?} is no name for a run: it has {} bytes, and its files' names have room for {LONGEST_NAME}",
+                name.len()
+            ));
         }
         let run = Self::at(runs.join(name));
         match run.overwritten_by(&run.model_files()) {
@@ -168,11 +177,29 @@ mod tests {
         for name in ["x ", "nul", "CON", "Aux.2", "prn .x", "com1", "LPT9.tar.gz", "com¹", "conin$"] {
             assert!(Run::named(runs, name).unwrap_err().contains("no name for a run"), "{name:?}");
         }
-        for name in ["vgg3-best", "vgg3.2", "größer", "a b", "console", "com10", "lpt", "nul-1"] {
+        assert!(Run::named(runs, &"ü".repeat(101)).unwrap_err().contains("it has 202 bytes"));
+        for name in [
+            "x".repeat(LONGEST_NAME).as_str(),
+            "vgg3-best",
+            "vgg3.2",
+            "größer",
+            "a b",
+            "console",
+            "com10",
+            "lpt",
+            "nul-1",
+        ] {
             let run = Run::named(runs, name).unwrap();
             assert_eq!(run.folder, runs.join(name));
             assert_eq!(run.model_files().blob, runs.join(name).join(format!("{name}.blob")));
         }
+    }
+
+    #[test]
+    fn the_longest_name_has_room_for_a_models_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Run::named(folder.path(), &"x".repeat(LONGEST_NAME)).unwrap();
+        run.model_files().all().for_each(|file| files::write(&file, b"").unwrap());
     }
 
     #[test]

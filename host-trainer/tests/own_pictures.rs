@@ -202,6 +202,9 @@ fn a_folder_of_pictures_becomes_a_model() {
     // The run knows where its pictures are, and how they were reduced.
     let text = success(&mut of_run(with_cache("quantize", &folder)));
     assert!(text.contains("own.blob"), "{text}");
+    let mut among = of_run(with_cache("quantize", &folder));
+    let (code, _, error) = run(among.arg("--output").arg(day.join("own.blob")));
+    assert!(code == 1 && error.contains("are taken for pictures: choose another place with --output"), "{error}");
     let blob = run_folder.join("own.blob");
     let evaluate = |command: &mut Command| success(command.arg("--blob").arg(&blob)).lines().last().unwrap().to_owned();
     let json: Value = serde_json::from_str(&evaluate(&mut with_cache("evaluate --json", &folder))).unwrap();
@@ -307,6 +310,11 @@ fn what_data_is_not_is_said_with_the_remedy() {
     fs::write(folder.path().join("photos/\u{1b}[31m.txt"), "x").unwrap();
     let mut inside = with_data("data summary", &folder);
     inside.arg("--none").arg(folder.path().join("photos/day"));
+    let among = |words: &str| {
+        let mut command = host_trainer(words);
+        command.arg(folder.path().join("photos/day/new.png")).arg("--data").arg(folder.path().join("photos"));
+        command
+    };
     for (mut command, expected) in [
         (with_data("data summary", &folder), "has 22 files, 2 of which are no readable pictures"),
         (with_data("data summary --skip-broken --input 33x32x2", &folder), "as in 48x64x3"),
@@ -318,6 +326,11 @@ fn what_data_is_not_is_said_with_the_remedy() {
         (with_data("data summary --none nowhere", &folder), "give a folder of pictures, or cifar10"),
         (with_data("data summary --none README.md", &folder), "is no folder: say with --none"),
         (inside, "lie in one another"),
+        (among("data summary --skip-broken --cache"), "are taken for pictures: choose another place with --cache"),
+        (among("--skip-broken --plain --runs"), "are taken for pictures: choose another place with --runs"),
+        (among("train --skip-broken --plain --runs"), "are taken for pictures: choose another place with --runs"),
+        (among("data preview --skip-broken --output"), "are taken for pictures: choose another place with --output"),
+        (with_data("--skip-broken --plain --runs README.md", &folder), "it is a file: give a folder"),
         (with_data("compare --skip-broken", &folder), "this command is about CIFAR-10"),
         (host_trainer("data summary --data nowhere"), "nowhere is not there: give the folder of your pictures"),
         (host_trainer("data summary --data README.md"), "README.md is a file: give the folder"),
@@ -331,6 +344,32 @@ fn what_data_is_not_is_said_with_the_remedy() {
         summary.contains("2 files passed over") && summary.contains("day/movie.mp4: it is no picture"),
         "{summary}"
     );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_whose_name_is_long_or_no_text_is_no_surprise_after_the_training() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = photos(&["day", "night"], 10);
+    let runs = folder.path().join("runs");
+    let job = |name: &std::ffi::OsStr| {
+        let renamed = folder.path().join(name);
+        fs::rename(folder.path().join("photos"), &renamed).unwrap();
+        let outcome =
+            run(with_cache("--input 16x16x3 --plain", &folder).arg("--data").arg(&renamed).arg("--runs").arg(&runs));
+        fs::rename(&renamed, folder.path().join("photos")).unwrap();
+        outcome
+    };
+    // Somebody trains the run that has the name as far as there is room for it.
+    let short = "x".repeat(180);
+    let _held = host_trainer::files::lock(&runs.join(&short).join("run.lock"), |_| Ok(())).unwrap();
+    let (code, _, error) = job("x".repeat(240).as_ref());
+    assert!(code == 1 && error.contains(&format!("/{short} is being trained by")), "{error}");
+    let (code, _, error) = job(std::ffi::OsStr::from_bytes(b"ph\xf6tos"));
+    assert!(code == 1 && error.contains("has a name that is no UTF-8, and a run keeps as text"), "{error}");
+    let (code, _, error) =
+        run(with_data("train --plain", &folder).arg("--name").arg("x".repeat(240)).arg("--runs").arg(&runs));
+    assert!(code == 1 && error.contains("it has 240 bytes, and its files' names have room for 200"), "{error}");
 }
 
 #[test]

@@ -203,9 +203,20 @@ impl Directory {
             )
             .into());
         }
+        let absolute = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        for pictures in of_pictures(&absolute, &settings.none) {
+            if pictures.to_str().is_none() {
+                return Err(format!(
+                    "{} has a name that is no UTF-8, and a run keeps as text where its pictures are: rename that folder",
+                    pictures.display()
+                )
+                .into());
+            }
+        }
+        apart(of_pictures(&absolute, &settings.none), "--cache", &settings.cache)?;
         let (mut dataset, report) = Dataset::folder(&folder, &settings)?;
         let findings = Some(Findings::new(&report, &folder));
-        let folder = folder.canonicalize().unwrap_or(folder);
+        let folder = absolute;
         let record = DataRecord::new(&dataset, folder, settings.skip_broken);
         dataset.record = Some(DataRecord { findings, none: settings.none, ..record });
         Ok((dataset, report))
@@ -228,10 +239,41 @@ fn differences(before: &DataRecord, dataset: &Dataset) -> Option<String> {
     if differences.is_empty() {
         return None;
     }
-    let most = 5;
-    let more = if differences.len() > most { "; and more" } else { "" };
-    let differences: Vec<String> = differences.into_iter().take(most).collect();
-    Some(format!("with other pictures than these: {}{more}", differences.join("; ")))
+    let most = differences.len().min(5);
+    let more = match differences.len() - most {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    Some(format!("with other pictures than these: {}{more}", differences[..most].join("; ")))
+}
+
+/// The folders of a data set's pictures.
+fn of_pictures<'a>(folder: &'a Path, none: &'a Option<NoneSource>) -> impl Iterator<Item = &'a Path> {
+    let none = match none {
+        Some(NoneSource::Folder(none)) => Some(none.as_path()),
+        Some(NoneSource::Cifar10) | None => None,
+    };
+    [folder].into_iter().chain(none)
+}
+
+/// Refuses to write, as `flag` says, among the pictures of `dataset`, where files would be taken for pictures the next time.
+pub fn check_apart(dataset: &Dataset, flag: &str, path: &Path) -> Result<(), String> {
+    match &dataset.record {
+        Some(record) => apart(of_pictures(&record.folder, &record.none), flag, path),
+        None => Ok(()),
+    }
+}
+
+fn apart<'a>(mut pictures: impl Iterator<Item = &'a Path>, flag: &str, path: &Path) -> Result<(), String> {
+    let place = path.canonicalize().unwrap_or_else(|_| files::entry(path));
+    match pictures.find(|folder| place.starts_with(folder)) {
+        None => Ok(()),
+        Some(folder) => Err(format!(
+            "{} lies in {}, where all files are taken for pictures: choose another place with {flag}",
+            path.display(),
+            folder.display()
+        )),
+    }
 }
 
 /// The run in whose folder a file lies.
@@ -259,7 +301,9 @@ pub fn run(command: Command) -> CommandResult {
             if output.extension().is_none_or(|extension| extension != "png") {
                 return Err(format!("{} is no name for a picture: let it end with .png", output.display()).into());
             }
-            report::preview(&data.load()?, &output)?;
+            let dataset = data.load()?;
+            check_apart(&dataset, "--output", &output)?;
+            report::preview(&dataset, &output)?;
             say!("wrote {}", output.display());
         }
         Command::Samples { data, output } => {

@@ -8,12 +8,12 @@ use host_trainer::device;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::recipe::{OWN_PICTURES, Recipe};
 use host_trainer::report::model::ModelReport;
-use host_trainer::run::Run;
+use host_trainer::run::{LONGEST_NAME, Run};
 use host_trainer::training::{self, Start, TrainedRun, TrainingError};
 use host_trainer::{output, say};
 
 use super::CommandResult;
-use super::data::{Directory, differs_from};
+use super::data::{Directory, check_apart, differs_from};
 use super::quantize::{Calibration, quantize_run, warn_of_doubt};
 use super::train::{Place, draw_curves, summary};
 
@@ -43,6 +43,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.place.device)?;
     say!("{}", selected.explanation);
     let data = arguments.data.load()?;
+    check_apart(&data, "--runs", &arguments.place.runs)?;
     let is_folder = data.record.is_some();
     for (flag, is_given, of_folder) in [
         ("--full", arguments.full, false),
@@ -130,9 +131,11 @@ fn own_pictures(
     say!("{}", dataset.summary());
     say!("{}: {} epochs, about {} here.", recipe.preset, recipe.epochs, duration(&recipe, &dataset, seconds));
     let (runs, name) = (&arguments.place.runs, &data.description.name);
-    let name = match Run::named(runs, name) {
-        Ok(_) => name.to_owned(),
-        Err(_) => format!("own-{}", name.replace(|character: char| !character.is_alphanumeric(), "-")),
+    // There is room for a number.
+    let short = &name[..name.floor_char_boundary(LONGEST_NAME - 20)];
+    let name = match Run::named(runs, short) {
+        Ok(_) => short.to_owned(),
+        Err(_) => format!("own-{}", short.replace(|character: char| !character.is_alphanumeric(), "-")),
     };
     for number in 1.. {
         let run = Run::named(runs, &if number == 1 { name.clone() } else { format!("{name}-{number}") })?;

@@ -17,7 +17,7 @@ use shared_model::Model;
 use shared_model::graph::Decision;
 
 use super::CommandResult;
-use super::data::Directory;
+use super::data::{Directory, check_apart};
 use super::train::{number, positive};
 
 /// Flags of `quantize`.
@@ -51,6 +51,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let run = Run::at(arguments.run);
     let data = arguments.data.load_of(&run)?;
     let files = arguments.output.map_or_else(|| run.model_files(), ModelFiles::of_blob);
+    check_apart(&data, "--output", &files.blob)?;
     let calibration = Calibration { temperature: arguments.temperature, precision: arguments.precision };
     let report = quantize_run(&run, &files, &data, calibration, &selected.device)?;
     say!("{}", report.markdown(&files));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use host_trainer::camera::Camera;
 use host_trainer::dataset::Dataset;
 use host_trainer::device::{self, DeviceChoice};
@@ -17,7 +18,7 @@ use host_trainer::{output, say};
 use serde::Deserialize;
 
 use super::CommandResult;
-use super::data::Directory;
+use super::data::{Directory, check_apart};
 
 /// Flags of `train`.
 #[derive(Args)]
@@ -47,7 +48,7 @@ pub struct Arguments {
 #[derive(Args)]
 pub struct Place {
     /// Folder that holds the runs.
-    #[arg(long, default_value_os_t = files::in_repository("runs"))]
+    #[arg(long, default_value_os_t = files::in_repository("runs"), value_parser = folder())]
     pub runs: PathBuf,
     /// What computes.
     #[arg(long, value_enum, default_value_t)]
@@ -189,6 +190,11 @@ fn not_negative(text: &str) -> Result<f64, String> {
     number(text, |value| value >= 0.0, "not negative")
 }
 
+/// A folder, which need not be there yet.
+fn folder() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| if path.is_file() { Err("it is a file: give a folder") } else { Ok(path) })
+}
+
 /// A number above 0.
 pub fn positive(text: &str) -> Result<f64, String> {
     number(text, |value| value > 0.0, "above 0")
@@ -217,7 +223,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let run = Run::named(&arguments.place.runs, name)?;
     let selected = device::select(arguments.place.device)?;
     say!("{}", selected.explanation);
-    let dataset = recipe.prepare(&arguments.data.load()?)?;
+    let data = arguments.data.load()?;
+    check_apart(&data, "--runs", &run.folder)?;
+    let dataset = recipe.prepare(&data)?;
     let recipe = arguments.paced(recipe, &dataset);
     let progress = &mut arguments.place.progress();
     let start = if arguments.resume { Start::Resume } else { Start::Anew };
