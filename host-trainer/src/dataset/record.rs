@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::folder::{FolderReport, files_in_words, remarks};
+use super::folder::{FolderReport, few, files_in_words, remarks};
 use super::{Dataset, LabelledImages, NoneSource};
 use crate::format::hexadecimal;
 use crate::output::safe;
@@ -118,8 +118,14 @@ impl DataRecord {
         if self.input != now.input {
             return vec![format!("--input was {} and is {}", size(self.input), size(now.input))];
         }
-        if self.labels != now.labels {
-            return vec![format!("the classes were {} and are {}", self.labels.join(", "), now.labels.join(", "))];
+        let without = |these: &Self, those: &Self| -> Vec<String> {
+            these.labels.iter().filter(|label| !those.labels.contains(label)).cloned().collect()
+        };
+        let changes = [("gone", without(self, now)), ("new", without(now, self))];
+        let changes = changes.iter().filter(|(_, classes)| !classes.is_empty());
+        let changes: Vec<String> = changes.map(|(how, classes)| format!("{how} classes: {}", few(classes))).collect();
+        if !changes.is_empty() {
+            return changes;
         }
         let uses = ["to train", "to validate", "to test"];
         let counts = uses.into_iter().zip(self.pictures.iter().zip(&now.pictures)).flat_map(|(what, (then, now))| {

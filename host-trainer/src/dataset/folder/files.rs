@@ -8,13 +8,14 @@ use std::time::UNIX_EPOCH;
 use walkdir::{DirEntry, WalkDir};
 
 use super::split::Part;
-use super::{NAMES, NONE_FOLDER, NONE_LABEL};
+use super::{NAMES, NONE_FOLDER, NONE_LABEL, files_in_words};
 use crate::dataset::error::DatasetError;
 use crate::output::safe;
 use crate::{files, pictures};
 
-/// What systems and this program leave in folders, beside hidden files.
-const PASSED_OVER: [&str; 6] = ["thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "recording.jsonl"];
+/// What systems and this program leave in folders: passed over without a word.
+const OF_SYSTEMS: [&str; 7] =
+    [".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "recording.jsonl"];
 
 /// A file that is no readable picture, and the reason.
 pub(super) type Broken = (PathBuf, String);
@@ -31,14 +32,23 @@ pub(super) struct ClassFile {
 }
 
 /// What is in a folder of pictures.
+#[derive(Default)]
 pub(super) struct Files {
     pub files: Vec<ClassFile>,
     /// Files that cannot be pictures.
     pub broken: Vec<Broken>,
     /// The labels, in the order of classes.
     pub classes: Vec<String>,
-    /// Folders that are passed over because of their names, which begin with `_`.
+    pub passed_over: PassedOver,
+}
+
+/// What is passed over because of its name and may hold pictures, as paths in the folder.
+#[derive(Default)]
+pub(super) struct PassedOver {
+    /// Folders whose names begin with `_`: the monitor keeps pictures there until somebody sorts them.
     pub unsorted: Vec<String>,
+    /// Files and folders whose names begin with a dot.
+    pub hidden: Vec<String>,
 }
 
 /// Finds the files under `folder`, following links.
@@ -46,13 +56,14 @@ pub(super) struct Files {
 /// # Errors
 /// In plain words, if a folder cannot be read or pictures lie beside folders of classes.
 pub(super) fn find(folder: &Path) -> Result<Files, DatasetError> {
-    let mut found = Files { files: Vec::new(), broken: Vec::new(), classes: Vec::new(), unsorted: unsorted(folder)? };
+    let mut passed_over = PassedOver::default();
+    let mut found = Files::default();
     let parts = has_parts(folder)?;
     // Folders that hold no other ones, and the folders of all files.
     let mut leaves = BTreeSet::new();
     let mut strays = BTreeMap::new();
     let walk = WalkDir::new(folder).min_depth(1).follow_links(true).sort_by_file_name();
-    for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_passed_over(entry)) {
+    for entry in walk.into_iter().filter_entry(|entry| !passed_over.takes(entry, folder)) {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
@@ -89,18 +100,21 @@ pub(super) fn find(folder: &Path) -> Result<Files, DatasetError> {
     let between = between.into_iter().map(|file| file.path).chain(strays.into_keys());
     check_strays(folder, between.collect(), !inner.is_empty(), &mut found.broken)?;
     found.classes = labels(folder, &leaves, parts)?;
-    Ok(found)
+    Ok(Files { passed_over, ..found })
 }
 
 /// Finds the files under `folder`, which show none of the classes.
-pub(super) fn find_none(folder: &Path) -> Result<(Vec<ClassFile>, Vec<Broken>), DatasetError> {
+pub(super) fn find_none(
+    folder: &Path,
+    passed_over: &mut PassedOver,
+) -> Result<(Vec<ClassFile>, Vec<Broken>), DatasetError> {
     if !folder.is_dir() {
         let problem = "is no folder: say with --none where pictures of none of the classes are";
         return Err(DatasetError::unusable(folder, problem));
     }
     let (mut files, mut broken) = (Vec::new(), Vec::new());
     let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
-    for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_passed_over(entry)) {
+    for entry in walk.into_iter().filter_entry(|entry| !passed_over.takes(entry, Path::new(""))) {
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
             Ok(entry) => files.push(ClassFile {
@@ -158,7 +172,8 @@ fn class_of(relative: &Path, parts: bool) -> Option<(Option<Part>, String)> {
 fn has_parts(folder: &Path) -> Result<bool, DatasetError> {
     let folders = |folder: &Path| -> Result<Vec<PathBuf>, DatasetError> {
         let entries = fs::read_dir(folder).map_err(DatasetError::io("read the folder", folder))?;
-        let paths = entries.flatten().filter(|entry| !is_passed_over_name(&entry.file_name().to_string_lossy()));
+        let is_looked_into = |name: &str| !(is_of_systems(name) || name.starts_with('.') || is_unsorted(name));
+        let paths = entries.flatten().filter(|entry| is_looked_into(&entry.file_name().to_string_lossy()));
         Ok(paths.map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
     };
     let inner = folders(folder)?;
@@ -186,26 +201,31 @@ fn has_parts(folder: &Path) -> Result<bool, DatasetError> {
     }
 }
 
-fn unsorted(folder: &Path) -> Result<Vec<String>, DatasetError> {
-    let entries = fs::read_dir(folder).map_err(DatasetError::io("read the folder", folder))?;
-    let folders = entries.flatten().filter(|entry| entry.path().is_dir());
-    let mut names: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.retain(|name| is_unsorted(name));
-    names.sort();
-    Ok(names)
+impl PassedOver {
+    /// Whether the entry is not looked into; what may hold pictures is remembered by its path in `folder`.
+    fn takes(&mut self, entry: &DirEntry, folder: &Path) -> bool {
+        let name = entry.file_name().to_string_lossy();
+        if entry.depth() == 0 || is_of_systems(&name) {
+            return entry.depth() > 0;
+        }
+        // Cameras begin the names of some pictures with _.
+        let kind = match name.starts_with('.') {
+            true => &mut self.hidden,
+            false if entry.file_type().is_dir() && is_unsorted(&name) => &mut self.unsorted,
+            false => return false,
+        };
+        kind.push(entry.path().strip_prefix(folder).unwrap_or(entry.path()).display().to_string());
+        true
+    }
 }
 
-/// The monitor keeps pictures in folders that begin with `_` until somebody sorts them.
+fn is_of_systems(name: &str) -> bool {
+    OF_SYSTEMS.contains(&name.to_lowercase().as_str())
+}
+
+/// Whether that of a folder says that its pictures are not sorted into classes.
 fn is_unsorted(name: &str) -> bool {
-    name.starts_with('_') && name != NONE_FOLDER && !PASSED_OVER.contains(&name.to_lowercase().as_str())
-}
-
-fn is_passed_over(entry: &DirEntry) -> bool {
-    is_passed_over_name(&entry.file_name().to_string_lossy())
-}
-
-fn is_passed_over_name(name: &str) -> bool {
-    is_unsorted(name) || name.starts_with('.') || PASSED_OVER.contains(&name.to_lowercase().as_str())
+    name.starts_with('_') && name != NONE_FOLDER
 }
 
 /// A link that leads nowhere is a broken file; a folder that cannot be read is an error.
@@ -229,22 +249,25 @@ fn check_strays(
     classes: bool,
     broken: &mut Vec<Broken>,
 ) -> Result<(), DatasetError> {
-    let mut found = Vec::new();
-    for path in strays {
+    let (mut found, mut strays) = (Vec::new(), strays.into_iter());
+    // A folder of pictures that nobody has sorted is long to read.
+    while found.len() < NAMES
+        && let Some(path) = strays.next()
+    {
         let content = files::read(&path).map_err(|error| error.to_string());
         match content.and_then(|content| pictures::read(&content).map_err(|error| error.to_string())) {
             Ok(_) => found.push(path),
             Err(reason) => broken.push((path, reason)),
         }
-        if found.len() > NAMES {
-            break;
-        }
     }
     if found.is_empty() {
         return Ok(());
     }
-    let names: Vec<String> = found.iter().take(NAMES).map(|path| format!("  {}", path.display())).collect();
-    let more = if found.len() > NAMES { "\n  and more" } else { "" };
+    let names: Vec<String> = found.iter().map(|path| format!("  {}", path.display())).collect();
+    let more = match strays.len() {
+        0 => String::new(),
+        more => format!("\n  and {} more beside these", files_in_words(more)),
+    };
     let what = if classes {
         "has pictures beside the folders of its classes"
     } else {

@@ -23,7 +23,7 @@ use super::{ChannelStatistics, Dataset, LabelledImages, SPLIT_SEED, default_dire
 use crate::output::safe;
 use crate::pictures;
 use cache::{Cache, Marks, Reduced};
-use files::{Broken, ClassFile, Files};
+use files::{Broken, ClassFile, Files, PassedOver};
 use split::{Part, Split};
 
 /// The folder whose pictures show none of the classes.
@@ -118,13 +118,13 @@ impl Dataset {
     /// # Errors
     /// In plain words with the remedy, if the folder is no data set or too much of it is broken.
     pub fn folder(folder: &Path, settings: &FolderSettings) -> Result<(Self, FolderReport), DatasetError> {
-        let Files { mut files, mut broken, mut classes, unsorted } = files::find(folder)?;
+        let Files { mut files, mut broken, mut classes, mut passed_over } = files::find(folder)?;
         if let Some(source) = &settings.none {
             if !classes.iter().any(|label| label == NONE_LABEL) {
                 classes.push(NONE_LABEL.to_owned());
             }
             if let NoneSource::Folder(folder) = source {
-                let (more, unreachable) = files::find_none(folder)?;
+                let (more, unreachable) = files::find_none(folder, &mut passed_over)?;
                 files.extend(more);
                 broken.extend(unreachable);
             }
@@ -138,17 +138,14 @@ impl Dataset {
         broken.sort();
         check_broken(folder, &broken, pictures.len() + broken.len(), settings.skip_broken)?;
         let mut report = FolderReport { broken, ..FolderReport::default() };
-        report.warnings.extend(unsorted.iter().map(|name| {
-            format!(
-                "{} is passed over, as folders are whose names begin with _: sort its pictures into classes",
-                safe(name)
-            )
-        }));
+        report.warnings.extend(of_passed_over(&passed_over));
         let pictures = unique(folder, pictures, &mut report)?;
         check_counts(folder, &classes, &pictures)?;
 
         let given = pictures.iter().filter_map(|picture| picture.file.part).collect::<BTreeSet<_>>();
         let mut parts: [Vec<(&Reduced, u8)>; 3] = Default::default();
+        // Classes whose pictures belong together, but lie in several parts.
+        let (mut across_parts, mut divided_classes) = (Vec::new(), Vec::new());
         for (class, label) in classes.iter().enumerate() {
             let mut chosen = BTreeSet::new();
             // Pictures of none that come from elsewhere lie in none of the folders of parts, and are split by themselves.
@@ -157,19 +154,39 @@ impl Dataset {
                 .filter(|picture| picture.file.class == *label)
                 .partition(|picture| given.is_empty() || picture.file.part.is_some());
             for (of_class, given) in [(placed, &given), (free, &BTreeSet::new())] {
-                let Split { parts: assigned, alike, warnings } = split::split(&of_class, given, SPLIT_SEED);
+                let Split { parts: assigned, alike, across, divided } = split::split(&of_class, given, SPLIT_SEED);
                 for (picture, part) in of_class.iter().zip(assigned) {
                     parts[part as usize].push((&picture.reduced, class as u8));
                     chosen.insert(part);
                 }
                 report.alike += alike;
-                report.warnings.extend(warnings.into_iter().map(|warning| format!("{label}: {warning}")));
+                for (count, classes) in [(across, &mut across_parts), (divided, &mut divided_classes)] {
+                    if count > 0 {
+                        classes.push(format!("{label} ({count} of {})", of_class.len()));
+                    }
+                }
             }
             for part in [Part::Train, Part::Validation, Part::Test] {
                 if !chosen.contains(&part) {
                     let problem = format!("has no picture of {label} in {}/: put some there", part.name());
                     return Err(DatasetError::unusable(folder, problem));
                 }
+            }
+        }
+        for (classes, problem) in [
+            (
+                across_parts,
+                "pictures look like others, or are of one burst with them, that lie in another of train, validation and test: figures will be \
+                 better than the model is",
+            ),
+            (
+                divided_classes,
+                "pictures look alike or are of one burst, too many for one side: they are split in order of time, and figures may be better \
+                 than the model is; take pictures in other places, at other times",
+            ),
+        ] {
+            if !classes.is_empty() {
+                report.warnings.push(format!("{}: {problem}", few(&classes)));
             }
         }
         let [train, validation, test] = parts.map(|mut part| {
@@ -332,21 +349,42 @@ fn unique(folder: &Path, pictures: Vec<Picture>, report: &mut FolderReport) -> R
 
 fn check_counts(folder: &Path, classes: &[String], pictures: &[Picture]) -> Result<(), DatasetError> {
     let count = |label: &String| pictures.iter().filter(|picture| picture.file.class == *label).count();
-    let few: Vec<String> = classes
+    let scarce: Vec<String> = classes
         .iter()
         .map(|label| (label, count(label)))
         .filter(|(_, count)| *count < FEWEST_PICTURES)
         .map(|(label, count)| format!("{label} ({count})"))
         .collect();
-    if few.is_empty() {
+    if scarce.is_empty() {
         return Ok(());
     }
     let problem = format!(
         "has too few different pictures of {}: at least {FEWEST_PICTURES} of each class are needed, and a hundred are better; add some, or \
          remove the folder",
-        few.join(", ")
+        few(&scarce)
     );
     Err(DatasetError::unusable(folder, problem))
+}
+
+/// Says which folders and files were not looked into.
+fn of_passed_over(PassedOver { unsorted, hidden }: &PassedOver) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if !unsorted.is_empty() {
+        sentences.push(format!(
+            "passed over, as folders are whose names begin with _: {}; sort their pictures into classes",
+            few(unsorted)
+        ));
+    }
+    if !hidden.is_empty() {
+        sentences.push(format!("passed over, as what is hidden by a name that begins with a dot: {}", few(hidden)));
+    }
+    sentences
+}
+
+/// Some of the names, and how many more there are.
+pub(super) fn few(names: &[String]) -> String {
+    let named = names.iter().take(NAMES).map(|name| safe(name)).collect::<Vec<_>>().join(", ");
+    if names.len() > NAMES { format!("{named} and {} more", names.len() - NAMES) } else { named }
 }
 
 pub(super) fn files_in_words(count: usize) -> String {
@@ -358,7 +396,7 @@ fn listed(broken: &[Broken], most: usize) -> String {
     let mut lines: Vec<String> =
         broken.iter().take(most).map(|(path, reason)| format!("  {}: {reason}", path.display())).collect();
     if broken.len() > most {
-        lines.push(format!("  and {} more; `data summary` lists all", broken.len() - most));
+        lines.push(format!("  and {} more; `data summary --skip-broken` lists all", broken.len() - most));
     }
     lines.join("\n")
 }

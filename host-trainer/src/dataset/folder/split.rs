@@ -62,8 +62,10 @@ pub(super) struct Split {
     pub parts: Vec<Part>,
     /// Pictures that belong together with others.
     pub alike: usize,
-    /// What makes the split less honest than it should be.
-    pub warnings: Vec<String>,
+    /// Pictures that belong together with others which another part was given.
+    pub across: usize,
+    /// Pictures that belong together and were divided after all, as they are too many.
+    pub divided: usize,
 }
 
 /// Splits the pictures of a class; `given` are the parts that have folders of their own.
@@ -71,21 +73,14 @@ pub(super) fn split(pictures: &[&Picture], given: &BTreeSet<Part>, seed: u64) ->
     let clusters = clusters(pictures);
     let alike = clusters.iter().map(Vec::len).filter(|&size| size > 1).sum();
     let mut parts: Vec<Part> = pictures.iter().map(|picture| picture.file.part.unwrap_or(Part::Train)).collect();
-    let mut warnings = Vec::new();
     let across = clusters
         .iter()
         .filter(|cluster| cluster.iter().any(|&index| parts[index] != parts[cluster[0]]))
         .map(Vec::len)
-        .sum::<usize>();
-    if across > 0 {
-        warnings.push(format!(
-            "{across} pictures look like others, or are of one burst with them, that lie in another of train, validation and test: figures \
-             will be better than the model is"
-        ));
-    }
+        .sum();
     let wanted: Vec<Part> = [Part::Test, Part::Validation].into_iter().filter(|part| !given.contains(part)).collect();
     if wanted.is_empty() {
-        return Split { parts, alike, warnings };
+        return Split { parts, alike, across, divided: 0 };
     }
     // What is split is the pictures to train with.
     let clusters = clusters
@@ -96,12 +91,8 @@ pub(super) fn split(pictures: &[&Picture], given: &BTreeSet<Part>, seed: u64) ->
     let (large, mut small): (Vec<_>, Vec<_>) = clusters
         .into_iter()
         .partition(|cluster| cluster.len() > 1 && cluster.len() as f64 > LARGEST_CLUSTER * total as f64);
+    let divided = large.iter().map(Vec::len).sum();
     for mut cluster in large {
-        warnings.push(format!(
-            "{} of {total} pictures look alike or are of one burst: they are split in order of time, and figures may be better than the model \
-             is; take pictures in other places, at other times",
-            cluster.len()
-        ));
         cluster.sort_by_key(|&index| (time(pictures[index]), pictures[index].reduced.sha256));
         for &part in &wanted {
             let count = share(cluster.len()).max(1);
@@ -131,7 +122,7 @@ pub(super) fn split(pictures: &[&Picture], given: &BTreeSet<Part>, seed: u64) ->
             }
         }
     }
-    Split { parts, alike, warnings }
+    Split { parts, alike, across, divided }
 }
 
 fn share(count: usize) -> usize {

@@ -78,14 +78,17 @@ fn a_folder_a_class_is_split_by_class() {
     let folder =
         folder(&[("dogs", 40), ("animals/cät", 20), ("animals/große Hunde", 10), ("_none/a/b", 10), ("_none/c", 10)]);
     let photos = photos(&folder);
-    for passed_over in
-        [".DS_Store", "Thumbs.db", "dogs/desktop.ini", ".hidden/x.png", "_unsorted/x.png", "recording.jsonl"]
-    {
+    let hidden = [".hidden/x.png", "dogs/.1.png"];
+    let unsorted = ["_unsorted/x.png", "dogs/_later/x.png"];
+    let of_systems = [".DS_Store", "Thumbs.db", "dogs/desktop.ini", "recording.jsonl"];
+    for passed_over in [&hidden[..], &unsorted, &of_systems].concat() {
         fs::create_dir_all(photos.join(passed_over).parent().unwrap()).unwrap();
         fs::write(photos.join(passed_over), "x").unwrap();
     }
     // A text between the folders is no picture, and no class.
     fs::write(photos.join("animals/readme.txt"), "x").unwrap();
+    // As some cameras name their pictures.
+    fs::rename(photos.join("dogs/1.png"), photos.join("dogs/_DSC1.png")).unwrap();
     let (dataset, report) = read(&folder);
     let Description { name, shape, labels, none, .. } = &dataset.description;
     assert_eq!((name.as_str(), *shape, *none), ("photos", [16, 16, 3], Some(3)));
@@ -93,8 +96,12 @@ fn a_folder_a_class_is_split_by_class() {
     assert_eq!(counts(&dataset), [vec![14, 6, 28, 14], vec![3, 2, 6, 3], vec![3, 2, 6, 3]]);
     let broken: Vec<_> = report.broken.iter().map(|(path, _)| path.strip_prefix(&photos).unwrap()).collect();
     assert_eq!(broken, [Path::new("animals/readme.txt")]);
-    assert_eq!((report.duplicates, report.alike, report.warnings.len()), (0, 0, 1));
-    assert!(report.warnings[0].contains("_unsorted is passed over"));
+    assert_eq!((report.duplicates, report.alike), (0, 0));
+    let expected = [
+        "passed over, as folders are whose names begin with _: _unsorted, dogs/_later; sort their pictures into classes",
+        "passed over, as what is hidden by a name that begins with a dot: .hidden, dogs/.1.png",
+    ];
+    assert_eq!(report.warnings, expected);
     let all = [&dataset.train.images[..], &dataset.validation.as_ref().unwrap().images].concat();
     assert_eq!(dataset.description.statistics, ChannelStatistics::of(&all, 3));
 
@@ -131,6 +138,8 @@ fn names_order_times_and_copies_do_not_change_the_split() {
     assert_eq!(before.differences(&after), Vec::<String>::new());
     after.sha256.clear();
     assert_eq!(before.differences(&after), ["there are as many pictures of each class, but other ones"]);
+    after.labels = (0..7).map(|class| format!("c{class}")).chain(["b".to_owned()]).collect();
+    assert_eq!(before.differences(&after), ["gone classes: a", "new classes: c0, c1, c2, c3, c4 and 2 more"]);
 }
 
 #[test]
@@ -177,7 +186,7 @@ fn folders_of_parts_are_taken_as_they_are() {
     assert_eq!(counts(&dataset), [vec![20, 21], vec![4, 2], vec![5, 3]]);
     let text = report.lines(0).join("\n");
     assert!(
-        text.contains("1 pictures were in two of train") && text.contains("b: 2 pictures look like others"),
+        text.contains("1 pictures were in two of train") && text.contains("b (2 of 26): pictures look like others"),
         "{text}"
     );
 }
@@ -186,7 +195,7 @@ fn folders_of_parts_are_taken_as_they_are() {
 fn what_is_no_data_set_is_explained() {
     type Change = fn(&Path);
     let good = || folder(&[("a", 10), ("b", 10)]);
-    let cases: [(&str, Change); 15] = [
+    let cases: [(&str, Change); 16] = [
         ("needs at least two folders of pictures, one for each class, and has only a", |photos| {
             fs::remove_dir_all(photos.join("b")).unwrap();
         }),
@@ -199,11 +208,14 @@ fn what_is_no_data_set_is_explained() {
             fs::remove_file(file.path()).unwrap();
         }),
         ("too few different pictures of empty (0)", |photos| fs::create_dir(photos.join("empty")).unwrap()),
+        ("too few different pictures of c0 (0), c1 (0), c2 (0), c3 (0), c4 (0) and 2 more: at least", |photos| {
+            (0..7).for_each(|class| fs::create_dir(photos.join(format!("c{class}"))).unwrap())
+        }),
         ("the same picture in two classes, 1 times", |photos| {
             fs::copy(photos.join("a/1.png"), photos.join("b/one.png")).map(drop).unwrap();
         }),
         ("has pictures beside the folders of its classes", |photos| save(&picture(99), &photos.join("99.png"))),
-        ("has pictures beside the folders of its classes", |photos| {
+        ("a/4.png\n  and 5 files more beside these", |photos| {
             for number in 100..110 {
                 save(&picture(number), &photos.join(format!("a/inner/{number}.png")));
             }
@@ -258,7 +270,7 @@ fn what_is_no_data_set_is_explained() {
     let (dataset, report) = read_as(&folder, Shape::new(16, 16, 3), true).unwrap();
     assert_eq!(counts(&dataset)[2], [2, 2]);
     assert_eq!(report.broken.len(), if cfg!(unix) { 4 } else { 3 });
-    assert!(report.lines(1).concat().contains("more; `data summary` lists all"));
+    assert!(report.lines(1).concat().contains("more; `data summary --skip-broken` lists all"));
 }
 
 #[test]
@@ -337,8 +349,8 @@ proptest! {
         let files = class_files(total);
         let pictures: Vec<Picture> = in_memory(&files, &bursts).into_iter().zip(files).map(|(reduced, file)| Picture { file, reduced }).collect();
         let chosen: Vec<&Picture> = pictures.iter().collect();
-        let Split { parts, alike, warnings } = split::split(&chosen, &BTreeSet::new(), seed);
-        prop_assert_eq!((alike, warnings.len()), (bursts.iter().flatten().count(), 0));
+        let Split { parts, alike, across, divided } = split::split(&chosen, &BTreeSet::new(), seed);
+        prop_assert_eq!((alike, across, divided), (bursts.iter().flatten().count(), 0, 0));
         for (burst, part) in bursts.iter().zip(&parts) {
             let together = bursts.iter().zip(&parts).filter(|(other, _)| burst.is_some() && *other == burst);
             prop_assert!(together.into_iter().all(|(_, other)| other == part));
@@ -363,12 +375,14 @@ fn pictures_of_none_come_from_anywhere() {
     let other = self::folder(&[("others", 40), ("x/y", 8), ("x/z", 5)]);
     let elsewhere = photos(&other).join("x");
     fs::write(elsewhere.join("notes.txt"), "no picture").unwrap();
+    fs::create_dir(elsewhere.join("_later")).unwrap();
     let with = |none| read_with(&folder, shape, true, Some(none));
     let (dataset, report) = with(NoneSource::Folder(elsewhere)).unwrap();
     let labels = ["a", "b", NONE_LABEL].map(str::to_owned);
     assert_eq!((dataset.description.labels.as_slice(), dataset.description.none), (labels.as_slice(), Some(2)));
     let of_none = |dataset: &Dataset| counts(dataset).iter().map(|part| part[2]).sum::<usize>();
     assert_eq!((of_none(&dataset), report.broken.len()), (2 + 13, 1));
+    assert!(report.warnings[0].contains("photos/x/_later; sort"), "{:?}", report.warnings);
     let error = with(NoneSource::Folder(folder.path().join("nowhere"))).unwrap_err().to_string();
     assert!(error.contains("nowhere"), "{error}");
     let (dataset, _) = with(NoneSource::Cifar10).unwrap();
@@ -419,9 +433,9 @@ fn a_class_of_one_burst_is_split_in_order_of_time() {
         .map(|(reduced, file)| Picture { file, reduced })
         .collect();
     let chosen: Vec<&Picture> = pictures.iter().collect();
-    let Split { parts, warnings, .. } = split::split(&chosen, &BTreeSet::new(), 1);
+    let Split { parts, divided, .. } = split::split(&chosen, &BTreeSet::new(), 1);
     // The times descend.
     let expected = [[Part::Test; 3].as_slice(), &[Part::Validation; 3], &[Part::Train; 14]].concat();
     assert_eq!(parts, expected);
-    assert!(warnings[0].contains("20 of 20 pictures look alike or are of one burst: they are split in order of time"));
+    assert_eq!(divided, 20);
 }
