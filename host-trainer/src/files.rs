@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Component, Path, PathBuf};
 
+use same_file::Handle;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -65,6 +66,12 @@ impl FileError {
     pub fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Write { path, source }
+    }
+
+    /// For `map_err`: what failed was locking `path`.
+    fn lock(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Lock { path, source }
     }
 
     /// For `map_err`: what `path` holds is wrong.
@@ -161,25 +168,31 @@ pub struct Lock {
 }
 
 /// Locks a file, making it and its folder if they are missing. If another process holds it, `held` gets that one in words: it
-/// gives up with an error, or has it waited for.
+/// gives up with an error, or has it waited for. Who holds the lock may remove the file.
 ///
 /// # Errors
 /// A sentence: that of `held`, or that there can be no lock.
-pub fn lock(path: &Path, held: impl FnOnce(&str) -> Result<(), String>) -> Result<Lock, String> {
+pub fn lock(path: &Path, held: impl Fn(&str) -> Result<(), String>) -> Result<Lock, String> {
     let failed = |error: io::Error| FileError::write(path)(error).to_string();
     fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
     // Windows may refuse to truncate a locked file.
     let mut options = File::options();
-    let mut file = options.create(true).truncate(false).read(true).write(true).open(path).map_err(failed)?;
-    if !try_lock(&file, path).map_err(|error| error.to_string())? {
-        let mut holder = String::new();
-        let is_said = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
-        held(if is_said { holder.trim() } else { "another process" })?;
-        file.lock().map_err(failed)?;
-        file.rewind().map_err(failed)?;
+    options.create(true).truncate(false).read(true).write(true);
+    loop {
+        let mut file = options.open(path).map_err(failed)?;
+        if !try_lock(&file, path).map_err(|error| error.to_string())? {
+            let mut holder = String::new();
+            let is_said = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+            held(if is_said { holder.trim() } else { "another process" })?;
+            file.lock().map_err(|source| FileError::lock(path)(source).to_string())?;
+            file.rewind().map_err(failed)?;
+        }
+        // One that was removed meanwhile keeps nobody away: the next process makes a new one.
+        if is_at(&file, path).map_err(failed)? {
+            file.set_len(0).and_then(|()| writeln!(file, "process {}", std::process::id())).map_err(failed)?;
+            return Ok(Lock { _file: file });
+        }
     }
-    file.set_len(0).and_then(|()| writeln!(file, "process {}", std::process::id())).map_err(failed)?;
-    Ok(Lock { _file: file })
 }
 
 /// Whether a file is locked now; if not, another process holds it.
@@ -187,7 +200,16 @@ fn try_lock(file: &File, path: &Path) -> Result<bool, FileError> {
     match file.try_lock() {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(source)) => Err(FileError::Lock { path: path.to_owned(), source }),
+        Err(TryLockError::Error(source)) => Err(FileError::lock(path)(source)),
+    }
+}
+
+/// Whether an open file still has that name.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    match Handle::from_path(path) {
+        Ok(there) => Ok(there == Handle::from_file(file.try_clone()?)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -255,20 +277,27 @@ mod tests {
 
     #[test]
     fn who_waits_for_a_lock_hears_for_whom() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("below/lock");
-        let first = lock(&path, |_| Ok(())).unwrap();
-        let own = format!("process {}", std::process::id());
-        assert_eq!(lock(&path, |holder| Err(holder.to_owned())).err(), Some(own.clone()));
-        thread::scope(|scope| {
-            let (sender, waits) = mpsc::channel();
-            let second =
-                scope.spawn(|| lock(&path, move |holder| sender.send(holder.to_owned()).map_err(|e| e.to_string())));
-            assert_eq!(waits.recv(), Ok(own.clone()));
-            drop(first);
-            let _second = second.join().unwrap().unwrap();
-            assert_eq!(fs::read_to_string(&path).unwrap().trim(), own);
-        });
+        for removes in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = &folder.path().join("below/lock");
+            let first = lock(path, |_| Ok(())).unwrap();
+            let own = format!("process {}", std::process::id());
+            let refused = || lock(path, |holder| Err(holder.to_owned())).err();
+            assert_eq!(refused(), Some(own.clone()));
+            thread::scope(|scope| {
+                let (sender, waits) = mpsc::channel();
+                let waiting = move |holder: &str| sender.send(holder.to_owned()).map_err(|error| error.to_string());
+                let second = scope.spawn(|| lock(path, waiting));
+                assert_eq!(waits.recv(), Ok(own.clone()));
+                // The second has opened the file by now.
+                if removes {
+                    fs::remove_file(path).unwrap();
+                }
+                drop(first);
+                let _second = second.join().unwrap().unwrap();
+                assert_eq!(refused(), Some(own), "{removes}");
+            });
+        }
     }
 
     /// Where there are no locks nobody holds one.
