@@ -212,36 +212,43 @@ fn after_an_epoch(command: &mut Command) -> Child {
 #[test]
 #[cfg(unix)]
 fn a_run_that_is_interrupted_says_how_to_go_on() {
-    let runs = tempfile::tempdir().unwrap();
-    let mut whole = train("vgg1", &runs.path().join("my runs"), "--epochs 1000");
-    let training = after_an_epoch(&mut whole);
-    let pid = training.id().to_string();
-    // Meanwhile it is nobody else's.
-    let mut second = train("vgg1", &runs.path().join("my runs"), "--epochs 1000 --resume");
-    assert_fails(&mut second, &format!("is being trained by process {pid}"));
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let output = training.wait_with_output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{error}");
-    let expected = format!(
-        "-- train --resume --preset vgg1 --images 256 --plain --epochs 1000 --runs '{}/my runs'\n",
-        runs.path().display()
-    );
-    assert!(error.contains(&expected), "{error}");
+    for signal in ["-INT", "-TERM"] {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path().join("my runs");
+        let training = after_an_epoch(&mut train("vgg1", &runs, "--epochs 300"));
+        let pid = training.id().to_string();
+        // Meanwhile it is nobody else's.
+        let mut second = train("vgg1", &runs, "--epochs 300 --resume");
+        assert_fails(&mut second, &format!("is being trained by process {pid}"));
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let output = training.wait_with_output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{signal}: {error}");
+        let run = Run::at(runs.join("vgg1"));
+        let epochs = run.history().unwrap().epochs.len();
+        assert!(run.checkpoints().join(epochs.to_string()).is_dir(), "{signal}: {epochs}");
+        let expected = format!(
+            "stopped after {epochs} epochs, which are kept; go on with\n  cargo run -p host-trainer -- train --resume \
+             --preset vgg1 --images 256 --plain --epochs 300 --runs '{}'\n",
+            runs.display()
+        );
+        assert!(error.contains(&expected), "{signal}: {error}");
+    }
 }
 
 #[test]
 #[cfg(unix)]
 fn a_second_interruption_ends_a_training_at_once() {
     use std::os::unix::process::ExitStatusExt;
-    let runs = tempfile::tempdir().unwrap();
-    let mut training = after_an_epoch(&mut train("vgg1", runs.path(), "--images 1000 --batch-size 1000 --epochs 1000"));
-    let pid = training.id().to_string();
-    // The step that the first one waits for takes far longer than the two of them.
-    assert!(
-        Command::new("bash").args(["-c", "kill -INT $0; sleep 0.02; kill -INT $0", &pid]).status().unwrap().success()
-    );
-    assert_eq!(training.wait().unwrap().signal(), Some(2));
+    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+        let runs = tempfile::tempdir().unwrap();
+        let flags = "--images 1000 --batch-size 1000 --epochs 1000";
+        let mut training = after_an_epoch(&mut train("vgg1", runs.path(), flags));
+        // The step that the first one waits for takes far longer than the two of them.
+        let twice = format!("kill -{signal} $0; sleep 0.02; kill -{signal} $0");
+        assert!(Command::new("bash").args(["-c", &twice, &training.id().to_string()]).status().unwrap().success());
+        assert_eq!(training.wait().unwrap().signal(), Some(number));
+    }
 }
 
 /// With a bar instead of lines, in a pseudo-terminal that makes a signal of Ctrl-C.

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::batch::EpochBatches;
@@ -17,13 +17,15 @@ use crate::say;
 /// How often a plain line reports inside an epoch.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
-/// Whether Ctrl-C was pressed in the training (a program has one at a time). Where this holds, it ends the program at once:
-/// after a training, and the second time.
+/// Whether Ctrl-C was pressed in the training (a program has one at a time), or the system asked to end it. Where this holds, either
+/// ends the program at once: after a training, and the second time.
 static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
     let interrupted = Arc::new(AtomicBool::new(false));
-    flag::register_conditional_default(SIGINT, interrupted.clone())
-        .and_then(|_| flag::register(SIGINT, interrupted.clone()))
-        .expect("every system has this signal");
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_default(signal, interrupted.clone())
+            .and_then(|_| flag::register(signal, interrupted.clone()))
+            .expect("every system has these signals");
+    }
     interrupted
 });
 
