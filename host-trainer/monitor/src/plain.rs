@@ -27,16 +27,15 @@ fn watch(session: &mut Session<'_>, is_json: bool) -> Result<(), MonitorError> {
     let mut output: Box<dyn Write> = if is_json { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
     let mut told = String::new();
     let mut last = String::new();
-    let mut has_hinted = false;
+    let mut hinted = String::new();
     while !session.is_complete() && !session.is_interrupted() {
         // A board that says nothing, or what nobody here understands, causes no event that would explain it.
-        let hint = session.state.hint(Instant::now()).filter(|_| !has_hinted && session.state.is_connected());
+        let hint = session.state.hint(Instant::now()).filter(|hint| session.state.is_connected() && *hint != hinted);
         if let Some(hint) = hint {
-            has_hinted = true;
             if hint != last {
                 writeln!(output, "{hint}")?;
-                last = hint;
             }
+            hinted = hint;
         }
         session.advance(|event, state| {
             let as_json = is_json && matches!(event, Event::Message(_));
@@ -45,11 +44,8 @@ fn watch(session: &mut Session<'_>, is_json: bool) -> Result<(), MonitorError> {
                 return Ok(());
             };
             // Boards repeat what they are, and why they fail.
-            let is_repeated = matches!(
-                event,
-                Event::OtherVersion(_)
-                    | Event::Message(Message::Start(_) | Message::DeviceInfo(_) | Message::BootFailure(_))
-            );
+            let is_repeated =
+                matches!(event, Event::Message(Message::Start(_) | Message::DeviceInfo(_) | Message::BootFailure(_)));
             if is_repeated && line == last {
                 return Ok(());
             }
@@ -77,8 +73,8 @@ fn watch(session: &mut Session<'_>, is_json: bool) -> Result<(), MonitorError> {
 fn line(event: &Event<'_>, state: &State, port: &str) -> Option<String> {
     match event {
         Event::Connected => Some(format!("connected to {port}")),
-        Event::Lost { .. } | Event::OtherVersion(_) => state.hint(Instant::now()),
-        Event::Received(_) => None,
+        Event::Lost { .. } => state.hint(Instant::now()),
+        Event::OtherVersion(_) | Event::Received(_) => None,
         Event::Message(message) => match message {
             Message::Start(_) => state.start.as_ref().and_then(crash_line),
             Message::DeviceInfo(_) => state.device.as_ref().map(|device| device_line(device, state.start.as_ref())),

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use protocol::{
     BootFailure, FrameMarks, FrameReport, Marks, Message, PictureMode, Request, ResetCause, Start, Verdict,
@@ -215,12 +216,14 @@ fn what_ends_watching_is_named_with_its_cause() {
     board.join().unwrap();
 }
 
+/// As of a board of version 3, however it goes on after its version.
+const OTHER_VERSION: [u8; 9] = [0, 7, 0x03, 0x12, 0x74, 0x30, 0x4d, 0x99, 0];
+
 #[test]
 fn a_board_of_another_version_is_named_once_with_both() {
     let (port, board) = listen([|mut board| {
-        // As a board of version 3 would, however it goes on after its version.
         for _ in 0..3 {
-            board.raw(&[0, 7, 0x03, 0x12, 0x74, 0x30, 0x4d, 0x99, 0]);
+            board.raw(&OTHER_VERSION);
         }
         board.await_leave();
     }]);
@@ -360,16 +363,21 @@ fn a_serial_line_works_as_well() {
 #[cfg(unix)]
 #[test]
 fn a_silent_board_is_explained_once_and_a_signal_takes_requests_back() {
-    for (script, expected) in
-        [(silent as fn(Board<TcpStream>), "connected, but nothing comes"), (chatty, "bytes come, but no messages")]
-    {
+    let silence = "connected, but nothing comes";
+    for (script, hints) in [
+        (silent as fn(Board<TcpStream>), &[silence] as &[_]),
+        (chatty, &["bytes come, but no messages"]),
+        (late, &[silence, "the board speaks version 3"]),
+    ] {
         let (port, board) = listen([script]);
         let mut monitor = Command::new(env!("CARGO_BIN_EXE_monitor"));
-        let mut monitor = monitor.args([&port, "--plain"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut monitor = monitor.args([&port, "--plain", "--timeout", "30"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(monitor.stdout.take().unwrap()).lines().map(Result::unwrap);
         assert!(lines.next().unwrap().starts_with("connected to"));
-        let hint = lines.next().unwrap();
-        assert!(hint.starts_with(expected), "{hint}");
+        for expected in hints {
+            let hint = lines.next().unwrap();
+            assert!(hint.starts_with(expected), "{hint}");
+        }
         let kill = Command::new("kill").args(["-TERM", &monitor.id().to_string()]).status().unwrap();
         assert!(kill.success());
         let rest: Vec<String> = lines.collect();
@@ -384,6 +392,14 @@ pub fn silent(board: Board<TcpStream>) {
     let mut buffer = [0; protocol::FRAME_LEN];
     let off = protocol::encode(&Request::Pictures(PictureMode::Off), &mut buffer).unwrap();
     assert!(board.await_leave().ends_with(off));
+}
+
+/// Begins when the monitor has given it up.
+#[cfg(unix)]
+fn late(mut board: Board<TcpStream>) {
+    thread::sleep(Duration::from_secs(6));
+    board.raw(&OTHER_VERSION);
+    silent(board);
 }
 
 /// What another program would log.
