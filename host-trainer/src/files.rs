@@ -267,6 +267,18 @@ mod tests {
     }
 
     #[test]
+    fn who_reads_a_file_while_it_is_replaced_reads_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        replace(&path, b"before").unwrap();
+        let mut opened = File::open(&path).unwrap();
+        replace(&path, b"after").unwrap();
+        let mut content = String::new();
+        opened.read_to_string(&mut content).unwrap();
+        assert_eq!((content.as_str(), read(&path).unwrap()), ("before", b"after".to_vec()));
+    }
+
+    #[test]
     fn figures_are_read_as_they_were_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("figures.json");

@@ -197,3 +197,16 @@ impl<'a> Session<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_without_a_name_lies_in_the_repository() {
+        let folder = default_recording();
+        assert!(folder.ends_with("runs/recording"), "{}", folder.display());
+        let repository = folder.ancestors().nth(2).unwrap();
+        assert!(repository.is_absolute() && repository.join("ARCHITECTURE.md").is_file(), "{}", folder.display());
+    }
+}

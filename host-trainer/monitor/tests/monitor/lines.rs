@@ -387,6 +387,30 @@ fn a_silent_board_is_explained_once_and_a_signal_takes_requests_back() {
     }
 }
 
+/// The first one ends watching when the last line is written, which nobody reads here.
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_watching_at_once() {
+    use std::os::unix::net::UnixStream;
+    use std::os::unix::process::ExitStatusExt;
+    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+        let (reader, writer) = UnixStream::pair().unwrap();
+        writer.set_nonblocking(true).unwrap();
+        while (&writer).write(b"\n").is_ok() {}
+        writer.set_nonblocking(false).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = format!("tcp:{}", listener.local_addr().unwrap());
+        let mut monitor = Command::new(env!("CARGO_BIN_EXE_monitor"));
+        let mut monitor = monitor.args([&port, "--plain"]).stdout(std::os::fd::OwnedFd::from(writer)).spawn().unwrap();
+        let _board = listener.accept().unwrap();
+        let twice = format!("kill -{signal} $0; sleep 0.2; kill -{signal} $0");
+        assert!(Command::new("bash").args(["-c", &twice, &monitor.id().to_string()]).status().unwrap().success());
+        // A monitor that still waits ends now, by itself.
+        drop(reader);
+        assert_eq!(monitor.wait().unwrap().signal(), Some(number));
+    }
+}
+
 #[cfg(unix)]
 pub fn silent(board: Board<TcpStream>) {
     let mut buffer = [0; protocol::FRAME_LEN];
