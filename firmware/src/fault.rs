@@ -24,7 +24,7 @@ pub enum Fault {
         /// What was read.
         found: u16,
     },
-    /// A register does not hold what was written to it: the camera has lost its configuration.
+    /// A register did not hold what was written to it, each time that the camera was configured; the camera is used as it is.
     #[error("register {address:#04x} holds {found:#04x} in place of {written:#04x}; does the supply break down?")]
     RegisterLost {
         /// The register's address in its bank.
@@ -45,13 +45,30 @@ pub enum Fault {
         /// Bytes that came; of an endless frame, as many as were counted.
         found: u32,
     },
+    /// A frame went on behind its last byte.
+    #[error("a frame of more than {expected} bytes came; its size is set otherwise in the camera")]
+    TooLong {
+        /// Bytes of the format.
+        expected: u32,
+    },
+    /// No frame began on the parallel port.
+    #[error("no VSYNC comes on the parallel port; check VSYNC, PIXCLK and the camera's clock")]
+    NoVsync,
+    /// A frame began on the parallel port, and nothing came.
+    #[error("VSYNC comes on the parallel port, but no data; check HREF and PIXCLK")]
+    NoPixels,
     /// Pixels came faster than they were taken.
-    #[error("pixels were lost; lower the pixel clock or give DMA a higher priority")]
-    Overrun,
-    /// All pixels are the same, which light and noise never give.
+    #[error("pixels were lost after {found} of {expected} bytes; lower the pixel clock or give DMA a higher priority")]
+    Overrun {
+        /// Bytes that came before.
+        found: u32,
+        /// Bytes of the format.
+        expected: u32,
+    },
+    /// All pixels are the same, which light and noise hardly ever give.
     #[error("the frame is blank; does the sensor see light and get its clock?")]
     Blank,
-    /// The frame before or the one before that again, bit for bit, which noise never gives.
+    /// The frame before or the one before that again, bit for bit, which noise hardly ever gives.
     #[error("the picture is frozen")]
     Frozen,
 }
@@ -79,11 +96,14 @@ impl Fault {
             Self::Timeout(Wait::Transaction) => (FaultClass::Timeout, 10),
             Self::Timeout(Wait::Idle) => (FaultClass::Timeout, 11),
             Self::Timeout(Wait::Frame) => (FaultClass::Timeout, 12),
+            Self::NoVsync => (FaultClass::Timeout, 14),
+            Self::NoPixels => (FaultClass::Timeout, 15),
             Self::StuckFifo => (FaultClass::Timeout, 13),
             Self::WrongProduct { .. } => (FaultClass::WrongDevice, 20),
             Self::RegisterLost { .. } => (FaultClass::Configuration, 30),
             Self::WrongLength { .. } => (FaultClass::Data, 40),
-            Self::Overrun => (FaultClass::Data, 41),
+            Self::Overrun { .. } => (FaultClass::Data, 41),
+            Self::TooLong { .. } => (FaultClass::Data, 42),
             Self::Blank => (FaultClass::Picture, 50),
             Self::Frozen => (FaultClass::Picture, 51),
         }
@@ -98,8 +118,11 @@ impl Fault {
     /// Whether only a camera that is still configured has this fault, so that another frame is worth a try before a reset.
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Nack | Self::Bus | Self::Overrun | Self::Blank | Self::Frozen => true,
+            Self::Nack | Self::Bus | Self::Overrun { .. } | Self::Blank | Self::Frozen => true,
             Self::Timeout(_)
+            | Self::NoVsync
+            | Self::NoPixels
+            | Self::TooLong { .. }
             | Self::WrongProduct { .. }
             | Self::RegisterLost { .. }
             | Self::StuckFifo
@@ -136,7 +159,10 @@ mod tests {
             Fault::RegisterLost { address: u8::MAX, written: u8::MAX, found: u8::MAX },
             Fault::StuckFifo,
             Fault::WrongLength { expected: u32::MAX, found: u32::MAX },
-            Fault::Overrun,
+            Fault::Overrun { found: u32::MAX, expected: u32::MAX },
+            Fault::TooLong { expected: u32::MAX },
+            Fault::NoVsync,
+            Fault::NoPixels,
             Fault::Blank,
             Fault::Frozen,
         ];

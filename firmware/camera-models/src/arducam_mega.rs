@@ -1,8 +1,9 @@
 //! A model of the ArduCAM Mega.
 //!
 //! Addresses and bits are those of the manufacturer's SDK (github.com/ArduCAM/Arducam_Mega, version 3.0.0,
-//! `src/Arducam/ArducamCamera.c`). What a reset leaves in format and resolution is not documented there; the model takes JPEG
-//! and 320×240, so that a driver which does not set them is found out.
+//! `src/Arducam/ArducamCamera.c`). [`Habits`] are what others measured with a camera on the bench: sensor 0x82, 128×128 pixels,
+//! RGB565, read by an RP2350 (github.com/kazunori279/fpga-open-vocab, `firmware/`), and what Zephyr's driver waits for
+//! (`drivers/video/video_arducam_mega.c`). A reset leaves VGA, and JPEG, so that a driver which does not set them is found out.
 
 use crate::injection::Injector;
 use crate::scene::{Exposure, Scene};
@@ -18,12 +19,22 @@ const DEVICE_ADDRESS: u8 = 0x0A;
 const FORMAT: u8 = 0x20;
 const RESOLUTION: u8 = 0x21;
 const BURST_READ: u8 = 0x3C;
+const WHITE_BALANCE_MODE: u8 = 0x26;
+const LOOPS: u8 = 0x30;
 const SENSOR_ID: u8 = 0x40;
 const STATE: u8 = 0x44;
 const FIFO_LENGTH: u8 = 0x45;
 
 /// Bytes of the picture that the model has for other formats than RGB565.
 const COMPRESSED_LEN: u32 = 4_242;
+/// JPEG.
+const RESET_FORMAT: u8 = 0x01;
+/// VGA.
+const RESET_RESOLUTION: u8 = 0x02;
+/// All that comes after a trigger that was too early, whatever there is to see.
+const FILL: u16 = 0x0801;
+/// What a loop is in the value that is written to its register: gain, exposure, white balance; bit 7 switches it on.
+const EVERY_LOOP: u8 = 0b111;
 
 /// What goes wrong while a transaction is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,21 +83,28 @@ impl Fault {
     ];
 }
 
-/// How long the camera takes.
+/// What a camera is like that the SDK does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
+pub struct Habits {
     /// A reset, in milliseconds.
     pub reset_ms: u32,
     /// A change of a setting, in milliseconds.
     pub setting_ms: u32,
-    /// A capture, in milliseconds.
+    /// A capture, in milliseconds: 36 … 69 were measured.
     pub capture_ms: u32,
+    /// The quiet that it needs between its last setting and its first capture in the light that there is: none in a lit room, 400 ms
+    /// behind a covered lens. A capture before it gives constant bytes 08 01, and so do all later ones until the next reset.
+    pub quiet_ms: u32,
+    /// A reset switches exposure, gain and white balance off.
+    pub are_loops_off: bool,
+    /// Frames until exposure and white balance are stable: 6 … 41 were measured.
+    pub settling_frames: u32,
 }
 
-impl Default for Timing {
-    /// Plausible, not measured.
+impl Default for Habits {
+    /// A lit room, and loops that have settled before the first frame.
     fn default() -> Self {
-        Self { reset_ms: 100, setting_ms: 10, capture_ms: 60 }
+        Self { reset_ms: 100, setting_ms: 10, capture_ms: 60, quiet_ms: 0, are_loops_off: false, settling_frames: 0 }
     }
 }
 
@@ -99,18 +117,23 @@ pub struct ArducamMega<'t, S> {
 
 impl<'t, S: Scene> ArducamMega<'t, S> {
     /// A camera with power; `sensor_id` is 0x81 … 0x87.
-    pub const fn new(time: &'t Time, scene: S, sensor_id: u8, timing: Timing) -> Self {
+    pub const fn new(time: &'t Time, scene: S, sensor_id: u8, habits: Habits) -> Self {
         Self {
             faults: Injector::new(),
             controller: RefCell::new(Controller {
                 time,
                 exposure: Exposure::new(scene),
                 sensor_id,
-                timing,
+                habits,
                 phase: Phase::Ended,
                 fault: None,
-                format: 0x01,
-                resolution: 0x03,
+                format: RESET_FORMAT,
+                resolution: RESET_RESOLUTION,
+                loops: if habits.are_loops_off { 0 } else { EVERY_LOOP },
+                is_white_balance_set: !habits.are_loops_off,
+                capturing_until: 0,
+                content: Content::Scene,
+                is_filled: false,
                 busy_until: 0,
                 done_at: None,
                 fifo_len: 0,
@@ -172,17 +195,34 @@ enum Phase {
     Ended,
 }
 
+/// What a capture shows.
+#[derive(Clone, Copy)]
+enum Content {
+    Scene,
+    /// It began too early after a reset.
+    Fill,
+    /// It was triggered once more while it was under way.
+    Blank,
+}
+
 /// The camera's controller with its sensor and its FIFO.
 struct Controller<'t, S> {
     time: &'t Time,
     exposure: Exposure<S>,
     sensor_id: u8,
-    timing: Timing,
+    habits: Habits,
     phase: Phase,
     fault: Option<Fault>,
     format: u8,
     resolution: u8,
+    /// Those that are on, a bit each.
+    loops: u8,
+    is_white_balance_set: bool,
     busy_until: u64,
+    capturing_until: u64,
+    content: Content,
+    /// A capture came too early since the last reset.
+    is_filled: bool,
     /// When the capture that was started is in the FIFO.
     done_at: Option<u64>,
     fifo_len: u32,
@@ -237,9 +277,13 @@ impl<S: Scene> Controller<'_, S> {
     }
 
     fn reset(&mut self) {
-        (self.format, self.resolution) = (0x01, 0x03);
+        (self.format, self.resolution) = (RESET_FORMAT, RESET_RESOLUTION);
         (self.done_at, self.fifo_len, self.fifo_position) = (None, 0, 0);
-        self.busy_until = self.after(self.timing.reset_ms);
+        self.loops = if self.habits.are_loops_off { 0 } else { EVERY_LOOP };
+        self.is_white_balance_set = !self.habits.are_loops_off;
+        (self.capturing_until, self.is_filled) = (0, false);
+        self.exposure.restart();
+        self.busy_until = self.after(self.habits.reset_ms);
     }
 
     fn after(&self, milliseconds: u32) -> u64 {
@@ -249,13 +293,16 @@ impl<S: Scene> Controller<'_, S> {
     fn write(&mut self, address: u8, value: u8) {
         match address {
             RESET if value & 0x40 != 0 => self.reset(),
-            FORMAT | RESOLUTION | DEVICE_ADDRESS => {
-                match address {
-                    FORMAT => self.format = value,
-                    RESOLUTION => self.resolution = value,
+            FORMAT | RESOLUTION | DEVICE_ADDRESS | WHITE_BALANCE_MODE | LOOPS => {
+                match (address, value) {
+                    (FORMAT, _) => self.format = value,
+                    (RESOLUTION, _) => self.resolution = value,
+                    (WHITE_BALANCE_MODE, _) => self.is_white_balance_set = value == 0,
+                    (LOOPS, 0x80..=0x82) => self.loops |= 1 << (value & 0x03),
+                    (LOOPS, 0x00..=0x02) => self.loops &= !(1 << value),
                     _ => {}
                 }
-                self.busy_until = self.after(self.timing.setting_ms);
+                self.busy_until = self.after(self.habits.setting_ms);
             }
             FIFO_CONTROL => {
                 if value & 0x01 != 0 {
@@ -273,8 +320,16 @@ impl<S: Scene> Controller<'_, S> {
         if self.fault == Some(Fault::StuckFifo) {
             return;
         }
+        let now = self.time.nanoseconds();
+        self.is_filled |= now < self.busy_until + u64::from(self.habits.quiet_ms) * 1_000_000;
+        self.content = match (self.is_filled, now < self.capturing_until) {
+            (true, _) => Content::Fill,
+            (false, true) => Content::Blank,
+            (false, false) => Content::Scene,
+        };
         self.exposure.begin(self.fault == Some(Fault::Frozen));
-        self.done_at = Some(self.after(self.timing.capture_ms));
+        self.capturing_until = self.after(self.habits.capture_ms);
+        self.done_at = Some(self.capturing_until);
         self.fifo_len = match (self.format, self.side()) {
             (0x02, Some(side)) => 2 * u32::from(side) * u32::from(side),
             _ => COMPRESSED_LEN,
@@ -333,7 +388,18 @@ impl<S: Scene> Controller<'_, S> {
         };
         let pixel = position / 2;
         let (x, y) = (pixel % u32::from(side), pixel / u32::from(side));
-        let color = self.exposure.scene.rgb565(x as u16, y as u16, side, side);
+        let is_exposed = self.loops & 0b011 == 0b011;
+        let is_balanced = self.loops & 0b100 != 0 && self.is_white_balance_set;
+        let color = match self.content {
+            Content::Fill => FILL,
+            Content::Blank => 0,
+            Content::Scene => self.exposure.rgb565(
+                [x as u16, y as u16, side, side],
+                self.habits.settling_frames,
+                is_exposed,
+                is_balanced,
+            ),
+        };
         color.to_be_bytes()[position as usize % 2]
     }
 }

@@ -13,5 +13,5 @@ mod scene;
 mod time;
 
 pub use injection::{Injection, Injector};
-pub use scene::{MovingBlocks, Scene};
+pub use scene::{Scene, Sight, Stage};
 pub use time::{SimulatedDelay, Time};

@@ -2,19 +2,25 @@
 //!
 //! Registers, their defaults and what they do are those of OmniVision's preliminary datasheet 1.6, tables 12 and 13. Size and
 //! format of a frame follow from the registers alone, so that a driver's wrong value gives a wrong frame here as it does there.
+//!
+//! [`Habits`] are what drivers in use tell of the sensor beside its datasheet; each names its source. Its parallel port is one as the
+//! DCMI of an STM32 is (RM0433, section 32), which does not count: it takes as many bytes as the buffer has, waits for the rest of
+//! a frame that is shorter, and overruns behind the end of one that is longer. Control bus: nine bits a byte at 100 kHz.
 
 use crate::injection::Injector;
-use crate::scene::{Exposure, Scene};
+use crate::scene::{Exposure, Scene, hash};
 use crate::time::Time;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::future::pending;
 use embedded_hal_async::i2c::{ErrorKind, ErrorType, I2c, NoAcknowledgeSource, Operation};
-use firmware::camera::ParallelCapture;
+use firmware::camera::{ParallelCapture, Progress};
 
 /// The sensor's address.
 const ADDRESS: u8 = 0x30;
 /// A frame in SVGA at a clock that is not divided: 30 a second at 24 MHz.
 const FRAME_NS: u64 = 33_333_333;
+/// A byte on the control bus.
+const BYTE_NS: u64 = 90_000;
 
 /// What goes wrong while a transaction is under way; on the parallel port, a frame is one transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +39,12 @@ pub enum Fault {
     BrownOut,
     /// The sensor says that it is another one.
     WrongProduct,
-    /// Pixels are lost.
+    /// Pixels are lost in the middle of a frame.
     Overrun,
+    /// No frame begins: the port's VSYNC or the sensor's clock is missing.
+    NoVsync,
+    /// Frames begin and have no pixels.
+    NoPixels,
     /// A frame ends a row too early.
     ShortFrame,
     /// A frame ends a row too late.
@@ -47,7 +57,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Nack,
         Self::Bus,
         Self::Hang,
@@ -56,6 +66,8 @@ impl Fault {
         Self::BrownOut,
         Self::WrongProduct,
         Self::Overrun,
+        Self::NoVsync,
+        Self::NoPixels,
         Self::ShortFrame,
         Self::LongFrame,
         Self::Blank,
@@ -63,23 +75,48 @@ impl Fault {
     ];
 }
 
+/// What a sensor and its surroundings are like that the datasheet does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Habits {
+    /// One in so many accesses is not acknowledged, at random; 0 is none. "It rarely happens that the camera does not respond with ACK
+    /// signal", Zephyr's `drivers/video/ov2640.c`, which tries three times.
+    pub nack_in: u32,
+    /// Reserved bits of documented registers read back otherwise than they were written.
+    pub are_reserved_bits_odd: bool,
+    /// Bits of a documented register that read back otherwise, in the sensor's bank: address and bits.
+    pub odd_register: Option<(u8, u8)>,
+    /// Frames until exposure and white balance are stable: 1.2 … 4.8 s at SVGA, with a tint in the first ones (esp32-camera's and
+    /// OpenMV's issues).
+    pub settling_frames: u32,
+    /// Lamps flicker with the mains of so many hertz: bands, unless COM3 chooses the filter for them (0x3A, automatic, in Linux's and
+    /// OpenMV's drivers; 0x3C, 50 Hz, in WeAct's).
+    pub mains_hz: Option<u8>,
+    /// The first row is garbage where the window starts at the first row ("0x01 fixes issue with garbage pixels in the image",
+    /// OpenMV's `ov2640.c` about VSTRT).
+    pub has_garbage: bool,
+}
+
 /// A sensor before a scene; a reference to it is its end of the control bus, and the port that its pixels come to.
 pub struct Ov2640<'t, S> {
     /// Makes transactions fail, those of bus and port together.
     pub faults: Injector<Fault>,
     time: &'t Time,
+    habits: Habits,
     registers: RefCell<Registers>,
     exposure: RefCell<Exposure<S>>,
+    progress: Cell<Progress>,
 }
 
 impl<'t, S: Scene> Ov2640<'t, S> {
     /// A sensor with power and clock.
-    pub const fn new(time: &'t Time, scene: S) -> Self {
+    pub const fn new(time: &'t Time, scene: S, habits: Habits) -> Self {
         Self {
             faults: Injector::new(),
             time,
+            habits,
             registers: RefCell::new(Registers::new()),
             exposure: RefCell::new(Exposure::new(scene)),
+            progress: Cell::new(Progress { has_begun: false, bytes: 0, is_overrun: false }),
         }
     }
 
@@ -92,9 +129,36 @@ impl<'t, S: Scene> Ov2640<'t, S> {
     fn begin(&self) -> Option<Fault> {
         let fault = self.faults.begin();
         if fault == Some(Fault::BrownOut) {
-            self.registers.replace(Registers::new());
+            self.reset();
         }
         fault
+    }
+
+    fn reset(&self) {
+        self.registers.replace(Registers::new());
+        self.exposure.borrow_mut().restart();
+    }
+
+    /// Whether the access that has begun is one of those that are not acknowledged.
+    fn is_ignored(&self) -> bool {
+        let chance = self.habits.nack_in;
+        chance != 0 && hash(self.faults.transactions()).is_multiple_of(chance)
+    }
+
+    /// What is read in place of `value`.
+    fn readable(&self, value: u8, registers: &Registers) -> u8 {
+        let bank = registers.selected & 1;
+        let mut odd = 0;
+        if self.habits.are_reserved_bits_odd {
+            let documented = DOCUMENTED.iter().find(|(of, address, _)| (*of, *address) == (bank, registers.address));
+            odd |= documented.map_or(0, |(_, _, bits)| !bits);
+        }
+        if let Some((address, bits)) = self.habits.odd_register
+            && (bank, registers.address) == (SENSOR, address)
+        {
+            odd |= bits;
+        }
+        value ^ odd
     }
 }
 
@@ -111,7 +175,7 @@ impl<S: Scene> I2c for &Ov2640<'_, S> {
             }
             Some(Fault::Bus) => return Err(ErrorKind::ArbitrationLoss),
             Some(Fault::Hang) => pending().await,
-            _ if address != ADDRESS => {
+            _ if address != ADDRESS || self.is_ignored() => {
                 return Err(ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address));
             }
             _ => {}
@@ -120,15 +184,22 @@ impl<S: Scene> I2c for &Ov2640<'_, S> {
         let [operation] = operations else {
             return Err(ErrorKind::Other);
         };
-        let registers = &mut *self.registers.borrow_mut();
         match operation {
-            Operation::Write(bytes) => registers.write_phase(bytes, fault == Some(Fault::LostWrite)),
+            Operation::Write(bytes) => {
+                self.time.advance((1 + bytes.len() as u64) * BYTE_NS);
+                let is_reset = self.registers.borrow_mut().write_phase(bytes, fault == Some(Fault::LostWrite));
+                if is_reset {
+                    self.reset();
+                }
+            }
             Operation::Read(bytes) => {
+                self.time.advance((1 + bytes.len() as u64) * BYTE_NS);
+                let registers = &*self.registers.borrow();
                 for byte in bytes.iter_mut() {
                     *byte = match fault {
                         Some(Fault::WrongProduct) if registers.is_product_selected() => 0x77,
                         Some(Fault::FlippedRead) => registers.read() ^ 0x10,
-                        _ => registers.read(),
+                        _ => self.readable(registers.read(), registers),
                     };
                 }
             }
@@ -138,26 +209,43 @@ impl<S: Scene> I2c for &Ov2640<'_, S> {
 }
 
 impl<S: Scene> ParallelCapture for &Ov2640<'_, S> {
-    async fn capture(&mut self, bytes: &mut [u8]) -> Result<usize, firmware::fault::Fault> {
+    async fn capture(&mut self, bytes: &mut [u8]) -> Result<(), firmware::fault::Fault> {
         let fault = self.begin();
+        let mut progress = Progress { has_begun: false, bytes: 0, is_overrun: false };
+        self.progress.set(progress);
         let output = Output::new(&self.registers.borrow());
-        let Some(output) = output.filter(|_| fault != Some(Fault::Hang)) else {
+        let Some(output) = output.filter(|_| !matches!(fault, Some(Fault::Hang | Fault::NoVsync))) else {
             return pending().await;
         };
-        self.time.advance(FRAME_NS * u64::from(output.clock_divider));
-        let exposure = &mut *self.exposure.borrow_mut();
-        exposure.begin(fault == Some(Fault::Frozen));
+        self.exposure.borrow_mut().begin(fault == Some(Fault::Frozen));
+        progress.has_begun = true;
         let row_len = output.len() / usize::from(output.height);
         let len = match fault {
-            Some(Fault::Overrun) => return Err(firmware::fault::Fault::Overrun),
+            Some(Fault::NoPixels) => 0,
+            Some(Fault::Overrun) => output.len() / 2,
             Some(Fault::ShortFrame) => output.len() - row_len,
             Some(Fault::LongFrame) => output.len() + row_len,
             _ => output.len(),
         };
-        for (index, byte) in bytes.iter_mut().take(len).enumerate() {
-            *byte = if fault == Some(Fault::Blank) { 0 } else { output.byte(index, &exposure.scene) };
+        let taken = len.min(bytes.len());
+        if let Some(bytes) = bytes.get_mut(..taken) {
+            output.write(bytes, &self.exposure.borrow(), &self.habits);
+            if fault == Some(Fault::Blank) {
+                bytes.fill(0);
+            }
         }
-        Ok(len)
+        progress.bytes = taken as u32;
+        progress.is_overrun = len > bytes.len() || fault == Some(Fault::Overrun);
+        self.progress.set(progress);
+        if len < bytes.len() {
+            return pending().await;
+        }
+        self.time.advance(FRAME_NS * u64::from(output.clock_divider));
+        if progress.is_overrun { Err(firmware::fault::Fault::Bus) } else { Ok(()) }
+    }
+
+    fn progress(&self) -> Progress {
+        self.progress.get()
     }
 }
 
@@ -185,6 +273,14 @@ const DEFAULTS: [(u8, u8, u8); 37] = [
     (SENSOR, 0x26, 0xD4), (SENSOR, 0x32, 0x36), (SENSOR, 0x61, 0x80), (SENSOR, 0x62, 0x90),
 ];
 
+/// Bank, address and the bits that the datasheet describes, of the registers in which it calls others reserved (tables 12 and 13).
+#[rustfmt::skip]
+const DOCUMENTED: [(u8, u8, u8); 14] = [
+    (DSP, 0x05, 0x01), (DSP, 0x57, 0x80), (DSP, 0x5C, 0xF7), (DSP, 0x86, 0x3D), (DSP, 0x87, 0xC0), (DSP, 0x8C, 0x7F),
+    (DSP, 0xDA, 0x5F), (SENSOR, 0x03, 0xCF), (SENSOR, 0x09, 0x17), (SENSOR, 0x0C, 0x07), (SENSOR, 0x11, 0xBF),
+    (SENSOR, COM7, 0xF6), (SENSOR, 0x13, 0x25), (SENSOR, 0x14, 0xE0),
+];
+
 /// What the sensor holds.
 struct Registers {
     banks: [[u8; 256]; 2],
@@ -210,23 +306,25 @@ impl Registers {
         self.banks[(bank & 1) as usize][address as usize]
     }
 
-    /// One byte selects a register to read, two write one; more are ignored.
-    fn write_phase(&mut self, bytes: &[u8], is_lost: bool) {
+    /// One byte selects a register to read, two write one; more are ignored. Says whether it is a reset.
+    fn write_phase(&mut self, bytes: &[u8], is_lost: bool) -> bool {
         match *bytes {
             [address] => self.address = address,
-            [address, value, ..] if !is_lost => self.write(address, value),
+            [address, value, ..] if !is_lost => return self.write(address, value),
             _ => {}
         }
+        false
     }
 
-    fn write(&mut self, address: u8, value: u8) {
+    fn write(&mut self, address: u8, value: u8) -> bool {
         let bank = self.selected & 1;
         match (bank, address) {
             (_, BANK_SELECT) => self.selected = value,
-            (SENSOR, COM7) if value & 0x80 != 0 => *self = Self::new(),
+            (SENSOR, COM7) if value & 0x80 != 0 => return true,
             (SENSOR, PIDH | PIDL | MIDH | MIDL) => {}
             _ => self.banks[usize::from(bank)][usize::from(address)] = value,
         }
+        false
     }
 
     const fn read(&self) -> u8 {
@@ -262,6 +360,9 @@ struct Output {
     has_color_bars: bool,
     is_mirrored: bool,
     is_flipped: bool,
+    starts_at_first_row: bool,
+    /// COM3: the frequency that the banding filter is for, none where it finds out by itself.
+    banding_hz: Option<u8>,
 }
 
 /// White, yellow, cyan, green, magenta, red, blue, black.
@@ -300,6 +401,12 @@ impl Output {
             has_color_bars: com7 & 0x02 != 0,
             is_mirrored: sensor(0x04) & 0x80 != 0,
             is_flipped: sensor(0x04) & 0x40 != 0,
+            starts_at_first_row: sensor(0x19) == 0,
+            banding_hz: match sensor(0x0C) & 0x06 {
+                0x00 => Some(60),
+                0x04 => Some(50),
+                _ => None,
+            },
         })
     }
 
@@ -312,33 +419,39 @@ impl Output {
         self.width as usize * self.height as usize * bytes
     }
 
-    /// The byte at `index`.
-    fn byte(&self, index: usize, scene: &impl Scene) -> u8 {
+    /// Writes a frame from its start on, as many bytes as there are.
+    fn write(&self, bytes: &mut [u8], exposure: &Exposure<impl Scene>, habits: &Habits) {
         let width = usize::from(self.width);
-        let pixel = |index: usize| self.color((index % width) as u16, (index / width) as u16, scene);
-        let is_first = index.is_multiple_of(2);
-        match self.format {
-            Format::Raw => (pixel(index) >> 3) as u8,
-            Format::Yuv422 if is_first => (pixel(index / 2) >> 3) as u8,
-            Format::Yuv422 => 0x80,
-            Format::Rgb565 { is_low_byte_first } => {
-                let [high, low] = pixel(index / 2).to_be_bytes();
-                if is_first == is_low_byte_first { low } else { high }
-            }
+        let pixel = |index: usize| self.color((index % width) as u16, (index / width) as u16, exposure, habits);
+        for (index, pair) in bytes.chunks_mut(2).enumerate() {
+            let both = match self.format {
+                Format::Raw => [(pixel(2 * index) >> 3) as u8, (pixel(2 * index + 1) >> 3) as u8],
+                Format::Yuv422 => [(pixel(index) >> 3) as u8, 0x80],
+                Format::Rgb565 { is_low_byte_first: true } => pixel(index).to_le_bytes(),
+                Format::Rgb565 { is_low_byte_first: false } => pixel(index).to_be_bytes(),
+            };
+            pair.iter_mut().zip(both).for_each(|(byte, value)| *byte = value);
         }
     }
 
-    fn color(&self, x: u16, y: u16, scene: &impl Scene) -> u16 {
+    fn color(&self, x: u16, y: u16, exposure: &Exposure<impl Scene>, habits: &Habits) -> u16 {
         let (width, height) = (self.width, self.height);
         if self.has_color_bars {
             let bar = usize::from(x) * COLOR_BARS.len() / usize::from(width);
             return COLOR_BARS[bar.min(COLOR_BARS.len() - 1)];
         }
+        if y == 0 && self.starts_at_first_row && habits.has_garbage {
+            return hash(u32::from(x)) as u16;
+        }
         // Rows behind the last are those of a frame that is too long.
         let y = y.min(height - 1);
         let x = if self.is_mirrored { width - 1 - x } else { x };
+        let row = y;
         let y = if self.is_flipped { height - 1 - y } else { y };
-        scene.rgb565(x, y, width, height)
+        let color = exposure.rgb565([x, y, width, height], habits.settling_frames, true, true);
+        let is_banded = habits.mains_hz.is_some_and(|mains| self.banding_hz.is_some_and(|filter| filter != mains));
+        // Half the light in every second band of eight rows.
+        if is_banded && row & 8 != 0 { color >> 1 & 0x7BEF } else { color }
     }
 }
 

@@ -6,6 +6,17 @@
 //! Source of every address, bit and value: the manufacturer's SDK for the Mega series, version 3.0.0 of 2025-02-28
 //! (github.com/ArduCAM/Arducam_Mega, `src/Arducam/ArducamCamera.c` and `.h`); the name that it has there stands at each. The
 //! timing of a transaction comes from the functions `cameraBusWrite`, `cameraBusRead` and `cameraReadBuff` of that file.
+//!
+//! What the SDK does not tell was measured by github.com/kazunori279/fpga-open-vocab (`firmware/`: a 3 MP camera on an RP2350), and
+//! agrees with Zephyr's `drivers/video/video_arducam_mega.c`, which waits for a second after a reset and drops three frames:
+//!
+//! * After the last setting the camera must be left alone, for the longer the less light there is: up to 400 ms. Triggered earlier it
+//!   delivers bytes 08 01, right in number, until its next reset.
+//! * Some resets leave exposure, gain or white balance switched off: dark pictures, or pictures without blue.
+//! * A capture that is triggered once more while it is under way is blank.
+//!
+//! The square resolutions are the whole view of 4:3, squeezed to a square and not cropped: things look 3/4 as wide as they are. A
+//! model trained with pictures of this camera knows them so.
 
 use super::{ByteOrder, Frame, FrameFormat, FrameSource, timeout};
 use crate::fault::{Fault, Wait};
@@ -26,6 +37,10 @@ enum Register {
     Format = 0x20,
     /// `CAM_REG_CAPTURE_RESOLUTION`.
     Resolution = 0x21,
+    /// `CAM_REG_WHITEBALANCE_MODE_CONTROL`.
+    WhiteBalanceMode = 0x26,
+    /// `CAM_REG_EXPOSURE_GAIN_WHITEBALANCE_CONTROL`.
+    Loops = 0x30,
     /// `CAM_REG_SENSOR_ID`.
     SensorId = 0x40,
     /// `CAM_REG_SENSOR_STATE` and `ARDUCHIP_TRIG`: [`STATE_MASK`] and [`CAPTURE_DONE`].
@@ -58,6 +73,10 @@ const CAPTURE_DONE: u8 = 0x04;
 const SENSOR_ADDRESS: u8 = 0x78;
 /// `CAM_IMAGE_PIX_FMT_RGB565`, in [`Register::Format`].
 const FORMAT_RGB565: u8 = 0x02;
+/// In [`Register::Loops`]: `SET_EXPOSURE`, `SET_GAIN` and `SET_WHITEBALANCE`, each with the bit that switches it on.
+const LOOPS_ON: [u8; 3] = [0x81, 0x80, 0x82];
+/// `CAM_WHITE_BALANCE_MODE_DEFAULT`: automatic.
+const WHITE_BALANCE_AUTOMATIC: u8 = 0;
 /// `SENSOR_5MP_1` … `SENSOR_2MP`: what [`Register::SensorId`] may hold.
 const SENSOR_IDS: core::ops::RangeInclusive<u8> = 0x81..=0x87;
 /// `SENSOR_5MP`: sensors from this one on number their resolutions anew (`legacyMode`).
@@ -77,7 +96,7 @@ const POLL_MS: u32 = 1;
 pub enum Resolution {
     /// 96×96 pixels.
     Square96,
-    /// 128×128 pixels: exactly 4×4 for each of the network's.
+    /// 128×128 pixels: exactly 4×4 for each of 32×32 that a network sees.
     Square128,
 }
 
@@ -159,6 +178,9 @@ impl<S: SpiDevice, D: DelayNs> ArducamMega<S, D> {
 }
 
 impl<S: SpiDevice, D: DelayNs> FrameSource for ArducamMega<S, D> {
+    /// More than was ever needed, behind a covered lens.
+    const QUIET_MS: u32 = 500;
+
     fn format(&self) -> FrameFormat {
         self.resolution.format()
     }
@@ -171,7 +193,11 @@ impl<S: SpiDevice, D: DelayNs> FrameSource for ArducamMega<S, D> {
         }
         self.configure(Register::DeviceAddress, SENSOR_ADDRESS).await?;
         self.configure(Register::Format, FORMAT_RGB565).await?;
-        self.configure(Register::Resolution, self.resolution.code(sensor_id)).await
+        self.configure(Register::Resolution, self.resolution.code(sensor_id)).await?;
+        for value in LOOPS_ON {
+            self.configure(Register::Loops, value).await?;
+        }
+        self.configure(Register::WhiteBalanceMode, WHITE_BALANCE_AUTOMATIC).await
     }
 
     async fn capture(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {

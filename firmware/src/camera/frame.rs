@@ -99,6 +99,25 @@ impl<'b> Frame<'b> {
         pixels.next().is_none_or(|first| pixels.all(|pixel| pixel == first))
     }
 
+    /// The mean of red, green and blue, 0 … 255; black if there is no frame.
+    pub fn channel_means(&self) -> [u8; 3] {
+        let mut sums = [0; 3];
+        let mut count = 0;
+        let order = self.format.map_or(ByteOrder::BigEndian, |format| format.order);
+        for pixel in self.bytes().as_chunks::<2>().0 {
+            let pixel = match order {
+                ByteOrder::BigEndian => u16::from_be_bytes(*pixel),
+                ByteOrder::LittleEndian => u16::from_le_bytes(*pixel),
+            };
+            sums[0] += u64::from(pixel >> 11);
+            sums[1] += u64::from(pixel >> 5 & 0x3F);
+            sums[2] += u64::from(pixel & 0x1F);
+            count += 1;
+        }
+        let [red, green, blue] = sums;
+        [(red, 31), (green, 63), (blue, 31)].map(|(sum, most)| (sum * 255 / (most * count.max(1))) as u8)
+    }
+
     /// Resizes what the network sees of the frame to its input.
     ///
     /// # Errors

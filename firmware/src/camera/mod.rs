@@ -20,6 +20,10 @@ pub use supervisor::{Policy, Supervisor};
 /// Dropped in the middle, it leaves a camera that [`Self::initialize`] puts right.
 #[expect(async_fn_in_trait, reason = "a board's executor has one thread, so that futures need not be Send")]
 pub trait FrameSource {
+    /// How long the camera is left alone between [`Self::initialize`] and the first frame; after each start that gave none but
+    /// blank ones twice as long as before.
+    const QUIET_MS: u32;
+
     /// What [`Self::initialize`] sets the camera to.
     fn format(&self) -> FrameFormat;
 
@@ -27,7 +31,8 @@ pub trait FrameSource {
     ///
     /// # Errors
     ///
-    /// The [`Fault`] that stopped it.
+    /// The [`Fault`] that stopped it. [`Fault::RegisterLost`] does not: it says what is odd about a camera that is configured
+    /// otherwise, and may be good enough.
     async fn initialize(&mut self) -> Result<(), Fault>;
 
     /// Takes one frame; on an error `frame` is empty.
@@ -42,17 +47,43 @@ pub trait FrameSource {
 /// The parallel port through which a sensor sends pixels, one byte a pixel clock, framed by its synchronization signals.
 #[expect(async_fn_in_trait, reason = "a board's executor has one thread, so that futures need not be Send")]
 pub trait ParallelCapture {
-    /// Takes the next whole frame, from its vertical synchronization on, and gives its number of bytes; of those that do not
-    /// fit `bytes` only the number counts. A port that cannot count them gives the length of `bytes` for a frame that is not
-    /// shorter.
+    /// Takes the next frame, from its vertical synchronization on, and ends when it has ended and has filled `bytes`.
     ///
     /// The future may be dropped before it ends, which stops the transfer. `bytes` has the alignment of the buffer that the
     /// board made the [`Frame`] from.
     ///
     /// # Errors
     ///
-    /// [`Fault::Overrun`] if pixels were lost, [`Fault::Bus`] if DMA or synchronization failed.
-    async fn capture(&mut self, bytes: &mut [u8]) -> Result<usize, Fault>;
+    /// [`Fault::Bus`] if pixels were lost, or DMA or synchronization failed: [`Self::progress`] says which.
+    async fn capture(&mut self, bytes: &mut [u8]) -> Result<(), Fault>;
+
+    /// How far the last capture came that failed or was dropped.
+    fn progress(&self) -> Progress;
+}
+
+/// How far a capture came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// A vertical synchronization was seen.
+    pub has_begun: bool,
+    /// Bytes that came, at most as many as were wanted.
+    pub bytes: u32,
+    /// More came than was taken: pixels were lost, or came behind the last one that was wanted.
+    pub is_overrun: bool,
+}
+
+impl Progress {
+    /// What was wrong with a capture of `expected` bytes that ended with `fault`.
+    fn name(self, fault: Fault, expected: u32) -> Fault {
+        match self {
+            Self { bytes, .. } if bytes >= expected => Fault::TooLong { expected },
+            Self { bytes: found, is_overrun: true, .. } => Fault::Overrun { found, expected },
+            _ if fault != Fault::Timeout(Wait::Frame) => fault,
+            Self { bytes: found @ 1.., .. } => Fault::WrongLength { expected, found },
+            Self { has_begun: true, .. } => Fault::NoPixels,
+            Self { has_begun: false, .. } => Fault::NoVsync,
+        }
+    }
 }
 
 /// Gives `operation` as many milliseconds as `limit_ms`, and drops it then.

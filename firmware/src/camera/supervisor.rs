@@ -4,7 +4,7 @@ use super::{Frame, FrameSource};
 use crate::fault::Fault;
 use crc::{CRC_32_ISO_HDLC, Crc};
 use embedded_hal_async::delay::DelayNs;
-use protocol::{FaultCounters, Recovery};
+use protocol::{FaultCounters, Marks, Recovery};
 
 static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
@@ -19,13 +19,16 @@ pub struct Policy {
     pub backoff_first_ms: u32,
     /// The longest wait.
     pub backoff_limit_ms: u32,
+    /// After so many new starts in a row that gave nothing but blank or frozen frames, they are pictures of what there is: a dark
+    /// room, a covered lens, a still life. Such a start waits for twice the [`FrameSource::QUIET_MS`] of the one before.
+    pub doubtful_starts: u8,
     /// Whether a frame equal to one of the two before is [`Fault::Frozen`]. False for test patterns, which stand still.
     pub expect_motion: bool,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { retries: 1, backoff_first_ms: 50, backoff_limit_ms: 1_000, expect_motion: true }
+        Self { retries: 1, backoff_first_ms: 50, backoff_limit_ms: 1_000, doubtful_starts: 2, expect_motion: true }
     }
 }
 
@@ -48,6 +51,9 @@ pub struct Supervisor<S, D> {
     failures: u8,
     /// The wait before the next initialization.
     backoff_ms: u32,
+    /// New starts because of blank or frozen frames since the last frame that was neither.
+    doubtful_starts: u8,
+    settling: Settling,
     /// CRCs of the frames before: as many as there are buffers, since one that nobody writes to shows the frame before the last.
     recent_crc32: [Option<u32>; 2],
 }
@@ -63,6 +69,8 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
             recovery: Recovery::Initialize { after_ms: 0 },
             failures: 0,
             backoff_ms: 0,
+            doubtful_starts: 0,
+            settling: Settling::new(),
             recent_crc32: [None; 2],
         }
     }
@@ -72,17 +80,18 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
         &self.counters
     }
 
-    /// Takes one frame, after what the last fault asks for; ends in bounded time. Without a good one, `frame` is empty.
+    /// Takes one frame, after what the last fault asks for, and gives its marks; ends in bounded time. Without a good one, `frame` is
+    /// empty.
     ///
     /// # Errors
     ///
     /// The fault, which is counted, and what the next attempt begins with.
-    pub async fn attempt(&mut self, frame: &mut Frame<'_>) -> Result<(), (Fault, Recovery)> {
+    pub async fn attempt(&mut self, frame: &mut Frame<'_>) -> Result<Marks, (Fault, Recovery)> {
         match self.take(frame).await {
-            Ok(()) => {
+            Ok(marks) => {
                 self.failures = 0;
                 self.backoff_ms = 0;
-                Ok(())
+                Ok(marks)
             }
             Err(fault) => {
                 frame.clear();
@@ -93,40 +102,106 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
         }
     }
 
-    async fn take(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {
+    async fn take(&mut self, frame: &mut Frame<'_>) -> Result<Marks, Fault> {
         if let Recovery::Initialize { after_ms } = self.recovery {
             self.delay.delay_ms(after_ms).await;
-            self.source.initialize().await?;
+            let outcome = self.source.initialize().await;
+            if !matches!(outcome, Ok(()) | Err(Fault::RegisterLost { .. })) {
+                return outcome.map(|()| Marks::NONE);
+            }
             self.recovery = Recovery::Retry;
+            self.settling = Settling::new();
+            let factor = 1_u32.checked_shl(self.doubtful_starts.into()).unwrap_or(u32::MAX);
+            self.delay.delay_ms(S::QUIET_MS.saturating_mul(factor)).await;
+            outcome?;
         }
         self.source.capture(frame).await?;
         self.inspect(frame)
     }
 
-    /// A camera that is not configured stays so until [`FrameSource::initialize`] succeeds.
+    /// A camera that is not configured stays so until [`FrameSource::initialize`] succeeds, or says what is odd.
     fn recovery_from(&mut self, fault: Fault) -> Recovery {
         self.failures = self.failures.saturating_add(1);
         let is_configured = self.recovery == Recovery::Retry;
-        if is_configured && fault.is_transient() && self.failures <= self.policy.retries {
+        let is_odd = matches!(fault, Fault::RegisterLost { .. });
+        if is_configured && (is_odd || fault.is_transient() && self.failures <= self.policy.retries) {
             return Recovery::Retry;
+        }
+        if matches!(fault, Fault::Blank | Fault::Frozen) {
+            self.doubtful_starts = self.doubtful_starts.saturating_add(1);
         }
         let after_ms = self.backoff_ms;
         self.backoff_ms = self.policy.backoff_after(after_ms);
         Recovery::Initialize { after_ms }
     }
 
-    fn inspect(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
-        if frame.is_blank() {
-            return Err(Fault::Blank);
-        }
+    fn inspect(&mut self, frame: &Frame<'_>) -> Result<Marks, Fault> {
         let crc32 = Some(CRC32.checksum(frame.bytes()));
         let [last, _] = self.recent_crc32;
         let is_repeated = self.recent_crc32.contains(&crc32);
         self.recent_crc32 = [crc32, last];
-        if is_repeated && self.policy.expect_motion {
-            return Err(Fault::Frozen);
+        let doubt = match (frame.is_blank(), is_repeated && self.policy.expect_motion) {
+            (true, _) => Some(Fault::Blank),
+            (false, true) => Some(Fault::Frozen),
+            (false, false) => None,
+        };
+        match doubt {
+            Some(fault) if self.doubtful_starts < self.policy.doubtful_starts => return Err(fault),
+            Some(_) => {}
+            None => self.doubtful_starts = 0,
         }
-        Ok(())
+        let means = frame.channel_means();
+        let settling = if self.settling.is_moving(means) { Marks::SETTLING } else { Marks::NONE };
+        let [least, most] = [means.iter().min(), means.iter().max()].map(|mean| mean.copied().unwrap_or_default());
+        Ok(settling.with(match (most < DARK, least > BLOWN_OUT, doubt) {
+            (true, _, _) => Marks::DARK,
+            (false, true, _) => Marks::BLOWN_OUT,
+            (false, false, Some(_)) => Marks::STILL,
+            (false, false, None) => Marks::NONE,
+        }))
+    }
+}
+
+/// A frame is dark if the mean of each channel is less, of 255.
+const DARK: u8 = 16;
+/// A frame is blown out if the mean of each channel is more, of 255.
+const BLOWN_OUT: u8 = 239;
+
+/// Waits for exposure and white balance after a start, by the means of the channels.
+struct Settling {
+    /// The means that those of the last frames are near.
+    means: [u8; 3],
+    /// Frames near them in a row, the first one not among them.
+    near: u8,
+    frames: u8,
+}
+
+impl Settling {
+    /// Means that differ by no more are near, of 255.
+    const TOLERANCE: u8 = 3;
+    /// So many frames near the one before them are stable: with that one the six in which the quickest cameras settle.
+    const STABLE: u8 = 5;
+    /// What moves after so many frames is the scene. The longest that was measured is 4.8 s of an OV2640 (esp32-camera's issues), which
+    /// gives 15 frames a second.
+    const LONGEST: u8 = 72;
+
+    const fn new() -> Self {
+        Self { means: [0; 3], near: 0, frames: 0 }
+    }
+
+    /// Takes the means of the next frame, and says whether the camera still moves.
+    fn is_moving(&mut self, means: [u8; 3]) -> bool {
+        if self.near >= Self::STABLE || self.frames >= Self::LONGEST {
+            return false;
+        }
+        let is_near = means.iter().zip(self.means).all(|(mean, before)| mean.abs_diff(before) <= Self::TOLERANCE);
+        if is_near && self.frames > 0 {
+            self.near += 1;
+        } else {
+            (self.means, self.near) = (means, 0);
+        }
+        self.frames += 1;
+        self.near < Self::STABLE && self.frames < Self::LONGEST
     }
 }
 
@@ -146,7 +221,7 @@ mod tests {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     enum Call {
         Initialize { waited_ms: u64 },
-        Capture,
+        Capture { waited_ms: u64 },
     }
 
     /// A camera whose calls give scripted results: frames as bytes, or faults.
@@ -158,6 +233,8 @@ mod tests {
     }
 
     impl FrameSource for Scripted<'_> {
+        const QUIET_MS: u32 = 40;
+
         fn format(&self) -> FrameFormat {
             FORMAT
         }
@@ -169,7 +246,8 @@ mod tests {
         }
 
         async fn capture(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {
-            self.calls.borrow_mut().push(Call::Capture);
+            let waited_ms = self.waited_ms.replace(0);
+            self.calls.borrow_mut().push(Call::Capture { waited_ms });
             let pixels = self.captures.remove(0)?;
             frame.begin(FORMAT)?.copy_from_slice(&pixels);
             frame.complete(FORMAT);
@@ -208,7 +286,7 @@ mod tests {
             let outcome = block_on(supervisor.attempt(&mut frame));
             assert_eq!(frame.format().is_some(), outcome.is_ok());
             faults += u32::from(outcome.is_err());
-            outcomes.push(outcome.map_err(|(fault, _)| fault));
+            outcomes.push(outcome.map(|_| ()).map_err(|(fault, _)| fault));
         }
         assert_eq!(supervisor.counters().total(), faults);
         (outcomes, calls.into_inner())
@@ -218,38 +296,56 @@ mod tests {
     const OTHER: Result<[u8; 4], Fault> = Ok([5, 6, 7, 8]);
     const THIRD: Result<[u8; 4], Fault> = Ok([8, 7, 6, 5]);
     const BLANK: Result<[u8; 4], Fault> = Ok([9, 9, 9, 9]);
-    const CAPTURE: Call = Call::Capture;
+    const CAPTURE: Call = Call::Capture { waited_ms: 0 };
     const INITIALIZE: Call = Call::Initialize { waited_ms: 0 };
 
     #[test]
     fn each_frame_has_its_outcome_and_what_comes_before_the_next() {
         let lost = Fault::WrongLength { expected: 4, found: 6 };
-        let (overrun, nack) = (Fault::Overrun, Fault::Nack);
+        let (overrun, nack) = (Fault::Overrun { found: 2, expected: 4 }, Fault::Nack);
         let (good, blank, frozen) = (Ok(()), Err(Fault::Blank), Err(Fault::Frozen));
-        // What the camera gives, what comes of it, and before which frames it is initialized.
-        type Case<'c> = (&'c [Result<[u8; 4], Fault>], &'c [Result<(), Fault>], &'c [usize]);
-        let cases: [Case<'_>; 4] = [
+        // What the camera gives, what comes of it, and before which frames it is initialized and left alone for how long.
+        type Case<'c> = (&'c [Result<[u8; 4], Fault>], &'c [Result<(), Fault>], &'c [(usize, u64)]);
+        let cases: [Case<'_>; 7] = [
             // A transient fault is tried again once and then initialized.
             (
                 &[GOOD, Err(overrun), OTHER, BLANK, Err(nack), THIRD],
                 &[good, Err(overrun), good, blank, Err(nack), good],
-                &[0, 5],
+                &[(0, 40), (5, 40)],
             ),
             // A lost configuration is written anew at once.
-            (&[GOOD, Err(lost), OTHER], &[good, Err(lost), good], &[0, 2]),
+            (&[GOOD, Err(lost), OTHER], &[good, Err(lost), good], &[(0, 40), (2, 40)]),
             // A frozen picture is noticed across an initialization.
-            (&[GOOD, GOOD, GOOD, GOOD, OTHER], &[good, frozen, frozen, frozen, good], &[0, 3, 4]),
+            (&[GOOD, GOOD, GOOD, GOOD, OTHER], &[good, frozen, frozen, frozen, good], &[(0, 40), (3, 80), (4, 160)]),
             // Buffers that nobody writes to show old frames in turn.
-            (&[GOOD, OTHER, GOOD, OTHER, GOOD, THIRD], &[good, good, frozen, frozen, frozen, good], &[0, 4, 5]),
+            (
+                &[GOOD, OTHER, GOOD, OTHER, GOOD, THIRD],
+                &[good, good, frozen, frozen, frozen, good],
+                &[(0, 40), (4, 80), (5, 160)],
+            ),
+            // What two new starts do not change is the scene, until it changes.
+            (
+                &[GOOD, GOOD, GOOD, GOOD, GOOD, GOOD, OTHER, OTHER],
+                &[good, frozen, frozen, frozen, good, good, good, frozen],
+                &[(0, 40), (3, 80), (4, 160)],
+            ),
+            (&[BLANK, BLANK, BLANK, BLANK, BLANK], &[blank, blank, blank, good, good], &[(0, 40), (2, 80), (3, 160)]),
+            // Other faults meanwhile change nothing about that.
+            (
+                &[BLANK, BLANK, Err(lost), BLANK, Err(lost), BLANK],
+                &[blank, blank, Err(lost), blank, Err(lost), good],
+                &[(0, 40), (2, 80), (3, 80), (4, 160), (5, 160)],
+            ),
         ];
         for (captures, expected, initialized) in cases {
             let policy = Policy { backoff_first_ms: 0, backoff_limit_ms: 0, ..Policy::default() };
             let count = captures.len();
-            let (outcomes, calls) = attempts(policy, &[good; 3], captures, count);
+            let (outcomes, calls) = attempts(policy, &[good; 5], captures, count);
             assert_eq!(outcomes, expected);
             let steps = (0..count).flat_map(|frame| {
-                let before = initialized.contains(&frame).then_some(INITIALIZE);
-                before.into_iter().chain([CAPTURE])
+                let quiet = initialized.iter().find(|(before, _)| *before == frame);
+                let waited_ms = quiet.map_or(0, |(_, quiet_ms)| *quiet_ms);
+                quiet.map(|_| INITIALIZE).into_iter().chain([Call::Capture { waited_ms }])
             });
             assert!(steps.eq(calls), "{captures:?}");
         }
@@ -263,9 +359,19 @@ mod tests {
         let captures = [GOOD, Err(Fault::StuckFifo), OTHER];
         let (outcomes, mut calls) = attempts(policy, &initializations, &captures, 10);
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 2);
-        calls.retain(|call| *call != CAPTURE);
+        calls.retain(|call| matches!(call, Call::Initialize { .. }));
         let waits = [0, 0, 50, 100, 200, 300, 300, 0, 50];
         assert_eq!(calls, waits.map(|waited_ms| Call::Initialize { waited_ms }));
+    }
+
+    #[test]
+    fn a_camera_with_an_odd_register_is_used_after_whatever_was_before() {
+        let lost = Err(Fault::RegisterLost { address: 1, written: 2, found: 3 });
+        let dead = Err(Fault::Nack);
+        let initializations = [dead, dead, lost];
+        let (outcomes, calls) = attempts(Policy::default(), &initializations, &[GOOD, OTHER], 5);
+        assert_eq!(outcomes, [dead, dead, lost, Ok(()), Ok(())]);
+        assert_eq!(calls[3..], [Call::Capture { waited_ms: 40 }, CAPTURE]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ impl TestPattern {
 }
 
 impl FrameSource for TestPattern {
+    const QUIET_MS: u32 = 0;
+
     fn format(&self) -> FrameFormat {
         self.format
     }

@@ -37,7 +37,9 @@ use crate::report::{Command, Report};
 use crate::watchdog::Watchdog;
 use embassy_futures::join::join;
 use embedded_hal_async::delay::DelayNs;
-use protocol::{Candidate, ChunkKind, FaultCounters, FrameReport, Message, PictureMode, StageTimes, chunks};
+use protocol::{
+    Candidate, ChunkKind, FaultCounters, FrameMarks, FrameReport, Marks, Message, PictureMode, StageTimes, chunks,
+};
 
 pub use smoothing::{MAX_WINDOW, Method, Smoothing};
 
@@ -58,17 +60,18 @@ impl<'b> Buffers<'b> {
     }
 }
 
-/// A frame, if there is one, the number of the attempt that took it, and the time that it took.
+/// A frame, if there is one, its marks, the number of the attempt that took it, and the time that it took.
 #[derive(Debug)]
 struct Capture<'b> {
     frame: Frame<'b>,
+    marks: Marks,
     counter: u32,
     time: u64,
 }
 
 impl<'b> Capture<'b> {
     const fn new(buffer: &'b mut [u8]) -> Self {
-        Self { frame: Frame::new(buffer), counter: 0, time: 0 }
+        Self { frame: Frame::new(buffer), marks: Marks::NONE, counter: 0, time: 0 }
     }
 }
 
@@ -159,10 +162,13 @@ where
         front.frame.clear();
         (back.counter, back.time) = (counter, time);
         core::mem::swap(front, back);
-        if let Err((fault, recovery)) = outcome {
-            let fault = fault.report(counter, recovery, *self.camera.counters());
-            self.processing.smoothing.reset();
-            self.processing.report.report(&Message::Fault(fault)).await;
+        match outcome {
+            Ok(marks) => front.marks = marks,
+            Err((fault, recovery)) => {
+                let fault = fault.report(counter, recovery, *self.camera.counters());
+                self.processing.smoothing.reset();
+                self.processing.report.report(&Message::Fault(fault)).await;
+            }
         }
     }
 
@@ -226,6 +232,10 @@ impl<R: Report> Processing<'_, '_, R> {
             return false;
         };
         let start = clock();
+        let Capture { marks, counter, .. } = *capture;
+        if !marks.is_empty() {
+            self.report.report(&Message::FrameMarks(FrameMarks { counter, marks })).await;
+        }
         self.report.report(&Message::Frame(frame)).await;
         if is_due(&mut self.pictures) {
             for chunk in chunks(capture.counter, ChunkKind::Picture, self.booted.picture, 0) {

@@ -42,6 +42,8 @@ struct Camera<'w> {
 }
 
 impl FrameSource for Camera<'_> {
+    const QUIET_MS: u32 = 0;
+
     fn format(&self) -> FrameFormat {
         FORMAT
     }
@@ -145,26 +147,31 @@ fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Ve
 const INFO: [&str; 4] = ["start: power", "constant with a script", "label 0: class 0", "label 1: class 1"];
 const FRAME: &str = "Class { class: 1, probability: 65535 }";
 
+/// What is said of one of the first frames, while the camera settles.
+fn settling(counter: usize) -> [String; 2] {
+    [format!("marks of {counter}: settling"), format!("frame {counter}: {FRAME}")]
+}
+
 #[test]
 fn a_frame_is_classified_while_the_next_one_is_captured() {
     let steps = steps(3, &[], &[]);
     let first = [&INFO[..], &["initialize", "capture begins", "capture ends"]].concat();
     assert_eq!(steps[0], first);
     for (counter, step) in steps[1..3].iter().enumerate() {
-        let frame = format!("frame {counter}: {FRAME}");
-        assert_eq!(*step, ["capture begins", &frame, "fed", "capture ends"]);
+        let [marks, frame] = settling(counter);
+        assert_eq!(*step, ["capture begins", &marks, &frame, "fed", "capture ends"]);
     }
 }
 
 #[test]
 fn a_fault_is_reported_leaves_a_gap_and_does_not_feed_the_watchdog() {
-    let steps = steps(4, &[None, Some(Fault::Overrun), None], &[]);
-    let frame = format!("frame 0: {FRAME}");
+    let steps = steps(4, &[None, Some(Fault::Overrun { found: 2, expected: 3 }), None], &[]);
+    let [marks, frame] = settling(0);
     let fault = "attempt 1: code 41, Retry";
-    assert_eq!(steps[1], ["capture begins", &frame, "fed", "capture ends", fault]);
+    assert_eq!(steps[1], ["capture begins", &marks, &frame, "fed", "capture ends", fault]);
     assert_eq!(steps[2], ["capture begins", "capture ends"]);
-    let frame = format!("frame 2: {FRAME}");
-    assert_eq!(steps[3], ["capture begins", &frame, "fed", "capture ends"]);
+    let [marks, frame] = settling(2);
+    assert_eq!(steps[3], ["capture begins", &marks, &frame, "fed", "capture ends"]);
     // Frames before the gap have no vote.
     assert_eq!(steps[4], ["Class { class: 0, probability: 32767 }"]);
 }
@@ -173,9 +180,17 @@ fn a_fault_is_reported_leaves_a_gap_and_does_not_feed_the_watchdog() {
 fn a_host_that_comes_late_asks_for_the_device_and_one_picture() {
     let commands = [Command::DeviceInfo, Command::Pictures(PictureMode::Once), Command::Unsupported { request: 9 }];
     let steps = steps(3, &[], &commands);
-    let frame = format!("frame 0: {FRAME}");
-    let then =
-        ["capture begins", &frame, "picture 0 at 0", "picture 0 at 1024", "picture 0 at 2048", "fed", "capture ends"];
+    let [marks, frame] = settling(0);
+    let then = [
+        "capture begins",
+        &marks,
+        &frame,
+        "picture 0 at 0",
+        "picture 0 at 1024",
+        "picture 0 at 2048",
+        "fed",
+        "capture ends",
+    ];
     assert_eq!(steps[1], [&["unsupported 9"], &INFO[..], &then].concat());
     assert!(!steps[2].iter().any(|event| event.starts_with("picture")));
 }
@@ -195,14 +210,14 @@ fn pictures_come_with_every_frame_until_they_are_switched_off() {
 fn a_full_frame_follows_its_report_and_picture_and_is_what_the_camera_gave() {
     let once = PictureMode::Once;
     let steps = steps(3, &[], &[Command::FullFrames(once), Command::Pictures(once)]);
-    let frame = format!("frame 0: {FRAME}");
+    let [marks, frame] = settling(0);
     let picture = ["picture 0 at 0", "picture 0 at 1024", "picture 0 at 2048"];
     let full = [
         "full frame 0: 32 x 32, Rgb565LittleEndian",
         "full frame 0 of 2048 bytes at 0, colour 1",
         "full frame 0 of 2048 bytes at 1024, colour 1",
     ];
-    let expected = [&["capture begins", &frame], &picture[..], &full, &["fed", "capture ends"]].concat();
+    let expected = [&["capture begins", &marks, &frame], &picture[..], &full, &["fed", "capture ends"]].concat();
     assert_eq!(steps[1], expected);
     assert!(!steps[2].iter().any(|event| event.starts_with("full frame")));
 }

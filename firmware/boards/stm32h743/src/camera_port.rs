@@ -1,10 +1,10 @@
 //! The sensor's parallel port: DCMI, whose data DMA writes to a frame.
 
 use embassy_stm32::dcmi::{self, Dcmi, HSyncDataInvalidLevel, PixelClockPolarity, VSyncDataInvalidLevel};
-use embassy_stm32::pac::{self, dcmi::regs::Cr};
+use embassy_stm32::pac;
 use embassy_stm32::peripherals::{DCMI, DMA1_CH0, PA4, PA6, PB7, PC6, PC7, PD3, PE0, PE1, PE4, PE5, PE6};
 use embassy_stm32::{Peri, bind_interrupts, dma};
-use firmware::camera::ParallelCapture;
+use firmware::camera::{ParallelCapture, Progress};
 use firmware::fault::Fault;
 
 bind_interrupts!(struct Interrupts {
@@ -15,6 +15,8 @@ bind_interrupts!(struct Interrupts {
 /// Eight data lines and three for synchronization, as WeAct's schematic V1.2 has them on the camera's socket.
 pub struct CameraPort {
     dcmi: Dcmi<'static, DCMI>,
+    /// Words of the last capture.
+    words: usize,
 }
 
 impl CameraPort {
@@ -43,6 +45,7 @@ impl CameraPort {
         config.hsync_level = HSyncDataInvalidLevel::Low;
         config.pixclk_polarity = PixelClockPolarity::RisingEdge;
         Self {
+            words: 0,
             dcmi: Dcmi::new_8bit(dcmi, dma, Interrupts, d0, d1, d2, d3, d4, d5, d6, d7, vsync, hsync, pixclk, config),
         }
     }
@@ -50,14 +53,22 @@ impl CameraPort {
 
 impl ParallelCapture for CameraPort {
     /// DCMI does not count: a shorter frame never ends, which the driver's time limit ends; a longer one overruns.
-    async fn capture(&mut self, bytes: &mut [u8]) -> Result<usize, Fault> {
-        let len = bytes.len();
+    async fn capture(&mut self, bytes: &mut [u8]) -> Result<(), Fault> {
         let words = bytemuck::try_cast_slice_mut(bytes).map_err(|_| Fault::Bus)?;
+        self.words = words.len();
         restart();
-        match self.dcmi.capture(words).await {
-            Ok(()) => Ok(len),
-            Err(dcmi::Error::Overrun) => Err(Fault::Overrun),
-            Err(_) => Err(Fault::Bus),
+        self.dcmi.capture(words).await.map_err(|_| Fault::Bus)
+    }
+
+    /// Both flags stay until the next capture begins, and DMA's count is what it was when the stream stopped (RM0433, 32.5.3 and
+    /// 15.5.6). An overrun in the middle of a frame is a frame that is too short, for embassy-stm32 clears its flag and waits for the rest.
+    fn progress(&self) -> Progress {
+        let flags = pac::DCMI.ris().read();
+        let left = usize::from(pac::DMA1.st(0).ndtr().read().ndt());
+        Progress {
+            has_begun: flags.vsync_ris(),
+            bytes: (4 * self.words.saturating_sub(left)) as u32,
+            is_overrun: flags.ovr_ris(),
         }
     }
 }
@@ -65,12 +76,11 @@ impl ParallelCapture for CameraPort {
 /// Resets the peripheral and configures it as before: a capture that was dropped is still going on, and what it has left
 /// in the FIFO would come before the next frame.
 fn restart() {
-    let configuration = pac::DCMI.cr().read();
+    // A capture that is going on has both bits set, and would go on if they were written back.
+    let mut configuration = pac::DCMI.cr().read();
+    configuration.set_capture(false);
+    configuration.set_enable(false);
     pac::RCC.ahb2rstr().modify(|reset| reset.set_dcmirst(true));
     pac::RCC.ahb2rstr().modify(|reset| reset.set_dcmirst(false));
-    pac::DCMI.cr().write_value(Cr(configuration.0));
-    pac::DCMI.cr().modify(|control| {
-        control.set_capture(false);
-        control.set_enable(false);
-    });
+    pac::DCMI.cr().write_value(configuration);
 }

@@ -20,7 +20,7 @@ use embassy_stm32::rcc::{Mco, Mco1Source, McoConfig, McoPrescaler};
 use embassy_stm32::time::Hertz;
 use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_time::{Delay, Duration};
-use firmware::camera::ov2640::{Ov2640, View};
+use firmware::camera::ov2640::{Orientation, Ov2640, Settings, View};
 use firmware::watchdog::Watchdog;
 use protocol::ResetCause;
 
@@ -30,6 +30,10 @@ use static_cell::ConstStaticCell;
 const SCCB_HZ: u32 = 100_000;
 /// Three bytes take 0.3 ms.
 const SCCB_LIMIT: Duration = Duration::from_millis(10);
+
+/// On this board the sensor is mounted upside down: WeAct's own demos and OpenMV turn its picture by 180°. [`View::ColorBars`] tests
+/// everything behind the sensor.
+const SETTINGS: Settings = Settings { view: View::Scene, orientation: Orientation::Rotated };
 
 /// What the DTCM has room for beside the stack: a larger one gains little, since flash is cached.
 const MEMORY_LEN: usize = 67 * 1024;
@@ -110,7 +114,7 @@ async fn main(_spawner: Spawner) {
         board: "stm32h743",
         camera: "OV2640",
         reset_cause: reset_cause(),
-        source: Ov2640::new(sccb, camera_port, Delay, View::Scene),
+        source: Ov2640::new(sccb, camera_port, Delay, SETTINGS),
         memory: MEMORY.take(),
         frames,
         start_watchdog: move || {

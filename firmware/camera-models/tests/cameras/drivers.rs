@@ -1,12 +1,14 @@
 //! The drivers against the models, and the models against wrong drivers.
 
-use crate::support::{Camera, Failing, arducam_mega, ov2640, pixels, run};
-use camera_models::{MovingBlocks, arducam_mega as mega_model, ov2640 as sensor_model};
+use crate::support::{
+    Camera, Failing, Mega, QUICK, Sensor, arducam_mega as any_arducam_mega, ov2640 as any_ov2640, pixels, run,
+};
+use camera_models::{Sight, Stage, arducam_mega as mega_model, ov2640 as sensor_model};
 use embassy_futures::block_on;
 use embedded_hal_async::i2c::{ErrorKind, I2c};
 use embedded_hal_async::spi::SpiDevice;
 use firmware::camera::arducam_mega::Resolution;
-use firmware::camera::ov2640::{Bank, CONFIGURATION, View};
+use firmware::camera::ov2640::{Bank, CONFIGURATION, Settings, View};
 use firmware::camera::{ByteOrder, Frame, FrameSource};
 use firmware::fault::{Fault, Wait};
 
@@ -14,18 +16,28 @@ const NACK: u16 = code(Fault::Nack);
 const BUS: u16 = code(Fault::Bus);
 const TRANSACTION_TIMEOUT: u16 = code(Fault::Timeout(Wait::Transaction));
 const IDLE_TIMEOUT: u16 = code(Fault::Timeout(Wait::Idle));
-const FRAME_TIMEOUT: u16 = code(Fault::Timeout(Wait::Frame));
+const NO_VSYNC: u16 = code(Fault::NoVsync);
+const NO_PIXELS: u16 = code(Fault::NoPixels);
 const STUCK_FIFO: u16 = code(Fault::StuckFifo);
 const WRONG_PRODUCT: u16 = 20;
-const REGISTER_LOST: u16 = 30;
 const WRONG_LENGTH: u16 = 40;
-const OVERRUN: u16 = code(Fault::Overrun);
+const OVERRUN: u16 = 41;
+const TOO_LONG: u16 = 42;
 const BLANK: u16 = code(Fault::Blank);
 const FROZEN: u16 = code(Fault::Frozen);
 
 const fn code(fault: Fault) -> u16 {
     let (_, code) = fault.class_and_code();
     code
+}
+
+/// An OV2640 without habits that is set so.
+fn ov2640(view: View) -> Camera<Sensor, impl FrameSource> {
+    any_ov2640(sensor_model::Habits::default(), Settings { view, ..Settings::default() })
+}
+
+fn arducam_mega(id: u8, resolution: Resolution) -> Camera<Mega, impl FrameSource> {
+    any_arducam_mega(id, resolution, QUICK)
 }
 
 /// The pixels of the next frame.
@@ -47,7 +59,7 @@ fn picture(source: &mut impl FrameSource) -> Result<Vec<u16>, Fault> {
 }
 
 fn scene(width: u16, height: u16) -> Vec<u16> {
-    pixels(&mut MovingBlocks::default(), width, height).collect()
+    pixels(&Stage::new(Sight::MovingBlocks), width, height).collect()
 }
 
 #[test]
@@ -63,7 +75,7 @@ fn ov2640_holds_every_documented_value_after_initialization() {
     let Camera { model, mut driver, .. } = ov2640(View::Scene);
     assert_eq!(block_on(driver.initialize()), Ok(()));
     let settings = CONFIGURATION.iter().flat_map(|table| *table);
-    let compared = settings.filter(|(register, _)| register.is_readable);
+    let compared = settings.filter(|(register, _)| register.compared != 0);
     for (register, value) in compared.clone() {
         let bank = match register.bank {
             Bank::Dsp => 0,
@@ -71,7 +83,7 @@ fn ov2640_holds_every_documented_value_after_initialization() {
         };
         assert_eq!(model.register(bank, register.address), *value, "{register:?}");
     }
-    assert_eq!(compared.count(), 35);
+    assert_eq!(compared.count(), 36);
 }
 
 #[test]
@@ -121,7 +133,7 @@ fn ov2640_model_shows_wrong_values() {
         let found = capture(&mut driver);
         assert_ne!(found, Ok(scene(160, 120)), "{meaning}");
         if meaning.ends_with("no frame") {
-            assert_eq!(found, Err(Fault::Timeout(Wait::Frame)), "{meaning}");
+            assert_eq!(found, Err(Fault::NoVsync), "{meaning}");
         }
     }
 }
@@ -156,7 +168,7 @@ fn arducam_mega_model_has_a_dummy_byte() {
 
 /// The codes of the faults that are reported when a camera has `fault` for some transactions from `first` on.
 fn codes<M: Failing>(
-    Camera { model, driver, time }: Camera<M, impl FrameSource>,
+    Camera { model, driver, time, .. }: Camera<M, impl FrameSource>,
     fault: M::Fault,
     first: u32,
     count: u32,
@@ -170,7 +182,7 @@ fn codes<M: Failing>(
     let mut codes: Vec<_> = records.faults.iter().map(|fault| fault.code).collect();
     codes.dedup();
     let last = records.frames.last().expect("frames come again");
-    assert_eq!(last.0.faults.total() as usize, records.faults.len());
+    assert_eq!(last.report.faults.total() as usize, records.faults.len());
     codes
 }
 
@@ -191,20 +203,47 @@ fn every_fault_of_an_ov2640_has_its_name() {
         (Injected::Hang, 0, 12, TRANSACTION_TIMEOUT),
         (Injected::FlippedRead, 0, 12, WRONG_PRODUCT),
         (Injected::WrongProduct, 0, 12, WRONG_PRODUCT),
-        // A single write of COM7 or CLKRC has no effect.
-        (Injected::LostWrite, 7, 1, REGISTER_LOST),
-        (Injected::LostWrite, 8, 1, REGISTER_LOST),
-        (Injected::Hang, frame, 1, FRAME_TIMEOUT),
-        (Injected::BrownOut, frame, 1, WRONG_LENGTH),
+        (Injected::Hang, frame, 1, NO_VSYNC),
+        (Injected::NoVsync, frame, 1, NO_VSYNC),
+        (Injected::NoPixels, frame, 1, NO_PIXELS),
+        (Injected::BrownOut, frame, 1, TOO_LONG),
         (Injected::Overrun, frame, 1, OVERRUN),
         (Injected::ShortFrame, frame, 1, WRONG_LENGTH),
-        (Injected::LongFrame, frame, 1, WRONG_LENGTH),
+        (Injected::LongFrame, frame, 1, TOO_LONG),
         (Injected::Blank, frame, 1, BLANK),
         (Injected::Frozen, frame, 1, FROZEN),
     ];
     for (fault, first, count, code) in cases {
         let found = codes(ov2640(View::Scene), fault, first, count);
         assert_eq!(found, [code], "{fault:?} from {first} on");
+    }
+}
+
+#[test]
+fn a_write_that_is_lost_costs_no_frame() {
+    // Of COM7 and of CLKRC.
+    for first in [7, 9] {
+        assert_eq!(codes(ov2640(View::Scene), sensor_model::Fault::LostWrite, first, 1), [0_u16; 0]);
+    }
+}
+
+/// "One row short" was "no frame comes", and "one row long" was "pixels were lost".
+#[test]
+fn a_fault_of_the_parallel_port_says_how_much_came() {
+    use sensor_model::Fault as Injected;
+    let expected = 2 * 160 * 120;
+    let row = 2 * 160;
+    for (fault, name) in [
+        (Injected::ShortFrame, Fault::WrongLength { expected, found: expected - row }),
+        (Injected::LongFrame, Fault::TooLong { expected }),
+        (Injected::Overrun, Fault::Overrun { found: expected / 2, expected }),
+        (Injected::NoVsync, Fault::NoVsync),
+        (Injected::NoPixels, Fault::NoPixels),
+    ] {
+        let mut camera = ov2640(View::Scene);
+        assert!(picture(&mut camera.driver).is_ok());
+        camera.model.inject(fault, camera.model.faults().transactions(), 1);
+        assert_eq!(capture(&mut camera.driver), Err(name), "{fault:?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The drivers of both cameras, and the pipeline around them, against the models.
 
+mod conformance;
 mod drivers;
-mod faults;
+mod habits;
 mod support;

@@ -3,17 +3,17 @@
 use std::cell::RefCell;
 use std::sync::OnceLock;
 
-use camera_models::{Injection, Injector, MovingBlocks, Scene, SimulatedDelay, Time};
+use camera_models::{Injection, Injector, Scene, Sight, SimulatedDelay, Stage, Time};
 use camera_models::{arducam_mega, ov2640};
 use embassy_futures::block_on;
 use firmware::boot::{Identity, boot};
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
-use firmware::camera::ov2640::{Ov2640, View};
+use firmware::camera::ov2640::{Ov2640, Settings};
 use firmware::camera::{FrameSource, Policy, Supervisor};
 use firmware::pipeline::{Buffers, Method, Pipeline};
 use firmware::report::{Command, Report};
 use firmware::watchdog::Watchdog;
-use protocol::{FaultReport, FrameReport, Message, PictureMode, Start, TimeUnit};
+use protocol::{FaultReport, FrameMarks, FrameReport, Marks, Message, PictureMode, Start, TimeUnit};
 use shared_model::encode::encode;
 use shared_model::resize::{Rgb565BigEndian, resize};
 use shared_model::testing::{Plain, network};
@@ -23,30 +23,42 @@ use shared_model::{AlignedBytes, Interpreter, Model, Shape};
 const SHAPE: Shape = Shape::new(32, 32, 3);
 
 /// So quick that there are few polls among the transactions.
-const SHORT_TIMING: arducam_mega::Timing = arducam_mega::Timing { reset_ms: 3, setting_ms: 2, capture_ms: 4 };
+pub const QUICK: arducam_mega::Habits = arducam_mega::Habits {
+    reset_ms: 3,
+    setting_ms: 2,
+    capture_ms: 4,
+    quiet_ms: 0,
+    are_loops_off: false,
+    settling_frames: 0,
+};
 
-/// A modelled camera, its driver and their time. Models live on, so that every test can hold what it needs of one.
+/// A modelled camera before a stage, its driver and their time. All but the driver live on, so that every test can hold what it needs.
 pub struct Camera<M: 'static, D> {
     pub model: &'static M,
     pub driver: D,
+    pub stage: &'static Stage,
     pub time: &'static Time,
 }
 
-type Sensor = ov2640::Ov2640<'static, MovingBlocks>;
-type Mega = arducam_mega::ArducamMega<'static, MovingBlocks>;
+pub type Sensor = ov2640::Ov2640<'static, &'static Stage>;
+pub type Mega = arducam_mega::ArducamMega<'static, &'static Stage>;
 
-/// An OV2640 that shows `view`.
-pub fn ov2640(view: View) -> Camera<Sensor, impl FrameSource> {
-    let time = Box::leak(Box::new(Time::new()));
-    let model: &_ = Box::leak(Box::new(Sensor::new(time, MovingBlocks::default())));
-    Camera { model, driver: Ov2640::new(model, model, SimulatedDelay(time), view), time }
+fn stage_and_time() -> (&'static Stage, &'static Time) {
+    (Box::leak(Box::new(Stage::new(Sight::MovingBlocks))), Box::leak(Box::new(Time::new())))
+}
+
+/// An OV2640 that is set so.
+pub fn ov2640(habits: ov2640::Habits, settings: Settings) -> Camera<Sensor, impl FrameSource> {
+    let (stage, time) = stage_and_time();
+    let model: &_ = Box::leak(Box::new(Sensor::new(time, stage, habits)));
+    Camera { model, driver: Ov2640::new(model, model, SimulatedDelay(time), settings), stage, time }
 }
 
 /// An ArduCAM Mega with the sensor `id`.
-pub fn arducam_mega(id: u8, resolution: Resolution) -> Camera<Mega, impl FrameSource> {
-    let time = Box::leak(Box::new(Time::new()));
-    let model: &_ = Box::leak(Box::new(Mega::new(time, MovingBlocks::default(), id, SHORT_TIMING)));
-    Camera { model, driver: ArducamMega::new(model, SimulatedDelay(time), resolution), time }
+pub fn arducam_mega(id: u8, resolution: Resolution, habits: arducam_mega::Habits) -> Camera<Mega, impl FrameSource> {
+    let (stage, time) = stage_and_time();
+    let model: &_ = Box::leak(Box::new(Mega::new(time, stage, id, habits)));
+    Camera { model, driver: ArducamMega::new(model, SimulatedDelay(time), resolution), stage, time }
 }
 
 /// What fails on request.
@@ -88,15 +100,25 @@ fn blob() -> &'static AlignedBytes {
     })
 }
 
+/// A frame that was classified.
+pub struct Taken {
+    pub report: FrameReport,
+    pub marks: Marks,
+    /// The network's input.
+    pub picture: Vec<u8>,
+}
+
 /// What the pipeline has said.
 #[derive(Default)]
 pub struct Records {
-    /// Frames in order, each with the network's input.
-    pub frames: Vec<(FrameReport, Vec<u8>)>,
+    /// Frames in order.
+    pub frames: Vec<Taken>,
     /// Faults in order.
     pub faults: Vec<FaultReport>,
-    /// How often the watchdog was fed.
-    pub feeds: usize,
+    /// When the watchdog was fed, in simulated nanoseconds.
+    pub feeds: Vec<u64>,
+    /// Marks whose frame has not come.
+    marks: Option<FrameMarks>,
 }
 
 struct Recorder<'r> {
@@ -106,12 +128,19 @@ struct Recorder<'r> {
 
 impl Report for Recorder<'_> {
     async fn report(&mut self, message: &Message<'_>) {
-        let mut records = self.records.borrow_mut();
+        let records = &mut *self.records.borrow_mut();
         match message {
-            Message::Frame(frame) => records.frames.push((frame.clone(), Vec::new())),
+            Message::FrameMarks(marks) => assert_eq!(records.marks.replace(*marks), None),
+            Message::Frame(report) => {
+                let marks = records.marks.take().map_or(Marks::NONE, |marks| {
+                    assert_eq!(marks.counter, report.counter);
+                    marks.marks
+                });
+                records.frames.push(Taken { report: report.clone(), marks, picture: Vec::new() });
+            }
             Message::Chunk(chunk) => {
-                let (frame, picture) = records.frames.last_mut().expect("a frame comes before");
-                assert_eq!(frame.counter, chunk.id);
+                let Taken { report, picture, .. } = records.frames.last_mut().expect("a frame comes before");
+                assert_eq!(report.counter, chunk.id);
                 assert_eq!(picture.len(), chunk.offset as usize);
                 picture.extend(chunk.bytes);
             }
@@ -120,7 +149,6 @@ impl Report for Recorder<'_> {
             Message::BootFailure(_)
             | Message::Acknowledgement(_)
             | Message::Unsupported { .. }
-            | Message::FrameMarks(_)
             | Message::FullFrame(_) => {
                 panic!("{message:?}")
             }
@@ -132,11 +160,11 @@ impl Report for Recorder<'_> {
     }
 }
 
-struct FeedCounter<'r>(&'r RefCell<Records>);
+struct FeedLog<'r>(&'r RefCell<Records>, &'r Time);
 
-impl Watchdog for FeedCounter<'_> {
+impl Watchdog for FeedLog<'_> {
     fn feed(&mut self) {
-        self.0.borrow_mut().feeds += 1;
+        self.0.borrow_mut().feeds.push(self.1.nanoseconds());
     }
 }
 
@@ -159,7 +187,7 @@ pub fn run(source: impl FrameSource, time: &Time, mut observe: impl FnMut(&Recor
     let (mut one, mut other) = (vec![0; frame_len], vec![0; frame_len]);
     let mut buffers = Buffers::new(&mut one, &mut other);
     loop {
-        block_on(pipeline.step(&mut buffers, &mut FeedCounter(&records)));
+        block_on(pipeline.step(&mut buffers, &mut FeedLog(&records, time)));
         if !observe(&records.borrow()) {
             return records.take();
         }
@@ -175,9 +203,9 @@ impl Expected {
         let model = Model::load(blob()).expect("the blob is good");
         let mut arena = vec![0; model.arena_len()];
         let mut interpreter = Interpreter::new(&model, &mut arena).expect("the arena is long enough");
-        let mut scene = MovingBlocks::default();
+        let stage = Stage::new(Sight::MovingBlocks);
         let classify = |_| {
-            let pixels: Vec<u8> = pixels(&mut scene, width, height).flat_map(u16::to_be_bytes).collect();
+            let pixels: Vec<u8> = pixels(&stage, width, height).flat_map(u16::to_be_bytes).collect();
             let mut image = vec![0; SHAPE.elements()];
             resize::<Rgb565BigEndian>(&pixels, width, height, SHAPE, &mut image).expect("the frame is whole");
             let answer = interpreter.classify(&image).expect("the shape is right");
@@ -189,18 +217,17 @@ impl Expected {
     /// Asserts that every reported frame is a true picture with true logits, each later than the one before.
     pub fn assert_true(&self, records: &Records, context: &str) {
         let mut later = self.0.iter();
-        for (frame, picture) in &records.frames {
+        for Taken { report, picture, .. } in &records.frames {
             let Some((_, logits)) = later.find(|(image, _)| image == picture) else {
-                panic!("{context}: frame {} is no picture of what came after the one before", frame.counter);
+                panic!("{context}: frame {} is no picture of what came after the one before", report.counter);
             };
-            assert_eq!(frame.logits, logits.as_slice(), "{context}");
+            assert_eq!(report.logits, logits.as_slice(), "{context}");
         }
     }
 }
 
-/// The next frame of `scene`.
-pub fn pixels(scene: &mut MovingBlocks, width: u16, height: u16) -> impl Iterator<Item = u16> {
-    scene.expose();
-    let scene = *scene;
-    (0..height).flat_map(move |y| (0..width).map(move |x| scene.rgb565(x, y, width, height)))
+/// The next frame of a stage.
+pub fn pixels(mut stage: &Stage, width: u16, height: u16) -> impl Iterator<Item = u16> {
+    stage.expose();
+    (0..height).flat_map(move |y| (0..width).map(move |x| stage.rgb565(x, y, width, height)))
 }

@@ -4,15 +4,19 @@
 //! with an input clock of 24 MHz about 15 frames a second. With the signal processor in use VSYNC is high while a frame is sent
 //! and HREF while a row is, and data are to be latched at the rising edge of PCLK (as the drivers of OpenMV, `ov2640.c`, and
 //! Espressif, `esp32-camera`, take them; the datasheet draws VSYNC for the sensor alone).
+//!
+//! The sensor sometimes does not acknowledge, and answers a second or third time (`ov2640_read_reg` of Zephyr's
+//! `drivers/video/ov2640.c`). Exposure and white balance take seconds to settle: the supervisor marks such frames.
 
 mod registers;
 
 use super::{ByteOrder, Frame, FrameFormat, FrameSource, ParallelCapture, timeout};
 use crate::fault::{Fault, Wait};
 use embedded_hal_async::delay::DelayNs;
-use embedded_hal_async::i2c::{self, I2c};
+use embedded_hal_async::i2c::I2c;
 use registers::{
-    BANK_SELECT, COM7, COM7_COLOR_BAR, COM7_RESET, COM7_SVGA, HEIGHT, PIDH, PIDL, PRODUCT, SCCB_ADDRESS, WIDTH,
+    BANK_SELECT, COM7, COM7_COLOR_BAR, COM7_RESET, COM7_SVGA, HEIGHT, PIDH, PIDL, PRODUCT, REG04, REG04_FLIP,
+    REG04_MIRROR, REG04_UPRIGHT, SCCB_ADDRESS, WIDTH,
 };
 
 pub use registers::{Bank, CONFIGURATION, Register};
@@ -21,8 +25,12 @@ pub use registers::{Bank, CONFIGURATION, Register};
 const TRANSACTION_LIMIT_MS: u32 = 20;
 /// From the software reset until the registers can be written (esp32-camera waits as long).
 const RESET_MS: u32 = 10;
-/// Exposure, gain and white balance come near their values.
-const SETTLE_MS: u32 = 300;
+/// An access that is not acknowledged, and a configuration that does not read back, are tried so often.
+const TRIES: usize = 3;
+/// Before another access (Zephyr's driver waits as long).
+const ACCESS_PAUSE_MS: u32 = 5;
+/// Before another configuration.
+const CONFIGURATION_PAUSE_MS: u32 = 50;
 /// Two frames at 15 a second, the first of which may already have begun, and twice that for a slower input clock.
 const FRAME_LIMIT_MS: u32 = 500;
 
@@ -37,28 +45,48 @@ pub enum View {
     ColorBars,
 }
 
+/// How the picture is turned, by the sensor itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Orientation {
+    /// As the sensor is mounted.
+    #[default]
+    Upright,
+    /// By 180°.
+    Rotated,
+    /// Left and right changed.
+    Mirrored,
+    /// Top and bottom changed.
+    Flipped,
+}
+
+/// What a user may choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The scene or colour bars.
+    pub view: View,
+    /// How the picture is turned.
+    pub orientation: Orientation,
+}
+
 /// Size and byte order of a frame.
 pub const FORMAT: FrameFormat = FrameFormat { width: WIDTH, height: HEIGHT, order: ByteOrder::BigEndian };
 
-impl View {
+impl Settings {
     /// Everything that is written after the reset.
-    fn settings(self) -> impl Iterator<Item = (Register, u8)> {
-        let bars = match self {
-            Self::Scene => 0,
-            Self::ColorBars => COM7_COLOR_BAR,
+    fn registers(self) -> impl Iterator<Item = (Register, u8)> {
+        let bars = match self.view {
+            View::Scene => 0,
+            View::ColorBars => COM7_COLOR_BAR,
+        };
+        let turn = match self.orientation {
+            Orientation::Upright => 0,
+            Orientation::Rotated => REG04_MIRROR | REG04_FLIP,
+            Orientation::Mirrored => REG04_MIRROR,
+            Orientation::Flipped => REG04_FLIP,
         };
         let others = CONFIGURATION.iter().flat_map(|table| *table);
-        core::iter::once((COM7, COM7_SVGA | bars)).chain(others.copied())
+        [(COM7, COM7_SVGA | bars), (REG04, REG04_UPRIGHT | turn)].into_iter().chain(others.copied())
     }
-}
-
-/// Does what `bus` does, but not for ever.
-async fn transaction<E: i2c::Error>(
-    delay: &mut impl DelayNs,
-    bus: impl Future<Output = Result<(), E>>,
-) -> Result<(), Fault> {
-    let named = async { bus.await.map_err(|error| Fault::from_i2c(&error)) };
-    timeout(delay, TRANSACTION_LIMIT_MS, Wait::Transaction, named).await
 }
 
 /// An OV2640 on an I²C bus and a parallel port.
@@ -67,20 +95,39 @@ pub struct Ov2640<I, P, D> {
     i2c: I,
     port: P,
     delay: D,
-    view: View,
+    settings: Settings,
     /// Which the sensor has selected, if that is known.
     bank: Option<Bank>,
 }
 
 impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
     /// A sensor in any state. The board gives it its clock.
-    pub const fn new(i2c: I, port: P, delay: D, view: View) -> Self {
-        Self { i2c, port, delay, view, bank: None }
+    pub const fn new(i2c: I, port: P, delay: D, settings: Settings) -> Self {
+        Self { i2c, port, delay, settings, bank: None }
+    }
+
+    /// Does what `operation` does with the bus, but not for ever, and again if it is not acknowledged. Other faults may come in the
+    /// middle of an access that has an effect twice.
+    async fn access<T>(&mut self, mut operation: impl AsyncFnMut(&mut I) -> Result<T, I::Error>) -> Result<T, Fault> {
+        for _ in 1..TRIES {
+            match self.access_once(&mut operation).await {
+                Err(Fault::Nack) => self.delay.delay_ms(ACCESS_PAUSE_MS).await,
+                outcome => return outcome,
+            }
+        }
+        self.access_once(&mut operation).await
+    }
+
+    async fn access_once<T>(
+        &mut self,
+        operation: &mut impl AsyncFnMut(&mut I) -> Result<T, I::Error>,
+    ) -> Result<T, Fault> {
+        let named = async { operation(&mut self.i2c).await.map_err(|error| Fault::from_i2c(&error)) };
+        timeout(&mut self.delay, TRANSACTION_LIMIT_MS, Wait::Transaction, named).await
     }
 
     async fn write_byte(&mut self, address: u8, value: u8) -> Result<(), Fault> {
-        let bytes = [address, value];
-        transaction(&mut self.delay, self.i2c.write(SCCB_ADDRESS, &bytes)).await
+        self.access(async |i2c| i2c.write(SCCB_ADDRESS, &[address, value]).await).await
     }
 
     async fn select(&mut self, bank: Bank) -> Result<(), Fault> {
@@ -101,11 +148,11 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
     async fn read(&mut self, register: Register) -> Result<u8, Fault> {
         self.select(register.bank).await?;
         let mut value = [0];
-        let dialogue = async {
-            self.i2c.write(SCCB_ADDRESS, &[register.address]).await?;
-            self.i2c.read(SCCB_ADDRESS, &mut value).await
-        };
-        transaction(&mut self.delay, dialogue).await?;
+        self.access(async |i2c| {
+            i2c.write(SCCB_ADDRESS, &[register.address]).await?;
+            i2c.read(SCCB_ADDRESS, &mut value).await
+        })
+        .await?;
         let [value] = value;
         Ok(value)
     }
@@ -115,44 +162,63 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
         if PRODUCT.contains(&found) { Ok(()) } else { Err(Fault::WrongProduct { expected: *PRODUCT.end(), found }) }
     }
 
-    /// Finds a write that was lost, or everything that was lost when the supply broke down meanwhile.
-    async fn verify(&mut self, register: Register, written: u8) -> Result<(), Fault> {
-        let found = self.read(register).await?;
-        if found == written { Ok(()) } else { Err(Fault::RegisterLost { address: register.address, written, found }) }
-    }
-}
-
-impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
-    fn format(&self) -> FrameFormat {
-        FORMAT
-    }
-
-    async fn initialize(&mut self) -> Result<(), Fault> {
+    async fn configure(&mut self) -> Result<(), Fault> {
         self.bank = None;
         self.write(COM7, COM7_RESET).await?;
         // The bank that a reset selects is not documented.
         self.bank = None;
         self.delay.delay_ms(RESET_MS).await;
         self.identify().await?;
-        for (register, value) in self.view.settings() {
+        for (register, value) in self.settings.registers() {
             self.write(register, value).await?;
         }
-        for (register, value) in self.view.settings() {
-            if register.is_readable {
-                self.verify(register, value).await?;
+        Ok(())
+    }
+
+    /// Finds a write that was lost, or everything that was lost when the supply broke down meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::RegisterLost`] with the first difference, or what stopped the comparison.
+    async fn verify(&mut self) -> Result<(), Fault> {
+        for (register, written) in self.settings.registers() {
+            if register.compared != 0 {
+                let found = self.read(register).await?;
+                if (found ^ written) & register.compared != 0 {
+                    return Err(Fault::RegisterLost { address: register.address, written, found });
+                }
             }
         }
-        self.delay.delay_ms(SETTLE_MS).await;
         Ok(())
+    }
+}
+
+impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
+    /// Exposure, gain and white balance come near their values.
+    const QUIET_MS: u32 = 300;
+
+    fn format(&self) -> FrameFormat {
+        FORMAT
+    }
+
+    async fn initialize(&mut self) -> Result<(), Fault> {
+        for _ in 1..TRIES {
+            self.configure().await?;
+            match self.verify().await {
+                Err(Fault::RegisterLost { .. }) => self.delay.delay_ms(CONFIGURATION_PAUSE_MS).await,
+                outcome => return outcome,
+            }
+        }
+        self.configure().await?;
+        self.verify().await
     }
 
     async fn capture(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {
         let format = self.format();
         let bytes = frame.begin(format)?;
-        let found = timeout(&mut self.delay, FRAME_LIMIT_MS, Wait::Frame, self.port.capture(bytes)).await?;
-        if found != bytes.len() {
-            return Err(Fault::WrongLength { expected: bytes.len() as u32, found: found as u32 });
-        }
+        let expected = bytes.len() as u32;
+        let capture = timeout(&mut self.delay, FRAME_LIMIT_MS, Wait::Frame, self.port.capture(bytes)).await;
+        capture.map_err(|fault| self.port.progress().name(fault, expected))?;
         frame.complete(format);
         Ok(())
     }

@@ -28,22 +28,27 @@ pub struct Register {
     pub bank: Bank,
     /// Its address in the bank.
     pub address: u8,
-    /// Whether it surely holds what was written to it: the datasheet says that it can be read, and writing starts nothing.
-    pub is_readable: bool,
+    /// The bits that surely hold what was written to them: the datasheet describes them, and writing starts nothing.
+    pub compared: u8,
 }
 
 const fn readable(bank: Bank, address: u8) -> Register {
-    Register { bank, address, is_readable: true }
+    Register { bank, address, compared: 0xFF }
+}
+
+/// A register in which the datasheet calls all bits but `compared` reserved: they may read back otherwise.
+const fn partly(bank: Bank, address: u8, compared: u8) -> Register {
+    Register { bank, address, compared }
 }
 
 /// A register that is reserved, or whose writing starts something.
 const fn opaque(bank: Bank, address: u8) -> Register {
-    Register { bank, address, is_readable: false }
+    Register { bank, address, compared: 0 }
 }
 
 // Datasheet, table 12.
 /// Bit 0: the sensor's data bypass the signal processor.
-const R_BYPASS: Register = readable(Bank::Dsp, 0x05);
+const R_BYPASS: Register = partly(Bank::Dsp, 0x05, 0x01);
 /// Bit 7: LP_DP; bits 5 … 3 and 2 … 0: how often height and width are halved before the zoom.
 const CTRLI: Register = readable(Bank::Dsp, 0x50);
 /// Width of the window / 4, bits 7 … 0.
@@ -57,23 +62,23 @@ const YOFFL: Register = readable(Bank::Dsp, 0x54);
 /// High bits of the four registers before.
 const VHYX: Register = readable(Bank::Dsp, 0x55);
 /// Bit 7: bit 9 of HSIZE.
-const TEST: Register = readable(Bank::Dsp, 0x57);
+const TEST: Register = partly(Bank::Dsp, 0x57, 0x80);
 /// Width of the output / 4, bits 7 … 0.
 const ZMOW: Register = readable(Bank::Dsp, 0x5A);
 /// Height of the output / 4, bits 7 … 0.
 const ZMOH: Register = readable(Bank::Dsp, 0x5B);
 /// Bits 7 … 4: speed of the zoom; bit 2: bit 8 of ZMOH; bits 1 … 0: bits 9 … 8 of ZMOW.
-const ZMHH: Register = readable(Bank::Dsp, 0x5C);
+const ZMHH: Register = partly(Bank::Dsp, 0x5C, 0xF7);
 /// Address of a register of the special digital effects, which counts up with each access to BPDATA.
 const BPADDR: Register = opaque(Bank::Dsp, 0x7C);
 /// Data of that register.
 const BPDATA: Register = opaque(Bank::Dsp, 0x7D);
 /// Bit 5: down-sampling (DCW), 4: special effects (SDE), 3: UV_ADJ, 2: UV_AVG, 0: colour matrix (CMX).
-const CTRL2: Register = readable(Bank::Dsp, 0x86);
+const CTRL2: Register = partly(Bank::Dsp, 0x86, 0x3D);
 /// Bit 7: black pixel correction, 6: white pixel correction.
-const CTRL3: Register = readable(Bank::Dsp, 0x87);
+const CTRL3: Register = partly(Bank::Dsp, 0x87, 0xC0);
 /// Low bits of HSIZE8 (5 … 3) and VSIZE8 (2 … 0); bit 6: bit 11 of HSIZE8.
-const SIZEL: Register = readable(Bank::Dsp, 0x8C);
+const SIZEL: Register = partly(Bank::Dsp, 0x8C, 0x7F);
 /// Width of the sensor's image / 8.
 const HSIZE8: Register = readable(Bank::Dsp, 0xC0);
 /// Height of the sensor's image / 8.
@@ -84,7 +89,7 @@ const CTRL1: Register = readable(Bank::Dsp, 0xC3);
 /// Not compared, since the automatic may change it.
 const R_DVP_SP: Register = opaque(Bank::Dsp, 0xD3);
 /// Bits 3 … 2: format (2: RGB565); bit 0: low byte first.
-const IMAGE_MODE: Register = readable(Bank::Dsp, 0xDA);
+const IMAGE_MODE: Register = partly(Bank::Dsp, 0xDA, 0x5F);
 /// Holds parts in reset: bit 4 the JPEG encoder, bit 2 the parallel port.
 const RESET: Register = opaque(Bank::Dsp, 0xE0);
 /// Bit 7: microcontroller in reset; bit 6: boots from ROM.
@@ -92,24 +97,27 @@ const MC_BIST: Register = opaque(Bank::Dsp, 0xF9);
 
 // Datasheet, table 13.
 /// Low bits of the vertical window: 3 … 2 of the end, 1 … 0 of the start.
-const COM1: Register = readable(Bank::Sensor, 0x03);
+const COM1: Register = partly(Bank::Sensor, 0x03, 0xCF);
 /// Bit 7: mirror, 6: flip, 4: bit 0 of VREF, 3: bit 0 of HREF; bit 5 is set from the factory. Its low bits belong to the
 /// automatic exposure.
-const REG04: Register = opaque(Bank::Sensor, 0x04);
+pub(super) const REG04: Register = partly(Bank::Sensor, 0x04, 0xC0);
 /// Bits 1 … 0: strength of the outputs (0: 1×, 1: 3×, 2: 2×, 3: 4×).
-const COM2: Register = readable(Bank::Sensor, 0x09);
+const COM2: Register = partly(Bank::Sensor, 0x09, 0x17);
+/// Banding filter, which makes exposures multiples of the time in which lamps flicker: bit 2: for 50 Hz, else 60 Hz; bit 1: automatic;
+/// bit 0: snapshot.
+const COM3: Register = partly(Bank::Sensor, 0x0C, 0x07);
 /// High byte of the product.
 pub(super) const PIDH: Register = readable(Bank::Sensor, 0x0A);
 /// Low byte of the product.
 pub(super) const PIDL: Register = readable(Bank::Sensor, 0x0B);
 /// Bits 5 … 0: the input clock is divided by this and one.
-const CLKRC: Register = readable(Bank::Sensor, 0x11);
+const CLKRC: Register = partly(Bank::Sensor, 0x11, 0xBF);
 /// Bit 7: reset; bits 6 … 4: resolution; bit 1: colour bars.
-pub(super) const COM7: Register = readable(Bank::Sensor, 0x12);
+pub(super) const COM7: Register = partly(Bank::Sensor, 0x12, 0xF6);
 /// Bit 5: banding filter, 2: automatic gain, 0: automatic exposure.
-const COM8: Register = readable(Bank::Sensor, 0x13);
+const COM8: Register = partly(Bank::Sensor, 0x13, 0x25);
 /// Bits 7 … 5: the most gain, 2^(1 + n).
-const COM9: Register = readable(Bank::Sensor, 0x14);
+const COM9: Register = partly(Bank::Sensor, 0x14, 0xE0);
 /// Horizontal window, start / 8.
 const HREFST: Register = readable(Bank::Sensor, 0x17);
 /// Horizontal window, end / 8.
@@ -144,6 +152,13 @@ pub(super) const COM7_SVGA: u8 = 0x40;
 /// Colour bars.
 pub(super) const COM7_COLOR_BAR: u8 = 0x02;
 
+/// Neither mirrored nor flipped; HREF starts on an odd pixel.
+pub(super) const REG04_UPRIGHT: u8 = 0x28;
+/// Mirrored.
+pub(super) const REG04_MIRROR: u8 = 0x80;
+/// Flipped; the picture then begins on the other row of a pair (`set_vflip` of esp32-camera, Zephyr's `VIDEO_CID_VFLIP`).
+pub(super) const REG04_FLIP: u8 = 0x40 | 0x10;
+
 /// Width of the frames in pixels: QQVGA.
 pub(super) const WIDTH: u16 = 160;
 /// Height of the frames in pixels.
@@ -154,7 +169,7 @@ const SENSOR_HEIGHT: u16 = 600;
 /// The signal processor halves so often, to 200×150, before it zooms the rest: the zoom is best below a factor of two.
 const HALVINGS: u8 = 2;
 
-/// Everything that the driver writes after the reset and COM7, in this order.
+/// Everything that the driver writes after the reset, COM7 and REG04, in this order.
 ///
 /// Values of documented registers follow from the datasheet, and the reason stands at each. The registers
 /// that the datasheet calls reserved need other values than those after a reset for a good picture; nobody but OmniVision
@@ -166,21 +181,21 @@ pub const CONFIGURATION: [&[(Register, u8)]; 6] = [&SENSOR, &SENSOR_RESERVED, &D
 const SENSOR: [(Register, u8); 18] = [
     (CLKRC, 0x01),      // half the input clock: 15 frames a second at 24 MHz
     (COM2, 0x02),       // outputs of double strength, for a cable
-    (REG04, 0x28),      // neither mirrored nor flipped; HREF starts on an odd pixel
-    (COM8, 0xE5),       // exposure and gain automatic, filtered against flicker
-    (COM9, 0x48),       // gain up to 8x, above which noise wins
-    (COM1, 0x0A),       // vertical window of SVGA, low bits
-    (HREFST, 0x11),     // horizontal window of SVGA
-    (HREFEND, 0x43),    // horizontal window of SVGA
-    (VSTRT, 0x00),      // vertical window of SVGA
-    (VEND, 0x4B),       // vertical window of SVGA: 600 rows
-    (REG32, 0x09),      // horizontal window of SVGA, low bits
-    (AEW, 0x40),        // a stable exposure between 0x38 and 0x40
-    (AEB, 0x38),        // a stable exposure between 0x38 and 0x40
-    (VV, 0x82),         // fast changes outside of 0x20 and 0x80
-    (BD50, 0xCA),       // flicker of lamps at 50 Hz
-    (BD60, 0xA8),       // flicker of lamps at 60 Hz
-    (HISTO_LOW, 0x70),  // levels of the histogram
+    (COM3, 0x3A), // filtered against the flicker that there is, 50 or 60 Hz, as Linux and OpenMV do; the others as after a reset
+    (COM8, 0xE5), // exposure and gain automatic, filtered against flicker
+    (COM9, 0x48), // gain up to 8x, above which noise wins
+    (COM1, 0x0A), // vertical window of SVGA, low bits
+    (HREFST, 0x11), // horizontal window of SVGA
+    (HREFEND, 0x43), // horizontal window of SVGA
+    (VSTRT, 0x01), // vertical window of SVGA; from row 0 the first pixels are garbage (OpenMV's driver)
+    (VEND, 0x4C), // vertical window of SVGA: 600 rows
+    (REG32, 0x09), // horizontal window of SVGA, low bits
+    (AEW, 0x40),  // a stable exposure between 0x38 and 0x40
+    (AEB, 0x38),  // a stable exposure between 0x38 and 0x40
+    (VV, 0x82),   // fast changes outside of 0x20 and 0x80
+    (BD50, 0xCA), // flicker of lamps at 50 Hz
+    (BD60, 0xA8), // flicker of lamps at 60 Hz
+    (HISTO_LOW, 0x70), // levels of the histogram
     (HISTO_HIGH, 0x80), // levels of the histogram
 ];
 
@@ -276,7 +291,7 @@ mod tests {
         let mut seen = HashSet::new();
         for (register, _) in CONFIGURATION.iter().flat_map(|table| *table) {
             let is_new = seen.insert((register.bank as u8, register.address));
-            assert!(is_new || !register.is_readable, "{register:?}");
+            assert!(is_new || register.compared == 0, "{register:?}");
         }
     }
 }

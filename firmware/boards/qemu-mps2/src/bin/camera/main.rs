@@ -18,7 +18,7 @@ use cortex_m_rt::entry;
 use embassy_futures::block_on;
 use firmware::boot::{self, Identity};
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
-use firmware::camera::ov2640::{self as ov2640_driver, Ov2640, View};
+use firmware::camera::ov2640::{self as ov2640_driver, Ov2640, Settings};
 use firmware::camera::{FrameSource, Policy, Supervisor};
 use firmware::pipeline::{Buffers, Method, Pipeline};
 use firmware::report::{Report, Serial};
@@ -137,16 +137,15 @@ fn watch(arguments: &Arguments<'_>, scene: HostFrames<'_>, memory: Memory<'_>) {
     let attempts = arguments.attempts;
     match arguments.camera {
         Camera::ArducamMega(resolution) => {
-            let timing = arducam_mega::Timing::default();
-            let camera = arducam_mega::ArducamMega::new(&time, scene, SENSOR_ID, timing);
+            let camera = arducam_mega::ArducamMega::new(&time, scene, SENSOR_ID, arducam_mega::Habits::default());
             let driver = ArducamMega::new(&camera, delay, resolution);
             run("ArduCAM Mega", driver, delay, attempts, memory, || {
                 disturbance.next(&camera.faults, &arducam_mega::Fault::ALL, ARDUCAM_SPAN);
             });
         }
         Camera::Ov2640 => {
-            let sensor = ov2640::Ov2640::new(&time, scene);
-            let driver = Ov2640::new(&sensor, &sensor, delay, View::Scene);
+            let sensor = ov2640::Ov2640::new(&time, scene, ov2640::Habits::default());
+            let driver = Ov2640::new(&sensor, &sensor, delay, Settings::default());
             run("OV2640", driver, delay, attempts, memory, || {
                 disturbance.next(&sensor.faults, &ov2640::Fault::ALL, OV2640_SPAN);
             });
