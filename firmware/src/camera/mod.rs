@@ -1,6 +1,7 @@
 //! Cameras: the trait of all, the drivers, and what keeps one running.
 
 pub mod arducam_mega;
+mod bus;
 mod frame;
 pub mod ov2640;
 mod supervisor;
@@ -11,6 +12,7 @@ use core::pin::pin;
 use embassy_futures::select::{Either, select};
 use embedded_hal_async::delay::DelayNs;
 
+pub use bus::free_bus;
 pub use frame::{ByteOrder, Frame, FrameFormat};
 pub use supervisor::{Policy, Supervisor};
 

@@ -5,31 +5,24 @@
 mod camera_port;
 mod clocks;
 mod frames;
+mod sccb;
 mod usb;
 
 use camera_board::{Hardware, LEAST_MEMORY_LEN, UsbSerial, WATCHDOG_SECONDS};
 use camera_port::CameraPort;
 use defmt_rtt as _;
-use embassy_embedded_hal::adapter::BlockingAsync;
 use embassy_executor::Spawner;
 use embassy_stm32::gpio::{Level, Output, Speed};
-use embassy_stm32::i2c::{self, I2c};
 use embassy_stm32::pac;
 use embassy_stm32::peripherals::IWDG1;
 use embassy_stm32::rcc::{Mco, Mco1Source, McoConfig, McoPrescaler};
-use embassy_stm32::time::Hertz;
 use embassy_stm32::wdg::IndependentWatchdog;
-use embassy_time::{Delay, Duration};
+use embassy_time::Delay;
 use firmware::camera::ov2640::{Orientation, Ov2640, Settings, View};
 use firmware::watchdog::Watchdog;
 use protocol::ResetCause;
-
+use sccb::Sccb;
 use static_cell::ConstStaticCell;
-
-/// Standard mode, which the board's pull-ups of 4.7 kΩ drive with ease; the sensor takes four times as much.
-const SCCB_HZ: u32 = 100_000;
-/// Three bytes take 0.3 ms.
-const SCCB_LIMIT: Duration = Duration::from_millis(10);
 
 /// On this board the sensor is mounted upside down: WeAct's own demos and OpenMV turn its picture by 180°. [`View::ColorBars`] tests
 /// everything behind the sensor.
@@ -82,17 +75,13 @@ async fn main(_spawner: Spawner) {
     let frames = frames::take(&mut core);
     usb::start(pins.USB_OTG_FS, pins.PA12, pins.PA11, &USB);
 
-    // The camera's clock: 48 MHz / 2, with which the driver's figures hold.
+    // The camera's clock: 48 MHz / 2, with which the driver's figures hold, and the most that it takes.
     let mut division = McoConfig::default();
     division.prescaler = McoPrescaler::DIV2;
-    let _clock = Mco::new(pins.MCO1, pins.PA8, Mco1Source::HSI48, division);
+    let _clock = Mco::new(pins.MCO1, pins.PA8, Mco1Source::PLL1_Q, division);
     let _power_down = Output::new(pins.PA7, Level::Low, Speed::Low);
 
-    // Without DMA, which could not reach the driver's variables (see memory.x), for two or three bytes at a time.
-    let mut config = i2c::Config::default();
-    config.frequency = Hertz(SCCB_HZ);
-    config.timeout = SCCB_LIMIT;
-    let sccb = BlockingAsync::new(I2c::new_blocking(pins.I2C1, pins.PB8, pins.PB9, config));
+    let sccb = Sccb::new(pins.I2C1, pins.PB8, pins.PB9);
     let camera_port = CameraPort::new(
         pins.DCMI,
         pins.DMA1_CH0,
