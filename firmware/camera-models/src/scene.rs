@@ -29,12 +29,22 @@ pub enum Sight {
     BlownOut,
     /// A covered lens and one pixel that is always white.
     HotPixel,
+    /// A covered lens, and a pixel that is not black in one frame of eight: noise that the sensor hardly lets through.
+    Sparks,
 }
 
 impl Sight {
     /// Every sight.
-    pub const ALL: [Self; 7] =
-        [Self::MovingBlocks, Self::StillLife, Self::Wall, Self::Dark, Self::Capped, Self::BlownOut, Self::HotPixel];
+    pub const ALL: [Self; 8] = [
+        Self::MovingBlocks,
+        Self::StillLife,
+        Self::Wall,
+        Self::Dark,
+        Self::Capped,
+        Self::BlownOut,
+        Self::HotPixel,
+        Self::Sparks,
+    ];
 }
 
 /// A scene whose sight may be changed while cameras look at it; a reference to it is the scene.
@@ -67,13 +77,9 @@ impl Scene for &Stage {
             Sight::Dark => noise(exposures, x, y) & 0x0821,
             Sight::Capped => 0,
             Sight::BlownOut => 0xFFFF,
-            Sight::HotPixel => {
-                if (x, y) == (width / 3, height / 3) {
-                    0xFFFF
-                } else {
-                    0
-                }
-            }
+            Sight::HotPixel if (x, y) == (width / 3, height / 3) => 0xFFFF,
+            Sight::Sparks if (x, y) == (0, 0) && hash(exposures).is_multiple_of(8) => hash(exposures) as u16 | 1,
+            Sight::HotPixel | Sight::Sparks => 0,
         }
     }
 }

@@ -51,7 +51,7 @@ pub struct Supervisor<S, D> {
     failures: u8,
     /// The wait before the next initialization.
     backoff_ms: u32,
-    /// New starts because of blank or frozen frames since the last frame that was neither.
+    /// New starts because of blank or frozen frames since the last frame that was neither, and had light.
     doubtful_starts: u8,
     settling: Settling,
     /// CRCs of the frames before: as many as there are buffers, since one that nobody writes to shows the frame before the last.
@@ -140,32 +140,53 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
         let [last, _] = self.recent_crc32;
         let is_repeated = self.recent_crc32.contains(&crc32);
         self.recent_crc32 = [crc32, last];
+        let means = frame.channel_means();
+        let light = Light::of(means);
         let doubt = match (frame.is_blank(), is_repeated && self.policy.expect_motion) {
             (true, _) => Some(Fault::Blank),
             (false, true) => Some(Fault::Frozen),
             (false, false) => None,
         };
-        match doubt {
-            Some(fault) if self.doubtful_starts < self.policy.doubtful_starts => return Err(fault),
-            Some(_) => {}
-            None => self.doubtful_starts = 0,
+        match (doubt, light) {
+            (Some(fault), _) if self.doubtful_starts < self.policy.doubtful_starts => return Err(fault),
+            // A little noise does not make a covered lens a new scene.
+            (Some(_), _) | (None, Light::Dark | Light::BlownOut) => {}
+            (None, Light::Enough) => self.doubtful_starts = 0,
         }
-        let means = frame.channel_means();
         let settling = if self.settling.is_moving(means) { Marks::SETTLING } else { Marks::NONE };
-        let [least, most] = [means.iter().min(), means.iter().max()].map(|mean| mean.copied().unwrap_or_default());
-        Ok(settling.with(match (most < DARK, least > BLOWN_OUT, doubt) {
-            (true, _, _) => Marks::DARK,
-            (false, true, _) => Marks::BLOWN_OUT,
-            (false, false, Some(_)) => Marks::STILL,
-            (false, false, None) => Marks::NONE,
+        Ok(settling.with(match (light, doubt) {
+            (Light::Dark, _) => Marks::DARK,
+            (Light::BlownOut, _) => Marks::BLOWN_OUT,
+            (Light::Enough, Some(_)) => Marks::STILL,
+            (Light::Enough, None) => Marks::NONE,
         }))
     }
 }
 
-/// A frame is dark if the mean of each channel is less, of 255.
-const DARK: u8 = 16;
-/// A frame is blown out if the mean of each channel is more, of 255.
-const BLOWN_OUT: u8 = 239;
+/// What a frame has of it.
+#[derive(Clone, Copy)]
+enum Light {
+    Dark,
+    Enough,
+    BlownOut,
+}
+
+impl Light {
+    /// Below it, of 255, the mean of every channel of a dark frame is.
+    const DARK: u8 = 16;
+    /// Above it, the mean of every channel of one that is blown out.
+    const BLOWN_OUT: u8 = 239;
+
+    fn of(means: [u8; 3]) -> Self {
+        if means.iter().all(|mean| *mean < Self::DARK) {
+            Self::Dark
+        } else if means.iter().all(|mean| *mean > Self::BLOWN_OUT) {
+            Self::BlownOut
+        } else {
+            Self::Enough
+        }
+    }
+}
 
 /// Waits for exposure and white balance after a start, by the means of the channels.
 struct Settling {

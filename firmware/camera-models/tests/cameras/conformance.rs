@@ -22,7 +22,9 @@ const GOOD_FRAMES: usize = 3;
 const DURATIONS: [u32; 3] = [1, 3, 40];
 /// Attempts of a soak.
 const SOAK: usize = 3_000;
-/// A scene is looked at for so long.
+/// So many frames are taken of a scene.
+const SCENE_FRAMES: usize = 500;
+/// Scenes change for so long.
 const SCENE_NS: u64 = 60_000_000_000;
 /// The watchdog's time on the boards.
 const WATCHDOG_NS: u64 = 16_000_000_000;
@@ -149,11 +151,11 @@ fn makes_pictures_of_every_scene<M: Failing, D: FrameSource>(make: impl Fn() -> 
     for sight in Sight::ALL {
         let Camera { driver, stage, time, .. } = make();
         stage.sight.set(sight);
-        let records = run(driver, time, |_| time.nanoseconds() < SCENE_NS);
+        let records = run(driver, time, |records| records.frames.len() < SCENE_FRAMES);
         let marks = match sight {
             Sight::MovingBlocks | Sight::Wall => Marks::NONE,
             Sight::StillLife => Marks::STILL,
-            Sight::Dark | Sight::Capped | Sight::HotPixel => Marks::DARK,
+            Sight::Dark | Sight::Capped | Sight::HotPixel | Sight::Sparks => Marks::DARK,
             Sight::BlownOut => Marks::BLOWN_OUT,
         };
         let settled =
