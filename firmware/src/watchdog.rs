@@ -4,7 +4,8 @@
 ///
 /// The pipeline feeds it after each completed frame and nothing else does, so that a program that runs but gives no results is
 /// reset too. It should take several of the camera's longest back-offs
-/// ([`Policy::backoff_limit_ms`](crate::camera::Policy)), or a camera that is being plugged in again never gets the time.
+/// ([`Policy::backoff_limit_ms`](crate::camera::Policy)), or a camera that is being plugged in again never gets the time; and the starts
+/// that it takes to believe a dark scene ([`Policy::doubtful_starts`](crate::camera::Policy)), each with twice the quiet of the one before.
 pub trait Watchdog {
     /// Starts the time anew.
     fn feed(&mut self);

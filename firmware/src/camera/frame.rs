@@ -132,3 +132,23 @@ impl<'b> Frame<'b> {
         resize(self.bytes(), width, height, shape, picture)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_of_each_channel_in_either_order_of_bytes() {
+        let format = |order| FrameFormat { width: 2, height: 1, order };
+        // All of red and half of green, then all of blue and half of green.
+        for (order, mut buffer) in [
+            (ByteOrder::BigEndian, [0b1111_1100, 0, 0b0000_0100, 0b0001_1111]),
+            (ByteOrder::LittleEndian, [0, 0b1111_1100, 0b0001_1111, 0b0000_0100]),
+        ] {
+            let mut frame = Frame::new(&mut buffer);
+            assert_eq!(frame.channel_means(), [0; 3]);
+            frame.complete(format(order));
+            assert_eq!(frame.channel_means(), [127, 129, 127], "{order:?}");
+        }
+    }
+}

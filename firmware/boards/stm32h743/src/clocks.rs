@@ -9,6 +9,10 @@ use embassy_stm32::time::Hertz;
 
 /// X1 in WeAct's schematic V1.2.
 const CRYSTAL_HZ: u32 = 25_000_000;
+/// The oscillator of PLL1, at its limit.
+const OSCILLATOR_HZ: u32 = CRYSTAL_HZ / 5 * 192;
+const _: () = assert!(OSCILLATOR_HZ / 2 == 480_000_000, "the processor's clock");
+const _: () = assert!(OSCILLATOR_HZ / 20 / 2 == 24_000_000, "the camera's clock");
 
 /// The fastest clocks of the datasheet (DS12110, general operating conditions at VOS0, silicon revision V): 480 MHz for
 /// the processor, 240 MHz for AXI and AHB, 120 MHz for APB.
@@ -17,7 +21,6 @@ pub fn config() -> Config {
     let rcc = &mut config.rcc;
     rcc.voltage_scale = VoltageScale::Scale0;
     rcc.hse = Some(Hse { freq: Hertz(CRYSTAL_HZ), mode: HseMode::Oscillator });
-    // 25 MHz / 5 × 192 / 2; the oscillator of the loop is at its limit of 960 MHz.
     rcc.pll1 = Some(Pll {
         source: PllSource::HSE,
         prediv: PllPreDiv::DIV5,

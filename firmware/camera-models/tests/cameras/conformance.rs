@@ -172,7 +172,7 @@ fn makes_pictures_of_every_scene<M: Failing, D: FrameSource>(make: impl Fn() -> 
 }
 
 /// Whatever the scene does meanwhile, the watchdog is fed.
-fn no_change_of_scene_starves_the_watchdog<M: Failing, D: FrameSource>(make: impl Fn() -> Camera<M, D>) {
+pub fn no_change_of_scene_starves_the_watchdog<M: Failing, D: FrameSource>(make: impl Fn() -> Camera<M, D>) {
     for seed in 0..10 {
         let Camera { driver, stage, time, .. } = make();
         let mut numbers = Numbers(seed);

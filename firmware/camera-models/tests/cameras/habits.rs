@@ -1,5 +1,6 @@
 //! What cameras do that no datasheet tells, each with its source in the models: what a user sees of it.
 
+use crate::conformance::no_change_of_scene_starves_the_watchdog;
 use crate::support::{Camera, Failing, Mega, Records, Sensor, Taken, arducam_mega, ov2640, run};
 use camera_models::{Sight, arducam_mega as mega_model, ov2640 as sensor_model};
 use firmware::camera::FrameSource;
@@ -202,4 +203,29 @@ fn a_capped_lens_gives_dark_frames_for_a_minute() {
     }
     assert_dark(mega(mega_model::Habits { quiet_ms: 400, settling_frames: 41, ..Default::default() }), "ArduCAM Mega");
     assert_dark(sensor(sensor_model::Habits { settling_frames: 41, ..Default::default() }), "OV2640");
+}
+
+/// All habits together, at their worst: what the boards' watchdog must leave time for.
+#[test]
+fn no_change_of_scene_starves_the_watchdog_with_the_slowest_cameras() {
+    no_change_of_scene_starves_the_watchdog(|| {
+        mega(mega_model::Habits {
+            reset_ms: 1_000,
+            setting_ms: 30,
+            capture_ms: 200,
+            quiet_ms: 400,
+            are_loops_off: true,
+            settling_frames: 41,
+        })
+    });
+    no_change_of_scene_starves_the_watchdog(|| {
+        sensor(sensor_model::Habits {
+            nack_in: 50,
+            are_reserved_bits_odd: true,
+            odd_register: Some((0x14, 0x20)),
+            settling_frames: 72,
+            mains_hz: Some(50),
+            has_garbage: true,
+        })
+    });
 }
