@@ -24,7 +24,7 @@ const DURATIONS: [u32; 3] = [1, 3, 40];
 const SOAK: usize = 3_000;
 /// So many frames are taken of a scene.
 const SCENE_FRAMES: usize = 500;
-/// Scenes change for so long.
+/// And for so long at most; as long scenes change.
 const SCENE_NS: u64 = 60_000_000_000;
 /// The watchdog's time on the boards.
 const WATCHDOG_NS: u64 = 16_000_000_000;
@@ -151,7 +151,7 @@ fn makes_pictures_of_every_scene<M: Failing, D: FrameSource>(make: impl Fn() -> 
     for sight in Sight::ALL {
         let Camera { driver, stage, time, .. } = make();
         stage.sight.set(sight);
-        let records = run(driver, time, |records| records.frames.len() < SCENE_FRAMES);
+        let records = run(driver, time, |records| records.frames.len() < SCENE_FRAMES && time.nanoseconds() < SCENE_NS);
         let marks = match sight {
             Sight::MovingBlocks | Sight::Wall => Marks::NONE,
             Sight::StillLife => Marks::STILL,
