@@ -4,7 +4,7 @@
 //! format of a frame follow from the registers alone, so that a driver's wrong value gives a wrong frame here as it does there.
 //!
 //! [`Habits`] are what drivers in use tell of the sensor beside its datasheet; each names its source. Its parallel port is one as the
-//! DCMI of an STM32 is (RM0433, section 32), which does not count: it takes as many bytes as the buffer has, waits for the rest of
+//! DCMI of an STM32 is (RM0433), which does not count: it takes as many bytes as the buffer has, waits for the rest of
 //! a frame that is shorter, and overruns behind the end of one that is longer. Control bus: nine bits a byte at 100 kHz.
 
 use crate::injection::Injector;

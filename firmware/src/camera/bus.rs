@@ -57,6 +57,7 @@ mod tests {
         is_clock_high: bool,
         is_data_released: bool,
         held_for: usize,
+        clocks: usize,
         stops: usize,
     }
 
@@ -76,6 +77,7 @@ mod tests {
             let mut wires = self.0.borrow_mut();
             // The device puts its next bit on the line while the clock is low.
             wires.held_for -= usize::from(wires.is_clock_high && wires.held_for > 0);
+            wires.clocks += usize::from(wires.is_clock_high);
             wires.is_clock_high = false;
             Ok(())
         }
@@ -123,11 +125,13 @@ mod tests {
         // In front of any of its bits; one that never lets go.
         let cases = (0..=9).map(|clocks| (clocks, true)).chain(vec![(usize::MAX, false)]);
         for (held_for, is_freed) in cases {
-            let wires = Wires { is_clock_high: true, is_data_released: true, held_for, stops: 0 };
+            let wires = Wires { is_clock_high: true, is_data_released: true, held_for, clocks: 0, stops: 0 };
             let wires = RefCell::new(wires);
             let found = free_bus(&mut Clock(&wires), &mut Data(&wires), &mut NoWait);
             assert_eq!(found, Ok(is_freed), "{held_for}");
             assert_eq!(wires.borrow().stops, usize::from(is_freed), "{held_for}");
+            // Of those, one is the stop's.
+            assert_eq!(wires.borrow().clocks, 1 + held_for.clamp(1, 9), "{held_for}");
             assert!(wires.borrow().is_clock_high && wires.borrow().is_data_released, "{held_for}");
         }
     }

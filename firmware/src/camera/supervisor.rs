@@ -8,6 +8,9 @@ use protocol::{FaultCounters, Marks, Recovery};
 
 static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
+/// The quiet after a start is doubled so often at most, whatever the policy: a start must take less than the watchdog's time.
+const MOST_DOUBLINGS: u8 = 3;
+
 /// What to do about faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -111,8 +114,7 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
             }
             self.recovery = Recovery::Retry;
             self.settling = Settling::new();
-            let factor = 1_u32.checked_shl(self.doubtful_starts.into()).unwrap_or(u32::MAX);
-            self.delay.delay_ms(S::QUIET_MS.saturating_mul(factor)).await;
+            self.delay.delay_ms(S::QUIET_MS << self.doubtful_starts.min(MOST_DOUBLINGS)).await;
             outcome?;
         }
         self.source.capture(frame).await?;

@@ -60,8 +60,8 @@ impl ParallelCapture for CameraPort {
         self.dcmi.capture(words).await.map_err(|_| Fault::Bus)
     }
 
-    /// Both flags stay until the next capture begins, and DMA's count is what it was when the stream stopped (RM0433, 32.5.3 and
-    /// 15.5.6). An overrun in the middle of a frame is a frame that is too short, for embassy-stm32 clears its flag and waits for the rest.
+    /// Both flags stay until the next capture begins, and DMA's count is what it was when the stream stopped (RM0433: DCMI_RIS,
+    /// DMA_SxNDTR). An overrun in the middle of a frame is a frame that is too short, for embassy-stm32 clears its flag and waits for the rest.
     fn progress(&self) -> Progress {
         let flags = pac::DCMI.ris().read();
         let left = usize::from(pac::DMA1.st(0).ndtr().read().ndt());
