@@ -143,9 +143,10 @@ fn photos(classes: &[&str], count: u8) -> TempDir {
         fs::create_dir_all(&class_folder).unwrap();
         for number in 0..count {
             let pixel = |x: u32, y: u32| {
-                let noise = (x / 6 * 71 + y / 5 * 113 + u32::from(number) * 5003 + u32::from(class) * 17)
-                    .wrapping_mul(2_654_435_761)
-                    >> 26;
+                let cell = (x / 6 * 71 + y / 5 * 113 + u32::from(number) * 5003 + u32::from(class) * 17)
+                    .wrapping_mul(2_654_435_761);
+                // Twice: else two pictures differ by little more than their brightness.
+                let noise = (cell ^ cell >> 15).wrapping_mul(2_246_822_519) >> 26;
                 let level = if y < 20 { 180 - 60 * class } else { 60 * class };
                 image::Rgb([level + noise as u8; 3])
             };

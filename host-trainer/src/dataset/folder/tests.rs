@@ -425,6 +425,46 @@ fn near_duplicates_stay_together() {
 }
 
 #[test]
+fn near_duplicates_of_photographs_are_found_and_simple_drawings_told_apart() {
+    use image::imageops::FilterType;
+    let shape = Shape::new(32, 32, 3);
+    let folder = folder(&[("b", 10)]);
+    let cifar10 = Dataset::cifar10(&default_directory()).unwrap();
+    let class = photos(&folder).join("a");
+    fs::create_dir(&class).unwrap();
+    for (number, pixels) in cifar10.test.images[..40].iter().enumerate() {
+        let small = RgbImage::from_raw(32, 32, pixels.to_vec()).unwrap();
+        let picture = image::DynamicImage::from(small).resize_exact(160, 160, FilterType::CatmullRom);
+        let path = |kind: &str| class.join(format!("{number}-{kind}.bmp"));
+        picture.save(path("itself")).unwrap();
+        picture.resize_exact(144, 144, FilterType::CatmullRom).save(path("smaller")).unwrap();
+        picture.brighten(10).save(path("brighter")).unwrap();
+        picture.crop_imm(1, 1, 159, 159).save(path("shifted")).unwrap();
+        let jpeg = File::create(class.join(format!("{number}.jpeg"))).unwrap();
+        picture.write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(jpeg, 60)).unwrap();
+    }
+    assert_eq!(read_as(&folder, shape, false).unwrap().1.alike, 5 * 40);
+
+    // Rings as people write a zero: on 8×8 pixels, enlarged.
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let mut between = |low: f32, high: f32| low + (high - low) * (random.next_u32() as f32 / u32::MAX as f32);
+    fs::remove_dir_all(&class).unwrap();
+    for number in 0..40 {
+        let centre = [between(3.1, 3.9), between(3.1, 3.9)];
+        let radii = [between(1.6, 2.2), between(2.4, 3.0)];
+        let ring = image::GrayImage::from_fn(8, 8, |x, y| {
+            let distance = ((x as f32 - centre[0]) / radii[0]).hypot((y as f32 - centre[1]) / radii[1]);
+            image::Luma([(255.0 * (1.3 - 2.0 * (distance - 1.0).abs()).clamp(0.0, 1.0)) as u8])
+        });
+        let ring = image::imageops::resize(&ring, 32, 32, FilterType::CatmullRom);
+        save(&image::DynamicImage::from(ring).into_rgb8(), &class.join(format!("{number}.png")));
+    }
+    // With a fixed least correlation of 0.97 they were 30.
+    let alike = read_as(&folder, shape, false).unwrap().1.alike;
+    assert!(alike < 25, "{alike}");
+}
+
+#[test]
 fn a_class_of_one_burst_is_split_in_order_of_time() {
     let files = class_files(20);
     let pictures: Vec<Picture> = in_memory(&files, &[Some(1); 20])
