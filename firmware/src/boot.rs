@@ -2,7 +2,7 @@
 
 use core::fmt::Write;
 use heapless::String;
-use protocol::{DeviceInfo, Label, Shape, Start, TimeUnit, VERSION};
+use protocol::{DeviceInfo, Label, Shape, Start, TimeUnit, VERSION, cut_off};
 use shared_model::graph::{Decision, MAX_OPERATIONS};
 use shared_model::{Interpreter, LoadError, Model};
 use thiserror::Error;
@@ -50,10 +50,7 @@ impl BootError {
 
     /// The text of [`BootFailure`](protocol::BootFailure).
     pub fn text(&self) -> String<FAILURE_TEXT_LEN> {
-        let mut text = String::new();
-        // What does not fit is cut off.
-        let _ = write!(text, "{self}");
-        text
+        cut_off(self)
     }
 }
 

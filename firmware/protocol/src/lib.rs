@@ -29,7 +29,7 @@ pub use codec::{Decoder, END, Received, Statistics, TooLong, encode};
 pub use message::{
     BootFailure, Candidate, DeviceInfo, Encoding, FAULT_TEXT_LEN, FaultClass, FaultCounters, FaultReport, FrameMarks,
     FrameReport, FullFrame, Kinds, Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, PictureMode, Recovery, Request,
-    ResetCause, Shape, StageTimes, Start, TOP_LEN, TimeUnit, Verdict,
+    ResetCause, Shape, StageTimes, Start, TOP_LEN, TimeUnit, Verdict, cut_off,
 };
 pub use transfer::{
     Acknowledgement, Assembler, CHUNK_LEN, Chunk, ChunkError, ChunkKind, Progress, TransferState, Whole, chunks,

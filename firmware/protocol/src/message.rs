@@ -410,17 +410,22 @@ pub struct FaultReport {
 impl FaultReport {
     /// What is displayed as a fault's text; more than [`FAULT_TEXT_LEN`] bytes are cut off.
     pub fn text_of(fault: impl Display) -> String<FAULT_TEXT_LEN> {
-        struct CutOff(String<FAULT_TEXT_LEN>);
-        impl Write for CutOff {
-            fn write_str(&mut self, text: &str) -> core::fmt::Result {
-                text.chars().try_for_each(|letter| self.0.push(letter)).map_err(|_| core::fmt::Error)
-            }
-        }
-        let mut text = CutOff(String::new());
-        // An error says that the text was cut off.
-        let _ = write!(text, "{fault}");
-        text.0
+        cut_off(fault)
     }
+}
+
+/// A text of at most `N` bytes: what is longer is cut off behind a whole character.
+pub fn cut_off<const N: usize>(text: impl Display) -> String<N> {
+    struct CutOff<const N: usize>(String<N>);
+    impl<const N: usize> Write for CutOff<N> {
+        fn write_str(&mut self, text: &str) -> core::fmt::Result {
+            text.chars().try_for_each(|letter| self.0.push(letter)).map_err(|_| core::fmt::Error)
+        }
+    }
+    let mut cut = CutOff(String::new());
+    // An error says that the text was cut off.
+    let _ = write!(cut, "{text}");
+    cut.0
 }
 
 /// What kind of thing went wrong, whatever the camera. There will be no others: a new camera's faults get codes of their own.

@@ -31,11 +31,15 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { retries: 1, backoff_first_ms: 50, backoff_limit_ms: 1_000, doubtful_starts: 2, expect_motion: true }
+        Self::DEFAULT
     }
 }
 
 impl Policy {
+    /// For a camera that looks at a changing scene.
+    pub const DEFAULT: Self =
+        Self { retries: 1, backoff_first_ms: 50, backoff_limit_ms: 1_000, doubtful_starts: 2, expect_motion: true };
+
     fn backoff_after(&self, backoff_ms: u32) -> u32 {
         let doubled = backoff_ms.saturating_mul(2);
         doubled.max(self.backoff_first_ms).min(self.backoff_limit_ms)

@@ -1,8 +1,6 @@
 //! Messages as frames of the serial protocol.
 
-use super::{Command, Report};
-use core::pin::pin;
-use embassy_futures::select::{Either, select};
+use super::{Command, Port, Report};
 use embedded_hal_async::delay::DelayNs;
 use embedded_io_async::Write;
 use protocol::{END, FRAME_LEN, Message, encode};
@@ -11,45 +9,29 @@ use protocol::{END, FRAME_LEN, Message, encode};
 ///
 /// A board reads the other direction with a [`Decoder`](protocol::Decoder) and hands over what comes through `commands`.
 pub struct Serial<W, D, Q> {
-    writer: W,
-    delay: D,
+    port: Port<W, D>,
     commands: Q,
-    limit_ms: u32,
     buffer: [u8; FRAME_LEN],
-    dropped: u32,
-    /// The last message may have been written in part.
-    is_cut: bool,
 }
 
 impl<W: Write, D: DelayNs, Q: FnMut() -> Option<Command>> Serial<W, D, Q> {
     /// A port, and where the commands come from that were read from it. A message that takes longer than `limit_ms`
     /// milliseconds is given up, since a USB port that nobody reads takes no bytes at all.
     pub const fn new(writer: W, delay: D, limit_ms: u32, commands: Q) -> Self {
-        Self { writer, delay, commands, limit_ms, buffer: [0; FRAME_LEN], dropped: 0, is_cut: false }
+        Self { port: Port::new(writer, delay, limit_ms, &[END]), commands, buffer: [0; FRAME_LEN] }
     }
 
     /// Messages that could not be written, or only in part.
     pub const fn dropped(&self) -> u32 {
-        self.dropped
+        self.port.dropped
     }
 }
 
 impl<W: Write, D: DelayNs, Q: FnMut() -> Option<Command>> Report for Serial<W, D, Q> {
     async fn report(&mut self, message: &Message<'_>) {
-        let Ok(frame) = encode(message, &mut self.buffer) else {
-            self.dropped = self.dropped.saturating_add(1);
-            return;
-        };
-        let start: &[u8] = if self.is_cut { &[END] } else { &[] };
-        let writing = pin!(async {
-            self.writer.write_all(start).await?;
-            self.writer.write_all(frame).await?;
-            self.writer.flush().await
-        });
-        let limit = pin!(self.delay.delay_ms(self.limit_ms));
-        self.is_cut = !matches!(select(writing, limit).await, Either::First(Ok(())));
-        if self.is_cut {
-            self.dropped = self.dropped.saturating_add(1);
+        match encode(message, &mut self.buffer) {
+            Ok(frame) => self.port.write(frame).await,
+            Err(_) => self.port.dropped = self.port.dropped.saturating_add(1),
         }
     }
 
@@ -104,10 +86,11 @@ mod tests {
         assert_eq!(serial.command(), Some(Command::DeviceInfo));
         let message = Message::BootFailure(BootFailure { code: 1, text: "no model" });
         block_on(serial.report(&message));
-        serial.writer.free += 1000;
+        serial.port.writer.free += 1000;
         block_on(serial.report(&message));
         let mut decoder = Decoder::new();
         let found = serial
+            .port
             .writer
             .written
             .iter()

@@ -3,28 +3,32 @@
 //! What the boards with a camera have in common: the serial port over USB, and the way from boot to frames. A board adds
 //! clocks, pins and DMA.
 
+mod settings;
 mod usb;
 
 use embassy_time::{Delay, Instant, Timer};
-use firmware::boot::{BootError, Identity, boot};
-use firmware::camera::{FrameSource, Policy, Supervisor};
-use firmware::pipeline::{Method, Pipeline};
-use firmware::report::{Log, Report, Serial};
+use embedded_hal::digital::OutputPin;
+use firmware::boot::{FAILURE_TEXT_LEN, Identity, boot};
+use firmware::camera::{FrameSource, Supervisor};
+use firmware::pipeline::Pipeline;
+use firmware::report::{ClassPin, Lines, Log, Report, Serial};
 use firmware::watchdog::Watchdog;
 use flash_model::{LEAST_ARENA_LEN, PICTURE_LEN};
-use protocol::{BootFailure, Message, ResetCause, Start, TimeUnit};
+use heapless::String;
+use protocol::{BootFailure, Message, ResetCause, Start, TimeUnit, cut_off};
 use shared_model::Model;
 use shared_model::graph::List;
 use static_cell::ConstStaticCell;
 
+pub use settings::{PinRule, Port, Settings};
 pub use usb::{PACKET_LEN, UsbSerial};
 
 /// Bytes of working memory that the model which is built in needs at least: a board with less does not build.
 pub const LEAST_MEMORY_LEN: usize = PICTURE_LEN + LEAST_ARENA_LEN;
 /// A message that the USB port has not taken after so long is dropped.
 const SERIAL_LIMIT_MS: u32 = 100;
-/// Weight of the newest frame, in 256ths: the verdict follows a change of scene within about three frames.
-const SMOOTHING_WEIGHT: u8 = 96;
+/// The code of a failure that `firmware::boot` does not know: the settings name a class that the model does not have.
+const NO_CLASS: u16 = 100;
 /// How often a board that must not classify says so.
 const FAILURE_SECONDS: u64 = 2;
 /// How often, and how long after one another, a board says that it crashed before it boots again: until a computer has found the
@@ -32,12 +36,8 @@ const FAILURE_SECONDS: u64 = 2;
 const CRASH_REPORTS: u32 = 10;
 const CRASH_PAUSE_MS: u64 = 500;
 
-/// The watchdog's time: several of the camera's longest back-offs and initializations, and just below the longest
-/// that the watchdog of an RP2350 can count (16.7 s) and that of an STM32H743 with a prescaler of 128 (16.4 s).
-pub const WATCHDOG_SECONDS: u32 = 16;
-
 /// What a board brings.
-pub struct Hardware<S, W> {
+pub struct Hardware<S, P, W> {
     /// Name of the board.
     pub board: &'static str,
     /// Name of the camera.
@@ -46,6 +46,8 @@ pub struct Hardware<S, W> {
     pub reset_cause: ResetCause,
     /// The camera.
     pub source: S,
+    /// A pin, low now, for [`Settings::pin`].
+    pub pin: P,
     /// Working memory for a picture and an inference: the more, the faster.
     pub memory: &'static mut [u8],
     /// Two buffers, each of which holds a frame.
@@ -60,30 +62,55 @@ pub struct Hardware<S, W> {
 /// # Panics
 ///
 /// The second time.
-pub async fn run<W: Watchdog>(hardware: Hardware<impl FrameSource, impl FnOnce() -> W>, usb: &'static UsbSerial) -> ! {
+pub async fn run<W: Watchdog>(
+    hardware: Hardware<impl FrameSource, impl OutputPin, impl FnOnce() -> W>,
+    settings: Settings,
+    usb: &'static UsbSerial,
+) -> ! {
     static MODEL: ConstStaticCell<Option<Model<'static>>> = ConstStaticCell::new(None);
 
-    let mut serial = Serial::new(usb.writer(), Delay, SERIAL_LIMIT_MS, || usb.command());
+    let new_serial = || Serial::new(usb.writer(), Delay, SERIAL_LIMIT_MS, || usb.command());
+    let new_lines = |labels| Lines::new(usb.writer(), Delay, SERIAL_LIMIT_MS, labels);
+    let port = |labels| match settings.port {
+        Port::Messages => (Some(new_serial()), None),
+        Port::Lines => (None, Some(new_lines(labels))),
+    };
     let crash = crash::take().unwrap_or_default();
     let cause = if crash.is_empty() { hardware.reset_cause } else { ResetCause::Software };
     let start = Start { cause, crash: &crash };
     if !crash.is_empty() {
+        let mut port = port(List::EMPTY);
         for _ in 0..CRASH_REPORTS {
-            serial.report(&Message::Start(start)).await;
+            port.report(&Message::Start(start)).await;
             Timer::after_millis(CRASH_PAUSE_MS).await;
         }
     }
     let booted = match boot(flash_model::region(), MODEL.take(), hardware.memory) {
         Ok(booted) => booted,
-        Err(error) => repeat_failure(&error, (Log::new(List::EMPTY), serial)).await,
+        Err(error) => {
+            let failure = BootFailure { code: error.code(), text: &error.text() };
+            repeat(failure, (Log::new(List::EMPTY), port(List::EMPTY))).await
+        }
     };
-    let log = Log::new(booted.model.graph().labels);
+    let labels = booted.model.graph().labels;
+    let pin =
+        settings.pin.map(|rule| ClassPin::new(hardware.pin, labels, rule.class, rule.rise, rule.fall).ok_or(rule));
+    let pin = match pin.transpose() {
+        Ok(pin) => pin,
+        Err(rule) => {
+            let text: String<FAILURE_TEXT_LEN> = cut_off(format_args!(
+                "the settings ask for a pin for the class {:?}, which this model does not have; it has {labels:?}",
+                rule.class
+            ));
+            repeat(BootFailure { code: NO_CLASS, text: &text }, (Log::new(List::EMPTY), port(List::EMPTY))).await
+        }
+    };
     let mut pipeline = Pipeline::new(
         Identity { board: hardware.board, camera: hardware.camera, time_unit: TimeUnit::Microseconds, start },
         booted,
-        Supervisor::new(hardware.source, Delay, Policy::default()),
-        Method::Exponential { weight: SMOOTHING_WEIGHT },
-        (log, serial),
+        Supervisor::new(hardware.source, Delay, settings.supervisor),
+        settings.smoothing,
+        (Log::new(labels), (port(labels), pin)),
         || Instant::now().as_micros(),
     );
     let [one, other] = hardware.frames;
@@ -92,9 +119,7 @@ pub async fn run<W: Watchdog>(hardware: Hardware<impl FrameSource, impl FnOnce()
 }
 
 /// Says why the board does not classify, to whoever comes.
-async fn repeat_failure(error: &BootError, mut report: impl Report) -> ! {
-    let text = error.text();
-    let failure = BootFailure { code: error.code(), text: &text };
+async fn repeat(failure: BootFailure<'_>, mut report: impl Report) -> ! {
     loop {
         report.report(&Message::BootFailure(failure)).await;
         Timer::after_secs(FAILURE_SECONDS).await;

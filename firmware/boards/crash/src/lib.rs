@@ -6,13 +6,14 @@
 //! The board's memory.x keeps 512 bytes from `_crash_start` for that; no section lies there, so that nothing initializes it.
 #![expect(unsafe_code, reason = "memory that only the linker knows, and handlers that the runtime calls")]
 
-use core::fmt::{Display, Write};
+use core::fmt::Display;
 use core::panic::PanicInfo;
 
 use cortex_m::peripheral::{DCB, SCB};
 use cortex_m::{asm, interrupt};
 use cortex_m_rt::{ExceptionFrame, exception};
 use heapless::String;
+use protocol::cut_off;
 
 /// The most bytes of a text; more is cut off.
 pub const TEXT_LEN: usize = 256;
@@ -54,9 +55,7 @@ fn checksum(len: u32, text: &[u32]) -> u32 {
 /// Keeps `reason` and starts the board anew, unless a debugger is there to look at what happened.
 fn restart(reason: impl Display) -> ! {
     interrupt::disable();
-    let mut text = String::<TEXT_LEN>::new();
-    // What does not fit is cut off, between two parts of the text.
-    let _ = write!(text, "{reason}");
+    let text: String<TEXT_LEN> = cut_off(reason);
     let mut words = [0; WORDS];
     for (word, bytes) in words[HEADER_WORDS..].iter_mut().zip(text.as_bytes().chunks(4)) {
         let mut padded = [0; 4];

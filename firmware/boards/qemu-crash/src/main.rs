@@ -7,6 +7,9 @@ use cortex_m_rt::entry;
 use semihosting::process::ExitCode;
 use semihosting::{print, println};
 
+/// In one piece, whose characters have two bytes.
+const LONG: &str = "äääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääää";
+
 #[entry]
 fn main() -> ! {
     match crash::take() {
@@ -18,7 +21,7 @@ fn main() -> ! {
             println!("{text}");
             assert!(crash::take().is_none(), "a crash is told once");
             // A text that is longer than what is kept.
-            panic!("{:>300}", "long");
+            panic!("{LONG}");
         }
         Some(text) if text.starts_with("panicked") => {
             println!("{text}");

@@ -3,12 +3,12 @@
 
 #![expect(unsafe_code, reason = "cortex-m-rt takes no safe function as the handler of hard faults")]
 
-use core::fmt::{Display, Write as _};
+use core::fmt::Display;
 use core::panic::PanicInfo;
 
 use cortex_m_rt::{ExceptionFrame, exception};
 use heapless::String;
-use protocol::{FRAME_LEN, encode};
+use protocol::{FRAME_LEN, cut_off, encode};
 use qemu_messages::QemuMessage;
 use semihosting::io::{Write as _, stdout};
 use semihosting::process::ExitCode;
@@ -40,8 +40,7 @@ pub fn send(message: &QemuMessage<'_>) {
 
 /// Says why the program fails, and ends the emulation with a failing exit status.
 pub fn fail(reason: impl Display) -> ! {
-    let mut text = String::<FAILURE_LEN>::new();
-    let _ = write!(text, "{reason}");
+    let text: String<FAILURE_LEN> = cut_off(reason);
     send(&QemuMessage::Failure { text: &text });
     ExitCode::FAILURE.exit_process()
 }

@@ -4,7 +4,7 @@
 
 mod usb;
 
-use camera_board::{Hardware, LEAST_MEMORY_LEN, UsbSerial, WATCHDOG_SECONDS};
+use camera_board::{Hardware, LEAST_MEMORY_LEN, Settings, UsbSerial};
 use cortex_m_rt as _;
 use defmt_rtt as _;
 use embassy_executor::Spawner;
@@ -77,7 +77,9 @@ fn reset_everything() {
     pac::PSM.wdsel().write_value(reset);
 }
 
-const WATCHDOG_TIME: Duration = Duration::from_secs(WATCHDOG_SECONDS as u64);
+/// See the fields.
+const SETTINGS: Settings = Settings::DEFAULT;
+const WATCHDOG_TIME: Duration = Duration::from_secs(SETTINGS.watchdog_seconds as u64);
 
 #[embassy_executor::main]
 async fn main(_spawner: Spawner) {
@@ -106,6 +108,7 @@ async fn main(_spawner: Spawner) {
         camera: "ArduCAM Mega",
         reset_cause: reset_cause(),
         source: ArducamMega::new(device, Delay, RESOLUTION),
+        pin: Output::new(pins.PIN_15, Level::Low),
         memory: MEMORY.take(),
         frames: [one, other],
         start_watchdog: move || {
@@ -116,5 +119,5 @@ async fn main(_spawner: Spawner) {
             heartbeat
         },
     };
-    camera_board::run(hardware, &USB).await
+    camera_board::run(hardware, SETTINGS, &USB).await
 }

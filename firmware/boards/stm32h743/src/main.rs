@@ -8,7 +8,7 @@ mod frames;
 mod sccb;
 mod usb;
 
-use camera_board::{Hardware, LEAST_MEMORY_LEN, UsbSerial, WATCHDOG_SECONDS};
+use camera_board::{Hardware, LEAST_MEMORY_LEN, Settings, UsbSerial};
 use camera_port::CameraPort;
 use defmt_rtt as _;
 use embassy_executor::Spawner;
@@ -18,7 +18,7 @@ use embassy_stm32::peripherals::IWDG1;
 use embassy_stm32::rcc::{Mco, Mco1Source, McoConfig, McoPrescaler};
 use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_time::Delay;
-use firmware::camera::ov2640::{Orientation, Ov2640, Settings, View};
+use firmware::camera::ov2640::{self, Orientation, Ov2640, View};
 use firmware::watchdog::Watchdog;
 use protocol::ResetCause;
 use sccb::Sccb;
@@ -26,7 +26,10 @@ use static_cell::ConstStaticCell;
 
 /// On this board the sensor is mounted upside down: WeAct's own demos and OpenMV turn its picture by 180°. [`View::ColorBars`] tests
 /// everything behind the sensor.
-const SETTINGS: Settings = Settings { view: View::Scene, orientation: Orientation::Rotated };
+const SENSOR: ov2640::Settings = ov2640::Settings { view: View::Scene, orientation: Orientation::Rotated };
+
+/// See the fields.
+const SETTINGS: Settings = Settings::DEFAULT;
 
 /// What the DTCM has room for beside the stack: a larger one gains little, since flash is cached.
 const MEMORY_LEN: usize = 67 * 1024;
@@ -103,16 +106,17 @@ async fn main(_spawner: Spawner) {
         board: "stm32h743",
         camera: "OV2640",
         reset_cause: reset_cause(),
-        source: Ov2640::new(sccb, camera_port, Delay, SETTINGS),
+        source: Ov2640::new(sccb, camera_port, Delay, SENSOR),
+        pin: Output::new(pins.PC0, Level::Low, Speed::Low),
         memory: MEMORY.take(),
         frames,
         start_watchdog: move || {
             // A debugger may halt the processor for as long as it likes (RM0433, debug support: APB4 freeze register).
             pac::DBGMCU.apb4fzr1().modify(|stop| stop.set_iwdg1(true));
-            let mut watchdog = IndependentWatchdog::new(pins.IWDG1, WATCHDOG_SECONDS * 1_000_000);
+            let mut watchdog = IndependentWatchdog::new(pins.IWDG1, SETTINGS.watchdog_seconds * 1_000_000);
             watchdog.unleash();
             Heartbeat { watchdog, led }
         },
     };
-    camera_board::run(hardware, &USB).await
+    camera_board::run(hardware, SETTINGS, &USB).await
 }

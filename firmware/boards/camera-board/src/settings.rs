@@ -1,0 +1,52 @@
+//! What a board does beside its hardware; change it where the board's `main` names it.
+
+use firmware::camera::Policy;
+use firmware::pipeline::Method;
+
+/// All of it; [`Settings::DEFAULT`] is a board that a computer looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// After so many seconds without a completed frame the watchdog resets the board; at most 16.
+    pub watchdog_seconds: u32,
+    /// What is done about a camera's faults.
+    pub supervisor: Policy,
+    /// How frames are combined into one verdict.
+    pub smoothing: Method,
+    /// What the serial port over USB speaks.
+    pub port: Port,
+    /// Which class sets the board's pin; none leaves it low.
+    pub pin: Option<PinRule>,
+}
+
+/// What a serial port speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// The protocol, for the monitor and other programs.
+    Messages,
+    /// A line of text whenever the label changes, for a terminal or another board.
+    Lines,
+}
+
+/// When the pin is high.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PinRule {
+    /// Name of the class, as the model has it.
+    pub class: &'static str,
+    /// Frames in a row that must name it before the pin rises.
+    pub rise: u8,
+    /// Frames in a row that must not name it before the pin falls.
+    pub fall: u8,
+}
+
+impl Settings {
+    /// Messages and no pin. Sixteen seconds are several of the camera's longest back-offs and initializations, and just below the
+    /// longest that the watchdog of an RP2350 can count (16.7 s) and that of an STM32H743 with a prescaler of 128 (16.4 s). The
+    /// newest frame weighs 96 / 256: the verdict follows a change of scene within about three frames.
+    pub const DEFAULT: Self = Self {
+        watchdog_seconds: 16,
+        supervisor: Policy::DEFAULT,
+        smoothing: Method::Exponential { weight: 96 },
+        port: Port::Messages,
+        pin: None,
+    };
+}
