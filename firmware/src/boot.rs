@@ -39,7 +39,7 @@ pub enum BootError {
 pub const FAILURE_TEXT_LEN: usize = 384;
 
 impl BootError {
-    /// The code of [`BootFailure`](protocol::BootFailure). A code is never given to another error.
+    /// The code of [`BootFailure`](protocol::BootFailure). A code is never given to another error; from 100 on they are a board's own.
     pub const fn code(&self) -> u16 {
         match self {
             Self::Load(_) => 1,

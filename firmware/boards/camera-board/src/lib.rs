@@ -6,11 +6,11 @@
 mod settings;
 mod usb;
 
-use embassy_time::{Delay, Instant, Timer};
+use embassy_time::{Delay, Instant, Ticker, Timer};
 use embedded_hal::digital::OutputPin;
 use firmware::boot::{FAILURE_TEXT_LEN, Identity, boot};
 use firmware::camera::{FrameSource, Supervisor};
-use firmware::pipeline::Pipeline;
+use firmware::pipeline::{Buffers, Pipeline};
 use firmware::report::{ClassPin, Lines, Log, Report, Serial};
 use firmware::watchdog::Watchdog;
 use flash_model::{LEAST_ARENA_LEN, PICTURE_LEN};
@@ -114,8 +114,15 @@ pub async fn run<W: Watchdog>(
         || Instant::now().as_micros(),
     );
     let [one, other] = hardware.frames;
+    let mut buffers = Buffers::new(one, other);
     let mut watchdog = (hardware.start_watchdog)();
-    pipeline.run(one, other, &mut watchdog).await
+    let mut ticker = settings.frame_interval.map(Ticker::every);
+    loop {
+        pipeline.step(&mut buffers, &mut watchdog).await;
+        if let Some(ticker) = &mut ticker {
+            ticker.next().await;
+        }
+    }
 }
 
 /// Says why the board does not classify, to whoever comes.

@@ -1,5 +1,6 @@
 //! What a board does beside its hardware; change it where the board's `main` names it.
 
+use embassy_time::Duration;
 use firmware::camera::Policy;
 use firmware::pipeline::Method;
 
@@ -8,6 +9,9 @@ use firmware::pipeline::Method;
 pub struct Settings {
     /// After so many seconds without a completed frame the watchdog resets the board; at most 16.
     pub watchdog_seconds: u32,
+    /// A frame is begun so often at most; none takes them as fast as they come. The processor sleeps between frames. Several times shorter
+    /// than the watchdog's time.
+    pub frame_interval: Option<Duration>,
     /// What is done about a camera's faults.
     pub supervisor: Policy,
     /// How frames are combined into one verdict.
@@ -44,6 +48,7 @@ impl Settings {
     /// newest frame weighs 96 / 256: the verdict follows a change of scene within about three frames.
     pub const DEFAULT: Self = Self {
         watchdog_seconds: 16,
+        frame_interval: None,
         supervisor: Policy::DEFAULT,
         smoothing: Method::Exponential { weight: 96 },
         port: Port::Messages,
