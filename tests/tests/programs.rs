@@ -12,10 +12,10 @@ const MACHINES: [(&str, &str); 3] = [
     ("mps2-an505", "thumbv8m.main-none-eabihf"),
 ];
 
-/// The ELF file of a program of `firmware/boards`.
+/// The ELF file of a program of `firmware/boards/qemu-checks`.
 fn build(program: &str, target: &str) -> PathBuf {
     let output = Command::new(root().join("tests/support/firmware-build"))
-        .args([program, target])
+        .args(["qemu-checks", target, program])
         .output()
         .expect("tests/support/firmware-build can be started");
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -35,7 +35,7 @@ fn emulate(machine: &str, elf: PathBuf) -> Output {
 #[test]
 fn every_inner_loop_equals_its_portable_twin_and_keeps_to_its_buffers() {
     for (machine, target) in MACHINES {
-        let output = emulate(machine, build("qemu-kernels", target));
+        let output = emulate(machine, build("kernels", target));
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{machine}: {text}");
         let comparisons = text.split(' ').next().and_then(|word| word.parse().ok());
@@ -46,7 +46,7 @@ fn every_inner_loop_equals_its_portable_twin_and_keeps_to_its_buffers() {
 #[test]
 fn what_ended_a_run_is_told_after_the_reset_and_only_once() {
     for (machine, target) in MACHINES {
-        let output = emulate(machine, build("qemu-crash", target));
+        let output = emulate(machine, build("crashes", target));
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{machine}: {text}");
         let blocks: Vec<_> = text.split("panicked at ").collect();
