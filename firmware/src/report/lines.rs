@@ -1,12 +1,11 @@
 //! Lines of text, for people with nothing but a terminal, and for other boards.
 
-use super::{Port, Report};
+use super::{Labels, Port, Report, label, percent};
 use core::fmt::Display;
 use embedded_hal_async::delay::DelayNs;
 use embedded_io_async::Write;
 use heapless::String;
 use protocol::{Message, Verdict, cut_off};
-use shared_model::graph::List;
 
 /// The longest line; more is cut off.
 const LINE_LEN: usize = 512;
@@ -14,14 +13,14 @@ const LINE_LEN: usize = 512;
 /// Writes a line to a serial port whenever the label changes, and for each fault: `deer 93 %`, `not sure`, `fault: …`.
 pub struct Lines<'m, W, D> {
     port: Port<W, D>,
-    labels: List<'m, &'m str>,
+    labels: Labels<'m>,
     /// The class of the last line, or that it was not sure; `None` before the first frame and after a fault.
     told: Option<Option<u8>>,
 }
 
 impl<'m, W: Write, D: DelayNs> Lines<'m, W, D> {
     /// A port, and the names of the classes (`Graph::labels`). A line that takes longer than `limit_ms` milliseconds is given up.
-    pub const fn new(writer: W, delay: D, limit_ms: u32, labels: List<'m, &'m str>) -> Self {
+    pub const fn new(writer: W, delay: D, limit_ms: u32, labels: Labels<'m>) -> Self {
         Self { port: Port::new(writer, delay, limit_ms, b"\r\n"), labels, told: None }
     }
 
@@ -56,8 +55,7 @@ impl<W: Write, D: DelayNs> Report for Lines<'_, W, D> {
                 match frame.verdict {
                     Verdict::NotSure => self.line("not sure").await,
                     Verdict::Class { class, probability } => {
-                        let label = self.labels.get(class.into()).unwrap_or("a class without a name");
-                        let percent = u32::from(probability) * 100 / u32::from(u16::MAX);
+                        let (label, percent) = (label(self.labels, class), percent(probability));
                         self.line(format_args!("{label} {percent} %")).await;
                     }
                 }

@@ -1,15 +1,12 @@
 //! A defmt log of what the board does, for people.
 
-use super::Report;
+use super::{Labels, Report, label, percent};
 use protocol::{DeviceInfo, FaultReport, FrameMarks, FrameReport, Message, Recovery, Start, Verdict};
-use shared_model::graph::List;
 
 /// Logs device information, frames and faults.
 pub struct Log<'m> {
     labels: Labels<'m>,
 }
-
-type Labels<'m> = List<'m, &'m str>;
 
 impl<'m> Log<'m> {
     /// A log that knows the names of the classes (`Graph::labels`).
@@ -58,8 +55,8 @@ impl<'m> Log<'m> {
             Verdict::Class { class, probability } => defmt::info!(
                 "frame {=u32}: {=str} {=u32} %",
                 frame.counter,
-                self.label(class),
-                u32::from(probability) * 100 / u32::from(u16::MAX)
+                label(self.labels, class),
+                percent(probability)
             ),
         }
         defmt::debug!(
@@ -69,10 +66,6 @@ impl<'m> Log<'m> {
             times.classify,
             times.report
         );
-    }
-
-    fn label(&self, class: u8) -> &str {
-        self.labels.get(class.into()).unwrap_or("a class without a name")
     }
 }
 

@@ -10,6 +10,7 @@ mod port;
 mod serial;
 
 use protocol::{Message, PictureMode, Received, Request};
+use shared_model::graph::List;
 
 pub use callback::Callback;
 pub use lines::Lines;
@@ -86,6 +87,19 @@ impl From<Received<Request<'_>>> for Command {
             Received::OtherVersion(_) => Self::DeviceInfo,
         }
     }
+}
+
+/// Names of the classes (`Graph::labels`).
+type Labels<'m> = List<'m, &'m str>;
+
+/// The name of a class, for people.
+fn label<'m>(labels: Labels<'m>, class: u8) -> &'m str {
+    labels.get(class.into()).unwrap_or("a class without a name")
+}
+
+/// A probability in units of 1/65,535, for people.
+fn percent(probability: u16) -> u32 {
+    u32::from(probability) * 100 / u32::from(u16::MAX)
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ fn line(event: &Event<'_>, state: &State, port: &str) -> Option<String> {
         Event::OtherVersion(_) | Event::Received(_) => None,
         Event::Message(message) => match message {
             Message::Start(_) => state.start.as_ref().and_then(crash_line),
-            Message::DeviceInfo(_) => state.device.as_ref().map(|device| device_line(device, state.start.as_ref())),
+            Message::DeviceInfo(_) => state.device.as_ref().map(|device| device_line(device, &state.started_by())),
             Message::BootFailure(_) => state.boot_failure.clone(),
             Message::Frame(frame) => Some(frame_line(frame, state)),
             Message::Fault(report) => Some(format!(
@@ -100,8 +100,7 @@ fn crash_line(start: &Beginning) -> Option<String> {
     start.crash.as_ref().map(|crash| format!("the board crashed and started again: {crash}"))
 }
 
-fn device_line(device: &Device, start: Option<&Beginning>) -> String {
-    let start = start.map(|start| format!(", started by: {}", start.cause.name())).unwrap_or_default();
+fn device_line(device: &Device, start: &str) -> String {
     format!(
         "board {}{start}, camera {}, model {}, CRC-32 {}, plan {}, blob {} bytes, arena {} bytes, {} classes",
         device.board,

@@ -379,6 +379,11 @@ impl State {
         both.filter(|(frame, picture)| frame.counter == picture.counter)
     }
 
+    /// What started the board, behind its name; empty if it has not said so.
+    pub fn started_by(&self) -> String {
+        self.start.as_ref().map(|start| format!(", started by: {}", start.cause.name())).unwrap_or_default()
+    }
+
     /// What is to be known of a frame, if it is the newest one that has marks.
     pub fn marks(&self, frame: &FrameReport) -> Marks {
         self.marks.filter(|marks| marks.counter == frame.counter).map_or(Marks::NONE, |marks| marks.marks)

@@ -378,9 +378,8 @@ fn board_pane(state: &State) -> Paragraph<'static> {
     let Some(device) = &state.device else {
         return waiting("waiting for the device information …", block);
     };
-    let start = state.start.as_ref().map(|start| format!(", started by: {}", start.cause.name())).unwrap_or_default();
     let lines = [
-        format!("{}, camera {}{start}", device.board, device.camera),
+        format!("{}, camera {}{}", device.board, device.camera, state.started_by()),
         format!("{}, CRC {}, {}", device.model, device.crc32, device.plan),
         format!("blob {} bytes, arena {} bytes", thousands(device.blob_len), thousands(device.arena_len)),
     ];

@@ -39,12 +39,7 @@ pub fn take() -> Option<String<TEXT_LEN>> {
     if mark != MARK || sum != checksum(len, text) {
         return None;
     }
-    let mut bytes = heapless::Vec::<u8, TEXT_LEN>::new();
-    for word in text {
-        let _ = bytes.extend_from_slice(&word.to_le_bytes());
-    }
-    bytes.truncate(len as usize);
-    String::from_utf8(bytes).ok()
+    String::from_utf8(text.iter().flat_map(|word| word.to_le_bytes()).take(len as usize).collect()).ok()
 }
 
 /// Memory after power-on is no record by chance.
