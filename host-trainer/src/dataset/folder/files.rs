@@ -172,9 +172,9 @@ fn class_of(relative: &Path, parts: bool) -> Option<(Option<Part>, String)> {
 fn has_parts(folder: &Path) -> Result<bool, DatasetError> {
     let folders = |folder: &Path| -> Result<Vec<PathBuf>, DatasetError> {
         let entries = fs::read_dir(folder).map_err(DatasetError::io("read the folder", folder))?;
-        let is_looked_into = |name: &str| !(is_of_systems(name) || name.starts_with('.') || is_unsorted(name));
-        let paths = entries.flatten().filter(|entry| is_looked_into(&entry.file_name().to_string_lossy()));
-        Ok(paths.map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
+        let folders = entries.flatten().filter(|entry| entry.path().is_dir());
+        let folders = folders.filter(|entry| passing_over(&entry.file_name().to_string_lossy(), true).is_none());
+        Ok(folders.map(|entry| entry.path()).collect())
     };
     let inner = folders(folder)?;
     let parts: Vec<_> =
@@ -204,28 +204,40 @@ fn has_parts(folder: &Path) -> Result<bool, DatasetError> {
 impl PassedOver {
     /// Whether the entry is not looked into; what may hold pictures is remembered by its path in `folder`.
     fn takes(&mut self, entry: &DirEntry, folder: &Path) -> bool {
-        let name = entry.file_name().to_string_lossy();
-        if entry.depth() == 0 || is_of_systems(&name) {
-            return entry.depth() > 0;
-        }
-        // Cameras begin the names of some pictures with _.
-        let kind = match name.starts_with('.') {
-            true => &mut self.hidden,
-            false if entry.file_type().is_dir() && is_unsorted(&name) => &mut self.unsorted,
-            false => return false,
+        let reason = passing_over(&entry.file_name().to_string_lossy(), entry.file_type().is_dir());
+        let Some(reason) = reason.filter(|_| entry.depth() > 0) else {
+            return false;
         };
-        kind.push(entry.path().strip_prefix(folder).unwrap_or(entry.path()).display().to_string());
+        let path = || entry.path().strip_prefix(folder).unwrap_or(entry.path()).display().to_string();
+        match reason {
+            Reason::OfSystems => {}
+            Reason::Hidden => self.hidden.push(path()),
+            Reason::Unsorted => self.unsorted.push(path()),
+        }
         true
     }
 }
 
-fn is_of_systems(name: &str) -> bool {
-    OF_SYSTEMS.contains(&name.to_lowercase().as_str())
+/// Why something is passed over.
+#[derive(Clone, Copy)]
+enum Reason {
+    OfSystems,
+    Hidden,
+    Unsorted,
 }
 
-/// Whether that of a folder says that its pictures are not sorted into classes.
-fn is_unsorted(name: &str) -> bool {
-    name.starts_with('_') && name != NONE_FOLDER
+/// Why a file or folder of that name is passed over, if it is. Cameras begin the names of some pictures with `_`; that of a folder says that its
+/// pictures are not sorted into classes.
+fn passing_over(name: &str, is_folder: bool) -> Option<Reason> {
+    if OF_SYSTEMS.contains(&name.to_lowercase().as_str()) {
+        Some(Reason::OfSystems)
+    } else if name.starts_with('.') {
+        Some(Reason::Hidden)
+    } else if is_folder && name.starts_with('_') && name != NONE_FOLDER {
+        Some(Reason::Unsorted)
+    } else {
+        None
+    }
 }
 
 /// A link that leads nowhere is a broken file; a folder that cannot be read is an error.
