@@ -54,13 +54,15 @@ impl BootError {
     }
 }
 
-/// Which board it is, how its run began, and what its clock counts.
+/// Which board it is, what it is set to, how its run began, and what its clock counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity<'t> {
     /// Name of the board.
     pub board: &'t str,
     /// Name of the camera.
     pub camera: &'t str,
+    /// Frequencies, each with its name and unit, such as `processor clock in Hz`.
+    pub clocks: &'t [(&'t str, u32)],
     /// The unit of its times.
     pub time_unit: TimeUnit,
     /// How the run began.
@@ -202,8 +204,13 @@ mod tests {
         let booted = boot(&blob, &mut slot, &mut memory).expect("the blob is good");
         let plan = booted.plan_name();
         assert_eq!(plan, "dense");
-        let identity =
-            Identity { board: "host", camera: "none", time_unit: TimeUnit::Instructions, start: Start::POWER_ON };
+        let identity = Identity {
+            board: "host",
+            camera: "none",
+            clocks: &[],
+            time_unit: TimeUnit::Instructions,
+            start: Start::POWER_ON,
+        };
         let info = booted.device_info(&identity, &plan);
         assert_eq!((info.model, info.blob_len), ("constant", blob.len() as u32));
         assert_eq!(info.input.byte_len(), SHAPE.elements());

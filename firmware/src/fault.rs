@@ -1,7 +1,8 @@
 //! What can go wrong between a camera and its picture, and what the protocol calls it.
 
 use embedded_hal::i2c;
-use protocol::{FaultClass, FaultCounters, FaultReport, Recovery};
+use heapless::String;
+use protocol::{Deed, FAULT_TEXT_LEN, FaultClass, FaultCounters, FaultReport, Finding, Problem, Recovery, cut_off};
 use thiserror::Error;
 
 /// Why there is no usable frame. Each message says what is wrong and where to look.
@@ -113,6 +114,20 @@ impl Fault {
     pub fn report(&self, counter: u32, recovery: Recovery, faults: FaultCounters) -> FaultReport {
         let (class, code) = self.class_and_code();
         FaultReport { counter, class, code, text: FaultReport::text_of(self), recovery, faults }
+    }
+
+    /// Says how a deed ended that took so long, and why it failed if it did.
+    pub async fn tell(outcome: Result<(), Self>, deed: Deed, time: u64, tell: &mut impl AsyncFnMut(Finding<'_>)) {
+        let text: String<FAULT_TEXT_LEN>;
+        let problem = match &outcome {
+            Ok(()) => None,
+            Err(fault) => {
+                text = cut_off(fault);
+                let (class, code) = fault.class_and_code();
+                Some(Problem { class, code, text: &text })
+            }
+        };
+        tell(Finding::Done { deed, time, problem }).await;
     }
 
     /// Whether only a camera that is still configured has this fault, so that another frame is worth a try before a reset.

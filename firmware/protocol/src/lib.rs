@@ -22,10 +22,12 @@
 //! ```
 
 mod codec;
+mod examination;
 mod message;
 mod transfer;
 
 pub use codec::{Decoder, END, Received, Statistics, TooLong, encode};
+pub use examination::{Deed, Finding, Problem, Subject};
 pub use message::{
     BootFailure, Candidate, DeviceInfo, Encoding, FAULT_TEXT_LEN, FaultClass, FaultCounters, FaultReport, FrameMarks,
     FrameReport, FullFrame, Kinds, Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, PictureMode, Recovery, Request,

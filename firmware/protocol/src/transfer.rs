@@ -29,8 +29,6 @@ pub enum ChunkKind {
     Picture,
     /// A frame as the camera gave it.
     FullFrame,
-    /// What a camera driver found out about its camera, as text.
-    Diagnosis,
     /// The blob of a network.
     Model,
     /// A kind that this reader does not know.
@@ -42,7 +40,6 @@ impl From<u8> for ChunkKind {
         match number {
             0 => Self::Picture,
             1 => Self::FullFrame,
-            2 => Self::Diagnosis,
             3 => Self::Model,
             number => Self::Unknown(number),
         }
@@ -54,7 +51,6 @@ impl From<ChunkKind> for u8 {
         match kind {
             ChunkKind::Picture => 0,
             ChunkKind::FullFrame => 1,
-            ChunkKind::Diagnosis => 2,
             ChunkKind::Model => 3,
             ChunkKind::Unknown(number) => number,
         }

@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 use protocol::{
-    Acknowledgement, BootFailure, CHUNK_LEN, Candidate, Chunk, ChunkKind, Decoder, DeviceInfo, Encoding,
-    FAULT_TEXT_LEN, FRAME_LEN, FaultClass, FaultCounters, FaultReport, FrameMarks, FrameReport, FullFrame, Kinds,
-    Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, PictureMode, Received, Recovery, Request, ResetCause, Shape,
-    StageTimes, Start, Statistics, TOP_LEN, TimeUnit, TooLong, TransferState, VERSION, Verdict, encode,
+    Acknowledgement, BootFailure, CHUNK_LEN, Candidate, Chunk, ChunkKind, Decoder, Deed, DeviceInfo, Encoding,
+    FAULT_TEXT_LEN, FRAME_LEN, FaultClass, FaultCounters, FaultReport, Finding, FrameMarks, FrameReport, FullFrame,
+    Kinds, Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, PictureMode, Problem, Received, Recovery, Request,
+    ResetCause, Shape, StageTimes, Start, Statistics, Subject, TOP_LEN, TimeUnit, TooLong, TransferState, VERSION,
+    Verdict, encode,
 };
 
 /// One of each kind, in the order of their numbers, `bytes` in the chunk.
@@ -51,6 +52,11 @@ fn messages(bytes: &[u8]) -> [Message<'_>; Message::KINDS as usize] {
         Message::FullFrame(FullFrame { counter: 128, height: 120, width: 160, encoding: Encoding::Rgb565LittleEndian }),
         Message::FrameMarks(FrameMarks { counter: 300, marks: Marks::SETTLING.with(Marks::STILL) }),
         Message::Start(Start { cause: ResetCause::Watchdog, crash: "ö" }),
+        Message::Finding(Finding::Done {
+            deed: Deed::Capture,
+            time: 300,
+            problem: Some(Problem { class: FaultClass::Data, code: 40, text: "short" }),
+        }),
     ]
 }
 
@@ -125,6 +131,7 @@ fn every_request_has_the_documented_bytes() {
         (Request::Chunk(chunk), &[2, 2, 0xAC, 2, 3, 0xD0, 0xAD, 0x22, 0x80, 8, 3, 5, 0, 7]),
         (Request::Acknowledgement(acknowledgement), &[2, 3, 1, 0x80, 1, 2, 2, b'n', b'o']),
         (Request::FullFrames(PictureMode::Once), &[2, 4, 1]),
+        (Request::Examine(Subject::TestPattern), &[2, 5, 2]),
     ];
     for (kind, (request, content)) in (0..).zip(cases) {
         assert_eq!(wire_of(&request), framed(content), "{request:?}");
@@ -153,6 +160,7 @@ fn every_message_has_the_documented_bytes() {
         &[2, 8, 0x80, 1, 120, 0xA0, 1, 1],
         &[2, 9, 0xAC, 2, 9],
         &[2, 10, 2, 2, 0xC3, 0xB6],
+        &[2, 11, 5, 2, 0xAC, 2, 1, 4, 40, 5, b's', b'h', b'o', b'r', b't'],
     ];
     for (message, content) in messages(&[9]).iter().zip(contents) {
         assert_eq!(wire_of(message), framed(content), "{message:?}");
@@ -216,7 +224,7 @@ fn what_is_no_message_is_told_apart() {
         (&[1, 0, 17], version(1)),
         (&[VERSION + 1, 0, 17], version(VERSION + 1)),
         (&[255, 0, 17], version(255)),
-        (&[VERSION, 5], kind(5)),
+        (&[VERSION, Request::KINDS as u8], kind(Request::KINDS)),
         (&[VERSION, 0x80, 1, 9, 9, 9], kind(128)),
         (&[VERSION, 0xFF, 0xFF, 0xFF, 0xFF, 15], kind(u32::MAX)),
         (&[], None),

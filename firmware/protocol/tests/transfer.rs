@@ -25,7 +25,7 @@ fn a_whole_is_cut_into_chunks_from_any_offset() {
 fn each_chunk_is_judged_by_what_has_come() {
     let chunk = |offset, bytes| Chunk { id: 7, kind: ChunkKind::Picture, total: 10, offset, bytes };
     let next = |offset, bytes| Chunk { id: 8, ..chunk(offset, bytes) };
-    let other = |offset, bytes| Chunk { kind: ChunkKind::Diagnosis, ..next(offset, bytes) };
+    let other = |offset, bytes| Chunk { kind: ChunkKind::FullFrame, ..next(offset, bytes) };
     let of_total = |total, chunk| Chunk { total, ..chunk };
     let gap = |missing, offset| Err(ChunkError::Gap { missing, offset });
     let too_long = ChunkError::TooLong { total: 13, limit: 12 };

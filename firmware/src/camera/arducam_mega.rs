@@ -22,6 +22,7 @@ use super::{ByteOrder, Frame, FrameFormat, FrameSource, timeout};
 use crate::fault::{Fault, Wait};
 use embedded_hal_async::delay::DelayNs;
 use embedded_hal_async::spi::{Operation, SpiDevice};
+use protocol::Finding;
 
 /// A register of the camera's controller, 7 bits of address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,6 +216,17 @@ impl<S: SpiDevice, D: DelayNs> FrameSource for ArducamMega<S, D> {
         let command = [BURST_READ, 0];
         self.transaction(&mut [Operation::Write(&command), Operation::Read(bytes)]).await?;
         frame.complete(format);
+        Ok(())
+    }
+
+    /// The SDK promises for none of its settings that it can be read back.
+    async fn examine(&mut self, tell: &mut impl AsyncFnMut(Finding<'_>)) -> Result<(), Fault> {
+        let sensor_id = self.read(Register::SensorId).await?;
+        tell(Finding::Product { found: u16::from(sensor_id), is_known: SENSOR_IDS.contains(&sensor_id) }).await;
+        let state = self.read(Register::State).await?;
+        tell(Finding::Value { name: "state register of the camera", value: u32::from(state) }).await;
+        let value = self.fifo_len().await?;
+        tell(Finding::Value { name: "bytes in the camera's memory", value }).await;
         Ok(())
     }
 }

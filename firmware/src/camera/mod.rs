@@ -11,6 +11,7 @@ use crate::fault::{Fault, Wait};
 use core::pin::pin;
 use embassy_futures::select::{Either, select};
 use embedded_hal_async::delay::DelayNs;
+use protocol::Finding;
 
 pub use bus::free_bus;
 pub use frame::{ByteOrder, Frame, FrameFormat};
@@ -44,6 +45,35 @@ pub trait FrameSource {
     /// The [`Fault`] that stopped it. [`Fault::is_transient`] says whether another call may help without
     /// [`Self::initialize`].
     async fn capture(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault>;
+
+    /// Finds out what the camera is, and whether it is configured as the driver wrote it, and passes it on; ends in bounded time. As
+    /// provided, there is nothing to find out.
+    ///
+    /// # Errors
+    ///
+    /// The [`Fault`] that stopped it.
+    async fn examine(&mut self, _tell: &mut impl AsyncFnMut(Finding<'_>)) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Starts the camera anew and takes one frame of its test pattern, colour bars as [`test_pattern::BARS`]. Then it must be
+    /// [initialized](Self::initialize). As provided, it has none.
+    ///
+    /// # Errors
+    ///
+    /// The [`Fault`] that stopped it.
+    async fn capture_test_pattern(&mut self, _frame: &mut Frame<'_>) -> Result<Pattern, Fault> {
+        Ok(Pattern::Missing)
+    }
+}
+
+/// What a frame of a test pattern is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// The camera's.
+    Taken,
+    /// The camera has none, and the frame is empty.
+    Missing,
 }
 
 /// The parallel port through which a sensor sends pixels, one byte a pixel clock, framed by its synchronization signals.

@@ -1,10 +1,10 @@
 //! Keeps a camera running: looks at its frames, counts faults, and decides what to do about each.
 
-use super::{Frame, FrameSource};
+use super::{Frame, FrameSource, Pattern};
 use crate::fault::Fault;
 use crc::{CRC_32_ISO_HDLC, Crc};
 use embedded_hal_async::delay::DelayNs;
-use protocol::{FaultCounters, Marks, Recovery};
+use protocol::{Deed, FaultCounters, Finding, Marks, Recovery};
 
 static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
@@ -107,6 +107,56 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
                 Err((fault, self.recovery))
             }
         }
+    }
+
+    /// Starts the camera anew, examines it and takes one frame, whatever it shows, and passes on what comes of that; ends in bounded time.
+    /// Without a frame, `frame` is empty.
+    pub async fn examine(
+        &mut self,
+        frame: &mut Frame<'_>,
+        clock: &impl Fn() -> u64,
+        tell: &mut impl AsyncFnMut(Finding<'_>),
+    ) {
+        frame.clear();
+        self.recovery = Recovery::Initialize { after_ms: 0 };
+        let begin = clock();
+        let started = self.source.initialize().await;
+        Fault::tell(started, Deed::Start, clock() - begin, tell).await;
+        let begin = clock();
+        let read = self.source.examine(tell).await;
+        Fault::tell(read, Deed::Read, clock() - begin, tell).await;
+        if !matches!(started, Ok(()) | Err(Fault::RegisterLost { .. })) {
+            return;
+        }
+        self.settling = Settling::new();
+        self.delay.delay_ms(S::QUIET_MS).await;
+        let begin = clock();
+        let captured = self.source.capture(frame).await;
+        Fault::tell(captured, Deed::Capture, clock() - begin, tell).await;
+        if captured.is_ok() {
+            self.recovery = Recovery::Retry;
+        } else {
+            frame.clear();
+        }
+    }
+
+    /// Takes one frame of the camera's test pattern, and passes on what comes of that; ends in bounded time. Without one, `frame` is empty.
+    pub async fn examine_test_pattern(
+        &mut self,
+        frame: &mut Frame<'_>,
+        clock: &impl Fn() -> u64,
+        tell: &mut impl AsyncFnMut(Finding<'_>),
+    ) {
+        frame.clear();
+        self.recovery = Recovery::Initialize { after_ms: 0 };
+        let begin = clock();
+        let outcome = self.source.capture_test_pattern(frame).await;
+        match outcome {
+            Ok(Pattern::Taken) => {}
+            Ok(Pattern::Missing) => return tell(Finding::NoTestPattern).await,
+            Err(_) => frame.clear(),
+        }
+        Fault::tell(outcome.map(|_| ()), Deed::Capture, clock() - begin, tell).await;
     }
 
     async fn take(&mut self, frame: &mut Frame<'_>) -> Result<Marks, Fault> {

@@ -1,6 +1,6 @@
 //! A source of frames without a camera.
 
-use super::{ByteOrder, Frame, FrameFormat, FrameSource};
+use super::{ByteOrder, Frame, FrameFormat, FrameSource, Pattern};
 use crate::fault::Fault;
 
 /// Eight vertical bars that move by a pixel a frame.
@@ -11,7 +11,7 @@ pub struct TestPattern {
 }
 
 /// White, yellow, cyan, green, magenta, red, blue and black, as RGB565: the order of television's colour bars.
-const BARS: [u16; 8] = [0xFFFF, 0xFFE0, 0x07FF, 0x07E0, 0xF81F, 0xF800, 0x001F, 0x0000];
+pub const BARS: [u16; 8] = [0xFFFF, 0xFFE0, 0x07FF, 0x07E0, 0xF81F, 0xF800, 0x001F, 0x0000];
 
 impl TestPattern {
     /// Frames of `format`.
@@ -47,6 +47,12 @@ impl FrameSource for TestPattern {
         self.shift = (self.shift + 1) % width.max(1);
         frame.complete(self.format);
         Ok(())
+    }
+
+    async fn capture_test_pattern(&mut self, frame: &mut Frame<'_>) -> Result<Pattern, Fault> {
+        self.shift = 0;
+        self.capture(frame).await?;
+        Ok(Pattern::Taken)
     }
 }
 

@@ -13,6 +13,7 @@
 //!     Identity {
 //!         board: "stm32h743",
 //!         camera: "OV2640",
+//!         clocks: &[("processor clock in Hz", 480_000_000)],
 //!         time_unit: TimeUnit::Microseconds,
 //!         start: Start::POWER_ON,
 //!     },
@@ -27,6 +28,7 @@
 //! # }
 //! ```
 
+mod examination;
 mod smoothing;
 #[cfg(test)]
 mod tests;
@@ -38,7 +40,8 @@ use crate::watchdog::Watchdog;
 use embassy_futures::join::join;
 use embedded_hal_async::delay::DelayNs;
 use protocol::{
-    Candidate, ChunkKind, FaultCounters, FrameMarks, FrameReport, Marks, Message, PictureMode, StageTimes, chunks,
+    Candidate, ChunkKind, FaultCounters, FrameMarks, FrameReport, Marks, Message, PictureMode, StageTimes, Subject,
+    chunks,
 };
 
 pub use smoothing::{MAX_WINDOW, Method, Smoothing};
@@ -142,7 +145,9 @@ where
     /// The camera comes first: what it has started runs on by itself while the processor classifies, since that yields to
     /// nothing.
     pub async fn step(&mut self, buffers: &mut Buffers<'_>, watchdog: &mut impl Watchdog) {
-        self.serve_commands().await;
+        if let Some(subject) = self.serve_commands().await {
+            self.examine(subject, &mut buffers.back.frame).await;
+        }
         let counter = self.counter;
         self.counter = counter.wrapping_add(1);
         let Buffers { front, back } = buffers;
@@ -172,13 +177,16 @@ where
         }
     }
 
-    async fn serve_commands(&mut self) {
+    /// Gives what is to be examined, if something is.
+    async fn serve_commands(&mut self) -> Option<Subject> {
         let Processing { booted, report, pictures, full_frames, .. } = &mut self.processing;
+        let mut subject = None;
         for _ in 0..COMMANDS_PER_FRAME {
             match report.command() {
                 Some(Command::DeviceInfo) => self.is_info_due = true,
                 Some(Command::Pictures(mode)) => *pictures = mode,
                 Some(Command::FullFrames(mode)) => *full_frames = mode,
+                Some(Command::Examine(asked)) => subject = Some(asked),
                 Some(Command::Unsupported { request }) => {
                     report.report(&Message::Unsupported { request }).await;
                 }
@@ -194,6 +202,7 @@ where
                 report.report(&Message::Label(label)).await;
             }
         }
+        subject
     }
 }
 
@@ -242,16 +251,22 @@ impl<R: Report> Processing<'_, '_, R> {
                 self.report.report(&Message::Chunk(chunk)).await;
             }
         }
-        if let Some(format) = capture.frame.format()
-            && is_due(&mut self.full_frames)
-        {
-            self.report.report(&Message::FullFrame(format.describe(capture.counter))).await;
-            for chunk in chunks(capture.counter, ChunkKind::FullFrame, capture.frame.bytes(), 0) {
-                self.report.report(&Message::Chunk(chunk)).await;
-            }
+        if is_due(&mut self.full_frames) {
+            self.report_full_frame(&capture.frame, counter).await;
         }
         self.report_time = clock() - start;
         true
+    }
+
+    /// Sends all that the camera gave, if there is a frame.
+    async fn report_full_frame(&mut self, frame: &Frame<'_>, counter: u32) {
+        let Some(format) = frame.format() else {
+            return;
+        };
+        self.report.report(&Message::FullFrame(format.describe(counter))).await;
+        for chunk in chunks(counter, ChunkKind::FullFrame, frame.bytes(), 0) {
+            self.report.report(&Message::Chunk(chunk)).await;
+        }
     }
 
     /// `None` would be a picture of another shape than the network's, which the boot has made impossible.

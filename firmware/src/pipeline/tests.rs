@@ -1,12 +1,12 @@
 extern crate std;
 
 use super::*;
-use crate::camera::{ByteOrder, FrameFormat, Policy};
+use crate::camera::{ByteOrder, FrameFormat, Pattern, Policy};
 use crate::fault::Fault;
 use crate::testing::{NoWait, network};
 use core::cell::{Cell, RefCell};
 use embassy_futures::{block_on, yield_now};
-use protocol::{Chunk, Start, TimeUnit};
+use protocol::{Chunk, Deed, FaultClass, Finding, Problem, Start, TimeUnit};
 use shared_model::encode::encode;
 use shared_model::graph::Decision;
 use std::collections::VecDeque;
@@ -68,6 +68,16 @@ impl FrameSource for Camera<'_> {
         frame.complete(FORMAT);
         Ok(())
     }
+
+    async fn examine(&mut self, tell: &mut impl AsyncFnMut(Finding<'_>)) -> Result<(), Fault> {
+        tell(Finding::Product { found: 7, is_known: true }).await;
+        Err(Fault::Nack)
+    }
+
+    async fn capture_test_pattern(&mut self, frame: &mut Frame<'_>) -> Result<Pattern, Fault> {
+        self.capture(frame).await?;
+        Ok(Pattern::Taken)
+    }
 }
 
 struct Host<'w>(&'w World);
@@ -92,6 +102,7 @@ impl Report for Host<'_> {
             Message::FrameMarks(marks) => {
                 format!("marks of {}: {}", marks.counter, marks.marks.names().collect::<Vec<_>>().join(", "))
             }
+            Message::Finding(finding) => format!("{finding:?}"),
             Message::Unsupported { request } => format!("unsupported {request}"),
             Message::Acknowledgement(_) => unreachable!("nothing is received in chunks"),
         });
@@ -118,8 +129,13 @@ fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Ve
     let (mut slot, mut memory) = (None, [0; 8192]);
     let booted = crate::boot::boot(&blob, &mut slot, &mut memory).expect("the blob is good");
     let camera = Camera { world: &world, faults: faults.iter().copied().collect(), frames: 0 };
-    let identity =
-        Identity { board: "host", camera: "a script", time_unit: TimeUnit::Microseconds, start: Start::POWER_ON };
+    let identity = Identity {
+        board: "host",
+        camera: "a script",
+        clocks: &[("clock in Hz", 9)],
+        time_unit: TimeUnit::Microseconds,
+        start: Start::POWER_ON,
+    };
     let mut pipeline = Pipeline::new(
         identity,
         booted,
@@ -231,6 +247,60 @@ fn full_frames_come_with_every_frame_until_they_are_switched_off() {
     let every = Command::FullFrames(PictureMode::Every);
     assert_eq!(count(&[every]), 5);
     assert_eq!(count(&[every, Command::FullFrames(PictureMode::Off)]), 0);
+}
+
+#[test]
+fn what_is_examined_is_told_between_two_frames_and_the_frame_that_was_taken_for_it_is_sent() {
+    let full = |counter, colour| {
+        let chunk = |offset| format!("full frame {counter} of 2048 bytes at {offset}, colour {colour}");
+        [format!("full frame {counter}: 32 x 32, Rgb565LittleEndian"), chunk(0), chunk(1024)]
+    };
+    let found = |subject| {
+        let steps = steps(3, &[], &[Command::Examine(subject)]);
+        let [marks, frame] = settling(0);
+        let then = ["capture begins", &marks, &frame, "fed", "capture ends"];
+        // The camera is started anew behind a test pattern alone.
+        let initialize = &["initialize"][..usize::from(subject == Subject::TestPattern)];
+        let then = [initialize, &then].concat();
+        let (found, next) = steps[1].split_at(steps[1].len() - then.len());
+        let (mut next, mut then) = (next.to_vec(), then.iter().map(ToString::to_string).collect::<Vec<_>>());
+        next.sort();
+        then.sort();
+        assert_eq!(next, then);
+        let [marks, frame] = settling(1);
+        assert_eq!(steps[2], ["capture begins", &marks, &frame, "fed", "capture ends"]);
+        found.to_vec()
+    };
+    let board = [
+        Finding::Value { name: "clock in Hz", value: 9 },
+        Finding::KnownAnswer { holds: true },
+        Finding::End(Subject::Board),
+    ];
+    assert_eq!(found(Subject::Board), board.map(|finding| format!("{finding:?}")));
+
+    let done = |deed, time, problem| format!("{:?}", Finding::Done { deed, time, problem });
+    let nack = Problem { class: FaultClass::Bus, code: 1, text: &Fault::Nack.to_string() };
+    let expected = [
+        vec![
+            String::from("initialize"),
+            done(Deed::Start, 0, None),
+            format!("{:?}", Finding::Product { found: 7, is_known: true }),
+            done(Deed::Read, 1000, Some(nack)),
+            String::from("capture begins"),
+            String::from("capture ends"),
+            done(Deed::Capture, 10, None),
+        ],
+        full(1, 2).to_vec(),
+        vec![format!("{:?}", Finding::End(Subject::Camera))],
+    ];
+    assert_eq!(found(Subject::Camera), expected.concat());
+
+    let expected = [
+        vec![String::from("capture begins"), String::from("capture ends"), done(Deed::Capture, 10, None)],
+        full(1, 2).to_vec(),
+        vec![format!("{:?}", Finding::End(Subject::TestPattern))],
+    ];
+    assert_eq!(found(Subject::TestPattern), expected.concat());
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod output_pin;
 mod port;
 mod serial;
 
-use protocol::{Message, PictureMode, Received, Request};
+use protocol::{Message, PictureMode, Received, Request, Subject};
 use shared_model::graph::List;
 
 pub use callback::Callback;
@@ -66,6 +66,8 @@ pub enum Command {
     Pictures(PictureMode),
     /// Send full frames, or none.
     FullFrames(PictureMode),
+    /// Examine this, and send what is found.
+    Examine(Subject),
     /// Say that this request is not supported.
     Unsupported {
         /// The number of its kind.
@@ -79,6 +81,7 @@ impl From<Received<Request<'_>>> for Command {
             Received::Message(Request::DeviceInfo) => Self::DeviceInfo,
             Received::Message(Request::Pictures(mode)) => Self::Pictures(mode),
             Received::Message(Request::FullFrames(mode)) => Self::FullFrames(mode),
+            Received::Message(Request::Examine(subject)) => Self::Examine(subject),
             Received::Message(request @ (Request::Chunk(_) | Request::Acknowledgement(_))) => {
                 Self::Unsupported { request: request.kind() }
             }
@@ -295,6 +298,7 @@ mod tests {
             (Received::Message(Request::DeviceInfo), Command::DeviceInfo),
             (Received::Message(Request::Pictures(once)), Command::Pictures(once)),
             (Received::Message(Request::FullFrames(once)), Command::FullFrames(once)),
+            (Received::Message(Request::Examine(Subject::Camera)), Command::Examine(Subject::Camera)),
             (Received::Message(Request::Chunk(chunk)), unsupported(2)),
             (Received::Message(Request::Acknowledgement(acknowledgement)), unsupported(3)),
             (Received::UnknownKind(77), unsupported(77)),

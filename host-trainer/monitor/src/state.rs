@@ -244,7 +244,7 @@ impl State {
             Message::Chunk(chunk) => match chunk.kind {
                 ChunkKind::Picture => self.take_picture_chunk(chunk),
                 ChunkKind::FullFrame => self.take_full_frame_chunk(chunk, now),
-                ChunkKind::Diagnosis | ChunkKind::Model | ChunkKind::Unknown(_) => {}
+                ChunkKind::Model | ChunkKind::Unknown(_) => {}
             },
             Message::FullFrame(frame) => self.expect_full_frame(frame, now),
             Message::FrameMarks(marks) => self.marks = Some(*marks),
@@ -258,7 +258,7 @@ impl State {
                 self.lacks_full_frames |= *request == Request::FullFrames(PictureMode::Off).kind();
                 self.log(Entry::Link(unsupported(*request)));
             }
-            Message::Acknowledgement(_) => {}
+            Message::Acknowledgement(_) | Message::Finding(_) => {}
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Hardware<S, P, W> {
     pub board: &'static str,
     /// Name of the camera.
     pub camera: &'static str,
+    /// Frequencies, each with its name and unit.
+    pub clocks: &'static [(&'static str, u32)],
     /// What the chip says about its last reset.
     pub reset_cause: ResetCause,
     /// The camera.
@@ -106,7 +108,7 @@ pub async fn run<W: Watchdog>(
         }
     };
     let mut pipeline = Pipeline::new(
-        Identity { board: hardware.board, camera: hardware.camera, time_unit: TimeUnit::Microseconds, start },
+        Identity { board: hardware.board, camera: hardware.camera, clocks: hardware.clocks, time_unit: TimeUnit::Microseconds, start },
         booted,
         Supervisor::new(hardware.source, Delay, settings.supervisor),
         settings.smoothing,

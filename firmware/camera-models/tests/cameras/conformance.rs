@@ -2,11 +2,12 @@
 //! [`Failing`] and its maker in `support.rs`, and a line at the end.
 
 use crate::support::{Camera, Expected, Failing, QUICK, Records, arducam_mega, ov2640, run};
-use camera_models::{Sight, ov2640 as sensor_model};
-use firmware::camera::FrameSource;
+use camera_models::{Sight, SimulatedDelay, ov2640 as sensor_model};
+use embassy_futures::block_on;
 use firmware::camera::arducam_mega::Resolution;
 use firmware::camera::ov2640::Settings;
-use protocol::Marks;
+use firmware::camera::{Frame, FrameSource, Policy, Supervisor};
+use protocol::{Deed, Finding, Marks};
 use shared_model::testing::Numbers;
 use std::collections::BTreeSet;
 
@@ -191,6 +192,44 @@ pub fn no_change_of_scene_starves_the_watchdog<M: Failing, D: FrameSource>(make:
     }
 }
 
+/// What a camera that is all right is found to be; and whatever fails for ever, an examination ends in time and without a frame that is not one.
+fn is_examined_whatever_fails<M: Failing, D: FrameSource>(make: impl Fn() -> Camera<M, D>) {
+    for fault in [None].into_iter().chain(M::FAULTS.iter().copied().map(Some)) {
+        let Camera { model, driver, time, .. } = make();
+        let mut buffer = vec![0; driver.format().len()];
+        let mut frame = Frame::new(&mut buffer);
+        let mut supervisor = Supervisor::new(driver, SimulatedDelay(time), Policy::DEFAULT);
+        if let Some(fault) = fault {
+            model.inject(fault, 0, u32::MAX);
+        }
+        let (mut is_known, mut differing, mut failed, mut captured, mut has_pattern) = (false, 0, 0, 0, true);
+        let mut tell = async |finding: Finding<'_>| match finding {
+            Finding::Product { is_known: is, .. } => is_known = is,
+            Finding::Register { .. } => differing += 1,
+            Finding::Done { problem: Some(_), .. } => failed += 1,
+            Finding::Done { deed: Deed::Capture, problem: None, .. } => captured += 1,
+            Finding::NoTestPattern => has_pattern = false,
+            Finding::Done { problem: None, .. } | Finding::Value { .. } | Finding::Compared { .. } => {}
+            Finding::KnownAnswer { .. } | Finding::End(_) => panic!("{finding:?}"),
+        };
+        let clock = || time.nanoseconds();
+        block_on(supervisor.examine(&mut frame, &clock, &mut tell));
+        let has_frame = frame.format().is_some();
+        block_on(supervisor.examine_test_pattern(&mut frame, &clock, &mut tell));
+        assert!(time.nanoseconds() < ATTEMPT_LIMIT_NS, "{fault:?} took {} ns", time.nanoseconds());
+        let frames = usize::from(has_frame) + usize::from(frame.format().is_some());
+        assert_eq!(frames, captured, "{fault:?}");
+        if fault.is_none() {
+            assert!(is_known);
+            assert_eq!((differing, failed, captured), (0, 0, 1 + usize::from(has_pattern)));
+        }
+        // What was examined goes on.
+        model.inject(M::FAULTS[0], 0, 0);
+        let outcomes: Vec<_> = (0..3).map(|_| block_on(supervisor.attempt(&mut frame)).is_ok()).collect();
+        assert!(outcomes.contains(&true), "{fault:?}");
+    }
+}
+
 /// The suite: one line for each camera, which says how to make a new one with its model before a stage.
 macro_rules! conformance {
     ($camera:ident, $make:expr) => {
@@ -205,6 +244,11 @@ macro_rules! conformance {
             #[test]
             fn survives_random_faults() {
                 super::survives_random_faults(|| $make);
+            }
+
+            #[test]
+            fn is_examined_whatever_fails() {
+                super::is_examined_whatever_fails(|| $make);
             }
 
             #[test]

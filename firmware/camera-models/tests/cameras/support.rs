@@ -149,7 +149,8 @@ impl Report for Recorder<'_> {
             Message::BootFailure(_)
             | Message::Acknowledgement(_)
             | Message::Unsupported { .. }
-            | Message::FullFrame(_) => {
+            | Message::FullFrame(_)
+            | Message::Finding(_) => {
                 panic!("{message:?}")
             }
         }
@@ -173,8 +174,13 @@ pub fn run(source: impl FrameSource, time: &Time, mut observe: impl FnMut(&Recor
     let (mut slot, mut arena) = (None, vec![0; 8192]);
     let booted = boot(blob(), &mut slot, &mut arena).expect("the blob is good");
     let records = RefCell::new(Records::default());
-    let identity =
-        Identity { board: "host", camera: "a model", time_unit: TimeUnit::Microseconds, start: Start::POWER_ON };
+    let identity = Identity {
+        board: "host",
+        camera: "a model",
+        clocks: &[],
+        time_unit: TimeUnit::Microseconds,
+        start: Start::POWER_ON,
+    };
     let frame_len = source.format().len();
     let mut pipeline = Pipeline::new(
         identity,

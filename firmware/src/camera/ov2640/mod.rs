@@ -10,10 +10,11 @@
 
 mod registers;
 
-use super::{ByteOrder, Frame, FrameFormat, FrameSource, ParallelCapture, timeout};
+use super::{ByteOrder, Frame, FrameFormat, FrameSource, ParallelCapture, Pattern, timeout};
 use crate::fault::{Fault, Wait};
 use embedded_hal_async::delay::DelayNs;
 use embedded_hal_async::i2c::I2c;
+use protocol::Finding;
 use registers::{
     BANK_SELECT, COM7, COM7_COLOR_BAR, COM7_RESET, COM7_SVGA, HEIGHT, PIDH, PIDL, PRODUCT, REG04, REG04_FLIP,
     REG04_MIRROR, REG04_UPRIGHT, SCCB_ADDRESS, WIDTH,
@@ -157,19 +158,23 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
         Ok(value)
     }
 
+    async fn product(&mut self) -> Result<u16, Fault> {
+        Ok(u16::from_be_bytes([self.read(PIDH).await?, self.read(PIDL).await?]))
+    }
+
     async fn identify(&mut self) -> Result<(), Fault> {
-        let found = u16::from_be_bytes([self.read(PIDH).await?, self.read(PIDL).await?]);
+        let found = self.product().await?;
         if PRODUCT.contains(&found) { Ok(()) } else { Err(Fault::WrongProduct { expected: *PRODUCT.end(), found }) }
     }
 
-    async fn configure(&mut self) -> Result<(), Fault> {
+    async fn configure(&mut self, settings: Settings) -> Result<(), Fault> {
         self.bank = None;
         self.write(COM7, COM7_RESET).await?;
         // The bank that a reset selects is not documented.
         self.bank = None;
         self.delay.delay_ms(RESET_MS).await;
         self.identify().await?;
-        for (register, value) in self.settings.registers() {
+        for (register, value) in settings.registers() {
             self.write(register, value).await?;
         }
         Ok(())
@@ -180,8 +185,8 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
     /// # Errors
     ///
     /// [`Fault::RegisterLost`] with the first difference, or what stopped the comparison.
-    async fn verify(&mut self) -> Result<(), Fault> {
-        for (register, written) in self.settings.registers() {
+    async fn verify(&mut self, settings: Settings) -> Result<(), Fault> {
+        for (register, written) in settings.registers() {
             if register.compared != 0 {
                 let found = self.read(register).await?;
                 if (found ^ written) & register.compared != 0 {
@@ -190,6 +195,18 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
             }
         }
         Ok(())
+    }
+
+    async fn start(&mut self, settings: Settings) -> Result<(), Fault> {
+        for _ in 1..TRIES {
+            self.configure(settings).await?;
+            match self.verify(settings).await {
+                Err(Fault::RegisterLost { .. }) => self.delay.delay_ms(CONFIGURATION_PAUSE_MS).await,
+                outcome => return outcome,
+            }
+        }
+        self.configure(settings).await?;
+        self.verify(settings).await
     }
 }
 
@@ -202,15 +219,7 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
     }
 
     async fn initialize(&mut self) -> Result<(), Fault> {
-        for _ in 1..TRIES {
-            self.configure().await?;
-            match self.verify().await {
-                Err(Fault::RegisterLost { .. }) => self.delay.delay_ms(CONFIGURATION_PAUSE_MS).await,
-                outcome => return outcome,
-            }
-        }
-        self.configure().await?;
-        self.verify().await
+        self.start(self.settings).await
     }
 
     async fn capture(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {
@@ -221,5 +230,33 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
         capture.map_err(|fault| self.port.progress().name(fault, expected))?;
         frame.complete(format);
         Ok(())
+    }
+
+    async fn examine(&mut self, tell: &mut impl AsyncFnMut(Finding<'_>)) -> Result<(), Fault> {
+        let found = self.product().await?;
+        tell(Finding::Product { found, is_known: PRODUCT.contains(&found) }).await;
+        let mut registers = 0;
+        for (register, written) in self.settings.registers() {
+            if register.compared != 0 {
+                let found = self.read(register).await?;
+                if (found ^ written) & register.compared != 0 {
+                    let (bank, address) = (register.bank as u8, register.address);
+                    tell(Finding::Register { bank, address, written, found }).await;
+                }
+                registers += 1;
+            }
+        }
+        tell(Finding::Compared { registers }).await;
+        Ok(())
+    }
+
+    async fn capture_test_pattern(&mut self, frame: &mut Frame<'_>) -> Result<Pattern, Fault> {
+        let outcome = self.start(Settings { view: View::ColorBars, ..self.settings }).await;
+        if !matches!(outcome, Err(Fault::RegisterLost { .. })) {
+            outcome?;
+        }
+        self.delay.delay_ms(Self::QUIET_MS).await;
+        self.capture(frame).await?;
+        Ok(Pattern::Taken)
     }
 }

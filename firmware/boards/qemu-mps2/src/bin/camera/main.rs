@@ -172,7 +172,7 @@ fn run(
         block_on(serial.report(&Message::BootFailure(failure)));
         host::fail(error)
     });
-    let identity = Identity { board: "qemu-mps2", camera, time_unit: TimeUnit::Instructions, start: Start::POWER_ON };
+    let identity = Identity { board: "qemu-mps2", camera, clocks: &[], time_unit: TimeUnit::Instructions, start: Start::POWER_ON };
     let mut pipeline = Pipeline::new(
         identity,
         booted,
