@@ -94,6 +94,42 @@ pub struct Habits {
     /// The first row is garbage where the window starts at the first row ("0x01 fixes issue with garbage pixels in the image",
     /// OpenMV's `ov2640.c` about VSTRT).
     pub has_garbage: bool,
+    /// What the data lines between sensor and port are like.
+    pub wiring: Wiring,
+    /// The supply breaks down behind so many writes after each reset; 0 is never.
+    pub sags_after: u32,
+}
+
+/// Data lines, D0 … D7.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wiring {
+    /// Each where it belongs.
+    #[default]
+    Right,
+    /// This one is not connected, and low.
+    OpenLine(u8),
+    /// These two are exchanged.
+    CrossedLines(u8, u8),
+    /// All of them are in the opposite order.
+    ReversedLines,
+    /// A clock too many comes in front of each frame: all bytes are one late.
+    LateByte,
+}
+
+impl Wiring {
+    /// What arrives of a frame's bytes.
+    fn apply(self, bytes: &mut [u8]) {
+        match self {
+            Self::Right => {}
+            Self::OpenLine(line) => bytes.iter_mut().for_each(|byte| *byte &= !(1 << line)),
+            Self::CrossedLines(first, second) => bytes.iter_mut().for_each(|byte| {
+                let differ = (*byte >> first ^ *byte >> second) & 1;
+                *byte ^= differ << first | differ << second;
+            }),
+            Self::ReversedLines => bytes.iter_mut().for_each(|byte| *byte = byte.reverse_bits()),
+            Self::LateByte => bytes.rotate_right(1),
+        }
+    }
 }
 
 /// A sensor before a scene; a reference to it is its end of the control bus, and the port that its pixels come to.
@@ -105,6 +141,8 @@ pub struct Ov2640<'t, S> {
     registers: RefCell<Registers>,
     exposure: RefCell<Exposure<S>>,
     progress: Cell<Progress>,
+    /// Registers that were written since the last reset command.
+    writes: Cell<u32>,
 }
 
 impl<'t, S: Scene> Ov2640<'t, S> {
@@ -117,6 +155,7 @@ impl<'t, S: Scene> Ov2640<'t, S> {
             registers: RefCell::new(Registers::new()),
             exposure: RefCell::new(Exposure::new(scene)),
             progress: Cell::new(Progress { has_begun: false, bytes: 0, is_overrun: false }),
+            writes: Cell::new(0),
         }
     }
 
@@ -188,7 +227,9 @@ impl<S: Scene> I2c for &Ov2640<'_, S> {
             Operation::Write(bytes) => {
                 self.time.advance((1 + bytes.len() as u64) * BYTE_NS);
                 let is_reset = self.registers.borrow_mut().write_phase(bytes, fault == Some(Fault::LostWrite));
-                if is_reset {
+                let writes = self.writes.get() + u32::from(bytes.len() > 1);
+                self.writes.set(if is_reset { 0 } else { writes });
+                if is_reset || bytes.len() > 1 && self.habits.sags_after == writes {
                     self.reset();
                 }
             }
@@ -233,6 +274,7 @@ impl<S: Scene> ParallelCapture for &Ov2640<'_, S> {
             if fault == Some(Fault::Blank) {
                 bytes.fill(0);
             }
+            self.habits.wiring.apply(bytes);
         }
         progress.bytes = taken as u32;
         progress.is_overrun = len > bytes.len() || fault == Some(Fault::Overrun);

@@ -1,10 +1,12 @@
 //! What a board sees and says, live: its pictures, classes, times and faults, in a terminal or as lines, and in files.
 //!
 //! Bytes flow one way: `link` (a port, connected anew when it is lost) → messages of [`protocol`] → `state` (a
-//! fold over them) → `view`, `plain` or `json` (functions of the state), `recording` and `capture`. `session` joins them.
+//! fold over them) → `view`, `plain` or `json` (functions of the state), `recording` and `capture`. `session` joins them. `diagnosis` asks a board that is set up
+//! for the first time, over the same `link`.
 
 mod capture;
 mod colour;
+mod diagnosis;
 #[cfg(test)]
 mod fixtures;
 mod json;
@@ -22,6 +24,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 pub use capture::{CaptureError, When};
+pub use diagnosis::PageError;
 pub use port::{Port, PortError};
 pub use recording::RecordingError;
 use session::Session;
@@ -49,6 +52,16 @@ pub struct Arguments {
     /// Print lines; so does output that goes to no terminal.
     #[arg(long)]
     pub plain: bool,
+    /// Bring up a board: examine it and its camera, say of each stage whether it is good and what to try next, and end. Fails if
+    /// something is bad.
+    #[arg(long, conflicts_with_all = ["record", "capture", "plain", "frames", "timeout"])]
+    pub diagnose: bool,
+    /// Look for the test card as well (data/test-card.svg, on a phone for example), to find out how the picture is turned.
+    #[arg(long, requires = "diagnose")]
+    pub test_card: bool,
+    /// Write all that the diagnosis found to DIR/diagnosis.md, for a bug report, with the pictures beside it.
+    #[arg(long, value_name = "DIR", requires = "diagnose")]
+    pub page: Option<PathBuf>,
     /// End after so many frames that came with their pictures.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub frames: Option<u64>,
@@ -67,6 +80,7 @@ Examples:
   {program} COM3                                the same on Windows
   {program} /dev/ttyACM0 --record runs/desk     recording what it sees as well
   {program} /dev/ttyACM0 --capture photos       taking training pictures
+  {program} /dev/ttyACM0 --diagnose             the first thing to try when no frames come
   {program} /dev/ttyACM0 --json | jq .label     for other programs
   {program} tcp:127.0.0.1:5555                  QEMU with -serial tcp:127.0.0.1:5555,server
   {program} tcp:127.0.0.1:5555 --plain --frames 5 --timeout 60 --record pictures"
@@ -95,6 +109,15 @@ pub enum MonitorError {
     /// Training pictures cannot be taken.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// A check of a diagnosis says that something is wrong.
+    #[error("{bad} of the checks above say that something is wrong; begin with the first")]
+    Diagnosis {
+        /// Such checks.
+        bad: usize,
+    },
+    /// The page of a diagnosis cannot be written.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// The terminal, or what standard output is, takes no more.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
@@ -105,6 +128,9 @@ pub enum MonitorError {
 /// # Errors
 /// [`MonitorError`] if the port cannot be opened at first, or nothing comes for too long, or something cannot be written.
 pub fn run(arguments: &Arguments) -> Result<(), MonitorError> {
+    if arguments.diagnose {
+        return diagnosis::run(arguments);
+    }
     let is_interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let has_screen = is_interactive && !arguments.plain && !arguments.json;
     if arguments.capture.is_some() && arguments.when.is_none() && !has_screen {

@@ -108,7 +108,13 @@ pub async fn run<W: Watchdog>(
         }
     };
     let mut pipeline = Pipeline::new(
-        Identity { board: hardware.board, camera: hardware.camera, clocks: hardware.clocks, time_unit: TimeUnit::Microseconds, start },
+        Identity {
+            board: hardware.board,
+            camera: hardware.camera,
+            clocks: hardware.clocks,
+            time_unit: TimeUnit::Microseconds,
+            start,
+        },
         booted,
         Supervisor::new(hardware.source, Delay, settings.supervisor),
         settings.smoothing,

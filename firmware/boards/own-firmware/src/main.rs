@@ -67,7 +67,13 @@ async fn main(_spawner: Spawner) {
     let mut led = Output::new(pins.PIN_25, Level::Low);
 
     let mut pipeline = Pipeline::new(
-        Identity { board: "own", camera: "serial", clocks: &[], time_unit: TimeUnit::Microseconds, start: Start::POWER_ON },
+        Identity {
+            board: "own",
+            camera: "serial",
+            clocks: &[],
+            time_unit: TimeUnit::Microseconds,
+            start: Start::POWER_ON,
+        },
         boot(&BLOB.0, MODEL.take(), MEMORY.take()).expect("the model is good and there is memory for it"),
         Supervisor::new(camera, Delay, Policy::DEFAULT),
         Method::Exponential { weight: 96 },

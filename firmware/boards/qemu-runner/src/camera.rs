@@ -54,14 +54,14 @@ pub struct CameraJob<'a> {
     pub frames: &'a Path,
     /// Frames, taken or missed, after which the firmware ends; 0 is never.
     pub attempts: u32,
-    /// The seed of random faults, if there shall be any.
-    pub seed: Option<u64>,
+    /// The seed of random faults, or the name of one that is always there, if there shall be any.
+    pub faults: Option<&'a str>,
 }
 
 impl CameraJob<'_> {
     fn emulator(&self, serial: &str) -> Result<Emulator, Error> {
         let attempts = self.attempts.to_string();
-        let further = std::iter::once(attempts).chain(self.seed.map(|seed| seed.to_string()));
+        let further = std::iter::once(attempts).chain(self.faults.map(String::from));
         let camera = self.camera.to_possible_value();
         let camera = camera.as_ref().map_or("", |value| value.get_name());
         Emulator::new(self.board, serial, camera, self.frames, further)
@@ -230,7 +230,9 @@ impl Collected {
             },
             // The program reports a failure as well, and ends.
             Message::Start(_) | Message::Label(_) | Message::BootFailure(_) | Message::FrameMarks(_) => {}
-            Message::Acknowledgement(_) | Message::Unsupported { .. } | Message::FullFrame(_) => self.damaged += 1,
+            Message::Acknowledgement(_) | Message::Unsupported { .. } | Message::FullFrame(_) | Message::Finding(_) => {
+                self.damaged += 1
+            }
         }
     }
 }

@@ -226,6 +226,7 @@ fn no_change_of_scene_starves_the_watchdog_with_the_slowest_cameras() {
             settling_frames: 72,
             mains_hz: Some(50),
             has_garbage: true,
+            ..Default::default()
         })
     });
 }

@@ -27,7 +27,7 @@ pub struct Board<S> {
     pub sends_pictures: bool,
     /// How many full frames the host still wants.
     full_frames: PictureMode,
-    /// The firmware is from before full frames.
+    /// The firmware is from before full frames and examinations.
     pub is_old: bool,
 }
 
@@ -81,6 +81,10 @@ impl<S: Read + Write> Board<S> {
                         self.full_frames = mode;
                     }
                     requests.push(Request::FullFrames(mode));
+                }
+                Some(Received::Message(Request::Examine(subject))) if self.is_old => {
+                    self.raw(&wire(&Message::Unsupported { request: Request::Examine(subject).kind() }));
+                    requests.push(Request::Examine(subject));
                 }
                 None => {}
                 other => panic!("{other:?}"),

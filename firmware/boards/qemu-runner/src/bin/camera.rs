@@ -21,7 +21,8 @@ use qemu_runner::{Error, of_file, picture};
   cargo run --release --bin camera                                     the sample pictures, once
   cargo run --release --bin camera -- cat.jpg --camera ov2640          any picture, another camera
   cargo run --release --bin camera -- --frames 500 --faults 1          with random faults of the camera
-  cargo run --release --bin camera -- --frames 0 --port 5555           for `cargo run -p monitor -- tcp:127.0.0.1:5555`")]
+  cargo run --release --bin camera -- --frames 0 --port 5555           for `cargo run -p monitor -- tcp:127.0.0.1:5555`
+  … --frames 0 --port 5555 --camera ov2640 --faults NoVsync            for `… tcp:127.0.0.1:5555 --diagnose`")]
 struct Arguments {
     /// The firmware's ELF file; `cargo run` passes it
     elf: PathBuf,
@@ -42,9 +43,10 @@ struct Arguments {
     /// Frames to take, missed ones among them; 0 is without end [default: every picture once]
     #[arg(long)]
     frames: Option<u32>,
-    /// Let the camera fail at random, as this seed decides
-    #[arg(long, value_name = "SEED")]
-    faults: Option<u64>,
+    /// Let the camera fail: at random, as a number decides, or always, as a name says; a wrong one tells all names.
+    /// Beside them there are TooEarly (ArduCAM Mega), WeakSupply, OpenLine, CrossedLines, ReversedLines and LateByte (OV2640)
+    #[arg(long, value_name = "SEED|NAME")]
+    faults: Option<String>,
     /// Offer the serial port at this TCP port of 127.0.0.1, and start when somebody connects
     #[arg(long)]
     port: Option<u16>,
@@ -75,7 +77,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
             Some(count) => count,
             None => u32::try_from(len / u64::from(2 * width * height))?,
         },
-        seed: arguments.faults,
+        faults: arguments.faults.as_deref(),
     };
     if let Some(port) = arguments.port {
         eprintln!("waiting for `cargo run -p monitor -- tcp:127.0.0.1:{port}`");
@@ -118,7 +120,8 @@ fn print(message: &Message<'_>, labels: &mut Vec<String>) {
         | Message::Unsupported { .. }
         | Message::FullFrame(_)
         | Message::FrameMarks(_)
-        | Message::Start(_) => {}
+        | Message::Start(_)
+        | Message::Finding(_) => {}
     }
 }
 

@@ -10,6 +10,7 @@
 mod uart;
 
 use core::cell::Cell;
+use core::fmt::Debug;
 use core::str::Utf8Error;
 
 use camera_models::{Injection, Injector, Scene, SimulatedDelay, Time, arducam_mega, ov2640};
@@ -49,6 +50,10 @@ const RARITY: u32 = 4;
 const LONGEST: u32 = 20;
 /// A message that the serial port has not taken after so long is dropped: some seconds of the host's time.
 const SERIAL_LIMIT_MS: u32 = 2_000;
+/// About half of those of a configuration.
+const WRITES_OF_A_WEAK_SUPPLY: u32 = 40;
+/// The longest name of a fault.
+const NAME_LEN: usize = 32;
 /// The use of the stack is reported after every so many frames.
 const STACK_INTERVAL: u32 = 100;
 
@@ -69,6 +74,16 @@ impl Camera {
     }
 }
 
+/// What is the matter with the camera.
+#[derive(Clone, Copy)]
+enum Trouble<'n> {
+    None,
+    /// Every now and then something else, as a seed decides.
+    Random(u64),
+    /// This fault of the model from the beginning on, or one of the wires or habits that `watch` names.
+    Always(&'n str),
+}
+
 /// The words of the command line.
 struct Arguments<'n> {
     /// What the firmware is to take its frames from.
@@ -77,8 +92,8 @@ struct Arguments<'n> {
     file: &'n str,
     /// Frames, taken or missed, after which the firmware ends; 0 is never.
     attempts: u32,
-    /// The seed of random faults, if there shall be any.
-    seed: Option<u64>,
+    /// What is the matter with the camera.
+    trouble: Trouble<'n>,
 }
 
 impl<'n> Arguments<'n> {
@@ -95,10 +110,9 @@ impl<'n> Arguments<'n> {
             camera,
             file: words.next()?,
             attempts: words.next()?.parse().ok()?,
-            seed: match words.next() {
-                Some(seed) => Some(seed.parse().ok()?),
-                None => None,
-            },
+            trouble: words
+                .next()
+                .map_or(Trouble::None, |word| word.parse().map_or(Trouble::Always(word), Trouble::Random)),
         })
     }
 }
@@ -116,7 +130,7 @@ fn main() -> ! {
     let Some(arguments) = arguments else {
         host::fail(
             "the arguments must be `arducam-96`, `arducam-128` or `ov2640`, FILE, frames to take (0: without end) and, if \
-             wanted, a seed of faults, from -semihosting-config arg=",
+             wanted, a seed or the name of a fault, from -semihosting-config arg=",
         );
     };
     let name = arguments.file;
@@ -133,22 +147,35 @@ fn main() -> ! {
 fn watch(arguments: &Arguments<'_>, scene: HostFrames<'_>, memory: Memory<'_>) {
     let time = Time::new();
     let delay = SimulatedDelay(&time);
-    let mut disturbance = Disturbance(arguments.seed.map(Rand32::new));
+    let trouble = arguments.trouble;
     let attempts = arguments.attempts;
     match arguments.camera {
         Camera::ArducamMega(resolution) => {
-            let camera = arducam_mega::ArducamMega::new(&time, scene, SENSOR_ID, arducam_mega::Habits::default());
+            let mut habits = arducam_mega::Habits::default();
+            let mut faults = &arducam_mega::Fault::ALL[..];
+            if let Trouble::Always("TooEarly") = trouble {
+                (habits.quiet_ms, faults) = (u32::MAX / 2, &[]);
+            }
+            let camera = arducam_mega::ArducamMega::new(&time, scene, SENSOR_ID, habits);
             let driver = ArducamMega::new(&camera, delay, resolution);
-            run("ArduCAM Mega", driver, delay, attempts, memory, || {
-                disturbance.next(&camera.faults, &arducam_mega::Fault::ALL, ARDUCAM_SPAN);
-            });
+            let mut disturbance = Disturbance::new(trouble, &camera.faults, faults);
+            run("ArduCAM Mega", driver, delay, attempts, memory, || disturbance.next(ARDUCAM_SPAN));
         }
         Camera::Ov2640 => {
-            let sensor = ov2640::Ov2640::new(&time, scene, ov2640::Habits::default());
+            let wiring = match trouble {
+                Trouble::Always("OpenLine") => ov2640::Wiring::OpenLine(5),
+                Trouble::Always("CrossedLines") => ov2640::Wiring::CrossedLines(2, 7),
+                Trouble::Always("ReversedLines") => ov2640::Wiring::ReversedLines,
+                Trouble::Always("LateByte") => ov2640::Wiring::LateByte,
+                Trouble::None | Trouble::Random(_) | Trouble::Always(_) => ov2640::Wiring::Right,
+            };
+            let sags_after = if let Trouble::Always("WeakSupply") = trouble { WRITES_OF_A_WEAK_SUPPLY } else { 0 };
+            let habits = ov2640::Habits { wiring, sags_after, ..ov2640::Habits::default() };
+            let faults = if habits == ov2640::Habits::default() { &ov2640::Fault::ALL[..] } else { &[] };
+            let sensor = ov2640::Ov2640::new(&time, scene, habits);
             let driver = Ov2640::new(&sensor, &sensor, delay, Settings::default());
-            run("OV2640", driver, delay, attempts, memory, || {
-                disturbance.next(&sensor.faults, &ov2640::Fault::ALL, OV2640_SPAN);
-            });
+            let mut disturbance = Disturbance::new(trouble, &sensor.faults, faults);
+            run("OV2640", driver, delay, attempts, memory, || disturbance.next(OV2640_SPAN));
         }
     }
 }
@@ -172,7 +199,8 @@ fn run(
         block_on(serial.report(&Message::BootFailure(failure)));
         host::fail(error)
     });
-    let identity = Identity { board: "qemu-mps2", camera, clocks: &[], time_unit: TimeUnit::Instructions, start: Start::POWER_ON };
+    let identity =
+        Identity { board: "qemu-mps2", camera, clocks: &[], time_unit: TimeUnit::Instructions, start: Start::POWER_ON };
     let mut pipeline = Pipeline::new(
         identity,
         booted,
@@ -243,20 +271,39 @@ impl Scene for HostFrames<'_> {
     }
 }
 
-/// Where, when and how a camera fails, decided by a seed: every seed gives other faults, and the same ones each time; none gives
-/// none.
-struct Disturbance(Option<Rand32>);
+/// Where, when and how a camera fails: every seed gives other faults, and the same ones each time.
+struct Disturbance<'c, K> {
+    injector: &'c Injector<K>,
+    faults: &'c [K],
+    numbers: Option<Rand32>,
+}
 
-impl Disturbance {
-    /// Makes the next attempt fail, or not; a fault begins within the next `span` transactions.
-    fn next<K: Copy>(&mut self, injector: &Injector<K>, faults: &[K], span: u32) {
-        let Some(numbers) = &mut self.0 else {
+impl<'c, K: Copy + Debug> Disturbance<'c, K> {
+    /// A fault that is always there is injected now; it is one of `faults`, of which none are if something else is the matter.
+    fn new(trouble: Trouble<'_>, injector: &'c Injector<K>, faults: &'c [K]) -> Self {
+        if let (Trouble::Always(name), [_, ..]) = (trouble, faults) {
+            let named = |fault: &&K| protocol::cut_off::<{ NAME_LEN }>(format_args!("{fault:?}")) == name;
+            match faults.iter().find(named) {
+                Some(&fault) => injector.inject(Injection { fault, first: 0, count: u32::MAX }),
+                None => host::fail(format_args!("this camera has no fault {name}: it has {faults:?}")),
+            }
+        }
+        let numbers = match trouble {
+            Trouble::Random(seed) => Some(Rand32::new(seed)),
+            Trouble::None | Trouble::Always(_) => None,
+        };
+        Self { injector, faults, numbers }
+    }
+
+    /// Makes the next attempt fail at random, or not; a fault begins within the next `span` transactions.
+    fn next(&mut self, span: u32) {
+        let Some(numbers) = &mut self.numbers else {
             return;
         };
         if numbers.rand_range(0..RARITY) == 0 {
-            injector.inject(Injection {
-                fault: faults[numbers.rand_range(0..faults.len() as u32) as usize],
-                first: injector.transactions() + numbers.rand_range(0..span),
+            self.injector.inject(Injection {
+                fault: self.faults[numbers.rand_range(0..self.faults.len() as u32) as usize],
+                first: self.injector.transactions() + numbers.rand_range(0..span),
                 count: numbers.rand_range(1..LONGEST + 1),
             });
         }

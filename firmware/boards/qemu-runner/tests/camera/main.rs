@@ -1,15 +1,21 @@
 //! The camera firmware in QEMU: through each modelled camera the host's logits bit for bit, every frame accounted for,
 //! whatever the camera does, and recorded by the monitor exactly as it was before the camera.
 
+mod diagnosis;
+
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use image::imageops::{FilterType, resize as scale};
 use image::{DynamicImage, Rgb, RgbImage};
 use protocol::{Candidate, FaultClass, MAX_LABEL_LEN, MAX_LABELS, Message, Verdict};
@@ -103,14 +109,14 @@ fn run(
     camera: Camera,
     frames: &[Vec<u8>],
     attempts: u32,
-    seed: Option<u64>,
+    faults: Option<&str>,
     wants_pictures: bool,
 ) -> CameraReport {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("frames.rgb565");
     fs::write(&file, frames.concat()).expect("a temporary file");
     let board = Board { elf: &build(machine), machine, blob: None };
-    let job = CameraJob { board, camera, frames: &file, attempts, seed };
+    let job = CameraJob { board, camera, frames: &file, attempts, faults };
     let report = camera::run(&job, wants_pictures, |_| {});
     report.unwrap_or_else(|error| panic!("{machine:?}, {camera:?}: {error}"))
 }
@@ -160,7 +166,7 @@ fn random_faults_leave_no_frame_unaccounted_and_the_stack_as_it_was() {
     on_each(&pairs, |machine, camera| {
         let frames = frames(camera);
         let expected = expected(camera, &frames);
-        let report = run(machine, camera, &frames, SOAK, Some(5), false);
+        let report = run(machine, camera, &frames, SOAK, Some("5"), false);
         let context = format!("{machine:?}, {camera:?}");
         assert_accounted(&report, &context);
         for frame in &report.frames {
@@ -232,7 +238,7 @@ fn run_with(blob: &[u8], machine: Machine, camera: Camera, frames: &[Vec<u8>]) -
     fs::write(&file, frames.concat()).expect("a temporary file");
     fs::write(&blob_file, blob).expect("a temporary file");
     let board = Board { elf: &build(machine), machine, blob: Some(&blob_file) };
-    let job = CameraJob { board, camera, frames: &file, attempts: (TIMES * frames.len()) as u32, seed: None };
+    let job = CameraJob { board, camera, frames: &file, attempts: (TIMES * frames.len()) as u32, faults: None };
     let (mut labels, mut failure) = (Vec::new(), None);
     let report = camera::run(&job, true, |message| match message {
         Message::Label(label) => labels.push(label.text.to_owned()),
@@ -245,7 +251,8 @@ fn run_with(blob: &[u8], machine: Machine, camera: Camera, frames: &[Vec<u8>]) -
         | Message::Acknowledgement(_)
         | Message::Unsupported { .. }
         | Message::FullFrame(_)
-        | Message::FrameMarks(_) => {}
+        | Message::FrameMarks(_)
+        | Message::Finding(_) => {}
     });
     Flashed { report: report.map_err(|error| error.to_string()), labels, failure }
 }
@@ -374,15 +381,20 @@ fn a_blob_that_is_damaged_or_missing_or_takes_too_much_memory_is_refused_in_word
     }
 }
 
-/// A program that is killed in the end, whatever comes before.
+/// A program that is the first of its process group, and is killed in the end with all that it has started, whatever comes before.
 struct Killed(Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
+        // They may have ended by themselves.
+        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0.id())]).stderr(Stdio::null()).status();
         let _ = self.0.wait();
     }
+}
+
+/// As the command line calls it.
+fn name(value: impl ValueEnum) -> String {
+    value.to_possible_value().expect("all have names").get_name().to_owned()
 }
 
 /// Every PNG in the folders of `folder`, behind its frame's number.
@@ -403,20 +415,34 @@ fn recorded(folder: &Path) -> Vec<(usize, RgbImage)> {
         .collect()
 }
 
-/// The emulator with the firmware, whose camera has 128 x 128 pixels and sees `frames`, and the TCP port of its serial line.
+/// The emulator with the firmware, whose ArduCAM Mega has 128 x 128 pixels and sees `frames`, and the TCP port of its serial line.
 /// Another model than the committed one lies in `blob`.
 fn emulate(folder: &Path, frames: &[Vec<u8>], attempts: u32, blob: Option<&Path>) -> (Killed, u16) {
+    let arguments = blob.into_iter().flat_map(|blob| ["--blob".as_ref(), blob.as_os_str()]);
+    start(Machine::M4, Camera::Arducam128, folder, frames, attempts, arguments)
+}
+
+/// The emulator with the firmware behind `camera`, with further arguments of its runner, and the TCP port of its serial line.
+fn start<'a>(
+    machine: Machine,
+    camera: Camera,
+    folder: &Path,
+    frames: &[Vec<u8>],
+    attempts: u32,
+    arguments: impl IntoIterator<Item = &'a OsStr>,
+) -> (Killed, u16) {
     let file = folder.join("frames.rgb565");
     fs::write(&file, frames.concat()).expect("a temporary file");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("it has an address").port();
     drop(listener);
     let emulator = Command::new(env!("CARGO_BIN_EXE_camera"))
-        .arg(build(Machine::M4))
-        .args(blob.into_iter().flat_map(|blob| [Path::new("--blob"), blob]))
-        .args(["--frames", &attempts.to_string(), "--camera", "arducam-128"])
+        .arg(build(machine))
+        .args(arguments)
+        .args(["--frames", &attempts.to_string(), "--machine", &name(machine), "--camera", &name(camera)])
         .args(["--port", &port.to_string(), "--raw"])
         .arg(&file)
+        .process_group(0)
         .spawn();
     (Killed(emulator.expect("the runner can be started")), port)
 }
@@ -530,6 +556,7 @@ fn the_monitor_takes_whole_frames_of_the_camera() {
         .current_dir(root())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .process_group(0)
         .spawn();
     let mut person = Killed(person.expect("`script` is missing: apt-get install bsdutils"));
     let mut keys = person.0.stdin.take().expect("it is piped");

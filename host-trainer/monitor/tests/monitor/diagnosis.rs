@@ -1,0 +1,71 @@
+//! `--diagnose` in front of boards that cannot be examined. Those that can be are the firmware's own, in `qemu-runner/tests/camera`.
+
+use std::io::{Read, Write};
+use std::process::Command;
+
+use super::board::{Board, EVERY, listen};
+
+/// What the program prints, and its exit code.
+fn diagnose(port: &str) -> (String, Option<i32>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_monitor")).args([port, "--diagnose"]).output().unwrap();
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
+}
+
+/// Firmware from before examinations: its frames are looked at all the same.
+fn old(mut board: Board<impl Read + Write>) {
+    board.is_old = true;
+    board.await_request(EVERY);
+    for counter in 0..40 {
+        board.frame(counter);
+    }
+    board.await_leave();
+}
+
+#[test]
+fn old_firmware_is_named_and_its_frames_are_watched() {
+    let (port, board) = listen([old]);
+    let (text, code) = diagnose(&port);
+    board.join().unwrap();
+    assert_eq!(code, Some(0), "{text}");
+    for expected in [
+        "good      model         vgg3-full, CRC-32 0012cdef, 4 classes: its known answer was reproduced at boot\n",
+        "left out  camera        this firmware is from before examinations\n",
+        "→ flash the newest firmware",
+        "good      frames        40 without a fault",
+        // Six times as long as the estimate of the README.
+        "doubtful  times         capture 33.4 ms, preprocess 812 µs, classify 267.2 ms; the README estimates 47 to 47 ms",
+    ] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+}
+
+fn without_a_model(mut board: Board<impl Read + Write>) {
+    board.fail_to_boot("the model blob in flash cannot be used: flash a good one");
+    board.await_leave();
+}
+
+#[test]
+fn a_board_that_does_not_classify_says_why() {
+    let (port, board) = listen([without_a_model]);
+    let (text, code) = diagnose(&port);
+    board.join().unwrap();
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("BAD       model         the board does not classify: the model blob in flash cannot be used"),
+        "{text}"
+    );
+}
+
+fn talks_of_something_else(mut board: Board<impl Read + Write>) {
+    board.raw(b"MicroPython v1.27\r\n>>> ");
+    board.await_leave();
+}
+
+#[test]
+fn what_is_no_board_of_this_project_is_told_apart() {
+    let (port, board) = listen([talks_of_something_else]);
+    let (text, code) = diagnose(&port);
+    board.join().unwrap();
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.starts_with("BAD       connection    23 bytes came, but no message\n"), "{text}");
+}
