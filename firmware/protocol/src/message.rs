@@ -4,6 +4,7 @@
 //! other change of what is encoded needs another [`VERSION`](crate::VERSION).
 
 use crate::transfer::{Acknowledgement, Chunk};
+use crate::update::{ModelRequest, Models};
 use core::fmt::{Display, Write};
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
@@ -52,10 +53,12 @@ pub enum Message<'a> {
     FrameMarks(FrameMarks),
     /// Before [`DeviceInfo`], each time, and from a board that still waits after a crash.
     Start(Start<'a>),
+    /// The answer to a [`Request::Models`].
+    Models(Models<'a>),
 }
 
 impl Kinds for Message<'_> {
-    const KINDS: u32 = 11;
+    const KINDS: u32 = 12;
 }
 
 /// From the computer to the board.
@@ -72,10 +75,12 @@ pub enum Request<'a> {
     Acknowledgement(Acknowledgement<'a>),
     /// Sets which frames are followed by all that the camera gave, a [`FullFrame`] and its chunks.
     FullFrames(PictureMode),
+    /// Asks for the models in flash, or changes them.
+    Models(ModelRequest<'a>),
 }
 
 impl Kinds for Request<'_> {
-    const KINDS: u32 = 5;
+    const KINDS: u32 = 6;
 }
 
 impl Request<'_> {
@@ -87,6 +92,7 @@ impl Request<'_> {
             Self::Chunk(_) => 2,
             Self::Acknowledgement(_) => 3,
             Self::FullFrames(_) => 4,
+            Self::Models(_) => 5,
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 use protocol::{
-    Acknowledgement, BootFailure, CHUNK_LEN, Candidate, Chunk, ChunkKind, Decoder, DeviceInfo, Encoding,
+    Acknowledgement, Announcement, BootFailure, CHUNK_LEN, Candidate, Chunk, ChunkKind, Decoder, DeviceInfo, Encoding,
     FAULT_TEXT_LEN, FRAME_LEN, FaultClass, FaultCounters, FaultReport, FrameMarks, FrameReport, FullFrame, Kinds,
-    Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, PictureMode, Received, Recovery, Request, ResetCause, Shape,
-    StageTimes, Start, Statistics, TOP_LEN, TimeUnit, TooLong, TransferState, VERSION, Verdict, encode,
+    Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, ModelInfo, ModelRequest, ModelState, Models, PictureMode,
+    Received, Recovery, Request, ResetCause, Shape, StageTimes, Start, Statistics, TOP_LEN, TimeUnit, TooLong,
+    TransferState, VERSION, Verdict, encode,
 };
 
 /// One of each kind, in the order of their numbers, `bytes` in the chunk.
@@ -51,6 +52,18 @@ fn messages(bytes: &[u8]) -> [Message<'_>; Message::KINDS as usize] {
         Message::FullFrame(FullFrame { counter: 128, height: 120, width: 160, encoding: Encoding::Rgb565LittleEndian }),
         Message::FrameMarks(FrameMarks { counter: 300, marks: Marks::SETTLING.with(Marks::STILL) }),
         Message::Start(Start { cause: ResetCause::Watchdog, crash: "ö" }),
+        Message::Models(Models {
+            active: 1,
+            models: [
+                ModelInfo { state: ModelState::Failed, crc32: 128, len: 5 },
+                ModelInfo { state: ModelState::Unproven, crc32: 1, len: 300 },
+            ],
+            room: 655_360,
+            format_version: 2,
+            memory: 127,
+            needs_signature: true,
+            note: "é",
+        }),
     ]
 }
 
@@ -119,12 +132,15 @@ fn every_request_has_the_documented_bytes() {
     let bytes = [5, 0, 7];
     let chunk = Chunk { id: 300, kind: ChunkKind::Model, total: 562_896, offset: 1024, bytes: &bytes };
     let acknowledgement = Acknowledgement { id: 1, received: 128, state: TransferState::Rejected { reason: "no" } };
+    let announcement =
+        Announcement { crc32: 300, len: 3, format_version: 2, memory: 128, digest: &[9, 0], signature: &[7] };
     let cases: [(Request<'_>, &[u8]); Request::KINDS as usize] = [
         (Request::DeviceInfo, &[2, 0]),
         (Request::Pictures(PictureMode::Every), &[2, 1, 2]),
         (Request::Chunk(chunk), &[2, 2, 0xAC, 2, 3, 0xD0, 0xAD, 0x22, 0x80, 8, 3, 5, 0, 7]),
         (Request::Acknowledgement(acknowledgement), &[2, 3, 1, 0x80, 1, 2, 2, b'n', b'o']),
         (Request::FullFrames(PictureMode::Once), &[2, 4, 1]),
+        (Request::Models(ModelRequest::Deploy(announcement)), &[2, 5, 1, 0xAC, 2, 3, 2, 0x80, 1, 2, 9, 0, 1, 7]),
     ];
     for (kind, (request, content)) in (0..).zip(cases) {
         assert_eq!(wire_of(&request), framed(content), "{request:?}");
@@ -153,6 +169,7 @@ fn every_message_has_the_documented_bytes() {
         &[2, 8, 0x80, 1, 120, 0xA0, 1, 1],
         &[2, 9, 0xAC, 2, 9],
         &[2, 10, 2, 2, 0xC3, 0xB6],
+        &[2, 11, 1, 3, 0x80, 1, 5, 1, 1, 0xAC, 2, 0x80, 0x80, 0x28, 2, 127, 1, 2, 0xC3, 0xA9],
     ];
     for (message, content) in messages(&[9]).iter().zip(contents) {
         assert_eq!(wire_of(message), framed(content), "{message:?}");
@@ -216,7 +233,7 @@ fn what_is_no_message_is_told_apart() {
         (&[1, 0, 17], version(1)),
         (&[VERSION + 1, 0, 17], version(VERSION + 1)),
         (&[255, 0, 17], version(255)),
-        (&[VERSION, 5], kind(5)),
+        (&[VERSION, Request::KINDS as u8], kind(Request::KINDS)),
         (&[VERSION, 0x80, 1, 9, 9, 9], kind(128)),
         (&[VERSION, 0xFF, 0xFF, 0xFF, 0xFF, 15], kind(u32::MAX)),
         (&[], None),

@@ -93,7 +93,7 @@ impl Report for Host<'_> {
                 format!("marks of {}: {}", marks.counter, marks.marks.names().collect::<Vec<_>>().join(", "))
             }
             Message::Unsupported { request } => format!("unsupported {request}"),
-            Message::Acknowledgement(_) => unreachable!("nothing is received in chunks"),
+            Message::Acknowledgement(_) | Message::Models(_) => unreachable!("nothing is received in chunks"),
         });
     }
 

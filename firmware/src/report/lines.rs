@@ -69,7 +69,8 @@ impl<W: Write, D: DelayNs> Report for Lines<'_, W, D> {
             | Message::Acknowledgement(_)
             | Message::Unsupported { .. }
             | Message::FullFrame(_)
-            | Message::FrameMarks(_) => {}
+            | Message::FrameMarks(_)
+            | Message::Models(_) => {}
         }
     }
 }

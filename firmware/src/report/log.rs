@@ -81,7 +81,11 @@ impl Report for Log<'_> {
             Message::FrameMarks(FrameMarks { counter, marks }) => {
                 marks.names().for_each(|mark| defmt::info!("frame {=u32}: {=str}", *counter, mark));
             }
-            Message::Label(_) | Message::Chunk(_) | Message::Acknowledgement(_) | Message::FullFrame(_) => {}
+            Message::Label(_)
+            | Message::Chunk(_)
+            | Message::Acknowledgement(_)
+            | Message::FullFrame(_)
+            | Message::Models(_) => {}
         }
     }
 }

@@ -55,7 +55,8 @@ impl<P: OutputPin> Report for ClassPin<P> {
             | Message::Chunk(_)
             | Message::Acknowledgement(_)
             | Message::Unsupported { .. }
-            | Message::FullFrame(_) => {}
+            | Message::FullFrame(_)
+            | Message::Models(_) => {}
         }
     }
 }

@@ -120,7 +120,8 @@ pub fn line(event: &Event<'_>, state: &State) -> Option<String> {
         | Message::Acknowledgement(_)
         | Message::Unsupported { .. }
         | Message::FullFrame(_)
-        | Message::FrameMarks(_) => return None,
+        | Message::FrameMarks(_)
+        | Message::Models(_) => return None,
     };
     Some(serde_json::to_string(&line).expect("names are text and numbers are finite"))
 }

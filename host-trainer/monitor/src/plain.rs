@@ -91,7 +91,8 @@ fn line(event: &Event<'_>, state: &State, port: &str) -> Option<String> {
             | Message::Chunk(_)
             | Message::Acknowledgement(_)
             | Message::FullFrame(_)
-            | Message::FrameMarks(_) => None,
+            | Message::FrameMarks(_)
+            | Message::Models(_) => None,
         },
     }
 }

@@ -258,7 +258,7 @@ impl State {
                 self.lacks_full_frames |= *request == Request::FullFrames(PictureMode::Off).kind();
                 self.log(Entry::Link(unsupported(*request)));
             }
-            Message::Acknowledgement(_) => {}
+            Message::Acknowledgement(_) | Message::Models(_) => {}
         }
     }
 

@@ -230,7 +230,10 @@ impl Collected {
             },
             // The program reports a failure as well, and ends.
             Message::Start(_) | Message::Label(_) | Message::BootFailure(_) | Message::FrameMarks(_) => {}
-            Message::Acknowledgement(_) | Message::Unsupported { .. } | Message::FullFrame(_) => self.damaged += 1,
+            Message::Acknowledgement(_)
+            | Message::Unsupported { .. }
+            | Message::FullFrame(_)
+            | Message::Models(_) => self.damaged += 1,
         }
     }
 }

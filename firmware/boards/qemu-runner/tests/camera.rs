@@ -245,7 +245,8 @@ fn run_with(blob: &[u8], machine: Machine, camera: Camera, frames: &[Vec<u8>]) -
         | Message::Acknowledgement(_)
         | Message::Unsupported { .. }
         | Message::FullFrame(_)
-        | Message::FrameMarks(_) => {}
+        | Message::FrameMarks(_)
+        | Message::Models(_) => {}
     });
     Flashed { report: report.map_err(|error| error.to_string()), labels, failure }
 }

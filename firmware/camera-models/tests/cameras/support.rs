@@ -149,7 +149,8 @@ impl Report for Recorder<'_> {
             Message::BootFailure(_)
             | Message::Acknowledgement(_)
             | Message::Unsupported { .. }
-            | Message::FullFrame(_) => {
+            | Message::FullFrame(_)
+            | Message::Models(_) => {
                 panic!("{message:?}")
             }
         }

@@ -118,7 +118,8 @@ fn print(message: &Message<'_>, labels: &mut Vec<String>) {
         | Message::Unsupported { .. }
         | Message::FullFrame(_)
         | Message::FrameMarks(_)
-        | Message::Start(_) => {}
+        | Message::Start(_)
+        | Message::Models(_) => {}
     }
 }
 
