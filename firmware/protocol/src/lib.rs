@@ -25,6 +25,7 @@ mod codec;
 mod examination;
 mod message;
 mod transfer;
+mod update;
 
 pub use codec::{Decoder, END, Received, Statistics, TooLong, encode};
 pub use examination::{Deed, Finding, Problem, Subject};
@@ -35,6 +36,9 @@ pub use message::{
 };
 pub use transfer::{
     Acknowledgement, Assembler, CHUNK_LEN, Chunk, ChunkError, ChunkKind, Progress, TransferState, Whole, chunks,
+};
+pub use update::{
+    Announcement, LEAST_CHUNK_LEN, ModelInfo, ModelRequest, ModelSender, ModelState, Models, SendProgress,
 };
 
 /// The version of this protocol, the first byte of each frame. It grows when the content of a message changes that there was

@@ -5,6 +5,7 @@
 
 use crate::examination::{Finding, Subject};
 use crate::transfer::{Acknowledgement, Chunk};
+use crate::update::{ModelRequest, Models};
 use core::fmt::{Display, Write};
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
@@ -55,10 +56,12 @@ pub enum Message<'a> {
     Start(Start<'a>),
     /// What a [`Request::Examine`] has found out so far.
     Finding(Finding<'a>),
+    /// The answer to a [`Request::Models`].
+    Models(Models<'a>),
 }
 
 impl Kinds for Message<'_> {
-    const KINDS: u32 = 12;
+    const KINDS: u32 = 13;
 }
 
 /// From the computer to the board.
@@ -77,10 +80,12 @@ pub enum Request<'a> {
     FullFrames(PictureMode),
     /// Asks the board to examine something; the answers are [`Message::Finding`]s.
     Examine(Subject),
+    /// Asks for the models in flash, or changes them.
+    Models(ModelRequest<'a>),
 }
 
 impl Kinds for Request<'_> {
-    const KINDS: u32 = 6;
+    const KINDS: u32 = 7;
 }
 
 impl Request<'_> {
@@ -93,6 +98,7 @@ impl Request<'_> {
             Self::Acknowledgement(_) => 3,
             Self::FullFrames(_) => 4,
             Self::Examine(_) => 5,
+            Self::Models(_) => 6,
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 use protocol::{
-    Acknowledgement, BootFailure, CHUNK_LEN, Candidate, Chunk, ChunkKind, Decoder, Deed, DeviceInfo, Encoding,
-    FAULT_TEXT_LEN, FRAME_LEN, FaultClass, FaultCounters, FaultReport, Finding, FrameMarks, FrameReport, FullFrame,
-    Kinds, Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, PictureMode, Problem, Received, Recovery, Request,
-    ResetCause, Shape, StageTimes, Start, Statistics, Subject, TOP_LEN, TimeUnit, TooLong, TransferState, VERSION,
-    Verdict, encode,
+    Acknowledgement, Announcement, BootFailure, CHUNK_LEN, Candidate, Chunk, ChunkKind, Decoder, Deed, DeviceInfo,
+    Encoding, FAULT_TEXT_LEN, FRAME_LEN, FaultClass, FaultCounters, FaultReport, Finding, FrameMarks, FrameReport,
+    FullFrame, Kinds, Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, ModelInfo, ModelRequest, ModelState, Models,
+    PictureMode, Problem, Received, Recovery, Request, ResetCause, Shape, StageTimes, Start, Statistics, Subject,
+    TOP_LEN, TimeUnit, TooLong, TransferState, VERSION, Verdict, encode,
 };
 
 /// One of each kind, in the order of their numbers, `bytes` in the chunk.
@@ -56,6 +56,18 @@ fn messages(bytes: &[u8]) -> [Message<'_>; Message::KINDS as usize] {
             deed: Deed::Capture,
             time: 300,
             problem: Some(Problem { class: FaultClass::Data, code: 40, text: "short" }),
+        }),
+        Message::Models(Models {
+            active: 1,
+            models: [
+                ModelInfo { state: ModelState::Failed, crc32: 128, len: 5 },
+                ModelInfo { state: ModelState::Unproven, crc32: 1, len: 300 },
+            ],
+            room: 655_360,
+            format_version: 2,
+            memory: 127,
+            needs_signature: true,
+            note: "é",
         }),
     ]
 }
@@ -125,6 +137,8 @@ fn every_request_has_the_documented_bytes() {
     let bytes = [5, 0, 7];
     let chunk = Chunk { id: 300, kind: ChunkKind::Model, total: 562_896, offset: 1024, bytes: &bytes };
     let acknowledgement = Acknowledgement { id: 1, received: 128, state: TransferState::Rejected { reason: "no" } };
+    let announcement =
+        Announcement { crc32: 300, len: 3, format_version: 2, memory: 128, digest: &[9, 0], signature: &[7] };
     let cases: [(Request<'_>, &[u8]); Request::KINDS as usize] = [
         (Request::DeviceInfo, &[2, 0]),
         (Request::Pictures(PictureMode::Every), &[2, 1, 2]),
@@ -132,6 +146,7 @@ fn every_request_has_the_documented_bytes() {
         (Request::Acknowledgement(acknowledgement), &[2, 3, 1, 0x80, 1, 2, 2, b'n', b'o']),
         (Request::FullFrames(PictureMode::Once), &[2, 4, 1]),
         (Request::Examine(Subject::TestPattern), &[2, 5, 2]),
+        (Request::Models(ModelRequest::Deploy(announcement)), &[2, 6, 1, 0xAC, 2, 3, 2, 0x80, 1, 2, 9, 0, 1, 7]),
     ];
     for (kind, (request, content)) in (0..).zip(cases) {
         assert_eq!(wire_of(&request), framed(content), "{request:?}");
@@ -161,6 +176,7 @@ fn every_message_has_the_documented_bytes() {
         &[2, 9, 0xAC, 2, 9],
         &[2, 10, 2, 2, 0xC3, 0xB6],
         &[2, 11, 5, 2, 0xAC, 2, 1, 4, 40, 5, b's', b'h', b'o', b'r', b't'],
+        &[2, 12, 1, 3, 0x80, 1, 5, 1, 1, 0xAC, 2, 0x80, 0x80, 0x28, 2, 127, 1, 2, 0xC3, 0xA9],
     ];
     for (message, content) in messages(&[9]).iter().zip(contents) {
         assert_eq!(wire_of(message), framed(content), "{message:?}");

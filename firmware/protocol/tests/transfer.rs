@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use protocol::{
-    Acknowledgement, Assembler, CHUNK_LEN, Chunk, ChunkError, ChunkKind, Progress, TransferState, Whole, chunks,
+    Acknowledgement, Announcement, Assembler, CHUNK_LEN, Chunk, ChunkError, ChunkKind, LEAST_CHUNK_LEN, ModelRequest,
+    ModelSender, Progress, Request, SendProgress, TransferState, Whole, chunks,
 };
 
 #[test]
@@ -75,7 +76,7 @@ fn kinds_have_their_numbers_and_unknown_ones_survive() {
     for number in 0..=255 {
         let kind = ChunkKind::from(number);
         assert_eq!(u8::from(kind), number);
-        assert_eq!(matches!(kind, ChunkKind::Unknown(_)), number > 3);
+        assert_eq!(matches!(kind, ChunkKind::Unknown(_)), number == 2 || number > 3);
     }
 }
 
@@ -121,4 +122,45 @@ proptest! {
             prop_assert_eq!(assembler.push(&chunk), Ok(Progress::Complete));
         }
     }
+}
+
+#[test]
+fn a_sender_goes_on_where_the_board_is_and_makes_chunks_shorter_where_answers_are_missing() {
+    let blob = [7; 3000];
+    let announcement =
+        Announcement { crc32: 5, len: 3000, format_version: 2, memory: 0, digest: &[1; 64], signature: &[] };
+    let mut sender = ModelSender::new(announcement, &blob);
+    let deploy = Request::Models(ModelRequest::Deploy(announcement));
+    let place = |request| match request {
+        Request::Chunk(Chunk { id: 5, kind: ChunkKind::Model, total: 3000, offset, bytes }) => {
+            Some((offset, bytes.len()))
+        }
+        _other => None,
+    };
+    let answer = |received| Acknowledgement { id: 5, received, state: TransferState::Incomplete };
+    assert_eq!(sender.next_request(), deploy);
+    assert_eq!(sender.take(&Acknowledgement { id: 6, ..answer(9) }), SendProgress::Unrelated);
+    assert_eq!(sender.next_request(), deploy);
+    assert_eq!(sender.take(&answer(0)), SendProgress::Received(0));
+    assert_eq!(place(sender.next_request()), Some((0, CHUNK_LEN)));
+    for len in [512, 256, 128, 64, 32, LEAST_CHUNK_LEN] {
+        sender.time_out();
+        assert_eq!(place(sender.next_request()), Some((0, len)));
+    }
+    sender.take(&answer(32));
+    assert_eq!(place(sender.next_request()), Some((32, 2 * LEAST_CHUNK_LEN)));
+    // The board was reset and knows less than before.
+    sender.reconnect();
+    assert_eq!(sender.next_request(), deploy);
+    sender.take(&answer(2990));
+    assert_eq!(place(sender.next_request()), Some((2990, 10)));
+    // It has all, and is asked again what has become of it.
+    sender.take(&answer(3000));
+    assert_eq!(sender.next_request(), deploy);
+    assert_eq!(
+        sender.take(&Acknowledgement { state: TransferState::Complete, ..answer(3000) }),
+        SendProgress::Installed
+    );
+    let state = TransferState::Rejected { reason: "no" };
+    assert_eq!(sender.take(&Acknowledgement { state, ..answer(0) }), SendProgress::Refused { reason: "no" });
 }

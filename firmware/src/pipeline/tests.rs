@@ -104,7 +104,7 @@ impl Report for Host<'_> {
             }
             Message::Finding(finding) => format!("{finding:?}"),
             Message::Unsupported { request } => format!("unsupported {request}"),
-            Message::Acknowledgement(_) => unreachable!("nothing is received in chunks"),
+            Message::Acknowledgement(_) | Message::Models(_) => unreachable!("nothing is received in chunks"),
         });
     }
 

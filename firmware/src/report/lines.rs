@@ -70,7 +70,8 @@ impl<W: Write, D: DelayNs> Report for Lines<'_, W, D> {
             | Message::Unsupported { .. }
             | Message::FullFrame(_)
             | Message::FrameMarks(_)
-            | Message::Finding(_) => {}
+            | Message::Finding(_)
+            | Message::Models(_) => {}
         }
     }
 }

@@ -85,7 +85,8 @@ impl Report for Log<'_> {
             | Message::Chunk(_)
             | Message::Acknowledgement(_)
             | Message::FullFrame(_)
-            | Message::Finding(_) => {}
+            | Message::Finding(_)
+            | Message::Models(_) => {}
         }
     }
 }

@@ -82,7 +82,7 @@ impl From<Received<Request<'_>>> for Command {
             Received::Message(Request::Pictures(mode)) => Self::Pictures(mode),
             Received::Message(Request::FullFrames(mode)) => Self::FullFrames(mode),
             Received::Message(Request::Examine(subject)) => Self::Examine(subject),
-            Received::Message(request @ (Request::Chunk(_) | Request::Acknowledgement(_))) => {
+            Received::Message(request @ (Request::Chunk(_) | Request::Acknowledgement(_) | Request::Models(_))) => {
                 Self::Unsupported { request: request.kind() }
             }
             Received::UnknownKind(request) => Self::Unsupported { request },

@@ -56,7 +56,8 @@ impl<P: OutputPin> Report for ClassPin<P> {
             | Message::Acknowledgement(_)
             | Message::Unsupported { .. }
             | Message::FullFrame(_)
-            | Message::Finding(_) => {}
+            | Message::Finding(_)
+            | Message::Models(_) => {}
         }
     }
 }

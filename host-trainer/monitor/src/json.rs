@@ -121,7 +121,8 @@ pub fn line(event: &Event<'_>, state: &State) -> Option<String> {
         | Message::Unsupported { .. }
         | Message::FullFrame(_)
         | Message::FrameMarks(_)
-        | Message::Finding(_) => return None,
+        | Message::Finding(_)
+        | Message::Models(_) => return None,
     };
     Some(serde_json::to_string(&line).expect("names are text and numbers are finite"))
 }

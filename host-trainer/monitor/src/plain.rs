@@ -92,7 +92,8 @@ fn line(event: &Event<'_>, state: &State, port: &str) -> Option<String> {
             | Message::Acknowledgement(_)
             | Message::FullFrame(_)
             | Message::FrameMarks(_)
-            | Message::Finding(_) => None,
+            | Message::Finding(_)
+            | Message::Models(_) => None,
         },
     }
 }

@@ -258,7 +258,7 @@ impl State {
                 self.lacks_full_frames |= *request == Request::FullFrames(PictureMode::Off).kind();
                 self.log(Entry::Link(unsupported(*request)));
             }
-            Message::Acknowledgement(_) | Message::Finding(_) => {}
+            Message::Acknowledgement(_) | Message::Finding(_) | Message::Models(_) => {}
         }
     }
 

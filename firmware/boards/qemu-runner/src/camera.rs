@@ -230,9 +230,11 @@ impl Collected {
             },
             // The program reports a failure as well, and ends.
             Message::Start(_) | Message::Label(_) | Message::BootFailure(_) | Message::FrameMarks(_) => {}
-            Message::Acknowledgement(_) | Message::Unsupported { .. } | Message::FullFrame(_) | Message::Finding(_) => {
-                self.damaged += 1
-            }
+            Message::Acknowledgement(_)
+            | Message::Unsupported { .. }
+            | Message::FullFrame(_)
+            | Message::Finding(_)
+            | Message::Models(_) => self.damaged += 1,
         }
     }
 }

@@ -150,7 +150,8 @@ impl Report for Recorder<'_> {
             | Message::Acknowledgement(_)
             | Message::Unsupported { .. }
             | Message::FullFrame(_)
-            | Message::Finding(_) => {
+            | Message::Finding(_)
+            | Message::Models(_) => {
                 panic!("{message:?}")
             }
         }

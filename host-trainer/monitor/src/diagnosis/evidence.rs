@@ -224,7 +224,8 @@ impl Evidence {
                     | Message::Acknowledgement(_)
                     | Message::FullFrame(_)
                     | Message::FrameMarks(_)
-                    | Message::Start(_) => {}
+                    | Message::Start(_)
+                    | Message::Models(_) => {}
                 }
             });
         }

@@ -121,7 +121,8 @@ fn print(message: &Message<'_>, labels: &mut Vec<String>) {
         | Message::FullFrame(_)
         | Message::FrameMarks(_)
         | Message::Start(_)
-        | Message::Finding(_) => {}
+        | Message::Finding(_)
+        | Message::Models(_) => {}
     }
 }
 

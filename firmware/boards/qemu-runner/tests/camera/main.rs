@@ -252,7 +252,8 @@ fn run_with(blob: &[u8], machine: Machine, camera: Camera, frames: &[Vec<u8>]) -
         | Message::Unsupported { .. }
         | Message::FullFrame(_)
         | Message::FrameMarks(_)
-        | Message::Finding(_) => {}
+        | Message::Finding(_)
+        | Message::Models(_) => {}
     });
     Flashed { report: report.map_err(|error| error.to_string()), labels, failure }
 }
