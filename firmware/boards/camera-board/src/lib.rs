@@ -4,7 +4,7 @@
 //! clocks, pins and DMA.
 
 mod settings;
-mod usb;
+pub mod usb;
 
 use embassy_time::{Delay, Instant, Ticker, Timer};
 use embedded_hal::digital::OutputPin;
@@ -19,14 +19,13 @@ use protocol::{BootFailure, Message, ResetCause, Start, TimeUnit, cut_off};
 use shared_model::Model;
 use shared_model::graph::List;
 use static_cell::ConstStaticCell;
+use usb::SERIAL;
+use usb_serial::LIMIT_MS;
 
 pub use settings::{PinRule, Port, Settings};
-pub use usb::{PACKET_LEN, UsbSerial};
 
 /// Bytes of working memory that the model which is built in needs at least: a board with less does not build.
 pub const LEAST_MEMORY_LEN: usize = PICTURE_LEN + LEAST_ARENA_LEN;
-/// A message that the USB port has not taken after so long is dropped.
-const SERIAL_LIMIT_MS: u32 = 100;
 /// The code of a failure that `firmware::boot` does not know: the settings name a class that the model does not have.
 const NO_CLASS: u16 = 100;
 /// How often a board that must not classify says so.
@@ -65,12 +64,11 @@ pub struct Hardware<S, P, W> {
 pub async fn run<W: Watchdog>(
     hardware: Hardware<impl FrameSource, impl OutputPin, impl FnOnce() -> W>,
     settings: Settings,
-    usb: &'static UsbSerial,
 ) -> ! {
     static MODEL: ConstStaticCell<Option<Model<'static>>> = ConstStaticCell::new(None);
 
-    let new_serial = || Serial::new(usb.writer(), Delay, SERIAL_LIMIT_MS, || usb.command());
-    let new_lines = |labels| Lines::new(usb.writer(), Delay, SERIAL_LIMIT_MS, labels);
+    let new_serial = || Serial::new(&SERIAL, Delay, LIMIT_MS, || SERIAL.command());
+    let new_lines = |labels| Lines::new(&SERIAL, Delay, LIMIT_MS, labels);
     let port = |labels| match settings.port {
         Port::Messages => (Some(new_serial()), None),
         Port::Lines => (None, Some(new_lines(labels))),

@@ -3,6 +3,7 @@
 use embassy_time::Duration;
 use firmware::camera::Policy;
 use firmware::pipeline::Method;
+use protocol::END;
 
 /// All of it; [`Settings::DEFAULT`] is a board that a computer looks at.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,16 @@ pub enum Port {
     Messages,
     /// A line of text whenever the label changes, for a terminal or another board.
     Lines,
+}
+
+impl Port {
+    /// The byte that ends a message, and stands nowhere else in one.
+    pub(crate) const fn end(self) -> u8 {
+        match self {
+            Self::Messages => END,
+            Self::Lines => b'\n',
+        }
+    }
 }
 
 /// When the pin is high.

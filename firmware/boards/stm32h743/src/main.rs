@@ -8,7 +8,7 @@ mod frames;
 mod sccb;
 mod usb;
 
-use camera_board::{Hardware, LEAST_MEMORY_LEN, Settings, UsbSerial};
+use camera_board::{Hardware, LEAST_MEMORY_LEN, Settings};
 use camera_port::CameraPort;
 use defmt_rtt as _;
 use embassy_executor::Spawner;
@@ -71,12 +71,11 @@ fn reset_cause() -> ResetCause {
 #[embassy_executor::main]
 async fn main(_spawner: Spawner) {
     static MEMORY: ConstStaticCell<[u8; MEMORY_LEN]> = ConstStaticCell::new([0; MEMORY_LEN]);
-    static USB: UsbSerial = UsbSerial::new();
 
     let mut core = defmt::unwrap!(cortex_m::Peripherals::take());
     let pins = embassy_stm32::init(clocks::config());
     let frames = frames::take(&mut core);
-    usb::start(pins.USB_OTG_FS, pins.PA12, pins.PA11, &USB);
+    usb::start(pins.USB_OTG_FS, pins.PA12, pins.PA11);
 
     // The camera's clock: 48 MHz / 2, with which the driver's figures hold, and the most that it takes.
     let mut division = McoConfig::default();
@@ -118,5 +117,5 @@ async fn main(_spawner: Spawner) {
             Heartbeat { watchdog, led }
         },
     };
-    camera_board::run(hardware, SETTINGS, &USB).await
+    camera_board::run(hardware, SETTINGS).await
 }
