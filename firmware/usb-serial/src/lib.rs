@@ -6,6 +6,8 @@
 //! come late, sleep, open the port and never read, or close it in the middle of a message: none of that holds the pipeline up for longer than
 //! [`LIMIT_MS`] once, and whoever reads gets whole messages.
 
+mod confirmed;
+
 use core::mem::replace;
 use core::sync::atomic::{AtomicBool, Ordering};
 use embassy_futures::join::join3;
@@ -19,6 +21,8 @@ use embassy_usb::{Builder, Config};
 use embedded_io_async::{ErrorKind, ErrorType, Write};
 use firmware::report::Command;
 use protocol::{Decoder, FRAME_LEN, Request};
+
+pub use confirmed::Confirmed;
 
 /// The longest packet of a bulk endpoint at full speed (USB 2.0, section 5.8.3), in both directions.
 pub const PACKET_LEN: usize = 64;

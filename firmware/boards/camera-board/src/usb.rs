@@ -7,7 +7,7 @@ use embassy_usb::driver::Driver;
 use static_cell::StaticCell;
 use usb_serial::{Buffers, UsbSerial};
 
-pub use usb_serial::PACKET_LEN;
+pub use usb_serial::{Confirmed, PACKET_LEN};
 
 /// Runs the port in an interrupt that only software raises, above the thread that classifies; the board's handler of that interrupt calls it.
 pub static EXECUTOR: InterruptExecutor = InterruptExecutor::new();

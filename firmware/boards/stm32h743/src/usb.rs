@@ -3,12 +3,12 @@
 #![expect(unsafe_code, reason = "an executor trusts that it is called from its interrupt")]
 
 use crate::SETTINGS;
-use camera_board::usb::{self, PACKET_LEN};
+use camera_board::usb::{self, Confirmed, PACKET_LEN};
 use embassy_stm32::interrupt;
 use embassy_stm32::interrupt::{InterruptExt, Priority};
 use embassy_stm32::peripherals::{PA11, PA12, USB_OTG_FS};
 use embassy_stm32::usb::{Config, Driver, InterruptHandler};
-use embassy_stm32::{Peri, bind_interrupts};
+use embassy_stm32::{Peri, bind_interrupts, pac};
 use static_cell::ConstStaticCell;
 
 bind_interrupts!(struct Interrupts {
@@ -37,5 +37,6 @@ async fn serve(peripheral: Peri<'static, USB_OTG_FS>, positive: Peri<'static, PA
     // The board has no pin that sees the bus voltage.
     config.vbus_detection = false;
     let driver = Driver::new_fs(peripheral, Interrupts, positive, negative, RECEIVED.take(), config);
+    let driver = Confirmed::new(driver, || pac::USB_OTG_FS.dsts().read().suspsts());
     usb::serve(driver, "Image classifier (STM32H743)", SETTINGS.port).await
 }

@@ -16,12 +16,12 @@ use firmware::fault::Fault;
 use firmware::pipeline::{Method, Pipeline};
 use firmware::report::Serial;
 use firmware::watchdog::Watchdog;
-use model::{Cable, Controller, Delay, Host, Kind, Time};
+use model::{Cable, Controller, Delay, Host, Kind, NoAnswer, Time};
 use protocol::{Decoder, END, FRAME_LEN, Message, PictureMode, Received, Request, Start, Statistics, TimeUnit, encode};
 use shared_model::Shape;
 use shared_model::encode::encode as encode_model;
 use shared_model::testing::{Plain, network};
-use usb_serial::{Buffers, LIMIT_MS, UsbSerial};
+use usb_serial::{Buffers, Confirmed, LIMIT_MS, UsbSerial};
 
 const FORMAT: FrameFormat = FrameFormat { width: 32, height: 32, order: ByteOrder::BigEndian };
 const FRAME_MS: u64 = 40;
@@ -60,8 +60,10 @@ impl Watchdog for Feeds<'_> {
 fn run<T>(kind: Kind, script: impl AsyncFnOnce(&'static Time, Rc<Cable>) -> T) -> (T, Vec<u64>) {
     let time: &Time = Box::leak(Box::default());
     let cable = Cable::new(time, kind);
+    let line = cable.clone();
+    let driver = Confirmed::new(Controller(cable.clone()), move || line.is_suspended());
     let usb: &UsbSerial = Box::leak(Box::new(UsbSerial::new()));
-    let device = usb.serve(Controller(cable.clone()), "modelled", END, Box::leak(Box::new(Buffers::new())));
+    let device = usb.serve(driver, "modelled", END, Box::leak(Box::new(Buffers::new())));
 
     let blob = encode_model(&network(5, Shape::new(32, 32, 3), &[Plain::Dense(10, false)])).expect("it is valid");
     let (mut slot, mut memory) = (None, vec![0; 8192]);
@@ -246,4 +248,16 @@ fn a_line_that_was_cut_off_ends_in_front_of_the_next() {
     };
     let Either::Second(text) = time.run(select(device, script));
     assert_eq!(text, [b"x".repeat(63).as_slice(), b"\nnext\n"].concat());
+}
+
+#[test]
+fn a_suspend_that_is_over_is_not_believed() {
+    let plug = async |_: &Time, cable| Host::plug_while_the_device_is_busy(&cable).await.map(|_| ());
+    assert_eq!(run(Kind::Synopsys, plug).0, Ok(()));
+    // Why `Confirmed` is there: without it the device sleeps on.
+    let time: &Time = Box::leak(Box::default());
+    let (cable, usb) = (Cable::new(time, Kind::Synopsys), UsbSerial::new());
+    let device = usb.serve(Controller(cable.clone()), "modelled", END, Box::leak(Box::new(Buffers::new())));
+    let outcome = time.run(select(device, Host::plug_while_the_device_is_busy(&cable)));
+    assert!(matches!(outcome, Either::Second(Err(NoAnswer))));
 }

@@ -90,6 +90,7 @@ pub struct Cable {
 #[derive(Default)]
 struct State {
     events: VecDeque<Event>,
+    is_suspended: bool,
     setup: Option<[u8; 8]>,
     control_out: VecDeque<u8>,
     control_in: Vec<u8>,
@@ -108,8 +109,13 @@ struct Slot {
 impl Cable {
     /// A controller without a host.
     pub fn new(time: &'static Time, kind: Kind) -> Rc<Self> {
-        let state = State { events: [Event::PowerDetected, Event::Suspend].into(), ..State::default() };
+        let state =
+            State { events: [Event::PowerDetected, Event::Suspend].into(), is_suspended: true, ..State::default() };
         Rc::new(Self { time, kind, state: RefCell::new(state) })
+    }
+
+    pub fn is_suspended(&self) -> bool {
+        self.state.borrow().is_suspended
     }
 
     /// Waits until `change` has something to give.
@@ -316,7 +322,17 @@ impl Host {
     /// Plugs in, and does all that a host does until the port can be opened.
     pub async fn plug(cable: &Rc<Cable>) -> Result<Self, NoAnswer> {
         cable.change(|state| {
+            state.is_suspended = false;
             state.events.push_back(Event::Reset);
+        });
+        Self::enumerate(cable).await
+    }
+
+    /// As the drivers of the Synopsys core tell it whose events are looked at late.
+    pub async fn plug_while_the_device_is_busy(cable: &Rc<Cable>) -> Result<Self, NoAnswer> {
+        cable.change(|state| {
+            state.is_suspended = false;
+            state.events.extend([Event::Reset, Event::Suspend]);
         });
         Self::enumerate(cable).await
     }
@@ -400,12 +416,14 @@ impl Host {
 
     pub fn suspend(&self) {
         self.cable.change(|state| {
+            state.is_suspended = true;
             state.events.push_back(Event::Suspend);
         });
     }
 
     pub fn resume(&self) {
         self.cable.change(|state| {
+            state.is_suspended = false;
             state.events.push_back(Event::Resume);
         });
     }
