@@ -3,6 +3,7 @@
 pub mod arducam_mega;
 mod bus;
 mod frame;
+mod framing;
 pub mod ov2640;
 mod supervisor;
 pub mod test_pattern;
@@ -14,6 +15,7 @@ use embedded_hal_async::delay::DelayNs;
 
 pub use bus::free_bus;
 pub use frame::{ByteOrder, Frame, FrameFormat};
+pub use framing::{BadRegion, Framed, Framing, Orientation, Region};
 pub use supervisor::{Policy, Supervisor};
 
 /// Something that gives frames.

@@ -18,18 +18,18 @@ use embassy_stm32::peripherals::IWDG1;
 use embassy_stm32::rcc::{Mco, Mco1Source, McoConfig, McoPrescaler};
 use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_time::Delay;
-use firmware::camera::ov2640::{self, Orientation, Ov2640, View};
+use firmware::camera::ov2640::{Ov2640, View};
+use firmware::camera::{Framing, Orientation};
 use firmware::watchdog::Watchdog;
 use protocol::ResetCause;
 use sccb::Sccb;
 use static_cell::ConstStaticCell;
 
-/// On this board the sensor is mounted upside down: WeAct's own demos and OpenMV turn its picture by 180°. [`View::ColorBars`] tests
-/// everything behind the sensor.
-const SENSOR: ov2640::Settings = ov2640::Settings { view: View::Scene, orientation: Orientation::Rotated };
-
-/// See the fields.
-const SETTINGS: Settings = Settings::DEFAULT;
+/// On this board the sensor is mounted upside down: WeAct's own demos and OpenMV turn its picture by 180°.
+const SETTINGS: Settings =
+    Settings { framing: Framing { region: None, orientation: Orientation::Rotated }, ..Settings::DEFAULT };
+/// Of this sensor alone: [`View::ColorBars`] tests everything behind it.
+const VIEW: View = View::Scene;
 
 /// What the DTCM has room for beside the stack: a larger one gains little, since flash is cached.
 const MEMORY_LEN: usize = 67 * 1024;
@@ -105,7 +105,7 @@ async fn main(_spawner: Spawner) {
         board: "stm32h743",
         camera: "OV2640",
         reset_cause: reset_cause(),
-        source: Ov2640::new(sccb, camera_port, Delay, SENSOR),
+        source: Ov2640::new(sccb, camera_port, Delay, VIEW),
         pin: Output::new(pins.PC0, Level::Low, Speed::Low),
         memory: MEMORY.take(),
         frames,
