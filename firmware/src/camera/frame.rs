@@ -93,6 +93,12 @@ impl<'b> Frame<'b> {
         self.buffer.get(..len).unwrap_or_default()
     }
 
+    /// The same, to be changed.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        let len = self.format.map_or(0, |format| format.len());
+        self.buffer.get_mut(..len).unwrap_or_default()
+    }
+
     /// Whether all pixels are the same.
     pub fn is_blank(&self) -> bool {
         let mut pixels = self.bytes().as_chunks::<2>().0.iter();

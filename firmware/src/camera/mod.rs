@@ -3,6 +3,7 @@
 pub mod arducam_mega;
 mod bus;
 mod frame;
+mod framing;
 pub mod ov2640;
 mod supervisor;
 pub mod test_pattern;
@@ -15,6 +16,7 @@ use protocol::Finding;
 
 pub use bus::free_bus;
 pub use frame::{ByteOrder, Frame, FrameFormat};
+pub use framing::{BadRegion, Framed, Framing, Orientation, Region};
 pub use supervisor::{Policy, Supervisor};
 
 /// Something that gives frames.

@@ -4,12 +4,12 @@
 //! clocks, pins and DMA.
 
 mod settings;
-mod usb;
+pub mod usb;
 
 use embassy_time::{Delay, Instant, Ticker, Timer};
 use embedded_hal::digital::OutputPin;
 use firmware::boot::{FAILURE_TEXT_LEN, Identity, boot};
-use firmware::camera::{FrameSource, Supervisor};
+use firmware::camera::{FrameSource, Framed, Supervisor};
 use firmware::pipeline::{Buffers, Pipeline};
 use firmware::report::{ClassPin, Lines, Log, Report, Serial};
 use firmware::watchdog::Watchdog;
@@ -19,16 +19,17 @@ use protocol::{BootFailure, Message, ResetCause, Start, TimeUnit, cut_off};
 use shared_model::Model;
 use shared_model::graph::List;
 use static_cell::ConstStaticCell;
+use usb::SERIAL;
+use usb_serial::LIMIT_MS;
 
 pub use settings::{PinRule, Port, Settings};
-pub use usb::{PACKET_LEN, UsbSerial};
 
 /// Bytes of working memory that the model which is built in needs at least: a board with less does not build.
 pub const LEAST_MEMORY_LEN: usize = PICTURE_LEN + LEAST_ARENA_LEN;
-/// A message that the USB port has not taken after so long is dropped.
-const SERIAL_LIMIT_MS: u32 = 100;
-/// The code of a failure that `firmware::boot` does not know: the settings name a class that the model does not have.
+/// Codes of failures that `firmware::boot` does not know: the settings name a class that the model does not have, or a region that the
+/// camera's frame does not have.
 const NO_CLASS: u16 = 100;
+const BAD_REGION: u16 = 101;
 /// How often a board that must not classify says so.
 const FAILURE_SECONDS: u64 = 2;
 /// How often, and how long after one another, a board says that it crashed before it boots again: until a computer has found the
@@ -43,7 +44,7 @@ pub struct Hardware<S, P, W> {
     /// Name of the camera.
     pub camera: &'static str,
     /// Frequencies, each with its name and unit.
-    pub clocks: &'static [(&'static str, u32)],
+    pub clocks: [(&'static str, u32); 2],
     /// What the chip says about its last reset.
     pub reset_cause: ResetCause,
     /// The camera.
@@ -67,12 +68,11 @@ pub struct Hardware<S, P, W> {
 pub async fn run<W: Watchdog>(
     hardware: Hardware<impl FrameSource, impl OutputPin, impl FnOnce() -> W>,
     settings: Settings,
-    usb: &'static UsbSerial,
 ) -> ! {
     static MODEL: ConstStaticCell<Option<Model<'static>>> = ConstStaticCell::new(None);
 
-    let new_serial = || Serial::new(usb.writer(), Delay, SERIAL_LIMIT_MS, || usb.command());
-    let new_lines = |labels| Lines::new(usb.writer(), Delay, SERIAL_LIMIT_MS, labels);
+    let new_serial = || Serial::new(&SERIAL, Delay, LIMIT_MS, || SERIAL.command());
+    let new_lines = |labels| Lines::new(&SERIAL, Delay, LIMIT_MS, labels);
     let port = |labels| match settings.port {
         Port::Messages => (Some(new_serial()), None),
         Port::Lines => (None, Some(new_lines(labels))),
@@ -87,36 +87,47 @@ pub async fn run<W: Watchdog>(
             Timer::after_millis(CRASH_PAUSE_MS).await;
         }
     }
+    // Says why the board does not classify, for ever, to whoever comes.
+    let refuse = async |code: u16, text: &str| -> ! {
+        let mut report = (Log::new(List::EMPTY), port(List::EMPTY));
+        loop {
+            report.report(&Message::BootFailure(BootFailure { code, text })).await;
+            Timer::after_secs(FAILURE_SECONDS).await;
+        }
+    };
     let booted = match boot(flash_model::region(), MODEL.take(), hardware.memory) {
         Ok(booted) => booted,
-        Err(error) => {
-            let failure = BootFailure { code: error.code(), text: &error.text() };
-            repeat(failure, (Log::new(List::EMPTY), port(List::EMPTY))).await
-        }
+        Err(error) => refuse(error.code(), &error.text()).await,
     };
     let labels = booted.model.graph().labels;
     let pin =
         settings.pin.map(|rule| ClassPin::new(hardware.pin, labels, rule.class, rule.rise, rule.fall).ok_or(rule));
     let pin = match pin.transpose() {
         Ok(pin) => pin,
-        Err(rule) => {
+        Err(PinRule { class, .. }) => {
             let text: String<FAILURE_TEXT_LEN> = cut_off(format_args!(
-                "the settings ask for a pin for the class {:?}, which this model does not have; it has {labels:?}",
-                rule.class
+                "the settings ask for a pin for the class {class:?}, which this model does not have; it has {labels:?}"
             ));
-            repeat(BootFailure { code: NO_CLASS, text: &text }, (Log::new(List::EMPTY), port(List::EMPTY))).await
+            refuse(NO_CLASS, &text).await
+        }
+    };
+    let source = match Framed::new(hardware.source, settings.framing) {
+        Ok(source) => source,
+        Err(error) => {
+            let text: String<FAILURE_TEXT_LEN> = cut_off(format_args!("the settings are wrong: {error}"));
+            refuse(BAD_REGION, &text).await
         }
     };
     let mut pipeline = Pipeline::new(
         Identity {
             board: hardware.board,
             camera: hardware.camera,
-            clocks: hardware.clocks,
+            clocks: &hardware.clocks,
             time_unit: TimeUnit::Microseconds,
             start,
         },
         booted,
-        Supervisor::new(hardware.source, Delay, settings.supervisor),
+        Supervisor::new(source, Delay, settings.supervisor),
         settings.smoothing,
         (Log::new(labels), (port(labels), pin)),
         || Instant::now().as_micros(),
@@ -130,13 +141,5 @@ pub async fn run<W: Watchdog>(
         if let Some(ticker) = &mut ticker {
             ticker.next().await;
         }
-    }
-}
-
-/// Says why the board does not classify, to whoever comes.
-async fn repeat(failure: BootFailure<'_>, mut report: impl Report) -> ! {
-    loop {
-        report.report(&Message::BootFailure(failure)).await;
-        Timer::after_secs(FAILURE_SECONDS).await;
     }
 }

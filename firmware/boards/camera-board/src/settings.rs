@@ -1,8 +1,9 @@
-//! What a board does beside its hardware; change it where the board's `main` names it.
+//! What a board does beside its hardware; change it where the board's `main` names it. The README of this crate has all of it in a table.
 
 use embassy_time::Duration;
-use firmware::camera::Policy;
+use firmware::camera::{Framing, Policy};
 use firmware::pipeline::Method;
+use protocol::END;
 
 /// All of it; [`Settings::DEFAULT`] is a board that a computer looks at.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +13,8 @@ pub struct Settings {
     /// A frame is begun so often at most; none takes them as fast as they come. The processor sleeps between frames. Several times shorter
     /// than the watchdog's time.
     pub frame_interval: Option<Duration>,
+    /// Which part of a frame is looked at, and how it is turned.
+    pub framing: Framing,
     /// What is done about a camera's faults.
     pub supervisor: Policy,
     /// How frames are combined into one verdict.
@@ -29,6 +32,16 @@ pub enum Port {
     Messages,
     /// A line of text whenever the label changes, for a terminal or another board.
     Lines,
+}
+
+impl Port {
+    /// The byte that ends a message, and stands nowhere else in one.
+    pub(crate) const fn end(self) -> u8 {
+        match self {
+            Self::Messages => END,
+            Self::Lines => b'\n',
+        }
+    }
 }
 
 /// When the pin is high.
@@ -49,6 +62,7 @@ impl Settings {
     pub const DEFAULT: Self = Self {
         watchdog_seconds: 16,
         frame_interval: None,
+        framing: Framing::DEFAULT,
         supervisor: Policy::DEFAULT,
         smoothing: Method::Exponential { weight: 96 },
         port: Port::Messages,

@@ -65,8 +65,13 @@ fn run(job: &Job<'_>, slot: &mut Option<Model<'static>>, memory: &mut [u8]) {
     let mut booted = booted.unwrap_or_else(|error| host::fail(error));
     host::send(&QemuMessage::Stack(stack::used_after(0)));
     stack::repaint();
-    let identity =
-        Identity { board: "qemu-mps2", camera: "none", time_unit: TimeUnit::Instructions, start: Start::POWER_ON };
+    let identity = Identity {
+        board: "qemu-mps2",
+        camera: "none",
+        clocks: &[],
+        time_unit: TimeUnit::Instructions,
+        start: Start::POWER_ON,
+    };
     // The names of the kernels would add to the code that `tests/bench` measures.
     let info = booted.device_info(&identity, "");
     host::send(&QemuMessage::DeviceInfo(info));

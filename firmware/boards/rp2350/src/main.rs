@@ -4,7 +4,7 @@
 
 mod usb;
 
-use camera_board::{Hardware, LEAST_MEMORY_LEN, Settings, UsbSerial};
+use camera_board::{Hardware, LEAST_MEMORY_LEN, Settings};
 use cortex_m_rt as _;
 use defmt_rtt as _;
 use embassy_executor::Spawner;
@@ -85,12 +85,10 @@ const WATCHDOG_TIME: Duration = Duration::from_secs(SETTINGS.watchdog_seconds as
 async fn main(_spawner: Spawner) {
     static FRAMES: ConstStaticCell<[[u8; FRAME_LEN]; 2]> = ConstStaticCell::new([[0; FRAME_LEN]; 2]);
     static MEMORY: ConstStaticCell<[u8; MEMORY_LEN]> = ConstStaticCell::new([0; MEMORY_LEN]);
-    static USB: UsbSerial = UsbSerial::new();
 
     // 150 MHz from the crystal of 12 MHz: embassy-rp's default.
     let pins = embassy_rp::init(embassy_rp::config::Config::default());
-    defmt::info!("processor at {=u32} Hz", clocks::clk_sys_freq());
-    usb::start(pins.USB, &USB);
+    usb::start(pins.USB);
 
     // Mode 0, the first bit is the highest: embassy-rp's default.
     let mut config = spi::Config::default();
@@ -106,6 +104,7 @@ async fn main(_spawner: Spawner) {
     let hardware = Hardware {
         board: "rp2350",
         camera: "ArduCAM Mega",
+        clocks: [("processor clock in Hz", clocks::clk_sys_freq()), ("SPI clock in Hz, at most", SPI_HZ)],
         reset_cause: reset_cause(),
         source: ArducamMega::new(device, Delay, RESOLUTION),
         pin: Output::new(pins.PIN_15, Level::Low),
@@ -119,5 +118,5 @@ async fn main(_spawner: Spawner) {
             heartbeat
         },
     };
-    camera_board::run(hardware, SETTINGS, &USB).await
+    camera_board::run(hardware, SETTINGS).await
 }

@@ -11,8 +11,10 @@ use embassy_stm32::time::Hertz;
 const CRYSTAL_HZ: u32 = 25_000_000;
 /// The oscillator of PLL1, at its limit.
 const OSCILLATOR_HZ: u32 = CRYSTAL_HZ / 5 * 192;
-const _: () = assert!(OSCILLATOR_HZ / 2 == 480_000_000, "the processor's clock");
-const _: () = assert!(OSCILLATOR_HZ / 20 / 2 == 24_000_000, "the camera's clock");
+/// What the board is set to, for a diagnosis.
+pub const CLOCKS: [(&str, u32); 2] =
+    [("processor clock in Hz", OSCILLATOR_HZ / 2), ("camera clock in Hz", OSCILLATOR_HZ / 20 / 2)];
+const _: () = assert!(CLOCKS[0].1 == 480_000_000 && CLOCKS[1].1 == 24_000_000);
 
 /// The fastest clocks of the datasheet (DS12110, general operating conditions at VOS0, silicon revision V): 480 MHz for
 /// the processor, 240 MHz for AXI and AHB, 120 MHz for APB.

@@ -8,7 +8,7 @@ mod frames;
 mod sccb;
 mod usb;
 
-use camera_board::{Hardware, LEAST_MEMORY_LEN, Settings, UsbSerial};
+use camera_board::{Hardware, LEAST_MEMORY_LEN, Settings};
 use camera_port::CameraPort;
 use defmt_rtt as _;
 use embassy_executor::Spawner;
@@ -18,18 +18,18 @@ use embassy_stm32::peripherals::IWDG1;
 use embassy_stm32::rcc::{Mco, Mco1Source, McoConfig, McoPrescaler};
 use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_time::Delay;
-use firmware::camera::ov2640::{self, Orientation, Ov2640, View};
+use firmware::camera::ov2640::{Ov2640, View};
+use firmware::camera::{Framing, Orientation};
 use firmware::watchdog::Watchdog;
 use protocol::ResetCause;
 use sccb::Sccb;
 use static_cell::ConstStaticCell;
 
-/// On this board the sensor is mounted upside down: WeAct's own demos and OpenMV turn its picture by 180°. [`View::ColorBars`] tests
-/// everything behind the sensor.
-const SENSOR: ov2640::Settings = ov2640::Settings { view: View::Scene, orientation: Orientation::Rotated };
-
-/// See the fields.
-const SETTINGS: Settings = Settings::DEFAULT;
+/// On this board the sensor is mounted upside down: WeAct's own demos and OpenMV turn its picture by 180°.
+const SETTINGS: Settings =
+    Settings { framing: Framing { region: None, orientation: Orientation::Rotated }, ..Settings::DEFAULT };
+/// Of this sensor alone: [`View::ColorBars`] tests everything behind it.
+const VIEW: View = View::Scene;
 
 /// What the DTCM has room for beside the stack: a larger one gains little, since flash is cached.
 const MEMORY_LEN: usize = 67 * 1024;
@@ -71,12 +71,11 @@ fn reset_cause() -> ResetCause {
 #[embassy_executor::main]
 async fn main(_spawner: Spawner) {
     static MEMORY: ConstStaticCell<[u8; MEMORY_LEN]> = ConstStaticCell::new([0; MEMORY_LEN]);
-    static USB: UsbSerial = UsbSerial::new();
 
     let mut core = defmt::unwrap!(cortex_m::Peripherals::take());
     let pins = embassy_stm32::init(clocks::config());
     let frames = frames::take(&mut core);
-    usb::start(pins.USB_OTG_FS, pins.PA12, pins.PA11, &USB);
+    usb::start(pins.USB_OTG_FS, pins.PA12, pins.PA11);
 
     // The camera's clock: 48 MHz / 2, with which the driver's figures hold, and the most that it takes.
     let mut division = McoConfig::default();
@@ -105,8 +104,9 @@ async fn main(_spawner: Spawner) {
     let hardware = Hardware {
         board: "stm32h743",
         camera: "OV2640",
+        clocks: clocks::CLOCKS,
         reset_cause: reset_cause(),
-        source: Ov2640::new(sccb, camera_port, Delay, SENSOR),
+        source: Ov2640::new(sccb, camera_port, Delay, VIEW),
         pin: Output::new(pins.PC0, Level::Low, Speed::Low),
         memory: MEMORY.take(),
         frames,
@@ -118,5 +118,5 @@ async fn main(_spawner: Spawner) {
             Heartbeat { watchdog, led }
         },
     };
-    camera_board::run(hardware, SETTINGS, &USB).await
+    camera_board::run(hardware, SETTINGS).await
 }

@@ -5,7 +5,7 @@ use crate::support::{Camera, Expected, Failing, QUICK, Records, arducam_mega, ov
 use camera_models::{Sight, SimulatedDelay, ov2640 as sensor_model};
 use embassy_futures::block_on;
 use firmware::camera::arducam_mega::Resolution;
-use firmware::camera::ov2640::Settings;
+use firmware::camera::ov2640::View;
 use firmware::camera::{Frame, FrameSource, Policy, Supervisor};
 use protocol::{Deed, Finding, Marks};
 use shared_model::testing::Numbers;
@@ -269,5 +269,5 @@ macro_rules! conformance {
     };
 }
 
-conformance!(ov2640_qqvga, ov2640(sensor_model::Habits::default(), Settings::default()));
+conformance!(ov2640_qqvga, ov2640(sensor_model::Habits::default(), View::Scene));
 conformance!(arducam_mega_square, arducam_mega(0x85, Resolution::Square96, QUICK));

@@ -8,7 +8,7 @@ use camera_models::{arducam_mega, ov2640};
 use embassy_futures::block_on;
 use firmware::boot::{Identity, boot};
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
-use firmware::camera::ov2640::{Ov2640, Settings};
+use firmware::camera::ov2640::{Ov2640, View};
 use firmware::camera::{FrameSource, Policy, Supervisor};
 use firmware::pipeline::{Buffers, Method, Pipeline};
 use firmware::report::{Command, Report};
@@ -47,11 +47,11 @@ fn stage_and_time() -> (&'static Stage, &'static Time) {
     (Box::leak(Box::new(Stage::new(Sight::MovingBlocks))), Box::leak(Box::new(Time::new())))
 }
 
-/// An OV2640 that is set so.
-pub fn ov2640(habits: ov2640::Habits, settings: Settings) -> Camera<Sensor, impl FrameSource> {
+/// An OV2640 that shows `view`.
+pub fn ov2640(habits: ov2640::Habits, view: View) -> Camera<Sensor, impl FrameSource> {
     let (stage, time) = stage_and_time();
     let model: &_ = Box::leak(Box::new(Sensor::new(time, stage, habits)));
-    Camera { model, driver: Ov2640::new(model, model, SimulatedDelay(time), settings), stage, time }
+    Camera { model, driver: Ov2640::new(model, model, SimulatedDelay(time), view), stage, time }
 }
 
 /// An ArduCAM Mega with the sensor `id`.

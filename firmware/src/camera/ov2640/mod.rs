@@ -16,8 +16,7 @@ use embedded_hal_async::delay::DelayNs;
 use embedded_hal_async::i2c::I2c;
 use protocol::Finding;
 use registers::{
-    BANK_SELECT, COM7, COM7_COLOR_BAR, COM7_RESET, COM7_SVGA, HEIGHT, PIDH, PIDL, PRODUCT, REG04, REG04_FLIP,
-    REG04_MIRROR, REG04_UPRIGHT, SCCB_ADDRESS, WIDTH,
+    BANK_SELECT, COM7, COM7_COLOR_BAR, COM7_RESET, COM7_SVGA, HEIGHT, PIDH, PIDL, PRODUCT, SCCB_ADDRESS, WIDTH,
 };
 
 pub use registers::{Bank, CONFIGURATION, Register};
@@ -46,47 +45,18 @@ pub enum View {
     ColorBars,
 }
 
-/// How the picture is turned, by the sensor itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Orientation {
-    /// As the sensor is mounted.
-    #[default]
-    Upright,
-    /// By 180°.
-    Rotated,
-    /// Left and right changed.
-    Mirrored,
-    /// Top and bottom changed.
-    Flipped,
-}
-
-/// What a user may choose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// The scene or colour bars.
-    pub view: View,
-    /// How the picture is turned.
-    pub orientation: Orientation,
-}
-
 /// Size and byte order of a frame.
 pub const FORMAT: FrameFormat = FrameFormat { width: WIDTH, height: HEIGHT, order: ByteOrder::BigEndian };
 
-impl Settings {
+impl View {
     /// Everything that is written after the reset.
     fn registers(self) -> impl Iterator<Item = (Register, u8)> {
-        let bars = match self.view {
-            View::Scene => 0,
-            View::ColorBars => COM7_COLOR_BAR,
-        };
-        let turn = match self.orientation {
-            Orientation::Upright => 0,
-            Orientation::Rotated => REG04_MIRROR | REG04_FLIP,
-            Orientation::Mirrored => REG04_MIRROR,
-            Orientation::Flipped => REG04_FLIP,
+        let bars = match self {
+            Self::Scene => 0,
+            Self::ColorBars => COM7_COLOR_BAR,
         };
         let others = CONFIGURATION.iter().flat_map(|table| *table);
-        [(COM7, COM7_SVGA | bars), (REG04, REG04_UPRIGHT | turn)].into_iter().chain(others.copied())
+        [(COM7, COM7_SVGA | bars)].into_iter().chain(others.copied())
     }
 }
 
@@ -96,15 +66,15 @@ pub struct Ov2640<I, P, D> {
     i2c: I,
     port: P,
     delay: D,
-    settings: Settings,
+    view: View,
     /// Which the sensor has selected, if that is known.
     bank: Option<Bank>,
 }
 
 impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
     /// A sensor in any state. The board gives it its clock.
-    pub const fn new(i2c: I, port: P, delay: D, settings: Settings) -> Self {
-        Self { i2c, port, delay, settings, bank: None }
+    pub const fn new(i2c: I, port: P, delay: D, view: View) -> Self {
+        Self { i2c, port, delay, view, bank: None }
     }
 
     /// Does what `operation` does with the bus, but not for ever, and again if it is not acknowledged. Other faults may come in the
@@ -167,14 +137,14 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
         if PRODUCT.contains(&found) { Ok(()) } else { Err(Fault::WrongProduct { expected: *PRODUCT.end(), found }) }
     }
 
-    async fn configure(&mut self, settings: Settings) -> Result<(), Fault> {
+    async fn configure(&mut self, view: View) -> Result<(), Fault> {
         self.bank = None;
         self.write(COM7, COM7_RESET).await?;
         // The bank that a reset selects is not documented.
         self.bank = None;
         self.delay.delay_ms(RESET_MS).await;
         self.identify().await?;
-        for (register, value) in settings.registers() {
+        for (register, value) in view.registers() {
             self.write(register, value).await?;
         }
         Ok(())
@@ -185,8 +155,8 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
     /// # Errors
     ///
     /// [`Fault::RegisterLost`] with the first difference, or what stopped the comparison.
-    async fn verify(&mut self, settings: Settings) -> Result<(), Fault> {
-        for (register, written) in settings.registers() {
+    async fn verify(&mut self, view: View) -> Result<(), Fault> {
+        for (register, written) in view.registers() {
             if register.compared != 0 {
                 let found = self.read(register).await?;
                 if (found ^ written) & register.compared != 0 {
@@ -197,16 +167,16 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
         Ok(())
     }
 
-    async fn start(&mut self, settings: Settings) -> Result<(), Fault> {
+    async fn start(&mut self, view: View) -> Result<(), Fault> {
         for _ in 1..TRIES {
-            self.configure(settings).await?;
-            match self.verify(settings).await {
+            self.configure(view).await?;
+            match self.verify(view).await {
                 Err(Fault::RegisterLost { .. }) => self.delay.delay_ms(CONFIGURATION_PAUSE_MS).await,
                 outcome => return outcome,
             }
         }
-        self.configure(settings).await?;
-        self.verify(settings).await
+        self.configure(view).await?;
+        self.verify(view).await
     }
 }
 
@@ -219,7 +189,7 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
     }
 
     async fn initialize(&mut self) -> Result<(), Fault> {
-        self.start(self.settings).await
+        self.start(self.view).await
     }
 
     async fn capture(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {
@@ -236,7 +206,7 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
         let found = self.product().await?;
         tell(Finding::Product { found, is_known: PRODUCT.contains(&found) }).await;
         let mut registers = 0;
-        for (register, written) in self.settings.registers() {
+        for (register, written) in self.view.registers() {
             if register.compared != 0 {
                 let found = self.read(register).await?;
                 if (found ^ written) & register.compared != 0 {
@@ -251,7 +221,7 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
     }
 
     async fn capture_test_pattern(&mut self, frame: &mut Frame<'_>) -> Result<Pattern, Fault> {
-        let outcome = self.start(Settings { view: View::ColorBars, ..self.settings }).await;
+        let outcome = self.start(View::ColorBars).await;
         if !matches!(outcome, Err(Fault::RegisterLost { .. })) {
             outcome?;
         }

@@ -100,7 +100,7 @@ const MC_BIST: Register = opaque(Bank::Dsp, 0xF9);
 const COM1: Register = partly(Bank::Sensor, 0x03, 0xCF);
 /// Bit 7: mirror, 6: flip, 4: bit 0 of VREF, 3: bit 0 of HREF; bit 5 is set from the factory. Its low bits belong to the
 /// automatic exposure.
-pub(super) const REG04: Register = partly(Bank::Sensor, 0x04, 0xC0);
+const REG04: Register = partly(Bank::Sensor, 0x04, 0xC0);
 /// Bits 1 … 0: strength of the outputs (0: 1×, 1: 3×, 2: 2×, 3: 4×).
 const COM2: Register = partly(Bank::Sensor, 0x09, 0x17);
 /// Banding filter, which makes exposures multiples of the time in which lamps flicker: bit 2: for 50 Hz, else 60 Hz; bit 1: automatic;
@@ -152,13 +152,6 @@ pub(super) const COM7_SVGA: u8 = 0x40;
 /// Colour bars.
 pub(super) const COM7_COLOR_BAR: u8 = 0x02;
 
-/// Neither mirrored nor flipped; HREF starts on an odd pixel.
-pub(super) const REG04_UPRIGHT: u8 = 0x28;
-/// Mirrored.
-pub(super) const REG04_MIRROR: u8 = 0x80;
-/// Flipped; the picture then begins on the other row of a pair (`set_vflip` of esp32-camera, Zephyr's `VIDEO_CID_VFLIP`).
-pub(super) const REG04_FLIP: u8 = 0x40 | 0x10;
-
 /// Width of the frames in pixels: QQVGA.
 pub(super) const WIDTH: u16 = 160;
 /// Height of the frames in pixels.
@@ -169,7 +162,7 @@ const SENSOR_HEIGHT: u16 = 600;
 /// The signal processor halves so often, to 200×150, before it zooms the rest: the zoom is best below a factor of two.
 const HALVINGS: u8 = 2;
 
-/// Everything that the driver writes after the reset, COM7 and REG04, in this order.
+/// Everything that the driver writes after the reset and COM7, in this order.
 ///
 /// Values of documented registers follow from the datasheet, and the reason stands at each. The registers
 /// that the datasheet calls reserved need other values than those after a reset for a good picture; nobody but OmniVision
@@ -178,7 +171,8 @@ const HALVINGS: u8 = 2;
 /// `ov2640_settings.h`: SVGA) have them.
 pub const CONFIGURATION: [&[(Register, u8)]; 6] = [&SENSOR, &SENSOR_RESERVED, &DSP, &DSP_RESERVED, &WINDOW, &OUTPUT];
 
-const SENSOR: [(Register, u8); 18] = [
+const SENSOR: [(Register, u8); 19] = [
+    (REG04, 0x28),      // neither mirrored nor flipped; HREF starts on an odd pixel
     (CLKRC, 0x01),      // half the input clock: 15 frames a second at 24 MHz
     (COM2, 0x02),       // outputs of double strength, for a cable
     (COM3, 0x3A), // filtered against the flicker that there is, 50 or 60 Hz, as Linux and OpenMV do; the others as after a reset

@@ -19,7 +19,7 @@ use cortex_m_rt::entry;
 use embassy_futures::block_on;
 use firmware::boot::{self, Identity};
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
-use firmware::camera::ov2640::{self as ov2640_driver, Ov2640, Settings};
+use firmware::camera::ov2640::{self as ov2640_driver, Ov2640, View};
 use firmware::camera::{FrameSource, Policy, Supervisor};
 use firmware::pipeline::{Buffers, Method, Pipeline};
 use firmware::report::{Report, Serial};
@@ -173,7 +173,7 @@ fn watch(arguments: &Arguments<'_>, scene: HostFrames<'_>, memory: Memory<'_>) {
             let habits = ov2640::Habits { wiring, sags_after, ..ov2640::Habits::default() };
             let faults = if habits == ov2640::Habits::default() { &ov2640::Fault::ALL[..] } else { &[] };
             let sensor = ov2640::Ov2640::new(&time, scene, habits);
-            let driver = Ov2640::new(&sensor, &sensor, delay, Settings::default());
+            let driver = Ov2640::new(&sensor, &sensor, delay, View::Scene);
             let mut disturbance = Disturbance::new(trouble, &sensor.faults, faults);
             run("OV2640", driver, delay, attempts, memory, || disturbance.next(OV2640_SPAN));
         }
