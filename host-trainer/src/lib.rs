@@ -5,6 +5,7 @@
 //!
 //! `device`, `network` and `training` stand on burn; without the feature `training` everything else builds without it.
 
+pub mod boards;
 pub mod camera;
 pub mod comparison;
 pub mod dataset;
@@ -12,6 +13,7 @@ pub mod dataset;
 pub mod device;
 pub mod evaluate;
 pub mod files;
+pub mod fit;
 mod format;
 pub mod history;
 pub mod model_files;

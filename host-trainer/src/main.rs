@@ -42,6 +42,8 @@ enum Command {
     Predict(commands::predict::Arguments),
     /// Show what is in a blob: operations, shapes, sizes, scales, memory; and check its known answer.
     Inspect(commands::inspect::Arguments),
+    /// List the networks that fit a board, with flash, memory and time, before any is trained.
+    Fit(commands::fit::Arguments),
     /// Watch a board: its pictures, classes, times and faults, live.
     #[command(after_help = monitor::examples("host-trainer monitor"))]
     Monitor(monitor::Arguments),
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Some(Command::Compare(arguments)) => commands::compare::run(arguments),
         Some(Command::Predict(arguments)) => commands::predict::run(arguments),
         Some(Command::Inspect(arguments)) => commands::inspect::run(arguments),
+        Some(Command::Fit(arguments)) => commands::fit::run(arguments),
         Some(Command::Monitor(arguments)) => monitor::run(&arguments).map_err(Box::from),
     };
     let written = output::finish().map_err(|error| format!("standard output is incomplete: {error}").into());

@@ -71,6 +71,68 @@ fn every_preset_trains_and_leaves_its_curves() {
     }
 }
 
+/// Before it is trained, `fit` knows what a network takes of a board, and afterwards it takes that.
+#[test]
+fn a_network_takes_what_was_known_before_it_was_trained() {
+    let runs = tempfile::tempdir().unwrap();
+    for (width, blocks, head) in [(4, 2, "average"), (6, 3, "hidden"), (8, 4, "average")] {
+        let name = format!("w{width}-b{blocks}-{head}");
+        let flags = format!("--images 64 --epochs 1 --name {name} --width {width} --blocks {blocks} --head {head}");
+        success(&mut train("vgg3-best", runs.path(), &flags));
+        let blob = runs.path().join(&name).join("model.blob");
+        let mut quantize = host_trainer("quantize --run");
+        success(quantize.arg(runs.path().join(&name)).arg("--output").arg(&blob));
+        let trained: Value = serde_json::from_str(&success(host_trainer("inspect --json").arg(&blob))).unwrap();
+        let least = &trained["backends"].as_array().unwrap().iter().find(|it| it["backend"] == "arm-dsp").unwrap()["arena_bytes"];
+
+        let listed = success(&mut host_trainer("fit --board stm32h743 --all --json"));
+        let mut listed = listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let promised = listed
+            .find(|it| it["width"] == width && it["blocks"] == blocks && it["head"].as_str().unwrap().contains(head));
+        let promised = promised.unwrap();
+        assert_eq!(promised["least_memory"].as_u64().unwrap(), 3072 + least.as_u64().unwrap(), "{name}");
+        // A few bytes of the numbers that were learned, and of names that have fewer than ten letters.
+        let spare = promised["flash"].as_u64().unwrap().checked_sub(trained["bytes"].as_u64().unwrap());
+        assert!(spare.is_some_and(|spare| spare <= 96), "{name}: {promised}, {}", trained["bytes"]);
+    }
+}
+
+#[test]
+fn networks_are_listed_for_boards_and_what_fits_none_says_why() {
+    let listed = success(&mut host_trainer(
+        "fit --flash 48K --ram 24K --core cortex-m4@80MHz --ms 40 --input 32x32x1 --classes 3",
+    ));
+    assert!(
+        listed.contains("cortex-m4 at 80 MHz") && listed.contains("32x32x1") || listed.contains("32×32×1"),
+        "{listed}"
+    );
+    assert!(listed.contains("next: cargo run -p host-trainer -- train --width"), "{listed}");
+    let runs = tempfile::tempdir().unwrap();
+    let budget = "fit --flash 8K --ram 16K --core cortex-m4@64MHz";
+    let largest = success(&mut host_trainer(&format!("{budget} --json")));
+    let largest: Value = serde_json::from_str(largest.lines().next().unwrap()).unwrap();
+    let name = format!("w{}-b{}-average", largest["width"], largest["blocks"]);
+    let mut best = host_trainer(&format!("{budget} --best -- --images 64 --epochs 1 --plain --runs"));
+    success(best.arg(runs.path()));
+    assert_files(&runs.path().join(name), &["weights.bpk"]);
+    assert_fails(
+        &mut host_trainer("fit --board pico2 --ms 0.001"),
+        "no network of the family fits Raspberry Pi Pico 2 in 0.001 ms",
+    );
+    for (arguments, expected) in [
+        ("fit", "--board"),
+        ("fit --board pico3", "pico2"),
+        ("fit --flash 1K --ram 1K --core cortex-m9@1MHz", "cores are"),
+        ("fit --flash 1K --ram 1K", "--core"),
+        ("fit --flash none --ram 1K --core cortex-m4@1MHz", "64K"),
+    ] {
+        let output = host_trainer(arguments).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {error}");
+        assert!(error.contains(expected), "{arguments}: {error}");
+    }
+}
+
 /// Weights and history of a run, but for the times.
 fn outcome(run: &Path) -> (Vec<u32>, History) {
     let mut history = Run::at(run).history().unwrap();

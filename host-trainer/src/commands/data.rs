@@ -77,7 +77,7 @@ pub struct Directory {
 }
 
 /// The shape of a network's input.
-fn input(text: &str) -> Result<Shape, String> {
+pub fn input(text: &str) -> Result<Shape, String> {
     let numbers: Result<Vec<u16>, _> = text.split(['x', 'X', '×']).map(str::parse).collect();
     let (shortest, longest) = (INPUT_SIDES.start(), INPUT_SIDES.end());
     match numbers.as_deref() {

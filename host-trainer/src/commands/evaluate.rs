@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use host_trainer::boards;
 use host_trainer::camera::Camera;
 use host_trainer::dataset::Image;
 use host_trainer::device::{self, DeviceChoice};
@@ -13,7 +14,7 @@ use host_trainer::evaluate::{self, ConfusionMatrix, Evaluation};
 use host_trainer::files;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::network::{FloatModel, load_weights};
-use host_trainer::report::model::{ModelReport, needs_of_boards};
+use host_trainer::report::model::ModelReport;
 use host_trainer::{output, say};
 
 use super::CommandResult;
@@ -101,7 +102,7 @@ impl Subject {
             camera.photograph_all(&mut test.images, dataset.shape(), recipe.seed);
         }
         let begin = Instant::now();
-        report.boards = needs_of_boards(&model, bytes.len());
+        report.boards = boards::needs(&model, bytes.len());
         report.evaluation = evaluate::evaluate(&float.logits(&test.images)?, &model, &test);
         Ok(Measured { files, report, images: test.images, seconds: begin.elapsed().as_secs_f64() })
     }

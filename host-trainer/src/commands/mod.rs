@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod data;
 pub mod evaluate;
+pub mod fit;
 pub mod inspect;
 pub mod pipeline;
 pub mod predict;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use host_trainer::boards;
 use host_trainer::dataset::{Dataset, LabelledImages};
 use host_trainer::device::{self, DeviceChoice};
 use host_trainer::evaluate::{self, Temperature, Threshold, decision, temperature};
@@ -10,7 +11,7 @@ use host_trainer::files;
 use host_trainer::model_files::{Identity, ModelFiles};
 use host_trainer::network::{FloatModel, NotFinite, load_weights, save_weights};
 use host_trainer::quantize::{CALIBRATION_IMAGES, NOT_MEASURED, Trained, quantize};
-use host_trainer::report::model::{ModelReport, ModelSize, OwnPictures, needs_of_boards};
+use host_trainer::report::model::{ModelReport, ModelSize, OwnPictures};
 use host_trainer::run::Run;
 use host_trainer::{note, output, say};
 use shared_model::Model;
@@ -166,7 +167,7 @@ pub fn quantize_run(
         threshold: threshold.map(|(_, threshold)| threshold),
         quantization: quantization_report,
         size: ModelSize::of(&model, blob.len()),
-        boards: needs_of_boards(&model, blob.len()),
+        boards: boards::needs(&model, blob.len()),
         evaluation,
         recipe,
     };

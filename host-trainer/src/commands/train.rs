@@ -129,6 +129,12 @@ struct Overrides {
     /// Train for pictures as a camera gives them: exposure, white balance, noise, focus, field of view.
     #[arg(long, value_enum)]
     camera: Option<Camera>,
+    /// Filters of the first block's convolutions; each further block has twice as many as the one before.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(4..=64))]
+    width: Option<u16>,
+    /// Blocks of two convolutions and a pool, which halves height and width.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(2..=5))]
+    blocks: Option<u8>,
     /// What stands between the blocks and the logits.
     #[arg(long, value_enum)]
     head: Option<Head>,
@@ -340,6 +346,9 @@ impl Overrides {
         recipe.all_images |= self.all_images;
         recipe.image_limit = self.images.map(usize::from).or(recipe.image_limit);
         set(&mut recipe.classes, &self.classes.clone().map(Some));
+        if self.width.is_some() || self.blocks.is_some() {
+            recipe.set_size(self.width.map(usize::from), self.blocks.map(usize::from));
+        }
         set(
             &mut recipe.transfer,
             &self.transfer.clone().map(|source| Some(source).filter(|path| *path != Path::new("none"))),

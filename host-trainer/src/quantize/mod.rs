@@ -8,6 +8,7 @@ pub(crate) mod float_layers;
 mod integer_layers;
 mod search;
 mod sqnr;
+mod untrained;
 
 use serde::{Deserialize, Serialize};
 use shared_model::encode::{self, EncodeError, KnownPicture};

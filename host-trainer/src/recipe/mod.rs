@@ -85,6 +85,7 @@ pub enum Head {
     /// A dense layer of 128 outputs with ReLU, as in the tutorial: it knows where in the picture something is.
     #[default]
     Hidden,
+    #[value(alias = "average")]
     /// The mean of each channel: few weights, which few pictures can teach, and the same number for any size of picture.
     GlobalAverage,
 }
@@ -217,6 +218,19 @@ impl Schedule {
 const MOST_FILTERS: usize = 1024;
 
 impl Recipe {
+    /// Sets the filters of the first block, of which each further block has twice as many as the one before, and the number of blocks;
+    /// those that are not given stay. Convolutions of another size than they come from are not transferred.
+    pub fn set_size(&mut self, width: Option<usize>, blocks: Option<usize>) {
+        let width = width.unwrap_or(self.filters[0]);
+        let blocks = blocks.unwrap_or(self.filters.len());
+        let filters: Vec<usize> = (0..blocks).map(|block| width << block).collect();
+        if filters != self.filters {
+            self.filters = filters;
+            self.block_dropout.resize(blocks, self.block_dropout.last().copied().unwrap_or_default());
+            (self.transfer, self.frozen_epochs) = (None, 0);
+        }
+    }
+
     /// Sets the dropout rates: one for all places, or one after each pool and one after the hidden layer.
     pub fn set_dropout(&mut self, rates: &[f64]) -> Result<(), String> {
         let blocks = self.filters.len();
@@ -364,6 +378,22 @@ mod tests {
             let recipe = Recipe { filters, block_dropout: vec![0.0], ..Recipe::preset("vgg1").unwrap() };
             assert_eq!(recipe.check().is_ok(), is_sensible, "{:?}", recipe.filters);
         }
+    }
+
+    #[test]
+    fn another_size_has_its_dropout_and_starts_with_random_convolutions() {
+        let mut recipe = Recipe { block_dropout: vec![0.1, 0.2, 0.3], ..Recipe::preset(OWN_PICTURES).unwrap() };
+        let same = recipe.clone();
+        recipe.set_size(Some(32), Some(3));
+        assert_eq!(recipe, same);
+        assert!(recipe.transfer.is_some());
+        recipe.set_size(Some(6), None);
+        assert_eq!((&recipe.filters[..], &recipe.transfer), (&[6, 12, 24][..], &None));
+        recipe.set_size(None, Some(5));
+        assert_eq!(recipe.filters, [6, 12, 24, 48, 96]);
+        assert_eq!(recipe.block_dropout, [0.1, 0.2, 0.3, 0.3, 0.3]);
+        recipe.set_size(None, Some(2));
+        assert_eq!((recipe.block_dropout.len(), recipe.check()), (2, Ok(())));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A model's report as Markdown: the model card.
 
-use super::{BoardNeeds, ModelReport, boards, describe, pictures};
+use super::{ModelReport, describe, pictures};
+use crate::boards::{self, BoardNeeds};
 use crate::dataset::Findings;
 use crate::evaluate::confusion::{precision, recall};
 use crate::model_files::ModelFiles;

@@ -1,6 +1,5 @@
 //! A model as it is handed on: blob, float weights and report, side by side.
 
-mod boards;
 mod card;
 mod describe;
 mod page;
@@ -16,6 +15,7 @@ use super::gallery;
 use super::learning_curves::LearningCurves;
 use super::reliability_diagram::ReliabilityDiagram;
 use super::{canvas, confusion_matrix};
+use crate::boards::BoardNeeds;
 use crate::dataset::{Description, Image};
 use crate::evaluate::{Evaluation, Temperature, Threshold};
 use crate::files::{self, FileError};
@@ -24,7 +24,6 @@ use crate::model_files::{Identity, ModelFileError, ModelFiles};
 use crate::output;
 use crate::quantize::QuantizationReport;
 use crate::recipe::Recipe;
-pub use boards::{BoardNeeds, Speed, needs as needs_of_boards};
 pub use pictures::OwnPictures;
 
 /// Everything that is known about a model.

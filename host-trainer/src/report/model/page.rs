@@ -7,7 +7,8 @@ use image::{ExtendedColorType, ImageEncoder};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use shared_model::Shape;
 
-use super::{BoardNeeds, ModelReport, OwnPictures, boards, describe, pictures};
+use super::{ModelReport, OwnPictures, describe, pictures};
+use crate::boards::{self, BoardNeeds};
 use crate::dataset::{Findings, Image};
 use crate::evaluate::confusion::{precision, recall, share};
 use crate::evaluate::{ConfusionMatrix, Mistake};

@@ -6,6 +6,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
+use crate::boards::Speed;
 use crate::dataset::Findings;
 use crate::evaluate::{ConfidenceBin, Mistake, Prediction, Reliability, Temperature};
 use crate::history::{Epoch, Validation};

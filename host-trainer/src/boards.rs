@@ -1,47 +1,123 @@
-//! What a model needs of each board with a camera.
+//! Boards, and what a model needs of each.
 
 use serde::{Deserialize, Serialize};
 use shared_model::{Backend, Model};
 
 use crate::format::grouped;
 
-/// A board as its crate in `firmware/boards` lays its memory out.
-struct Board {
-    name: &'static str,
-    /// Flash for the model in bytes: `MODEL` in the crate's `memory.x`.
-    flash: usize,
-    /// Memory for a picture and an inference in bytes: `MEMORY_LEN` in its `main.rs`.
-    memory: usize,
-    /// Clock of the processor in Hz: the crate's README.
-    hertz: f64,
+/// A board, and what it has for a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Board {
+    /// As a flag names it.
+    pub flag: &'static str,
+    /// As people name it.
+    pub name: &'static str,
+    /// Whether this repository has firmware for it.
+    pub has_firmware: bool,
+    /// The core, as [`Backend::of_core`] knows it.
+    pub core: &'static str,
+    /// Clock of the processor in Hz.
+    pub hertz: f64,
+    /// Flash for the model in bytes.
+    pub flash: usize,
+    /// Memory for a picture and an inference in bytes.
+    pub memory: usize,
     /// Least and most seconds to fetch a byte of weights, beside the computation.
-    seconds_a_byte: [f64; 2],
+    pub seconds_a_byte: [f64; 2],
+    /// Least and most cycles for each instruction that a plan estimates.
+    pub cycles: [f64; 2],
+    /// Where the figures come from.
+    pub source: &'static str,
 }
 
-/// All boards with a camera; both have cores with the DSP extension.
-const BOARDS: [Board; 2] = [
+/// What the firmware of the boards here takes of flash and memory beside the model, rounded up: of a board without firmware the rest is
+/// the model's.
+const PROGRAM: usize = 128 * 1024;
+const VARIABLES: usize = 64 * 1024;
+
+/// Of a Cortex-M4: 23.1 million cycles for 14,985,984 instructions with much memory, and 57.9 million for 33,235,456 with little, both
+/// modelled for the committed model in QEMU without wait states (README.md, "Figures"; `plans_of_the_committed_shapes` in `shared-model`).
+const DSP_CYCLES: [f64; 2] = [23.1e6 / 14_985_984.0, 57.9e6 / 33_235_456.0];
+/// Of an ESP32-C3: assumed, since its manual has no timings; one instruction a cycle but for loads that are used at once and jumps.
+const ESP32_C3_CYCLES: [f64; 2] = [1.1, 1.5];
+
+/// All boards that are known.
+pub const BOARDS: [Board; 6] = [
     Board {
+        flag: "pico2",
         name: "Raspberry Pi Pico 2",
+        has_firmware: true,
+        core: "cortex-m33",
+        hertz: 150e6,
         flash: 1520 * 1024,
         memory: 188 * 1024,
-        hertz: 150e6,
-        // Flash is behind a serial bus: 30 to 60 ms for 550 KB (README.md, "The firmware").
+        // 30 to 60 ms for 550 KB (README.md, "The firmware").
         seconds_a_byte: [30e-3 / 550e3, 60e-3 / 550e3],
+        cycles: DSP_CYCLES,
+        source: "firmware/boards/rp2350: MODEL in memory.x, MEMORY_LEN in main.rs; flash is behind a serial bus",
     },
     Board {
+        flag: "stm32h743",
         name: "WeAct MiniSTM32H743",
+        has_firmware: true,
+        core: "cortex-m7",
+        hertz: 480e6,
         flash: 640 * 1024,
         memory: 67 * 1024,
-        hertz: 480e6,
-        // Flash is on the chip, and cached.
         seconds_a_byte: [0.0; 2],
+        cycles: DSP_CYCLES,
+        source: "firmware/boards/stm32h743: MODEL in memory.x, MEMORY_LEN in main.rs; flash is on the chip, and cached",
+    },
+    Board {
+        flag: "nrf52840",
+        name: "nRF52840",
+        has_firmware: false,
+        core: "cortex-m4",
+        hertz: 64e6,
+        flash: 1024 * 1024 - PROGRAM,
+        memory: 256 * 1024 - VARIABLES,
+        seconds_a_byte: [0.0; 2],
+        cycles: DSP_CYCLES,
+        source: "nRF52840 product specification: 1 MB of flash, 256 KB of RAM, 64 MHz",
+    },
+    Board {
+        flag: "stm32f411",
+        name: "STM32F411 (Black Pill)",
+        has_firmware: false,
+        core: "cortex-m4",
+        hertz: 100e6,
+        flash: 512 * 1024 - PROGRAM,
+        memory: 128 * 1024 - VARIABLES,
+        seconds_a_byte: [0.0; 2],
+        cycles: DSP_CYCLES,
+        source: "datasheet DS10314: 512 KB of flash behind an accelerator, 128 KB of SRAM, 100 MHz",
+    },
+    Board {
+        flag: "stm32l4r5",
+        name: "STM32L4R5 (Nucleo-144)",
+        has_firmware: false,
+        core: "cortex-m4",
+        hertz: 120e6,
+        flash: 2048 * 1024 - PROGRAM,
+        memory: 640 * 1024 - VARIABLES,
+        seconds_a_byte: [0.0; 2],
+        cycles: DSP_CYCLES,
+        source: "datasheet DS12023: 2 MB of flash behind an accelerator, 640 KB of SRAM, 120 MHz",
+    },
+    Board {
+        flag: "esp32-c3",
+        name: "ESP32-C3 (4 MB)",
+        has_firmware: false,
+        core: "rv32imac",
+        hertz: 160e6,
+        flash: 4096 * 1024 - 1024 * 1024,
+        memory: 400 * 1024 - 16 * 1024 - 2 * VARIABLES,
+        // Quad I/O at 80 MHz gives at most 40 MB a second; half of that with misses.
+        seconds_a_byte: [1.0 / 40e6, 1.0 / 20e6],
+        cycles: ESP32_C3_CYCLES,
+        source: "ESP32-C3 series datasheet: 400 KB of SRAM, 16 of them cache, 160 MHz, flash behind a serial bus; a quarter of it is the program's",
     },
 ];
-
-/// Cycles for each instruction that a plan estimates: 23.1 million for 14,985,984 with much memory, and 57.9 million for 33,235,456 with
-/// little, both modelled for the committed model in QEMU without wait states (README.md, "Figures"; `plans_of_the_committed_shapes` in
-/// `shared-model`).
-const CYCLES: [f64; 2] = [23.1e6 / 14_985_984.0, 57.9e6 / 33_235_456.0];
 
 /// What a model needs of a board.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,14 +147,20 @@ pub struct Speed {
     pub milliseconds: [f64; 2],
 }
 
-/// What a model whose blob has `blob_bytes` bytes needs of each board.
+/// What a model whose blob has `blob_bytes` bytes needs of each board that there is firmware for.
 pub fn needs(model: &Model, blob_bytes: usize) -> Vec<BoardNeeds> {
-    BOARDS.iter().map(|board| board.needs(model, blob_bytes)).collect()
+    BOARDS.iter().filter(|board| board.has_firmware).map(|board| board.needs(model, blob_bytes)).collect()
 }
 
 impl Board {
-    fn needs(&self, model: &Model, blob_bytes: usize) -> BoardNeeds {
-        let memory = model.input_shape().elements() + model.arena_len_on(Backend::ARM_DSP);
+    /// What computes there.
+    pub fn backend(&self) -> &'static Backend {
+        Backend::of_core(self.core).expect("a core of a backend")
+    }
+
+    /// What a model whose blob has `blob_bytes` bytes needs of the board.
+    pub fn needs(&self, model: &Model, blob_bytes: usize) -> BoardNeeds {
+        let memory = model.input_shape().elements() + model.arena_len_on(self.backend());
         let fits = blob_bytes <= self.flash && memory <= self.memory;
         BoardNeeds {
             board: self.name.to_owned(),
@@ -92,11 +174,11 @@ impl Board {
 
     fn speed(&self, model: &Model) -> Option<Speed> {
         let picture = model.input_shape().elements();
-        let plan = model.plan_on(Backend::ARM_DSP, self.memory.checked_sub(picture)?)?;
+        let plan = model.plan_on(self.backend(), self.memory.checked_sub(picture)?)?;
         let steps = plan.steps().zip(model.steps());
         let fetched: usize = steps.map(|(plan, step)| plan.weight_fetches(step) * step.weights.len()).sum();
         let milliseconds = [0, 1].map(|end| {
-            let computed = plan.instructions() as f64 * CYCLES[end] / self.hertz;
+            let computed = plan.instructions() as f64 * self.cycles[end] / self.hertz;
             1e3 * (computed + fetched as f64 * self.seconds_a_byte[end])
         });
         Some(Speed { memory: picture + plan.arena_len(), instructions: plan.instructions(), milliseconds })
@@ -149,7 +231,9 @@ mod tests {
 
     #[test]
     fn the_table_is_what_the_crates_of_the_boards_say() {
-        for (board, folder) in BOARDS.iter().zip(["rp2350", "stm32h743"]) {
+        let boards: Vec<&Board> = BOARDS.iter().filter(|board| board.has_firmware).collect();
+        assert_eq!(boards.len(), 2);
+        for (board, folder) in boards.into_iter().zip(["rp2350", "stm32h743"]) {
             assert_eq!(board.flash, bytes_in(&format!("{folder}/memory.x"), "MODEL "), "{folder}");
             assert_eq!(board.memory, bytes_in(&format!("{folder}/src/main.rs"), "const MEMORY_LEN"), "{folder}");
         }
