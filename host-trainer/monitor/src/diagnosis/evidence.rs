@@ -15,8 +15,10 @@ use crate::text::printable;
 const INTRODUCTION: Duration = Duration::from_secs(15);
 /// A subject takes less, whatever the camera does; 38 KB of a frame over a UART of 115,200 baud among it.
 const EXAMINATION: Duration = Duration::from_secs(20);
-/// A board that was reset meanwhile is asked again.
-const TRIES: u32 = 3;
+/// All subjects together: a board that was reset meanwhile, as its watchdog does while no frames come, is asked again.
+const EXAMINATIONS: Duration = Duration::from_secs(45);
+/// A board that is reset is back on USB after some seconds.
+const RETURN: Duration = Duration::from_secs(10);
 /// So many frames are looked at: the slowest camera settles within 41 (ArduCAM Mega, as others measured).
 const FRAMES: usize = 40;
 /// Frames of a slow line, 3 KB each, and a few faults between them.
@@ -128,12 +130,15 @@ impl Evidence {
         if evidence.state.device.is_none() {
             return evidence;
         }
+        let start = Instant::now();
         for (subject, what) in Subject::ALL.into_iter().zip(["the model", "the camera", "the camera's test pattern"]) {
-            if evidence.is_old {
-                break;
+            if !evidence.is_old && evidence.state.is_connected() && start.elapsed() < EXAMINATIONS {
+                progress(&format!("examining {what} …"));
+                evidence.examine(link, subject, start);
             }
-            progress(&format!("examining {what} …"));
-            evidence.examine(link, subject);
+        }
+        if !evidence.state.is_connected() {
+            return evidence;
         }
         progress(&format!("watching {FRAMES} frames …"));
         evidence.watch(link);
@@ -180,8 +185,9 @@ impl Evidence {
         device.is_some_and(|device| device.labels.iter().all(Option::is_some))
     }
 
-    fn examine(&mut self, link: &mut Link, subject: Subject) {
-        for _ in 0..TRIES {
+    /// Asks until the board has come to an end, or till [`EXAMINATIONS`] after `start`.
+    fn examine(&mut self, link: &mut Link, subject: Subject, start: Instant) {
+        while start.elapsed() < EXAMINATIONS && self.is_back(link) {
             let mut examined = Examined::default();
             let end = self.ask(link, subject, &mut examined);
             self.examined[subject as usize] = Some(examined);
@@ -194,6 +200,15 @@ impl Evidence {
                 }
             }
         }
+    }
+
+    /// Waits for a board that was lost: what is asked meanwhile never reaches it.
+    fn is_back(&mut self, link: &mut Link) -> bool {
+        let start = Instant::now();
+        while !self.state.is_connected() && start.elapsed() < RETURN {
+            self.poll(link, |_, _| {});
+        }
+        self.state.is_connected()
     }
 
     fn ask(&mut self, link: &mut Link, subject: Subject, examined: &mut Examined) -> End {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::bars::{self, Bars};
 use super::card::Turn;
 use super::evidence::{Evidence, Examined, Outcome, Register, Seen};
-use crate::state::{Device, Picture};
+use crate::state::{Connection, Device, Picture};
 use crate::text::{printable, thousands, time};
 
 /// How good a stage is.
@@ -147,11 +147,19 @@ fn connection(evidence: &Evidence) -> Check {
             ),
         };
     }
+    if let Connection::Down { reason, .. } = &evidence.state.connection {
+        return Check::bad(
+            name,
+            format!("{reason}; it does not come back"),
+            "is the board still plugged in? Press its reset button, try another cable, and diagnose again",
+        );
+    }
     let corrupted = traffic.frames.corrupted;
     if evidence.lost > 0 {
+        let times = if evidence.lost == 1 { String::from("once") } else { format!("{} times", evidence.lost) };
         return Check::doubtful(
             name,
-            format!("lost {} times", evidence.lost),
+            format!("lost {times}"),
             "a board that resets comes back: see its start; otherwise try another cable, or a port without a hub",
         );
     }

@@ -2,8 +2,12 @@
 
 use std::io::{Read, Write};
 use std::process::Command;
+use std::time::{Duration, Instant};
+
+use protocol::{Deed, Finding, Message, Request, Subject};
 
 use super::board::{Board, EVERY, listen};
+use super::fixtures::full_frame;
 
 /// What the program prints, and its exit code.
 fn diagnose(port: &str) -> (String, Option<i32>) {
@@ -68,4 +72,59 @@ fn what_is_no_board_of_this_project_is_told_apart() {
     board.join().unwrap();
     assert_eq!(code, Some(1), "{text}");
     assert!(text.starts_with("BAD       connection    23 bytes came, but no message\n"), "{text}");
+}
+
+/// A camera that answers, starts, and has no test pattern.
+fn findings(subject: Subject) -> Vec<Message<'static>> {
+    let done = |deed| Message::Finding(Finding::Done { deed, time: 1_000, problem: None });
+    match subject {
+        Subject::Board => vec![Message::Finding(Finding::KnownAnswer { holds: true })],
+        Subject::Camera => {
+            let product = Message::Finding(Finding::Product { found: 0x86, is_known: true });
+            [vec![done(Deed::Start), product, done(Deed::Read)], full_frame(0), vec![done(Deed::Capture)]].concat()
+        }
+        Subject::TestPattern => vec![Message::Finding(Finding::NoTestPattern)],
+    }
+}
+
+/// As a watchdog resets a board while it examines its camera.
+fn is_reset(mut board: Board<impl Read + Write>) {
+    board.await_request(Request::Examine(Subject::Board));
+}
+
+fn whole(mut board: Board<impl Read + Write>) {
+    board.findings = findings;
+    board.await_request(EVERY);
+    for counter in 0..40 {
+        board.frame(counter);
+    }
+    board.await_leave();
+}
+
+#[test]
+fn a_board_that_is_reset_is_asked_again() {
+    let start = Instant::now();
+    let (port, board) = listen([is_reset, whole]);
+    let (text, code) = diagnose(&port);
+    board.join().unwrap();
+    assert_eq!(code, Some(0), "{text}");
+    for expected in [
+        "doubtful  connection    lost once\n",
+        "good      camera        product 0x0086 answers and starts\n",
+        "good      one frame     40 x 30 pixels in 1.0 ms\n",
+    ] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_board_that_goes_away_is_not_waited_for_long() {
+    let start = Instant::now();
+    let (port, board) = listen([is_reset]);
+    let (text, code) = diagnose(&port);
+    board.join().unwrap();
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.starts_with("BAD       connection    "), "{text}");
+    assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
 }
