@@ -1,5 +1,7 @@
 //! What a board says when it is asked, and what its frames are like.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::{
@@ -33,6 +35,8 @@ const HOLDING: Duration = Duration::from_secs(60);
 pub struct Evidence {
     /// The board as the monitor knows it.
     pub state: State,
+    /// A signal asked to end.
+    interrupted: Arc<AtomicBool>,
     /// The board's firmware cannot examine anything.
     pub is_old: bool,
     /// Connections that were lost.
@@ -112,10 +116,16 @@ enum End {
 }
 
 impl Evidence {
-    /// Asks for everything; `progress` is told what is asked.
-    pub fn collect(link: &mut Link, wants_card: bool, progress: &mut impl FnMut(&str)) -> Self {
+    /// Asks for everything until a signal sets `interrupted`; `progress` is told what is asked. Leaves the board as it was.
+    pub fn collect(
+        link: &mut Link,
+        wants_card: bool,
+        interrupted: Arc<AtomicBool>,
+        progress: &mut impl FnMut(&str),
+    ) -> Self {
         let mut evidence = Self {
             state: State::new(Instant::now()),
+            interrupted,
             is_old: false,
             lost: 0,
             examined: Default::default(),
@@ -132,7 +142,7 @@ impl Evidence {
         }
         let start = Instant::now();
         for (subject, what) in Subject::ALL.into_iter().zip(["the model", "the camera", "the camera's test pattern"]) {
-            if !evidence.is_old && evidence.state.is_connected() && start.elapsed() < EXAMINATIONS {
+            if !evidence.is_old && evidence.state.is_connected() && evidence.goes_on(start, EXAMINATIONS) {
                 progress(&format!("examining {what} …"));
                 evidence.examine(link, subject, start);
             }
@@ -168,10 +178,15 @@ impl Evidence {
         });
     }
 
+    /// Whether `limit` is not over since `start`, and no signal has come.
+    fn goes_on(&self, start: Instant, limit: Duration) -> bool {
+        start.elapsed() < limit && !self.interrupted.load(Ordering::Relaxed)
+    }
+
     fn introduce(&mut self, link: &mut Link) {
         let start = Instant::now();
         let mut asked = None::<Instant>;
-        while start.elapsed() < INTRODUCTION && self.state.boot_failure.is_none() && !self.is_introduced() {
+        while self.goes_on(start, INTRODUCTION) && self.state.boot_failure.is_none() && !self.is_introduced() {
             if asked.is_none_or(|asked| asked.elapsed() >= Duration::from_secs(1)) {
                 link.send(Request::DeviceInfo);
                 asked = Some(Instant::now());
@@ -187,7 +202,7 @@ impl Evidence {
 
     /// Asks until the board has come to an end, or till [`EXAMINATIONS`] after `start`.
     fn examine(&mut self, link: &mut Link, subject: Subject, start: Instant) {
-        while start.elapsed() < EXAMINATIONS && self.is_back(link) {
+        while self.goes_on(start, EXAMINATIONS) && self.is_back(link) {
             let mut examined = Examined::default();
             let end = self.ask(link, subject, &mut examined);
             self.examined[subject as usize] = Some(examined);
@@ -205,7 +220,7 @@ impl Evidence {
     /// Waits for a board that was lost: what is asked meanwhile never reaches it.
     fn is_back(&mut self, link: &mut Link) -> bool {
         let start = Instant::now();
-        while !self.state.is_connected() && start.elapsed() < RETURN {
+        while !self.state.is_connected() && self.goes_on(start, RETURN) {
             self.poll(link, |_, _| {});
         }
         self.state.is_connected()
@@ -217,7 +232,7 @@ impl Evidence {
         let taken = self.state.full_frames;
         link.send(Request::Examine(subject));
         let mut is_unsupported = false;
-        while start.elapsed() < EXAMINATION && self.lost == lost && !examined.is_complete && !is_unsupported {
+        while self.goes_on(start, EXAMINATION) && self.lost == lost && !examined.is_complete && !is_unsupported {
             self.poll(link, |event, state| {
                 let Event::Message(message) = event else {
                     return;
@@ -255,7 +270,10 @@ impl Evidence {
         let start = Instant::now();
         let mut asked = None::<Instant>;
         let (mut frames, mut faults) = (Vec::new(), Vec::new());
-        while start.elapsed() < WATCHING && frames.len() < FRAMES && (!frames.is_empty() || faults.len() < FAULTS) {
+        while self.goes_on(start, WATCHING)
+            && frames.len() < FRAMES
+            && (!frames.is_empty() || faults.len() < FAULTS)
+        {
             if asked.is_none_or(|asked| asked.elapsed() >= Duration::from_secs(1)) {
                 self.state.requests().for_each(|request| link.send(request));
                 asked = Some(Instant::now());
@@ -284,7 +302,7 @@ impl Evidence {
         link.send(Request::FullFrames(PictureMode::Every));
         let start = Instant::now();
         let mut looked = self.state.full_frames;
-        while start.elapsed() < HOLDING {
+        while self.goes_on(start, HOLDING) {
             self.poll(link, |_, _| {});
             if self.state.full_frames > looked {
                 looked = self.state.full_frames;

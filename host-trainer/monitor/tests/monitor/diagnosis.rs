@@ -1,10 +1,11 @@
 //! `--diagnose` in front of boards that cannot be examined. Those that can be are the firmware's own, in `qemu-runner/tests/camera`.
 
-use std::io::{Read, Write};
-use std::process::Command;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use protocol::{Deed, Finding, Message, Request, Subject};
+use protocol::{Deed, Finding, Message, PictureMode, Request, Subject};
 
 use super::board::{Board, EVERY, listen};
 use super::fixtures::full_frame;
@@ -127,4 +128,40 @@ fn a_board_that_goes_away_is_not_waited_for_long() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.starts_with("BAD       connection    "), "{text}");
     assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
+}
+
+fn awaits_a_card(mut board: Board<impl Read + Write>) {
+    board.is_old = true;
+    board.await_request(EVERY);
+    for counter in 0..40 {
+        board.frame(counter);
+    }
+    board.is_old = false;
+    board.await_request(Request::FullFrames(PictureMode::Off));
+    assert!(!board.sends_pictures);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_leaves_no_board_that_sends_pictures() {
+    let (port, board) = listen([awaits_a_card]);
+    let mut monitor = Command::new(env!("CARGO_BIN_EXE_monitor"));
+    let monitor = monitor.args([&port, "--diagnose", "--test-card"]).stderr(Stdio::piped());
+    let mut monitor = monitor.spawn().unwrap();
+    let mut lines = BufReader::new(monitor.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("hold the test card")));
+    let kill = Command::new("kill").args(["-INT", &monitor.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(monitor.wait().unwrap().code(), Some(1));
+    board.join().unwrap();
+}
+
+#[test]
+fn a_page_that_is_there_is_noticed_before_the_board_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("frame.png"), "mine").unwrap();
+    let mut monitor = Command::new(env!("CARGO_BIN_EXE_monitor"));
+    let output = monitor.args(["no such port", "--diagnose", "--page"]).arg(folder.path()).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("frame.png: ") && error.contains("name a new folder with --page"), "{error}");
 }
