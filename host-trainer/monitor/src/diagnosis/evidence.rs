@@ -23,6 +23,8 @@ const EXAMINATIONS: Duration = Duration::from_secs(45);
 const RETURN: Duration = Duration::from_secs(10);
 /// So many frames are looked at: the slowest camera settles within 41 (ArduCAM Mega, as others measured).
 const FRAMES: usize = 40;
+/// So many without their pictures say enough.
+const UNPICTURED: usize = 3 * FRAMES;
 /// Frames of a slow line, 3 KB each, and a few faults between them.
 const WATCHING: Duration = Duration::from_secs(30);
 /// So many faults without a frame say enough.
@@ -43,7 +45,9 @@ pub struct Evidence {
     pub lost: u32,
     /// What was found out about each of [`Subject::ALL`], if it was asked.
     pub examined: [Option<Examined>; Subject::ALL.len()],
-    /// Frames that came with their pictures.
+    /// Frames that were watched, with and without their pictures.
+    pub reported: usize,
+    /// Those that came with their pictures.
     pub frames: Vec<Seen>,
     /// The newest of those pictures.
     pub picture: Option<Picture>,
@@ -129,6 +133,7 @@ impl Evidence {
             is_old: false,
             lost: 0,
             examined: Default::default(),
+            reported: 0,
             frames: Vec::new(),
             picture: None,
             faults: Vec::new(),
@@ -269,10 +274,10 @@ impl Evidence {
     fn watch(&mut self, link: &mut Link) {
         let start = Instant::now();
         let mut asked = None::<Instant>;
-        let (mut frames, mut faults) = (Vec::new(), Vec::new());
+        let (mut frames, mut faults, mut reported) = (Vec::new(), Vec::new(), 0);
         while self.goes_on(start, WATCHING)
             && frames.len() < FRAMES
-            && (!frames.is_empty() || faults.len() < FAULTS)
+            && (!frames.is_empty() || faults.len() < FAULTS && reported < UNPICTURED)
         {
             if asked.is_none_or(|asked| asked.elapsed() >= Duration::from_secs(1)) {
                 self.state.requests().for_each(|request| link.send(request));
@@ -282,6 +287,7 @@ impl Evidence {
                 if let Event::Message(Message::Fault(fault)) = event {
                     faults.push(fault.clone());
                 }
+                reported += usize::from(matches!(event, Event::Message(Message::Frame(_))));
                 if let Event::Message(Message::Chunk(_)) = event
                     && let Some((frame, picture)) = state.pictured_frame()
                     && frames.last().is_none_or(|(counter, _)| *counter != frame.counter)
@@ -292,6 +298,7 @@ impl Evidence {
             });
         }
         self.watched = start.elapsed();
+        self.reported = reported;
         self.frames = frames.into_iter().map(|(_, seen)| seen).collect();
         self.faults = faults;
         self.picture.clone_from(&self.state.picture);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -164,4 +165,44 @@ fn a_page_that_is_there_is_noticed_before_the_board_is_asked() {
     let output = monitor.args(["no such port", "--diagnose", "--page"]).arg(folder.path()).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("frame.png: ") && error.contains("name a new folder with --page"), "{error}");
+}
+
+/// Examined while a contact was loose.
+fn loose(mut board: Board<impl Read + Write>) {
+    board.findings = |subject| match subject {
+        Subject::Camera => vec![Message::Finding(Finding::Product { found: 0, is_known: false })],
+        Subject::Board | Subject::TestPattern => findings(subject),
+    };
+    board.await_request(EVERY);
+    for counter in 0..40 {
+        board.frame(counter);
+    }
+    board.await_leave();
+}
+
+fn without_pictures(mut board: Board<impl Read + Write>) {
+    board.findings = findings;
+    board.await_request(EVERY);
+    board.sends_pictures = false;
+    for counter in 0..120 {
+        board.frame(counter);
+    }
+    board.await_leave();
+}
+
+#[test]
+fn what_frames_tell_is_not_contradicted() {
+    for (script, expected) in [
+        (
+            loose as fn(Board<TcpStream>),
+            "all that is read is zeros; but 40 frames came later, so that it fails now and then\n",
+        ),
+        (without_pictures, "BAD       frames        120 came, but none with its picture\n"),
+    ] {
+        let (port, board) = listen([script]);
+        let (text, code) = diagnose(&port);
+        board.join().unwrap();
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
 }
