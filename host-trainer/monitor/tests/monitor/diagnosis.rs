@@ -6,10 +6,10 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use protocol::{Deed, Finding, Message, PictureMode, Request, Subject};
+use protocol::{Deed, Encoding, FaultClass, Finding, FullFrame, Message, PictureMode, Problem, Request, Subject};
 
-use super::board::{Board, EVERY, listen};
-use super::fixtures::full_frame;
+use super::board::{Board, EVERY, listen, wire};
+use super::fixtures::{fault, full_frame};
 
 /// What the program prints, and its exit code.
 fn diagnose(port: &str) -> (String, Option<i32>) {
@@ -205,4 +205,38 @@ fn what_frames_tell_is_not_contradicted() {
         assert_eq!(code, Some(1), "{text}");
         assert!(text.contains(expected), "{expected}\n{text}");
     }
+}
+
+/// Says what no firmware says.
+fn hostile(mut board: Board<impl Read + Write>) {
+    board.findings = |subject| {
+        let text = "\u{1b}[2J|\n";
+        let problem = Some(Problem { class: FaultClass::Data, code: u16::MAX, text });
+        let done = |deed| Message::Finding(Finding::Done { deed, time: u64::MAX, problem });
+        let empty = FullFrame { counter: 0, height: 0, width: 0, encoding: Encoding::Rgb565BigEndian };
+        let small = FullFrame { height: 1, width: u16::MAX, ..empty };
+        let value = Message::Finding(Finding::Value { name: text, value: u32::MAX });
+        // Of another size than was announced.
+        let chunks = full_frame(0).split_off(1);
+        let frames = [Message::FullFrame(empty), chunks[0].clone(), Message::FullFrame(small)];
+        let register = Finding::Register { bank: u8::MAX, address: u8::MAX, written: 0, found: 0 };
+        let deeds = [Deed::Start, Deed::Capture].map(done);
+        [vec![value], deeds.to_vec(), frames.to_vec(), chunks, vec![Message::Finding(register); 300]]
+            .concat()
+            .into_iter()
+            .chain([Message::Finding(Finding::Compared { registers: 0 }), Message::Finding(Finding::End(subject))])
+            .collect()
+    };
+    board.await_request(EVERY);
+    board.raw(&wire(&fault(0)).repeat(20));
+    board.await_leave();
+}
+
+#[test]
+fn whatever_a_board_says_is_printable() {
+    let (port, board) = listen([hostile]);
+    let (text, code) = diagnose(&port);
+    board.join().unwrap();
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("[2J") && !text.contains('\u{1b}'), "{text}");
 }
