@@ -10,6 +10,11 @@ mod judge;
 mod page;
 
 use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use crate::link::Link;
 use crate::{Arguments, MonitorError};
@@ -21,15 +26,27 @@ pub use page::PageError;
 /// Examines the board, prints a check a line, and writes the page that was asked for.
 ///
 /// # Errors
-/// [`MonitorError`] if the port cannot be opened, a check says that something is wrong, or something cannot be written.
+/// [`MonitorError`] if the port cannot be opened, a signal comes, a check says that something is wrong, or something cannot be written.
 pub fn run(arguments: &Arguments) -> Result<(), MonitorError> {
+    if let Some(folder) = &arguments.page {
+        page::prepare(folder)?;
+    }
     let mut link = Link::new(arguments.port.clone(), arguments.baud_rate);
     link.connect()?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // A second one ends the program at once.
+        flag::register_conditional_default(signal, interrupted.clone())?;
+        flag::register(signal, interrupted.clone())?;
+    }
     // What is going on is no result.
     let mut progress = |text: &str| {
         let _ = writeln!(io::stderr(), "{text}");
     };
-    let evidence = Evidence::collect(&mut link, arguments.test_card, &mut progress);
+    let evidence = Evidence::collect(&mut link, arguments.test_card, interrupted.clone(), &mut progress);
+    if interrupted.load(Ordering::Relaxed) {
+        return Err(MonitorError::Interrupted);
+    }
     let checks = judge::checks(&evidence);
     let outcome = print(&checks, arguments.json);
     if let Some(folder) = &arguments.page {

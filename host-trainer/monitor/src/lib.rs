@@ -110,11 +110,14 @@ pub enum MonitorError {
     #[error(transparent)]
     Capture(#[from] CaptureError),
     /// A check of a diagnosis says that something is wrong.
-    #[error("{bad} of the checks above say that something is wrong; begin with the first")]
+    #[error("checks above that are BAD: {bad}; begin with the first")]
     Diagnosis {
         /// Such checks.
         bad: usize,
     },
+    /// A signal ended a diagnosis.
+    #[error("interrupted; nothing was found out")]
+    Interrupted,
     /// The page of a diagnosis cannot be written.
     #[error(transparent)]
     Page(#[from] PageError),

@@ -24,12 +24,12 @@ pub enum Bars {
     ReversedLines,
     /// Two data lines are exchanged.
     CrossedLines(u8, u8),
-    /// A data line never changes.
-    StuckLine {
-        /// Its number, from 0.
-        line: u8,
-        /// At which level.
-        is_high: bool,
+    /// Data lines never change: a bit for each.
+    StuckLines {
+        /// Those that are always high.
+        high: u8,
+        /// Those that are always low.
+        low: u8,
     },
     /// Their edges lean: rows are longer or shorter than they should be.
     Leaning {
@@ -48,8 +48,9 @@ pub fn judge(picture: &Picture) -> Bars {
     }
     let pixels: Vec<u16> =
         (0..width * height).map(|pixel| rgb565(picture.pixel(pixel % width, pixel / width))).collect();
-    if let Some(stuck) = stuck_line(&pixels) {
-        return stuck;
+    let (high, low) = stuck_lines(&pixels);
+    if (high, low) != (0, 0) {
+        return Bars::StuckLines { high, low };
     }
     let repairs = [Bars::Right, Bars::SwappedBytes, Bars::SwappedColours, Bars::ReversedLines];
     let crossed = (0..LINES).flat_map(|first| (first + 1..LINES).map(move |second| Bars::CrossedLines(first, second)));
@@ -73,15 +74,11 @@ fn rgb565([red, green, blue]: [u8; 3]) -> u16 {
     u16::from(red >> 3) << 11 | u16::from(green >> 2) << 5 | u16::from(blue >> 3)
 }
 
-/// White and black have every line at both levels, in both bytes.
-fn stuck_line(pixels: &[u16]) -> Option<Bars> {
+/// The lines that are always high, and those that are always low: white and black have every line at both levels, in both bytes.
+fn stuck_lines(pixels: &[u16]) -> (u8, u8) {
     let all = pixels.iter().flat_map(|pixel| pixel.to_be_bytes());
     let (always, ever) = all.fold((0xFF, 0x00), |(always, ever), byte| (always & byte, ever | byte));
-    (0..LINES).find_map(|line| match (always >> line & 1, ever >> line & 1) {
-        (1, _) => Some(Bars::StuckLine { line, is_high: true }),
-        (_, 0) => Some(Bars::StuckLine { line, is_high: false }),
-        _ => None,
-    })
+    (always, !ever)
 }
 
 /// Undoes what would be the matter.
@@ -97,7 +94,9 @@ fn repair(pixels: &[u16], bars: Bars) -> Vec<u16> {
             let differ = (byte >> first ^ byte >> second) & 1;
             byte ^ (differ << first | differ << second)
         }),
-        Bars::Right | Bars::Mirrored | Bars::StuckLine { .. } | Bars::Leaning { .. } | Bars::Unknown => pixels.to_vec(),
+        Bars::Right | Bars::Mirrored | Bars::StuckLines { .. } | Bars::Leaning { .. } | Bars::Unknown => {
+            pixels.to_vec()
+        }
     }
 }
 
@@ -185,12 +184,10 @@ mod tests {
         let late = [&[0], &bytes()[..WIDTH * HEIGHT * 2 - 1]].concat();
         assert_eq!(judged(&late), Bars::SwappedBytes);
         for line in 0..LINES {
-            for is_high in [false, true] {
-                let stuck = each(|byte| if is_high { byte | 1 << line } else { byte & !(1 << line) });
-                assert_eq!(judged(&stuck), Bars::StuckLine { line, is_high });
+            for (high, low) in [(0, 1 << line), (1 << line, 0), (1 << line, 0x81 & !(1 << line))] {
+                assert_eq!(judged(&each(|byte| (byte | high) & !low)), Bars::StuckLines { high, low });
             }
         }
-        assert_eq!(judged(&vec![0x5A; WIDTH * HEIGHT * 2]), Bars::StuckLine { line: 0, is_high: false });
         let noise: Vec<u8> = (0..WIDTH * HEIGHT * 2).map(|byte| ((byte * 167) >> 3) as u8).collect();
         assert_eq!(judged(&noise), Bars::Unknown);
     }

@@ -1,5 +1,7 @@
 //! What a board says when it is asked, and what its frames are like.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::{
@@ -15,10 +17,14 @@ use crate::text::printable;
 const INTRODUCTION: Duration = Duration::from_secs(15);
 /// A subject takes less, whatever the camera does; 38 KB of a frame over a UART of 115,200 baud among it.
 const EXAMINATION: Duration = Duration::from_secs(20);
-/// A board that was reset meanwhile is asked again.
-const TRIES: u32 = 3;
+/// All subjects together: a board that was reset meanwhile, as its watchdog does while no frames come, is asked again.
+const EXAMINATIONS: Duration = Duration::from_secs(45);
+/// A board that is reset is back on USB after some seconds.
+const RETURN: Duration = Duration::from_secs(10);
 /// So many frames are looked at: the slowest camera settles within 41 (ArduCAM Mega, as others measured).
 const FRAMES: usize = 40;
+/// So many without their pictures say enough.
+const UNPICTURED: usize = 3 * FRAMES;
 /// Frames of a slow line, 3 KB each, and a few faults between them.
 const WATCHING: Duration = Duration::from_secs(30);
 /// So many faults without a frame say enough.
@@ -31,13 +37,17 @@ const HOLDING: Duration = Duration::from_secs(60);
 pub struct Evidence {
     /// The board as the monitor knows it.
     pub state: State,
+    /// A signal asked to end.
+    interrupted: Arc<AtomicBool>,
     /// The board's firmware cannot examine anything.
     pub is_old: bool,
     /// Connections that were lost.
     pub lost: u32,
     /// What was found out about each of [`Subject::ALL`], if it was asked.
     pub examined: [Option<Examined>; Subject::ALL.len()],
-    /// Frames that came with their pictures.
+    /// Frames that were watched, with and without their pictures.
+    pub reported: usize,
+    /// Those that came with their pictures.
     pub frames: Vec<Seen>,
     /// The newest of those pictures.
     pub picture: Option<Picture>,
@@ -110,13 +120,20 @@ enum End {
 }
 
 impl Evidence {
-    /// Asks for everything; `progress` is told what is asked.
-    pub fn collect(link: &mut Link, wants_card: bool, progress: &mut impl FnMut(&str)) -> Self {
+    /// Asks for everything until a signal sets `interrupted`; `progress` is told what is asked. Leaves the board as it was.
+    pub fn collect(
+        link: &mut Link,
+        wants_card: bool,
+        interrupted: Arc<AtomicBool>,
+        progress: &mut impl FnMut(&str),
+    ) -> Self {
         let mut evidence = Self {
             state: State::new(Instant::now()),
+            interrupted,
             is_old: false,
             lost: 0,
             examined: Default::default(),
+            reported: 0,
             frames: Vec::new(),
             picture: None,
             faults: Vec::new(),
@@ -128,12 +145,15 @@ impl Evidence {
         if evidence.state.device.is_none() {
             return evidence;
         }
+        let start = Instant::now();
         for (subject, what) in Subject::ALL.into_iter().zip(["the model", "the camera", "the camera's test pattern"]) {
-            if evidence.is_old {
-                break;
+            if !evidence.is_old && evidence.state.is_connected() && evidence.goes_on(start, EXAMINATIONS) {
+                progress(&format!("examining {what} …"));
+                evidence.examine(link, subject, start);
             }
-            progress(&format!("examining {what} …"));
-            evidence.examine(link, subject);
+        }
+        if !evidence.state.is_connected() {
+            return evidence;
         }
         progress(&format!("watching {FRAMES} frames …"));
         evidence.watch(link);
@@ -163,10 +183,15 @@ impl Evidence {
         });
     }
 
+    /// Whether `limit` is not over since `start`, and no signal has come.
+    fn goes_on(&self, start: Instant, limit: Duration) -> bool {
+        start.elapsed() < limit && !self.interrupted.load(Ordering::Relaxed)
+    }
+
     fn introduce(&mut self, link: &mut Link) {
         let start = Instant::now();
         let mut asked = None::<Instant>;
-        while start.elapsed() < INTRODUCTION && self.state.boot_failure.is_none() && !self.is_introduced() {
+        while self.goes_on(start, INTRODUCTION) && self.state.boot_failure.is_none() && !self.is_introduced() {
             if asked.is_none_or(|asked| asked.elapsed() >= Duration::from_secs(1)) {
                 link.send(Request::DeviceInfo);
                 asked = Some(Instant::now());
@@ -180,8 +205,9 @@ impl Evidence {
         device.is_some_and(|device| device.labels.iter().all(Option::is_some))
     }
 
-    fn examine(&mut self, link: &mut Link, subject: Subject) {
-        for _ in 0..TRIES {
+    /// Asks until the board has come to an end, or till [`EXAMINATIONS`] after `start`.
+    fn examine(&mut self, link: &mut Link, subject: Subject, start: Instant) {
+        while self.goes_on(start, EXAMINATIONS) && self.is_back(link) {
             let mut examined = Examined::default();
             let end = self.ask(link, subject, &mut examined);
             self.examined[subject as usize] = Some(examined);
@@ -196,13 +222,22 @@ impl Evidence {
         }
     }
 
+    /// Waits for a board that was lost: what is asked meanwhile never reaches it.
+    fn is_back(&mut self, link: &mut Link) -> bool {
+        let start = Instant::now();
+        while !self.state.is_connected() && self.goes_on(start, RETURN) {
+            self.poll(link, |_, _| {});
+        }
+        self.state.is_connected()
+    }
+
     fn ask(&mut self, link: &mut Link, subject: Subject, examined: &mut Examined) -> End {
         let (start, lost) = (Instant::now(), self.lost);
         // What was sent before is of an earlier request.
         let taken = self.state.full_frames;
         link.send(Request::Examine(subject));
         let mut is_unsupported = false;
-        while start.elapsed() < EXAMINATION && self.lost == lost && !examined.is_complete && !is_unsupported {
+        while self.goes_on(start, EXAMINATION) && self.lost == lost && !examined.is_complete && !is_unsupported {
             self.poll(link, |event, state| {
                 let Event::Message(message) = event else {
                     return;
@@ -239,8 +274,11 @@ impl Evidence {
     fn watch(&mut self, link: &mut Link) {
         let start = Instant::now();
         let mut asked = None::<Instant>;
-        let (mut frames, mut faults) = (Vec::new(), Vec::new());
-        while start.elapsed() < WATCHING && frames.len() < FRAMES && (!frames.is_empty() || faults.len() < FAULTS) {
+        let (mut frames, mut faults, mut reported) = (Vec::new(), Vec::new(), 0);
+        while self.goes_on(start, WATCHING)
+            && frames.len() < FRAMES
+            && (!frames.is_empty() || faults.len() < FAULTS && reported < UNPICTURED)
+        {
             if asked.is_none_or(|asked| asked.elapsed() >= Duration::from_secs(1)) {
                 self.state.requests().for_each(|request| link.send(request));
                 asked = Some(Instant::now());
@@ -249,6 +287,7 @@ impl Evidence {
                 if let Event::Message(Message::Fault(fault)) = event {
                     faults.push(fault.clone());
                 }
+                reported += usize::from(matches!(event, Event::Message(Message::Frame(_))));
                 if let Event::Message(Message::Chunk(_)) = event
                     && let Some((frame, picture)) = state.pictured_frame()
                     && frames.last().is_none_or(|(counter, _)| *counter != frame.counter)
@@ -259,6 +298,7 @@ impl Evidence {
             });
         }
         self.watched = start.elapsed();
+        self.reported = reported;
         self.frames = frames.into_iter().map(|(_, seen)| seen).collect();
         self.faults = faults;
         self.picture.clone_from(&self.state.picture);
@@ -269,7 +309,7 @@ impl Evidence {
         link.send(Request::FullFrames(PictureMode::Every));
         let start = Instant::now();
         let mut looked = self.state.full_frames;
-        while start.elapsed() < HOLDING {
+        while self.goes_on(start, HOLDING) {
             self.poll(link, |_, _| {});
             if self.state.full_frames > looked {
                 looked = self.state.full_frames;

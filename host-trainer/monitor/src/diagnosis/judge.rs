@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::bars::{self, Bars};
 use super::card::Turn;
 use super::evidence::{Evidence, Examined, Outcome, Register, Seen};
-use crate::state::{Device, Picture};
+use crate::state::{Connection, Device, Picture};
 use crate::text::{printable, thousands, time};
 
 /// How good a stage is.
@@ -114,8 +114,9 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
     checks.extend(values(evidence));
     checks.extend(camera(evidence, device));
     checks.push(light(evidence));
-    checks.push(colours(evidence));
-    checks.push(frames(evidence, device));
+    checks.push(colours(evidence, device));
+    let is_explained = checks.iter().any(|check| check.verdict == Verdict::Bad);
+    checks.push(frames(evidence, device, is_explained));
     checks.push(inference(evidence, device));
     checks.push(orientation(evidence));
     checks
@@ -147,11 +148,19 @@ fn connection(evidence: &Evidence) -> Check {
             ),
         };
     }
+    if let Connection::Down { reason, .. } = &evidence.state.connection {
+        return Check::bad(
+            name,
+            format!("{reason}; it does not come back"),
+            "is the board still plugged in? Press its reset button, try another cable, and diagnose again",
+        );
+    }
     let corrupted = traffic.frames.corrupted;
     if evidence.lost > 0 {
+        let times = if evidence.lost == 1 { String::from("once") } else { format!("{} times", evidence.lost) };
         return Check::doubtful(
             name,
-            format!("lost {} times", evidence.lost),
+            format!("lost {times}"),
             "a board that resets comes back: see its start; otherwise try another cable, or a port without a hub",
         );
     }
@@ -228,10 +237,20 @@ fn camera(evidence: &Evidence, device: &Device) -> Vec<Check> {
         return Vec::new();
     };
     let unit = Some(device.time_unit);
+    // The cause is another one if the same goes well a moment later.
+    let now_and_then = |check: Check| match evidence.frames.len() {
+        0 => check,
+        frames => Check::bad(
+            check.name,
+            format!("{}; but {frames} frames came later, so that it fails now and then", check.text),
+            "look for a loose contact, long wires or a weak supply",
+        ),
+    };
     let mut checks = vec![answers(examined)];
     let leave_out =
         |stages: &[&'static str], why: &str| stages.iter().map(|stage| Check::left_out(stage, why)).collect::<Vec<_>>();
     if checks[0].verdict == Verdict::Bad {
+        checks = checks.into_iter().map(now_and_then).collect();
         checks.extend(leave_out(&STAGES[1..], "the camera must answer first"));
         return checks;
     }
@@ -240,7 +259,8 @@ fn camera(evidence: &Evidence, device: &Device) -> Vec<Check> {
         checks.extend(leave_out(&STAGES[2..], "the camera must start first"));
         return checks;
     };
-    checks.push(one_frame(examined, capture, unit));
+    let frame = one_frame(examined, capture, unit);
+    checks.push(if capture.trouble.is_some() { now_and_then(frame) } else { frame });
     checks.push(match evidence.of(Subject::TestPattern) {
         Some(examined) if capture.trouble.is_none() => test_pattern(examined),
         Some(_) | None => Check::left_out(STAGES[3], "a frame must come first"),
@@ -259,7 +279,7 @@ const fn bus_advice(code: u16) -> &'static str {
             "look for a short between the bus's wires or to ground, and shorten them; power the camera off and on"
         }
         code::HANG => {
-            "something holds the bus: power the camera off and on, and look for a short; SDA and SCL must rise by themselves"
+            "something holds the bus: power the camera off and on, and look for a short; SDA and SCL of I2C must rise by themselves"
         }
         code::BUSY => {
             "the camera's controller does not get ready: does its supply hold 3.3 V when it starts, are all wires of the bus connected, \
@@ -283,8 +303,8 @@ fn answers(examined: &Examined) -> Check {
         (Some((product, false)), _) => Check::bad(
             name,
             format!("another camera answers, or one that is misunderstood: product {product:#06x}"),
-            "look which sensor the module has: each needs its own driver. If it is the right one, the bus is disturbed: shorten the wires, \
-             or lower its clock",
+            "look which sensor the module has: each needs its own driver. If it is the right one, its data wire (MISO, or SDA) is loose, or \
+             the bus is disturbed: shorten the wires",
         ),
         (None, Some(trouble)) => Check::bad(name, trouble.text.clone(), bus_advice(trouble.code)),
         (None, None) if !examined.is_complete => Check::bad(
@@ -349,8 +369,8 @@ const fn capture_advice(code: u16) -> &'static str {
         code::NO_PIXELS => "VSYNC arrives: check the wires of HREF and PIXCLK",
         code::NO_FRAME => "check the wires of VSYNC, HREF and PIXCLK",
         code::WRONG_LENGTH => {
-            "fewer bytes than the frame has: clocks are lost. Shorten the wire of PIXCLK and give it a ground beside it; on a long or loose \
-             cable HREF may be disturbed too"
+            "bytes are lost or misread: shorten the camera's wires, and lay a ground beside its clock (PIXCLK of a parallel port, SCK of SPI). \
+             If the number is always the same, the camera is set to another size"
         }
         code::TOO_LONG => {
             "the camera's window is set otherwise than the driver thinks, or PIXCLK rings: see the registers, and shorten the wire"
@@ -416,6 +436,13 @@ fn test_pattern(examined: &Examined) -> Check {
     let Some(frame) = &examined.frame else {
         return Check::left_out(name, "no frame of it came");
     };
+    if let Some([red, green, blue]) = flat(frame) {
+        return Check::bad(
+            name,
+            format!("all of it is of the colour {red}, {green}, {blue}: no data come"),
+            "is the connector of the data lines in its place, and has the sensor its clock and all its supplies?",
+        );
+    }
     match bars::judge(frame) {
         Bars::Right => {
             Check::good(name, "eight bars with straight edges: length of a row, order of bytes and colours are right")
@@ -444,10 +471,10 @@ fn test_pattern(examined: &Examined) -> Check {
         Bars::CrossedLines(first, second) => {
             Check::bad(name, format!("data lines D{first} and D{second} are exchanged"), "exchange the two wires")
         }
-        Bars::StuckLine { line, is_high } => Check::bad(
+        Bars::StuckLines { high, low } => Check::bad(
             name,
-            format!("data line D{line} is always {}", if is_high { "high" } else { "low" }),
-            "its wire is broken, or short-circuited: check it from pin to pin",
+            [stuck(low, "low"), stuck(high, "high")].into_iter().flatten().collect::<Vec<_>>().join("; "),
+            "a wire is broken, or short-circuited: check it from pin to pin",
         ),
         Bars::Leaning { pixels } => Check::bad(
             name,
@@ -459,6 +486,16 @@ fn test_pattern(examined: &Examined) -> Check {
             "no colour bars can be made out in it",
             "look at its picture (--page); several data lines may be exchanged, or the clock's edge be the wrong one",
         ),
+    }
+}
+
+/// Says that the data lines with a bit in `lines` never change.
+fn stuck(lines: u8, level: &str) -> Option<String> {
+    let names: Vec<_> = (0..u8::BITS).filter(|line| lines >> line & 1 == 1).map(|line| format!("D{line}")).collect();
+    match names.as_slice() {
+        [] => None,
+        [name] => Some(format!("data line {name} is always {level}")),
+        names => Some(format!("data lines {} are always {level}", names.join(", "))),
     }
 }
 
@@ -475,7 +512,11 @@ fn light(evidence: &Evidence) -> Check {
     if frames.is_empty() {
         Check::left_out(name, "no frame came")
     } else if share(Marks::DARK) {
-        Check::bad(name, "it is dark", "take the cover off the lens, or switch on a light")
+        Check::bad(
+            name,
+            "it is dark",
+            "take the cover off the lens, or switch on a light. If there is light, the sensor gives no picture: check its clock and supplies",
+        )
     } else if share(Marks::BLOWN_OUT) {
         Check::bad(
             name,
@@ -493,11 +534,14 @@ fn light(evidence: &Evidence) -> Check {
     }
 }
 
-fn colours(evidence: &Evidence) -> Check {
+fn colours(evidence: &Evidence, device: &Device) -> Check {
     let name = "colours";
     let frames = settled(evidence);
     if frames.is_empty() {
         return Check::left_out(name, "no frame came");
+    }
+    if device.input.channels == 1 {
+        return Check::left_out(name, "the network sees grey");
     }
     let mean = |channel: usize| frames.iter().map(|frame| frame.means[channel]).sum::<f64>() / frames.len() as f64;
     let means = [mean(0), mean(1), mean(2)];
@@ -521,10 +565,18 @@ fn colours(evidence: &Evidence) -> Check {
     }
 }
 
-fn frames(evidence: &Evidence, device: &Device) -> Check {
+/// What is the matter with the camera `is_explained` by an earlier check, or not.
+fn frames(evidence: &Evidence, device: &Device, is_explained: bool) -> Check {
     let name = "frames";
     let (frames, faults) = (evidence.frames.len(), evidence.faults.len());
     let Some(last) = evidence.faults.last() else {
+        if frames == 0 && evidence.reported > 0 {
+            return Check::bad(
+                name,
+                format!("{} came, but none with its picture", evidence.reported),
+                "pictures are lost on the way: see the connection. Of more than 256 x 256 pixels none are taken here",
+            );
+        }
         if frames == 0 {
             return Check::bad(
                 name,
@@ -544,6 +596,7 @@ fn frames(evidence: &Evidence, device: &Device) -> Check {
     let text = format!("and {} faults, the last: {}", thousands(faults as u64), printable(&last.text));
     let next = capture_advice(last.code);
     match frames {
+        0 if is_explained => Check::new(name, Verdict::Bad, format!("none came, {text}")),
         0 => Check::bad(name, format!("none came, {text}"), next),
         _ => Check::doubtful(name, format!("{frames} came, {text}"), next),
     }

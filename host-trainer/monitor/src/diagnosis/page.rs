@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use protocol::Subject;
@@ -16,6 +16,8 @@ use crate::text::{date_time, faults, since_1970, thousands};
 
 /// The page's name in its folder.
 pub const NAME: &str = "diagnosis.md";
+/// Those of its pictures: one frame, the test pattern, and what the network saw.
+const PICTURES: [&str; 3] = ["frame.png", "test-pattern.png", "network.png"];
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
@@ -25,24 +27,38 @@ pub struct PageError {
     reason: io::Error,
 }
 
-/// Writes the page and its pictures into `folder`, in which nothing is overwritten.
+/// Makes `folder`, before a diagnosis that takes a minute.
+///
+/// # Errors
+/// [`PageError`] if it cannot be made, or with a file in it that [`write`] would write.
+pub fn prepare(folder: &Path) -> Result<(), PageError> {
+    fs::create_dir_all(folder).map_err(at(folder))?;
+    let mut paths = PICTURES.into_iter().chain([NAME]).map(|name| folder.join(name));
+    match paths.find(|path| path.exists()) {
+        Some(path) => Err(at(&path)(ErrorKind::AlreadyExists.into())),
+        None => Ok(()),
+    }
+}
+
+/// Makes an error about `path`, for `map_err`.
+fn at(path: &Path) -> impl FnOnce(io::Error) -> PageError {
+    let path = path.to_owned();
+    move |reason| PageError { path, reason }
+}
+
+/// Writes the page and its pictures into the `folder` that [`prepare`] has made, in which nothing is overwritten.
 ///
 /// # Errors
 /// [`PageError`] with the file that cannot be written.
 pub fn write(folder: &Path, port: &Port, evidence: &Evidence, checks: &[Check]) -> Result<(), PageError> {
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |reason| PageError { path, reason }
-    };
-    fs::create_dir_all(folder).map_err(at(folder))?;
     let frame = |subject| evidence.of(subject).and_then(|examined| examined.frame.as_ref());
     let pictures = [
-        ("frame.png", "One frame, whatever it shows", frame(Subject::Camera)),
-        ("test-pattern.png", "The test pattern", frame(Subject::TestPattern)),
-        ("network.png", "What the network saw last", evidence.picture.as_ref()),
+        ("One frame, whatever it shows", frame(Subject::Camera)),
+        ("The test pattern", frame(Subject::TestPattern)),
+        ("What the network saw last", evidence.picture.as_ref()),
     ];
     let mut shown = String::new();
-    for (name, title, picture) in pictures {
+    for (name, (title, picture)) in PICTURES.into_iter().zip(pictures) {
         if let Some(picture) = picture {
             let path = folder.join(name);
             let written = png(picture).and_then(|bytes| write_new(&path, &bytes));

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use protocol::{BootFailure, Decoder, FRAME_LEN, Message, PictureMode, Received, Request, encode};
+use protocol::{BootFailure, Decoder, FRAME_LEN, Finding, Message, PictureMode, Received, Request, Subject, encode};
 
 use super::fixtures::{fault, frame, full_frame, image, introduction, picture};
 
@@ -29,12 +29,21 @@ pub struct Board<S> {
     full_frames: PictureMode,
     /// The firmware is from before full frames and examinations.
     pub is_old: bool,
+    /// What an examination finds, before its end.
+    pub findings: fn(Subject) -> Vec<Message<'static>>,
 }
 
 impl<S: Read + Write> Board<S> {
     /// On a stream whose reads end soon.
     pub fn new(stream: S) -> Self {
-        Self { stream, decoder: Decoder::new(), sends_pictures: false, full_frames: PictureMode::Off, is_old: false }
+        Self {
+            stream,
+            decoder: Decoder::new(),
+            sends_pictures: false,
+            full_frames: PictureMode::Off,
+            is_old: false,
+            findings: |_| Vec::new(),
+        }
     }
 
     /// Any bytes.
@@ -82,9 +91,15 @@ impl<S: Read + Write> Board<S> {
                     }
                     requests.push(Request::FullFrames(mode));
                 }
-                Some(Received::Message(Request::Examine(subject))) if self.is_old => {
-                    self.raw(&wire(&Message::Unsupported { request: Request::Examine(subject).kind() }));
-                    requests.push(Request::Examine(subject));
+                Some(Received::Message(Request::Examine(subject))) => {
+                    let request = Request::Examine(subject);
+                    let mut answer = vec![Message::Unsupported { request: request.kind() }];
+                    if !self.is_old {
+                        answer = (self.findings)(subject);
+                        answer.push(Message::Finding(Finding::End(subject)));
+                    }
+                    self.raw(&answer.iter().flat_map(wire).collect::<Vec<_>>());
+                    requests.push(request);
                 }
                 None => {}
                 other => panic!("{other:?}"),

@@ -28,12 +28,13 @@ const fn scene(camera: Camera, scene: Scene, check: &'static str, says: &'static
     Case { camera, fault: None, scene, check, says }
 }
 
-const CASES: [Case; 22] = [
+const CASES: [Case; 25] = [
     case(Camera::Ov2640, "Nack", "camera", "does not acknowledge"),
     case(Camera::Ov2640, "Bus", "camera", "bus failed"),
     case(Camera::Ov2640, "Hang", "camera", "does not end"),
     case(Camera::Ov2640, "WrongProduct", "camera", "another camera answers"),
     case(Camera::Ov2640, "WeakSupply", "registers", "differ"),
+    case(Camera::Ov2640, "LostWrite", "registers", "differ"),
     case(Camera::Ov2640, "NoVsync", "one frame", "no VSYNC"),
     case(Camera::Ov2640, "NoPixels", "one frame", "but no data"),
     case(Camera::Ov2640, "ShortFrame", "one frame", "a frame of 38080 bytes came in place of 38400"),
@@ -43,12 +44,14 @@ const CASES: [Case; 22] = [
     case(Camera::Ov2640, "CrossedLines", "test pattern", "D2 and D7 are exchanged"),
     case(Camera::Ov2640, "ReversedLines", "test pattern", "opposite order"),
     case(Camera::Ov2640, "LateByte", "test pattern", "begins a byte late"),
+    case(Camera::Ov2640, "Blank", "test pattern", "no data come"),
     case(Camera::Ov2640, "Frozen", "light", "frame after frame is the same"),
     scene(Camera::Ov2640, Scene::Black, "light", "it is dark"),
     scene(Camera::Ov2640, Scene::White, "light", "nearly everything is white"),
     case(Camera::Arducam96, "StuckHigh", "camera", "ones"),
     case(Camera::Arducam96, "StuckLow", "camera", "zeros"),
     case(Camera::Arducam96, "Busy", "camera", "stays busy"),
+    case(Camera::Arducam96, "StuckFifo", "one frame", "does not fill"),
     case(Camera::Arducam96, "WrongLength", "one frame", "a frame of 18430 bytes came in place of 18432"),
     case(Camera::Arducam96, "TooEarly", "one frame", "fill bytes"),
 ];
