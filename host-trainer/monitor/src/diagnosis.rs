@@ -9,10 +9,11 @@ mod evidence;
 mod judge;
 mod page;
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ratatui::crossterm::terminal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -63,17 +64,65 @@ pub fn run(arguments: &Arguments) -> Result<(), MonitorError> {
     }
 }
 
+/// Where the text of a check begins, behind verdict and name.
+const INDENT: usize = 24;
+/// The narrowest column that a text is broken to.
+const NARROWEST: usize = 24;
+
 fn print(checks: &[Check], is_json: bool) -> io::Result<()> {
     let mut output = io::stdout().lock();
+    // What is no terminal is for programs, which find whole lines easier.
+    let columns =
+        output.is_terminal().then(terminal::size).and_then(Result::ok).map(|(columns, _)| usize::from(columns));
+    let column = columns.map_or(usize::MAX, |columns| columns.saturating_sub(INDENT).max(NARROWEST));
     for check in checks {
         if is_json {
             writeln!(output, "{}", serde_json::to_string(check).map_err(io::Error::other)?)?;
             continue;
         }
-        writeln!(output, "{:9} {:13} {}", check.verdict.name(), check.name, check.text)?;
-        if let Some(next) = &check.next {
-            writeln!(output, "{:23} → {next}", "")?;
+        let mut head = format!("{:9} {:13} ", check.verdict.name(), check.name);
+        for line in broken(&check.text, column) {
+            writeln!(output, "{head}{line}")?;
+            head = " ".repeat(INDENT);
+        }
+        head = format!("{:1$}→ ", "", INDENT);
+        for line in check.next.iter().flat_map(|next| broken(next, column - 2)) {
+            writeln!(output, "{head}{line}")?;
+            head = " ".repeat(INDENT + 2);
         }
     }
     Ok(())
+}
+
+/// `text` in lines of at most so many characters, broken between words where they allow it.
+fn broken(text: &str, column: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always one");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= column {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_advice_is_broken_between_words() {
+        assert_eq!(
+            broken("nothing answers: all that is read is ones", 16),
+            ["nothing answers:", "all that is read", "is ones"]
+        );
+        assert_eq!(broken("", 24), [""]);
+        assert_eq!(broken("a longer-than-the-column word", 6), ["a", "longer-than-the-column", "word"]);
+        assert_eq!(broken("as it is", usize::MAX), ["as it is"]);
+    }
 }
