@@ -5,8 +5,9 @@ use std::env;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=CARGO_CFG_SHARED_MODEL_BACKEND");
-    println!("cargo::rustc-check-cfg=cfg(arm_dsp)");
-    println!("cargo::rustc-check-cfg=cfg(arm_v8m)");
+    for name in ["arm_dsp", "arm_v8m", "arm_v7m", "arm_v6m", "rv32im"] {
+        println!("cargo::rustc-check-cfg=cfg({name})");
+    }
     println!("cargo::rustc-check-cfg=cfg(shared_model_backend, values(\"portable\"))");
     // A triple does not say everything: a Cortex-M33 may lack the DSP extension, and the first inference would then be an undefined
     // instruction. For such a chip compile with `--cfg shared_model_backend="portable"`.
@@ -16,11 +17,21 @@ fn main() {
     }
     // rustc says nothing of the DSP extension on stable. Armv7E-M always has it, Armv8-M Mainline in most chips.
     let target = env::var("TARGET").unwrap_or_default();
-    let is_v8m = target.starts_with("thumbv8m.main-");
-    if is_v8m {
-        println!("cargo::rustc-cfg=arm_v8m");
+    let starts = |prefix| target.starts_with(prefix);
+    let chosen = |name| println!("cargo::rustc-cfg={name}");
+    if starts("thumbv8m.main-") {
+        chosen("arm_v8m");
     }
-    if is_v8m || target.starts_with("thumbv7em-") {
-        println!("cargo::rustc-cfg=arm_dsp");
+    if starts("thumbv7em-") || starts("thumbv8m.main-") {
+        chosen("arm_dsp");
+    }
+    if starts("thumbv7m-") || starts("thumbv7em-") || starts("thumbv8m.main-") {
+        chosen("arm_v7m");
+    }
+    if starts("thumbv6m-") || starts("thumbv8m.base-") {
+        chosen("arm_v6m");
+    }
+    if starts("riscv32im") {
+        chosen("rv32im");
     }
 }

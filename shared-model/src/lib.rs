@@ -92,7 +92,7 @@ pub use aligned::AlignedBytes;
 pub use aligned::{Aligned, BLOB_ALIGNMENT};
 pub use backend::Backend;
 #[cfg(feature = "self-test")]
-pub use backend::arm_dsp::self_test::InnerLoopCheck;
+pub use backend::self_test::InnerLoopCheck;
 pub use blob::{FORMAT_VERSION, Model};
 pub use classification::Classification;
 pub use error::{LoadError, SectionPart};

@@ -1,4 +1,4 @@
-//! The firmware of `firmware/boards/qemu-mps2`: built, run in QEMU, with other models too.
+//! The firmware of `firmware/boards/qemu-mps2` and `qemu-virt`: built, run in QEMU, with other models too.
 //!
 //! `firmware/boards/qemu-runner` does the running and decoding, as a program: it belongs to another workspace.
 
@@ -18,17 +18,35 @@ pub enum Machine {
     CortexM7,
     /// mps2-an505.
     CortexM33,
+    /// mps2-an385.
+    CortexM3,
+    /// mps2-an385 too, with code for a Cortex-M0+.
+    CortexM0Plus,
+    /// virt.
+    Rv32imac,
 }
 
 impl Machine {
     /// All machines.
-    pub const ALL: [Self; 3] = [Self::CortexM4, Self::CortexM7, Self::CortexM33];
+    pub const ALL: [Self; 6] =
+        [Self::CortexM4, Self::CortexM7, Self::CortexM33, Self::CortexM3, Self::CortexM0Plus, Self::Rv32imac];
 
     /// What the firmware for this machine is compiled for.
     const fn target(self) -> &'static str {
         match self {
             Self::CortexM4 | Self::CortexM7 => "thumbv7em-none-eabihf",
             Self::CortexM33 => "thumbv8m.main-none-eabihf",
+            Self::CortexM3 => "thumbv7m-none-eabi",
+            Self::CortexM0Plus => "thumbv6m-none-eabi",
+            Self::Rv32imac => "riscv32imac-unknown-none-elf",
+        }
+    }
+
+    /// The folder of the program for it.
+    const fn board(self) -> &'static str {
+        match self {
+            Self::CortexM4 | Self::CortexM7 | Self::CortexM33 | Self::CortexM3 | Self::CortexM0Plus => "qemu-mps2",
+            Self::Rv32imac => "qemu-virt",
         }
     }
 
@@ -37,6 +55,9 @@ impl Machine {
             Self::CortexM4 => "m4",
             Self::CortexM7 => "m7",
             Self::CortexM33 => "m33",
+            Self::CortexM3 => "m3",
+            Self::CortexM0Plus => "m0plus",
+            Self::Rv32imac => "rv32imac",
         }
     }
 }
@@ -85,7 +106,7 @@ pub struct ImageRecord {
     pub label: String,
     /// Every class's logit, as the integers that the network computes.
     pub logits: Vec<i32>,
-    /// Executed instructions of the inference, to a multiple of 40, or 50 on the M33.
+    /// Executed instructions of the inference, on a Cortex-M to a multiple of 40, or 50 on the M33.
     pub instructions: u64,
     /// The same for each step; empty unless profiled.
     pub steps: Vec<u64>,
@@ -148,7 +169,7 @@ impl Firmware {
     /// [`QemuError::Build`] if a tool is missing or the build fails.
     pub fn build(machine: Machine) -> Result<Self, QemuError> {
         let mut command = support("firmware-build");
-        command.args(["qemu-mps2", machine.target()]).env_remove("MODEL_BLOB");
+        command.args([machine.board(), machine.target()]).env_remove("MODEL_BLOB");
         let output = output(&mut command)?;
         if !output.status.success() {
             return Err(QemuError::Build(text(&output.stderr)));

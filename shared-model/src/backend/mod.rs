@@ -1,19 +1,29 @@
-//! Backends: for each family of cores the kernels that serve it, with their costs.
+//! Backends: for each family of cores the kernels that serve it, and what they cost there.
 //!
 //! A backend is chosen at compile time by the target (see `build.rs`). Its planning and its costs are plain Rust, and where it has
-//! inner loops in assembly, these have twins in portable Rust: so any host can plan for, compute like and test any core.
+//! inner loops in assembly, portable Rust gives the same bits: so any host can plan for, compute like and test any core.
 
-pub(crate) mod arm_dsp;
+#[cfg(any(arm_v6m, arm_v7m))]
+mod arm;
+mod im2col;
+mod inner_loops;
+mod row_streaming;
+#[cfg(feature = "self-test")]
+pub(crate) mod self_test;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
-use crate::kernels::{
-    Kernel,
-    average_pool::AveragePool,
-    dense::{self, Dense},
-    direct::Direct,
-    max_pool::MaxPool,
-};
+#[cfg(any(arm_v6m, arm_v7m))]
+use arm::Assembly as Native;
+#[cfg(not(any(arm_v6m, arm_v7m)))]
+use inner_loops::Portable as Native;
+
+use crate::kernels::{Costs, Kernel, average_pool::AveragePool, dense::Dense, direct::Direct, max_pool::MaxPool};
+use im2col::Im2col;
+use inner_loops::{InnerLoops, Portable};
+use row_streaming::RowStreaming;
+use winograd::Winograd;
 
 /// Kernels for a family of cores.
 pub struct Backend {
@@ -21,29 +31,65 @@ pub struct Backend {
     cores: &'static [&'static str],
     /// The search prefers the first of equals.
     pub(crate) kernels: &'static [&'static dyn Kernel],
+    pub(crate) costs: Costs,
 }
+
+/// Built from [`InnerLoops`].
+const LOOPED: &[&dyn Kernel] = &[
+    &Dense { dot_products: |weights, input| Native.dot_products(weights, input) },
+    &Direct,
+    &Im2col(Native),
+    &RowStreaming(Native),
+    &Winograd(Native),
+    &MaxPool,
+    &AveragePool,
+];
 
 impl Backend {
     /// Any core: plain loops, which compilers for processors with vectors make the most of.
     pub const PORTABLE: &'static Self = &Self {
         name: "portable",
-        cores: &["host", "cortex-m0plus", "cortex-m3", "rv32imac"],
+        cores: &["host"],
         kernels: &[
-            &Dense { dot_products: dense::dot_products, instructions_for_four: 1 },
-            &Direct { instructions_for_four: 1 },
+            &Dense { dot_products: |weights, input| Portable.dot_products(weights, input) },
+            &Direct,
             &MaxPool,
             &AveragePool,
         ],
+        // It has no kernel that multiplies in any other way.
+        costs: Costs { dense: 1, direct: 1, ..ARM_DSP },
     };
 
-    /// Cortex-M with the DSP extension. Its inner loops are assembly where this is compiled for one, and their twins elsewhere.
-    pub const ARM_DSP: &'static Self = &arm_dsp::BACKEND;
+    /// Cortex-M with the DSP extension: an M4, an M7, or an M33 that has it.
+    pub const ARM_DSP: &'static Self =
+        &Self { name: "arm-dsp", cores: &["cortex-m4", "cortex-m7", "cortex-m33"], kernels: LOOPED, costs: ARM_DSP };
+
+    /// Cortex-M with the instruction set of Armv7-M and no DSP extension.
+    pub const ARM_V7M: &'static Self =
+        &Self { name: "armv7-m", cores: &["cortex-m3"], kernels: LOOPED, costs: ARM_V7M };
+
+    /// Cortex-M with the instruction set of Armv6-M.
+    pub const ARM_V6M: &'static Self =
+        &Self { name: "armv6-m", cores: &["cortex-m0", "cortex-m0plus"], kernels: LOOPED, costs: ARM_V6M };
+
+    /// RISC-V of 32 bits with multiplications.
+    pub const RV32IM: &'static Self = &Self { name: "rv32im", cores: &["rv32imac"], kernels: LOOPED, costs: RV32IM };
 
     /// The one that this is compiled for.
-    pub const NATIVE: &'static Self = if cfg!(arm_dsp) { Self::ARM_DSP } else { Self::PORTABLE };
+    pub const NATIVE: &'static Self = if cfg!(arm_dsp) {
+        Self::ARM_DSP
+    } else if cfg!(arm_v7m) {
+        Self::ARM_V7M
+    } else if cfg!(arm_v6m) {
+        Self::ARM_V6M
+    } else if cfg!(rv32im) {
+        Self::RV32IM
+    } else {
+        Self::PORTABLE
+    };
 
     /// All there are.
-    pub const ALL: [&'static Self; 2] = [Self::PORTABLE, Self::ARM_DSP];
+    pub const ALL: [&'static Self; 5] = [Self::PORTABLE, Self::ARM_DSP, Self::ARM_V7M, Self::ARM_V6M, Self::RV32IM];
 
     /// Name of the family.
     pub const fn name(&self) -> &'static str {
@@ -66,3 +112,53 @@ impl core::fmt::Debug for Backend {
         f.write_str(self.name)
     }
 }
+
+// Measured in QEMU, a layer at a time.
+
+const ARM_DSP: Costs = Costs {
+    dense: 8,
+    direct: 16,
+    im2col: 5,
+    row_pair: 15,
+    row_filter: 11,
+    winograd_products: 27,
+    winograd_filter: 62,
+    winograd_input: 225,
+    winograd_output: 340,
+};
+
+const ARM_V7M: Costs = Costs {
+    dense: 11,
+    direct: 14,
+    im2col: 11,
+    row_pair: 43,
+    row_filter: 38,
+    winograd_products: 65,
+    winograd_filter: 73,
+    winograd_input: 250,
+    winograd_output: 420,
+};
+
+const ARM_V6M: Costs = Costs {
+    dense: 45,
+    direct: 24,
+    im2col: 35,
+    row_pair: 148,
+    row_filter: 60,
+    winograd_products: 149,
+    winograd_filter: 104,
+    winograd_input: 1100,
+    winograd_output: 850,
+};
+
+const RV32IM: Costs = Costs {
+    dense: 19,
+    direct: 21,
+    im2col: 22,
+    row_pair: 78,
+    row_filter: 40,
+    winograd_products: 116,
+    winograd_filter: 150,
+    winograd_input: 700,
+    winograd_output: 800,
+};

@@ -1,6 +1,9 @@
 //! Every kernel of every backend against the oracle, one step at a time.
 
-use super::Backend;
+use super::{
+    Backend,
+    inner_loops::{CHUNK_PAIRS, InnerLoops, OFFSET_FACTORS, POSITIONS, Portable},
+};
 use crate::{
     OperationView, Shape,
     encode::Layer,
@@ -165,6 +168,74 @@ proptest! {
     }
 }
 
+/// `M x Mᵀ`, row by row, where `x` has as many rows and columns as `M` has columns.
+fn transformed<const N: usize>(matrix: [[i32; N]; 6], x: impl Fn(usize, usize) -> i32) -> List<i32> {
+    let value = |row: usize, column: usize| -> i32 {
+        let terms = (0..N * N).map(|at| matrix[row][at / N] * x(at / N, at % N) * matrix[column][at % N]);
+        terms.sum()
+    };
+    (0..POSITIONS).map(|position| value(position / 6, position % 6)).collect()
+}
+
+/// On words of two lanes each, with values that take the lanes to their limits.
+#[test]
+fn transforms_are_those_of_their_matrices() {
+    let filters = [[1, 0, 0], [1, 1, 1], [1, -1, 1], [1, 2, 4], [1, -2, 4], [0, 0, 1]];
+    let inputs = [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ];
+    let mut numbers = Numbers(1);
+    for case in 0..2000 {
+        // Of the channels of a word each is random, or takes each value's extreme by chance or to fit a row and a column.
+        let mut values = |least: i8, matrix: &[&[i32]]| -> List<i8> {
+            let side = matrix[0].len();
+            let [row, column] = [0, 1].map(|_| matrix[numbers.number() as usize % 6]);
+            let random: List<u32> = (0..4 * side * side).map(|_| numbers.number() as u32 >> 8).collect();
+            let value = |(index, &random): (usize, &u32)| {
+                let place = index / 4;
+                let sign = row[place / side] * column[place % side] * [1, -1][(index + case) % 2];
+                match (case + index) % 3 {
+                    0 => (random as i8).max(least),
+                    1 if random % 2 == 0 => least,
+                    1 => 127,
+                    _ if sign < 0 => least,
+                    _ => 127,
+                }
+            };
+            random.iter().enumerate().map(value).collect()
+        };
+        let words = |bytes: &[i8]| -> List<u32> {
+            bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(bytes.map(|byte| byte as u8))).collect()
+        };
+        let lane = |words: &[u32], index: usize, channel: usize| (words[index] >> (16 * (channel / 2))) as i16;
+
+        let taps = values(-127, &filters.each_ref().map(|row| &row[..]));
+        let mut u = [0; POSITIONS * CHUNK_PAIRS * 2];
+        Portable.transform_filter(&words(&taps), 1, &mut u, 1, 1);
+        let pixels = values(-128, &inputs.each_ref().map(|row| &row[..]));
+        let offsets = core::array::from_fn(|place| 4 * (place % 6 * 6 + place / 6) as u32);
+        let mut v = [0; POSITIONS * 2 * 4];
+        Portable.transform_input(&words(&pixels), &offsets, &mut v, 3, 1);
+        for channel in 0..4 {
+            let pair = channel % 2;
+            let filter = transformed(filters, |row, column| taps[4 * (3 * row + column) + channel].into());
+            let input = transformed(inputs, |row, column| pixels[4 * (6 * row + column) + channel].into());
+            for position in 0..POSITIONS {
+                let found = lane(&u, (position * CHUNK_PAIRS + pair) * 2 + 1, channel);
+                let [factor, _] = OFFSET_FACTORS[position];
+                assert_eq!(i32::from(found) + i32::from(factor), filter[position], "filter, {position}");
+                let found = lane(&v, (position * 2 + pair) * 4 + 3, channel);
+                assert_eq!(i32::from(found), input[position], "input, {position}");
+            }
+        }
+    }
+}
+
 /// Filters whose weights are too many and too large for Winograd's exactness are left to other kernels.
 #[test]
 fn winograd_is_refused_where_it_could_be_inexact() {
@@ -186,6 +257,7 @@ fn winograd_is_refused_where_it_could_be_inexact() {
 fn cores_have_backends() {
     let name = |core| Backend::of_core(core).map(Backend::name);
     assert_eq!(name("cortex-m4"), Some("arm-dsp"));
-    assert_eq!(name("cortex-m0plus"), Some("portable"));
+    assert_eq!(name("cortex-m0plus"), Some("armv6-m"));
+    assert_eq!(name("host"), Some("portable"));
     assert_eq!(name("z80"), None);
 }

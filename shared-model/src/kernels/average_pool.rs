@@ -1,6 +1,6 @@
 //! Global average pools.
 
-use super::{Cost, Job, Kernel, Need, Place, Places, Turn, parts};
+use super::{Costs, Job, Kernel, Need, Place, Places, Turn, parts};
 use crate::{ops::OperationKind, step::Step};
 
 /// Sums up the rows as they come, and makes means of the sums after the last one.
@@ -22,8 +22,12 @@ impl Kernel for AveragePool {
         Need { kept: step.input.channels.into(), ..Need::rows(1) }
     }
 
-    fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {
-        Cost { instructions: INSTRUCTIONS * step.input.elements() as u64, weight_fetches: 0 }
+    fn weight_fetches(&self, _: &Step, _: usize, _: bool) -> usize {
+        0
+    }
+
+    fn instructions(&self, step: &Step, _: usize, _: bool, _: &Costs) -> u64 {
+        INSTRUCTIONS * step.input.elements() as u64
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {

@@ -1,20 +1,12 @@
 //! Dense layers.
 
-use super::{Cost, Job, Kernel, Need, Place, Turn, dot, parts};
+use super::{Costs, Job, Kernel, Need, Place, Turn, dot, parts};
 use crate::{ops::OperationKind, step::Step};
 
 /// Every output from every input, four outputs at a time.
 pub(crate) struct Dense {
     /// Four dot products of an input, whose length is a multiple of four, with rows of weights.
     pub dot_products: fn(&[i8], &[i8]) -> [i32; 4],
-    /// Instructions for four multiplications.
-    pub instructions_for_four: u64,
-}
-
-/// [`Dense::dot_products`] in portable Rust.
-pub(crate) fn dot_products(weights: &[i8], input: &[i8]) -> [i32; 4] {
-    let row = |index: usize| &weights[index * input.len()..][..input.len()];
-    [0, 1, 2, 3].map(|index| dot(row(index), input))
 }
 
 impl Kernel for Dense {
@@ -30,8 +22,12 @@ impl Kernel for Dense {
         Need::rows(step.input.height.into())
     }
 
-    fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {
-        Cost { instructions: step.multiply_accumulates() * self.instructions_for_four / 4, weight_fetches: 1 }
+    fn weight_fetches(&self, _: &Step, _: usize, _: bool) -> usize {
+        1
+    }
+
+    fn instructions(&self, step: &Step, _: usize, _: bool, costs: &Costs) -> u64 {
+        step.multiply_accumulates() * costs.dense / 4
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {

@@ -3,14 +3,11 @@
 //! A line is a row of input with a pixel of padding at either end, `[w + 2, in]`: the three pixels that lie under one row of the
 //! kernel are `3 * in` bytes in succession, and so are their weights.
 
-use super::{Cost, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, dot_four, parts};
+use super::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, dot_four, parts};
 use crate::{ops::OperationKind, rows::Rows, step::Step};
 
 /// A row of output at a time.
-pub(crate) struct Direct {
-    /// Instructions for four multiplications.
-    pub instructions_for_four: u64,
-}
+pub(crate) struct Direct;
 
 impl Kernel for Direct {
     fn name(&self) -> &'static str {
@@ -25,12 +22,13 @@ impl Kernel for Direct {
         Need { scratch: Words { fixed: lines_len(step).div_ceil(4), each: 0 }, ..Need::rows(step.pool_side() + 2) }
     }
 
-    fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {
+    fn weight_fetches(&self, step: &Step, _: usize, _: bool) -> usize {
         let [height, width] = step.computed_size();
-        Cost {
-            instructions: step.multiply_accumulates() * self.instructions_for_four / 4,
-            weight_fetches: height * width.div_ceil(4),
-        }
+        height * width.div_ceil(4)
+    }
+
+    fn instructions(&self, step: &Step, _: usize, _: bool, costs: &Costs) -> u64 {
+        step.multiply_accumulates() * costs.direct / 4
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {

@@ -1,6 +1,6 @@
 //! Maximum pools that no convolution takes in.
 
-use super::{Cost, Job, Kernel, Need, Place, Turn, parts};
+use super::{Costs, Job, Kernel, Need, Place, Turn, parts};
 use crate::{ops::OperationKind, step::Step};
 
 /// A 2×2 maximum pool with stride 2, a row of output at a time.
@@ -22,8 +22,12 @@ impl Kernel for MaxPool {
         Need::rows(2)
     }
 
-    fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {
-        Cost { instructions: INSTRUCTIONS * step.output.elements() as u64, weight_fetches: 0 }
+    fn weight_fetches(&self, _: &Step, _: usize, _: bool) -> usize {
+        0
+    }
+
+    fn instructions(&self, step: &Step, _: usize, _: bool, _: &Costs) -> u64 {
+        INSTRUCTIONS * step.output.elements() as u64
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {

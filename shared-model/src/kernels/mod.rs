@@ -25,8 +25,11 @@ pub(crate) trait Kernel: Sync {
     /// Memory and rows that it needs.
     fn need(&self, step: &Step, whole: bool) -> Need;
 
-    /// What an inference costs.
-    fn cost(&self, step: &Step, size: usize, whole: bool) -> Cost;
+    /// How often an inference fetches each weight from the blob.
+    fn weight_fetches(&self, step: &Step, size: usize, whole: bool) -> usize;
+
+    /// An estimate of the instructions of an inference, to compare plans on one backend.
+    fn instructions(&self, step: &Step, size: usize, whole: bool, costs: &Costs) -> u64;
 
     /// A turn; `None` after the last one.
     fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn>;
@@ -75,13 +78,26 @@ impl Words {
     }
 }
 
-/// What a kernel costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cost {
-    /// An estimate, to compare plans on one backend.
-    pub instructions: u64,
-    /// How often each weight is fetched from the blob.
-    pub weight_fetches: usize,
+/// Instructions that kernels take on a family of cores.
+pub(crate) struct Costs {
+    /// For four multiplications of a dense layer.
+    pub dense: u64,
+    /// For four multiplications by definition.
+    pub direct: u64,
+    /// For four multiplications of a matrix of patches.
+    pub im2col: u64,
+    /// For two channels of a window and a kernel row, that is 24 multiplications.
+    pub row_pair: u64,
+    /// To widen a channel of a filter.
+    pub row_filter: u64,
+    /// For the 36 multiplications of a tile, an input channel and an output channel.
+    pub winograd_products: u64,
+    /// To transform a channel of a filter.
+    pub winograd_filter: u64,
+    /// To transform a channel of a tile of input.
+    pub winograd_input: u64,
+    /// To transform a channel of a tile of output.
+    pub winograd_output: u64,
 }
 
 /// A turn of a kernel.

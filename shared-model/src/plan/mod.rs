@@ -70,8 +70,7 @@ impl StepPlan {
 
     /// How often an inference fetches each of the weights of `step`, which this is the plan of, from the blob.
     pub fn weight_fetches(&self, step: &Step) -> usize {
-        let cost = self.kernel.cost(step, self.size, self.is_whole);
-        cost.weight_fetches
+        self.kernel.weight_fetches(step, self.size, self.is_whole)
     }
 }
 

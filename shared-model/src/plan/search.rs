@@ -57,7 +57,7 @@ impl Search<'_, '_> {
         for (place, ((choice, need), step)) in segment.choices.iter().zip(steps).enumerate() {
             let size = largest_size(need, is_whole, free, available)?;
             let kernel = self.backend.kernels[usize::from(choice.kernel)];
-            best.instructions += kernel.cost(step, size, is_whole).instructions;
+            best.instructions += kernel.instructions(step, size, is_whole, &self.backend.costs);
             best.choices[place] = Choice {
                 // At most a quarter of the tiles of a tensor of 256×256 pixels.
                 size: size as u16,

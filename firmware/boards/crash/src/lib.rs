@@ -76,7 +76,13 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    // SAFETY: a register that every core from the Cortex-M3 on has, read once.
-    let status = unsafe { (*SCB::PTR).cfsr.read() };
-    restart(format_args!("hard fault at {:#010x}, fault status {status:#010x}", frame.pc()))
+    let pc = frame.pc();
+    #[cfg(fault_status)]
+    {
+        // SAFETY: a register that every core from the Cortex-M3 on has, read once.
+        let status = unsafe { (*SCB::PTR).cfsr.read() };
+        restart(format_args!("hard fault at {pc:#010x}, fault status {status:#010x}"))
+    }
+    #[cfg(not(fault_status))]
+    restart(format_args!("hard fault at {pc:#010x}"))
 }

@@ -3,6 +3,3 @@
 
 pub mod clock;
 pub mod host;
-pub mod model;
-pub mod records;
-pub mod stack;

@@ -23,7 +23,7 @@ pub(crate) const LIMIT_PER_IMAGE: Duration = Duration::from_secs(20);
 pub(crate) const LIMIT_OF_BOOT: Duration = Duration::from_secs(60);
 
 /// A machine of QEMU.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Machine {
     /// mps2-an386
     M4,
@@ -31,6 +31,12 @@ pub enum Machine {
     M7,
     /// mps2-an505
     M33,
+    /// mps2-an385
+    M3,
+    /// mps2-an385, whose Cortex-M3 runs the instructions of Armv6-M too: QEMU has no machine like it with a Cortex-M0+
+    M0plus,
+    /// virt with one 32-bit core
+    Rv32imac,
 }
 
 impl Machine {
@@ -40,6 +46,16 @@ impl Machine {
             Self::M4 => "mps2-an386",
             Self::M7 => "mps2-an500",
             Self::M33 => "mps2-an505",
+            Self::M3 | Self::M0plus => "mps2-an385",
+            Self::Rv32imac => "virt",
+        }
+    }
+
+    /// The program that emulates it.
+    const fn emulator(self) -> &'static str {
+        match self {
+            Self::M4 | Self::M7 | Self::M33 | Self::M3 | Self::M0plus => "qemu-system-arm",
+            Self::Rv32imac => "qemu-system-riscv32",
         }
     }
 }
@@ -82,7 +98,7 @@ pub struct ImageRecord {
     pub label: String,
     /// Every class's logit, as the integers that the network computes.
     pub logits: Vec<i32>,
-    /// Executed instructions of the inference, to a multiple of 40, or 50 on the M33.
+    /// Executed instructions of the inference, on a Cortex-M to a multiple of 40, or 50 on the M33.
     pub instructions: u64,
     /// The same for each step; empty unless profiled.
     pub steps: Vec<u64>,
@@ -172,8 +188,11 @@ impl Emulator {
         let Board { elf, machine, blob } = board;
         // QEMU runs in the directory of the file, which the program opens there.
         let (elf, file) = (full(elf)?, full(file)?);
-        let mut command = Command::new("qemu-system-arm");
+        let mut command = Command::new(machine.emulator());
         command.args(["-machine", machine.name(), "-nographic", "-monitor", "none"]);
+        if machine == Machine::Rv32imac {
+            command.args(["-bios", "none"]);
+        }
         command.args(["-serial", serial]);
         // One instruction takes one nanosecond: the firmware's timer counts instructions.
         command.args(["-icount", "shift=0"]);
@@ -208,10 +227,9 @@ impl Emulator {
         // Files, since a full pipe would stop the emulator.
         let (stdout, stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
         self.command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
-        let mut child = self
-            .command
-            .spawn()
-            .map_err(|error| format!("cannot start qemu-system-arm: {error}; `tests/run setup` installs it"))?;
+        let mut child = self.command.spawn().map_err(|error| {
+            format!("cannot start {}: {error}; `tests/run setup` installs it", self.machine.emulator())
+        })?;
         let written = |mut file: std::fs::File| -> Result<Vec<u8>, Error> {
             let mut bytes = Vec::new();
             file.rewind()?;

@@ -28,10 +28,10 @@ use oorandom::Rand32;
 use protocol::{BootFailure, Message, Start, TimeUnit};
 use qemu_messages::{QemuMessage, Totals};
 use qemu_mps2::clock::{self, InstructionDelay};
-use qemu_mps2::host::{self, COMMAND_LINE_LEN};
-use qemu_mps2::model::MEMORY_LEN;
-use qemu_mps2::records::RecordFile;
-use qemu_mps2::stack;
+use qemu_mps2::host;
+use qemu_program::classify::MEMORY_LEN;
+use qemu_program::records::RecordFile;
+use qemu_program::{COMMAND_LINE_LEN, fail, send, stack};
 use semihosting::experimental::env;
 use semihosting::process::ExitCode;
 use shared_model::Model;
@@ -128,15 +128,14 @@ fn main() -> ! {
     let words = env::args::<COMMAND_LINE_LEN>();
     let arguments = words.as_ref().ok().and_then(|words| Arguments::parse(words.into_iter()));
     let Some(arguments) = arguments else {
-        host::fail(
+        fail(
             "the arguments must be `arducam-96`, `arducam-128` or `ov2640`, FILE, frames to take (0: without end) and, if \
              wanted, a seed or the name of a fault, from -semihosting-config arg=",
         );
     };
     let name = arguments.file;
     let len = arguments.camera.frame_len();
-    let file =
-        RecordFile::open(name, len).unwrap_or_else(|error| host::fail(format_args!("file of frames {name}: {error}")));
+    let file = RecordFile::open(name, len).unwrap_or_else(|error| fail(format_args!("file of frames {name}: {error}")));
     let scene = HostFrames { file, frame: &mut SCENE[..len] };
     let memory = Memory { working: WORKING, model: MODEL, frames: FRAMES };
     watch(&arguments, scene, memory);
@@ -197,7 +196,7 @@ fn run(
         let (code, text) = (error.code(), &*error.text());
         let failure = BootFailure { code, text };
         block_on(serial.report(&Message::BootFailure(failure)));
-        host::fail(error)
+        fail(error)
     });
     let identity =
         Identity { board: "qemu-mps2", camera, clocks: &[], time_unit: TimeUnit::Instructions, start: Start::POWER_ON };
@@ -220,12 +219,12 @@ fn run(
         disturb();
         block_on(pipeline.step(&mut buffers, &mut &completed));
         if attempt > 0 && attempt.is_multiple_of(STACK_INTERVAL) {
-            host::send(&QemuMessage::Stack(stack::used_after(attempt)));
+            send(&QemuMessage::Stack(stack::used_after(attempt)));
         }
         attempt = attempt.wrapping_add(1);
     }
-    host::send(&QemuMessage::Stack(stack::used_after(attempts)));
-    host::send(&QemuMessage::Totals(Totals {
+    send(&QemuMessage::Stack(stack::used_after(attempts)));
+    send(&QemuMessage::Totals(Totals {
         completed: completed.0.get(),
         faults: pipeline.camera().counters().total(),
         dropped: pipeline.report().dropped(),
@@ -285,7 +284,7 @@ impl<'c, K: Copy + Debug> Disturbance<'c, K> {
             let named = |fault: &&K| protocol::cut_off::<{ NAME_LEN }>(format_args!("{fault:?}")) == name;
             match faults.iter().find(named) {
                 Some(&fault) => injector.inject(Injection { fault, first: 0, count: u32::MAX }),
-                None => host::fail(format_args!("this camera has no fault {name}: it has {faults:?}")),
+                None => fail(format_args!("this camera has no fault {name}: it has {faults:?}")),
             }
         }
         let numbers = match trouble {

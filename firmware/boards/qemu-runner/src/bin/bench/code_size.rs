@@ -16,8 +16,14 @@ const GRAIN: usize = 2;
 /// Modules of shared-model that only load a blob.
 const LOADING: [&str; 7] = ["blob::", "error::", "graph::", "ops::", "resize::", "section::", "shape::"];
 /// What chooses the kernels, once: the search, and what a kernel says of itself beforehand.
-const PLANNING: [&str; 5] =
-    ["::plan::search", "::plan::layout::words", "Kernel>::fits", "Kernel>::need", "Kernel>::cost"];
+const PLANNING: [&str; 6] = [
+    "::plan::search",
+    "::plan::layout::words",
+    "Kernel>::fits",
+    "Kernel>::need",
+    "Kernel>::instructions",
+    "Kernel>::weight_fetches",
+];
 
 /// Bytes of shared-model in an ELF file, literal pools included, but without the texts of errors.
 ///

@@ -27,11 +27,12 @@ const LEAN_ARENA: usize = 20 * 1024;
 /// The picture that is classified unless another is named.
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../data/samples/deer.png");
 
-/// Counts what one inference takes in QEMU on a Cortex-M4, -M7 and -M33, next to CMSIS-NN.
+/// Counts what one inference takes in QEMU on a Cortex-M4, -M7, -M33, -M3 and -M0+ and on a 32-bit RISC-V, next to CMSIS-NN.
 ///
-/// Each machine runs twice: with an arena of 48 KiB (fast) and of 20 KiB (lean). Instructions are counted by the emulated
-/// SysTick under `-icount shift=0`, which every run tries on a loop of known length first. They are no cycles. The run fails
-/// if the logits are not those that the host computes.
+/// Each machine runs twice: with an arena of 48 KiB (fast) and of 20 KiB (lean). Instructions are counted under
+/// `-icount shift=0`, which every run tries on a loop of known length first. They are no cycles. The run fails
+/// if the logits are not those that the host computes. The code for the Cortex-M0+ runs on a Cortex-M3, since QEMU has no such
+/// machine with an M0+: an instruction is counted as one on either.
 ///
 /// The environment variable MODEL_BLOB names another model than data/models/vgg3-full.blob.
 #[derive(Parser)]
@@ -43,6 +44,15 @@ struct Arguments {
     /// The firmware for Cortex-M33
     #[arg(long, value_name = "ELF", hide = true)]
     thumbv8m: PathBuf,
+    /// The firmware for Cortex-M3
+    #[arg(long, value_name = "ELF", hide = true)]
+    thumbv7m: PathBuf,
+    /// The firmware for Cortex-M0+
+    #[arg(long, value_name = "ELF", hide = true)]
+    thumbv6m: PathBuf,
+    /// The firmware for RISC-V
+    #[arg(long, value_name = "ELF", hide = true)]
+    riscv32imac: PathBuf,
     /// The model that the firmware holds
     #[arg(long, hide = true)]
     blob: PathBuf,
@@ -106,6 +116,9 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         "cortex-m4": bench(Machine::M4, &arguments.thumbv7em)?,
         "cortex-m7": bench(Machine::M7, &arguments.thumbv7em)?,
         "cortex-m33": bench(Machine::M33, &arguments.thumbv8m)?,
+        "cortex-m3": bench(Machine::M3, &arguments.thumbv7m)?,
+        "cortex-m0plus": bench(Machine::M0plus, &arguments.thumbv6m)?,
+        "rv32imac": bench(Machine::Rv32imac, &arguments.riscv32imac)?,
     });
     table::print_legend();
     if arguments.cycles {

@@ -1,15 +1,15 @@
 //! 3×3 convolutions with few input channels: the nine pixels under the kernel become one row of a matrix (im2col), two pixels at a
 //! time, and the filters are kept in memory as int16.
 
-use super::{CHUNK_PAIRS, InnerLoops};
+use super::inner_loops::{CHUNK_PAIRS, InnerLoops};
 use crate::{
-    kernels::{Cost, Job, Kernel, Need, Turn, Words, convolution_turn, direct, parts},
+    kernels::{Costs, Job, Kernel, Need, Turn, Words, convolution_turn, direct, parts},
     ops::OperationKind,
     step::Step,
 };
 
-/// int16 lanes of a row of two patches.
-const PATCH_LANES: usize = CHUNK_PAIRS * 2 * 2;
+/// Words of a row of two patches.
+const PATCHES: usize = CHUNK_PAIRS * 2;
 
 /// Two pixels at a time.
 pub(super) struct Im2col<L>(pub L);
@@ -29,7 +29,7 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
     }
 
     fn need(&self, step: &Step, _: bool) -> Need {
-        let patches_and_accumulators = PATCH_LANES / 2 + 2 * step.biases.len();
+        let patches_and_accumulators = PATCHES + 2 * step.biases.len();
         Need {
             kept: pairs(step) * step.biases.len(),
             scratch: Words { fixed: direct::lines_len(step).div_ceil(4) + patches_and_accumulators, each: 0 },
@@ -37,8 +37,12 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
         }
     }
 
-    fn cost(&self, step: &Step, _: usize, _: bool) -> Cost {
-        Cost { instructions: 5 * step.multiply_accumulates() / 4, weight_fetches: 1 }
+    fn weight_fetches(&self, _: &Step, _: usize, _: bool) -> usize {
+        1
+    }
+
+    fn instructions(&self, step: &Step, _: usize, _: bool, costs: &Costs) -> u64 {
+        step.multiply_accumulates() * costs.im2col / 4
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
@@ -50,9 +54,8 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
         let (places, row) = (job.places, job.output_rows.row(turn));
         let places = [places.input, places.kept, places.scratch, job.output];
         let [input, filters, scratch, output] = parts(job.arena, places);
-        let filters: &mut [i16] = bytemuck::cast_slice_mut(filters);
         if turn == 0 {
-            widen_filters(step, filters);
+            widen_filters(step, bytemuck::cast_slice_mut(filters));
         }
         let lines_len = direct::lines_len(step);
         let (lines, scratch) = scratch.split_at_mut(lines_len.div_ceil(4));
@@ -95,18 +98,18 @@ fn compute_row(
     loops: impl InnerLoops + Copy,
     step: &Step,
     lines: &[i8],
-    filters: &[i16],
+    filters: &[u32],
     scratch: &mut [u32],
     output: &mut [i8],
 ) {
     let [_, width, channels] = step.input.dimensions();
     let line = (width + 2) * channels;
     let outputs = step.biases.len();
-    let (patches, accumulators) = scratch.split_at_mut(PATCH_LANES / 2);
-    let patches: &mut [i16] = bytemuck::cast_slice_mut(patches);
+    let (patches, accumulators) = scratch.split_at_mut(PATCHES);
     let accumulators: &mut [i32] = bytemuck::cast_slice_mut(accumulators);
     for (pair, output) in output.chunks_exact_mut(2 * outputs).enumerate() {
-        let rows = patches.chunks_exact_mut(4 * row_pairs(step));
+        let lanes: &mut [i16] = bytemuck::cast_slice_mut(patches);
+        let rows = lanes.chunks_exact_mut(4 * row_pairs(step));
         for (line, patches) in lines.chunks_exact(line).zip(rows) {
             for pixel in 0..2 {
                 let taps = &line[(2 * pair + pixel) * channels..][..3 * channels];

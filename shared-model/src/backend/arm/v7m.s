@@ -1,39 +1,8 @@
-@ Inner loops for Arm's DSP extension (Armv7E-M, Armv8-M Mainline). Their contracts are those of InnerLoops in mod.rs;
-@ assembly.rs declares them to Rust and checks the lengths of the slices.
-@
-@ A word holds two int16 lanes, of two channels. Lanes that are proved not to overflow (NUMERICS.md) are added with SADD16, or
-@ as one 32-bit integer where the lower lane is proved not to borrow from the upper one.
-
-    .syntax unified
-    .thumb
-
-    .macro function name
-    .section .text.\name, "ax", %progbits
-    .balign 4
-    .global \name
-    .type \name, %function
-    .thumb_func
-\name:
-    .endm
+@ Inner loops for the instruction set of Armv7-M, with what dsp.s or mla.s defines before: the macros products_pair, row_products_pair,
+@ filter_tap, input_pixel, input_vector, input_column and input_value.
 
 @ products(u, v, m, m_end, pairs, u_skip): a 4×2 tile of accumulators in r4-r11 takes, for each pair of channels, four words of v
 @ and two of u. The sixteen pairs are unrolled; fewer are entered behind the start.
-    .macro products_pair
-    ldm     r1!, {r2, r3}
-    ldm     r0!, {r12, lr}
-    smlad   r4, r2, r12, r4
-    smlad   r5, r3, r12, r5
-    smlad   r8, r2, lr, r8
-    smlad   r9, r3, lr, r9
-    ldm     r1!, {r2, r3}
-    smlad   r6, r2, r12, r6
-    smlad   r7, r3, r12, r7
-    smlad   r10, r2, lr, r10
-    smlad   r11, r3, lr, r11
-    .endm
-
-    .equ    products_pair_len, 40
-
     function shared_model_products
     push    {r4-r11, lr}
     sub     sp, #20
@@ -64,30 +33,23 @@
     add     sp, #20
     pop     {r4-r11, pc}
 
-@ offset_corrections(v, init, pairs, factors): 36 times four sums in r4-r7.
-    function shared_model_offset_corrections
+@ row_products(filter, windows, accumulators, pairs, accumulators_end): four accumulators in r4-r7 take, for each pair of channels,
+@ three words of the filter and six of the window.
+    function shared_model_row_products
     push    {r4-r11, lr}
+    ldr     r4, [sp, #36]
     sub     sp, #12
-    mov     lr, #36
-1:  ldm     r1, {r4-r7}
-    ldr     r12, [r3], #4
-    str     r3, [sp]
-    mov     r3, r2
-2:  ldm     r0!, {r8-r11}
-    smlad   r4, r8, r12, r4
-    smlad   r5, r9, r12, r5
-    smlad   r6, r10, r12, r6
-    smlad   r7, r11, r12, r7
-    ldm     r0!, {r8-r11}
+    strd    r0, r3, [sp]
+    str     r4, [sp, #8]
+1:  ldm     r2, {r4-r7}
+2:  row_products_pair
+    row_products_pair
     subs    r3, #2
-    smlad   r4, r8, r12, r4
-    smlad   r5, r9, r12, r5
-    smlad   r6, r10, r12, r6
-    smlad   r7, r11, r12, r7
     bne     2b
-    ldr     r3, [sp]
-    stm     r1!, {r4-r7}
-    subs    lr, #1
+    ldrd    r0, r3, [sp]
+    ldr     r8, [sp, #8]
+    stm     r2!, {r4-r7}
+    cmp     r2, r8
     bne     1b
     add     sp, #12
     pop     {r4-r11, pc}
@@ -126,7 +88,7 @@
     ldr     r11, [r3, r1]
     ldr     lr, [r3, r1, lsl #1]
     .irp    tap, r4, r5, r6, r7, r8, r9, r10, r11, lr
-    sxtab16 \tap, r12, \tap, ror #\rotation
+    filter_tap \tap, r12, \rotation
     .endr
     filter_row r4, r5, r6, r12, r3, 0
     add     r2, r2, #30 * position
@@ -161,8 +123,8 @@
     push    {r4-r11, lr}
     sub     sp, #12
     add     r3, r2, r3, lsl #4
-    movw    r12, #1143
-    movt    r12, #1143
+    movw    r12, #filter_offset
+    movt    r12, #filter_offset
     strd    r3, r12, [sp]
 1:  filter_pair 0
     filter_pair 8
@@ -174,29 +136,6 @@
     pop     {r4-r11, pc}
 
 @ transform_input(map, offsets, v, position_len, quads)
-    .macro  input_vector                @ r4-r9 in place; r10-r12 are overwritten
-    ssub16  r10, r8, r6
-    ssub16  r11, r7, r5
-    ssub16  r4, r4, r6
-    sadd16  r4, r4, r4
-    sadd16  r4, r4, r4
-    sadd16  r4, r4, r10                 @ 4 d0 - 5 d2 + d4
-    ssub16  r9, r9, r7
-    sadd16  r12, r11, r11
-    ssub16  r9, r9, r12
-    ssub16  r9, r9, r12                 @ 4 d1 - 5 d3 + d5
-    sadd16  r6, r6, r6
-    sadd16  r6, r6, r6
-    ssub16  r8, r8, r6
-    sadd16  r5, r5, r5
-    sadd16  r5, r5, r5
-    ssub16  r7, r7, r5
-    sadd16  r5, r8, r7                  @ d4 - 4 d2 + (d3 - 4 d1)
-    ssub16  r6, r8, r7                  @ d4 - 4 d2 - (d3 - 4 d1)
-    sadd16  r7, r10, r12                @ d4 - d2 + 2 (d3 - d1)
-    ssub16  r8, r10, r12                @ d4 - d2 - 2 (d3 - d1)
-    .endm
-
     .macro  input_pair rotation
     mov     lr, sp
     .rept   6
@@ -205,9 +144,10 @@
     ldr     \pixel, [r0, \pixel]
     .endr
     .irp    pixel, r4, r5, r6, r7, r8, r9
-    sxtb16  \pixel, \pixel, ror #\rotation
+    input_pixel \pixel, \rotation
     .endr
     input_vector
+    input_column
     stm     lr!, {r4-r9}
     .endr
     sub     r1, #144
@@ -222,6 +162,9 @@
     ldr     r8, [sp, #\row + 96]
     ldr     r9, [sp, #\row + 120]
     input_vector
+    .irp    value, r4, r5, r6, r7, r8, r9
+    input_value \value
+    .endr
     str     r4, [r2]
     str     r5, [r2, r3]
     str     r6, [r2, r3, lsl #1]
@@ -447,123 +390,3 @@
     cmp     r0, r2
     bne     1b
     pop     {r4-r6, pc}
-
-@ widen_pixels(map, offsets, window, quads)
-    .macro  widen_pixel offset, column
-    ldr     r10, [r0, \offset]
-    sxtb16  r11, r10
-    sxtb16  r10, r10, ror #8
-    str     r11, [r2, #\column]
-    str     r10, [r2, #\column + 24]
-    .endm
-
-    function shared_model_widen_pixels
-    push    {r4-r11, lr}
-    ldm     r1, {r4-r9}
-1:  widen_pixel r4, 0
-    widen_pixel r5, 4
-    widen_pixel r6, 8
-    widen_pixel r7, 12
-    widen_pixel r8, 16
-    widen_pixel r9, 20
-    add     r0, #4
-    add     r2, #48
-    subs    r3, #1
-    bne     1b
-    pop     {r4-r11, pc}
-
-@ widen_filter_row(weights, stride, filter, quads)
-    function shared_model_widen_filter_row
-    push    {r4-r11, lr}
-1:  ldr     r4, [r0]
-    ldr     r5, [r0, r1]
-    ldr     r6, [r0, r1, lsl #1]
-    sxtb16  r7, r4
-    sxtb16  r8, r5
-    sxtb16  r9, r6
-    sxtb16  r10, r4, ror #8
-    sxtb16  r11, r5, ror #8
-    sxtb16  r12, r6, ror #8
-    stm     r2!, {r7-r12}
-    add     r0, #4
-    subs    r3, #1
-    bne     1b
-    pop     {r4-r11, pc}
-
-@ row_products(filter, windows, accumulators, pairs, accumulators_end): four accumulators in r4-r7 take, for each pair of channels,
-@ three words of the filter and six of the window.
-    .macro  row_products_pair
-    ldm     r0!, {r8, r9, r10}
-    ldm     r1!, {r11, r12, lr}
-    smlad   r4, r8, r11, r4
-    smlad   r5, r8, r12, r5
-    smlad   r6, r8, lr, r6
-    smlad   r4, r9, r12, r4
-    smlad   r5, r9, lr, r5
-    smlad   r4, r10, lr, r4
-    ldm     r1!, {r11, r12, lr}
-    smlad   r7, r8, r11, r7
-    smlad   r6, r9, r11, r6
-    smlad   r7, r9, r12, r7
-    smlad   r5, r10, r11, r5
-    smlad   r6, r10, r12, r6
-    smlad   r7, r10, lr, r7
-    .endm
-
-    function shared_model_row_products
-    push    {r4-r11, lr}
-    ldr     r4, [sp, #36]
-    sub     sp, #12
-    strd    r0, r3, [sp]
-    str     r4, [sp, #8]
-1:  ldm     r2, {r4-r7}
-2:  row_products_pair
-    row_products_pair
-    subs    r3, #2
-    bne     2b
-    ldrd    r0, r3, [sp]
-    ldr     r8, [sp, #8]
-    stm     r2!, {r4-r7}
-    cmp     r2, r8
-    bne     1b
-    add     sp, #12
-    pop     {r4-r11, pc}
-
-@ dot_products(weights, stride, input, sums, input_end): four rows of weights.
-    function shared_model_dot_products
-    push    {r3-r11, lr}
-    add     r3, r0, r1
-    add     r3, r3, r1, lsl #1
-    mov     r4, #0
-    mov     r5, #0
-    mov     r6, #0
-    mov     r7, #0
-1:  ldr     r8, [r2], #4
-    ldr     r10, [r0, r1]
-    ldr     r11, [r0, r1, lsl #1]
-    ldr     lr, [r3], #4
-    sxtb16  r9, r8
-    sxtb16  r8, r8, ror #8
-    sxtb16  r12, r10
-    smlad   r5, r9, r12, r5
-    sxtb16  r12, r11
-    smlad   r6, r9, r12, r6
-    sxtb16  r12, lr
-    smlad   r7, r9, r12, r7
-    ldr     r12, [r0], #4
-    sxtb16  r10, r10, ror #8
-    sxtb16  r11, r11, ror #8
-    sxtb16  lr, lr, ror #8
-    smlad   r5, r8, r10, r5
-    smlad   r6, r8, r11, r6
-    smlad   r7, r8, lr, r7
-    sxtb16  r10, r12
-    sxtb16  r12, r12, ror #8
-    ldr     r11, [sp, #40]
-    smlad   r4, r9, r10, r4
-    smlad   r4, r8, r12, r4
-    cmp     r2, r11
-    bne     1b
-    pop     {r0}
-    stm     r0, {r4-r7}
-    pop     {r4-r11, pc}

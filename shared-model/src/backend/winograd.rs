@@ -1,8 +1,8 @@
 //! 3×3 convolutions with Winograd's F(4×4, 3×3) in integers: 36 products for 16 outputs instead of 144.
 
-use super::{CHUNK_PAIRS, InnerLoops, POSITIONS};
+use super::inner_loops::{CHUNK_PAIRS, InnerLoops, POSITIONS};
 use crate::{
-    kernels::{Cost, Job, Kernel, Need, Place, Turn, Words, convolution_turn, parts},
+    kernels::{Costs, Job, Kernel, Need, Place, Turn, Words, convolution_turn, parts},
     ops::OperationKind,
     rows::Rows,
     step::{Epilogue, Step},
@@ -18,8 +18,8 @@ const TILES_AT_ONCE: usize = 4;
 /// Channels of a chunk.
 const CHUNK: usize = 2 * CHUNK_PAIRS;
 
-/// int16 lanes of two transformed filters: one chunk.
-const FILTER_LANES: usize = POSITIONS * CHUNK_PAIRS * 2 * 2;
+/// Words of two transformed filters: one chunk.
+const FILTERS: usize = POSITIONS * CHUNK_PAIRS * 2;
 
 /// Accumulators of four tiles and two output channels.
 const ACCUMULATORS: usize = POSITIONS * 2 * TILES_AT_ONCE;
@@ -49,20 +49,25 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
             rows_out: TILE / step.pool_side(),
             sizes: tiles.div_ceil(TILES_AT_ONCE),
             scratch: Words { fixed: 0, each: POSITIONS * tiling.channels * TILES_AT_ONCE / 2 },
-            overlay: Words { fixed: FILTER_LANES / 2, each: ACCUMULATORS + POSITIONS * TILES_AT_ONCE },
+            overlay: Words { fixed: FILTERS, each: ACCUMULATORS + POSITIONS * TILES_AT_ONCE },
             ..Need::rows(TILE + 2)
         }
     }
 
-    fn cost(&self, step: &Step, size: usize, whole: bool) -> Cost {
+    fn weight_fetches(&self, step: &Step, size: usize, whole: bool) -> usize {
+        let Tiling { rows, columns, .. } = Tiling::of(step);
+        let size = size * TILES_AT_ONCE;
+        if whole { (rows * columns).div_ceil(size) } else { rows * columns.div_ceil(size) }
+    }
+
+    fn instructions(&self, step: &Step, size: usize, whole: bool, costs: &Costs) -> u64 {
         let tiling = Tiling::of(step);
-        let (tiles, size) = (tiling.rows * tiling.columns, size * TILES_AT_ONCE);
-        let weight_fetches = if whole { tiles.div_ceil(size) } else { tiling.rows * tiling.columns.div_ceil(size) };
+        let tiles = tiling.rows * tiling.columns;
         let (inputs, outputs) = (tiling.channels as u64, step.biases.len() as u64);
         let multiplied = tiles.next_multiple_of(TILES_AT_ONCE) as u64;
-        let products = multiplied * outputs.next_multiple_of(2) * inputs * 27;
-        let filters = weight_fetches as u64 * inputs * outputs * 62;
-        Cost { instructions: filters + products + tiles as u64 * (inputs * 225 + outputs * 340), weight_fetches }
+        let products = multiplied * outputs.next_multiple_of(2) * inputs * costs.winograd_products;
+        let filters = self.weight_fetches(step, size, whole) as u64 * inputs * outputs * costs.winograd_filter;
+        filters + products + tiles as u64 * (inputs * costs.winograd_input + outputs * costs.winograd_output)
     }
 
     fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn> {
@@ -82,13 +87,11 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
             let tiles = start..end.min(start + size);
             let regions = [places.input, places.scratch, Place::EMPTY, Place::EMPTY];
             let [input, v, ..] = parts(job.arena, regions);
-            let input = (&input_rows, bytemuck::cast_slice(input));
-            let v = bytemuck::cast_slice_mut(v);
+            let input = (&input_rows, &*input);
             transform_tiles(self.0, &tiling, tiles.clone(), input, v);
             let regions = [places.scratch, places.overlay, job.output, Place::EMPTY];
             let [v, scratch, output, _] = parts(job.arena, regions);
             let mut output = Output { rows: output_rows, map: bytemuck::cast_slice_mut(output) };
-            let v = bytemuck::cast_slice(v);
             multiply_tiles(self.0, step, &tiling, tiles, v, scratch, &mut output);
         }
     }
@@ -131,23 +134,23 @@ impl Tiling {
     }
 }
 
-/// Transforms some tiles. `v` is `[chunk][tile / 4][position][pair][tile % 4]` pairs of lanes.
+/// Transforms some tiles. `v` is `[chunk][tile / 4][position][pair][tile % 4]`.
 fn transform_tiles(
     loops: impl InnerLoops + Copy,
     tiling: &Tiling,
     tiles: Range<usize>,
-    (input, map): (&Rows, &[i8]),
-    v: &mut [i16],
+    (input, map): (&Rows, &[u32]),
+    v: &mut [u32],
 ) {
     let quads = tiles.len().div_ceil(TILES_AT_ONCE);
     for (tile, place) in tiles.enumerate() {
         let offsets = tiling.patch(place, input);
         for (start, channels) in tiling.chunks() {
-            let block = POSITIONS * channels * TILES_AT_ONCE;
-            let chunk = POSITIONS * start * TILES_AT_ONCE * quads;
+            let block = POSITIONS * channels / 2 * TILES_AT_ONCE;
+            let chunk = POSITIONS * start / 2 * TILES_AT_ONCE * quads;
             let v = &mut v[chunk + tile / TILES_AT_ONCE * block..][..block];
             let slot = tile % TILES_AT_ONCE;
-            loops.transform_input(&map[start..], &offsets, v, slot, channels / 4);
+            loops.transform_input(&map[start / 4..], &offsets, v, slot, channels / 4);
         }
     }
 }
@@ -158,14 +161,14 @@ fn multiply_tiles(
     step: &Step,
     tiling: &Tiling,
     tiles: Range<usize>,
-    v: &[i16],
+    v: &[u32],
     scratch: &mut [u32],
     output: &mut Output<'_>,
 ) {
     let quads = tiles.len().div_ceil(TILES_AT_ONCE);
-    let (u, scratch) = scratch.split_at_mut(FILTER_LANES / 2);
+    let (u, scratch) = scratch.split_at_mut(FILTERS);
     let (m, corrections) = scratch.split_at_mut(quads * ACCUMULATORS);
-    let u: &mut [i16] = bytemuck::cast_slice_mut(u);
+    let weights: &[u32] = bytemuck::cast_slice(step.weights);
     // `[tile / 4][position][2][4]`.
     let m: &mut [i32] = bytemuck::cast_slice_mut(m);
     // `[tile / 4][position][4]`.
@@ -180,14 +183,14 @@ fn multiply_tiles(
         let mut rest = v;
         for (start, chunk) in tiling.chunks() {
             for (slot, channel) in channels.clone().enumerate() {
-                let weights = &step.weights[9 * tiling.channels * channel + start..];
-                loops.transform_filter(weights, tiling.channels, u, slot, chunk / 4);
+                let weights = &weights[(9 * tiling.channels * channel + start) / 4..];
+                loops.transform_filter(weights, tiling.channels / 4, u, slot, chunk / 4);
             }
-            let block = POSITIONS * chunk * TILES_AT_ONCE;
+            let block = POSITIONS * chunk / 2 * TILES_AT_ONCE;
             let (blocks, behind) = rest.split_at(block * quads);
             rest = behind;
             for (v, m) in blocks.chunks_exact(block).zip(m.chunks_exact_mut(ACCUMULATORS)) {
-                loops.products(u, v, m, chunk / 2, 4 * CHUNK_PAIRS);
+                loops.products(u, v, m, chunk / 2, 2 * CHUNK_PAIRS);
             }
         }
         for (slot, channel) in channels.enumerate() {
@@ -202,11 +205,11 @@ fn multiply_tiles(
 }
 
 /// Sums up what the filters' offset adds to each accumulator, negated.
-fn correct_offsets(loops: impl InnerLoops + Copy, tiling: &Tiling, v: &[i16], corrections: &mut [i32]) {
+fn correct_offsets(loops: impl InnerLoops + Copy, tiling: &Tiling, v: &[u32], corrections: &mut [i32]) {
     corrections.fill(0);
     let mut rest = v;
     for (_, chunk) in tiling.chunks() {
-        let block = POSITIONS * chunk * TILES_AT_ONCE;
+        let block = POSITIONS * chunk / 2 * TILES_AT_ONCE;
         let tiles = corrections.as_chunks_mut::<TILES_AT_ONCE>().0;
         for correction in tiles.as_chunks_mut::<POSITIONS>().0 {
             loops.offset_corrections(rest, correction, chunk / 2);

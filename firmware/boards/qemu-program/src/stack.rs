@@ -2,16 +2,19 @@
 
 #![expect(unsafe_code, reason = "reads and paints the part of the stack that no variable owns")]
 
-use cortex_m::register::msp;
-use cortex_m_rt::STACK_PAINT_VALUE;
+use core::arch::asm;
+
 use qemu_messages::StackUse;
+
+/// What the stack holds where nothing has been.
+const PAINT: u32 = 0xCCCC_CCCC;
 
 unsafe extern "C" {
     static mut _stack_end: u32;
     static mut _stack_start: u32;
 }
 
-/// The use of the stack since reset, when cortex-m-rt painted it, or since [`repaint`], after so many images.
+/// The use of the stack since [`repaint`], after so many images.
 pub fn used_after(images: u32) -> StackUse {
     StackUse {
         images,
@@ -26,7 +29,7 @@ fn high_water() -> usize {
     let mut word = &raw const _stack_end;
     // SAFETY: the linker script places `_stack_end..=_stack_start` in RAM, word-aligned; `word` stays below
     // the caller's own frame, which holds other values than paint.
-    while word < top && unsafe { word.read_volatile() } == STACK_PAINT_VALUE {
+    while word < top && unsafe { word.read_volatile() } == PAINT {
         word = word.wrapping_add(1);
     }
     top.addr() - word.addr()
@@ -34,11 +37,19 @@ fn high_water() -> usize {
 
 /// Forgets how deep the stack was before the caller of this function.
 pub fn repaint() {
+    let pointer: usize;
+    // SAFETY: it reads the stack pointer.
+    unsafe {
+        #[cfg(target_arch = "arm")]
+        asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack, preserves_flags));
+        #[cfg(target_arch = "riscv32")]
+        asm!("mv {}, sp", out(reg) pointer, options(nomem, nostack, preserves_flags));
+    }
     let mut word = &raw mut _stack_end;
-    while word.addr() < msp::read() as usize {
+    while word.addr() < pointer {
         // SAFETY: the word is in the RAM of the stack and below the stack pointer, where only the handler of an
         // interrupt has variables, which are gone when it returns to this loop.
-        unsafe { word.write_volatile(STACK_PAINT_VALUE) };
+        unsafe { word.write_volatile(PAINT) };
         word = word.wrapping_add(1);
     }
 }

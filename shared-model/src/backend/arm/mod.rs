@@ -1,20 +1,30 @@
-//! The inner loops in the assembly of `arm.s`, behind safe functions with the contracts of [`InnerLoops`].
+//! The inner loops of Arm's Cortex-M cores in assembly, behind safe functions with the contracts of [`InnerLoops`].
+//!
+//! `v6m.s` is for the instruction set of Armv6-M, `v7m.s` for that of Armv7-M, which takes what differs with the DSP extension and
+//! without it from `dsp.s` or `mla.s`.
 //!
 //! This is the crate's only file with `unsafe`. Every call of assembly is preceded by the checks of all lengths from which its
 //! argument follows; the assembly reads and writes nothing but what its arguments span, leaves the stack and the callee-saved
 //! registers as it found them, and sets no state but the flags (Q included, which nothing reads).
 #![allow(unsafe_code)]
 
-use super::{CHUNK_PAIRS, InnerLoops, POSITIONS, twin::OFFSET_FACTORS};
+#[cfg(arm_dsp)]
+use super::inner_loops::OFFSET_FACTORS;
+use super::inner_loops::{CHUNK_PAIRS, InnerLoops, POSITIONS};
 use crate::step::Epilogue;
 use core::arch::global_asm;
 
 // Without it the assembler refuses the DSP extension, which Armv8-M leaves to the chip.
 #[cfg(arm_v8m)]
 global_asm!(".cpu cortex-m33");
-global_asm!(include_str!("arm.s"), options(raw));
+#[cfg(arm_dsp)]
+global_asm!(include_str!("function.s"), include_str!("dsp.s"), include_str!("v7m.s"), options(raw));
+#[cfg(all(arm_v7m, not(arm_dsp)))]
+global_asm!(include_str!("function.s"), include_str!("mla.s"), include_str!("v7m.s"), options(raw));
+#[cfg(arm_v6m)]
+global_asm!(include_str!("function.s"), include_str!("v6m.s"), options(raw));
 
-/// What the output transforms read, at the offsets that `arm.s` knows.
+/// What the output transforms read, at the offsets that the assembly knows.
 #[repr(C)]
 struct OutputChannel {
     /// Of 9 modulo 2^32, negated to pool minima.
@@ -52,13 +62,15 @@ fn relu_mask(relu: bool) -> u32 {
 }
 
 unsafe extern "C" {
-    fn shared_model_products(u: *const i16, v: *const i16, m: *mut i32, m_end: *mut i32, pairs: usize, u_skip: isize);
-    fn shared_model_offset_corrections(v: *const i16, corrections: *mut i32, pairs: usize, factors: *const [i16; 2]);
-    fn shared_model_transform_filter(weights: *const i8, stride: usize, u: *mut i16, quads: usize);
+    fn shared_model_products(u: *const u32, v: *const u32, m: *mut i32, m_end: *mut i32, pairs: usize, u_skip: isize);
+    #[cfg(arm_dsp)]
+    fn shared_model_offset_corrections(v: *const u32, corrections: *mut i32, pairs: usize, factors: *const [i16; 2]);
+    fn shared_model_transform_filter(weights: *const u32, stride: usize, u: *mut u32, quads: usize);
+    #[cfg(arm_v7m)]
     fn shared_model_transform_input(
-        map: *const i8,
+        map: *const u32,
         offsets: *const u32,
-        v: *mut i16,
+        v: *mut u32,
         position_len: usize,
         quads: usize,
     );
@@ -70,6 +82,7 @@ unsafe extern "C" {
         channel: *const OutputChannel,
         row_step: isize,
     );
+    #[cfg(arm_v7m)]
     fn shared_model_requantize_pairs(
         accumulators: *const i32,
         output: *mut i8,
@@ -79,16 +92,21 @@ unsafe extern "C" {
         channels: usize,
         relu_mask: u32,
     );
+    #[cfg(arm_v7m)]
     fn shared_model_spread(quads: *const i32, tiles: *mut i32, quads_end: *const i32);
-    fn shared_model_widen_pixels(map: *const i8, offsets: *const u32, window: *mut i16, quads: usize);
-    fn shared_model_widen_filter_row(weights: *const i8, stride: usize, filter: *mut i16, quads: usize);
+    #[cfg(arm_dsp)]
+    fn shared_model_widen_pixels(map: *const u32, offsets: *const u32, window: *mut u32, quads: usize);
+    #[cfg(arm_dsp)]
+    fn shared_model_widen_filter_row(weights: *const u32, stride: usize, filter: *mut u32, quads: usize);
+    #[cfg(arm_v7m)]
     fn shared_model_row_products(
-        filter: *const i16,
-        windows: *const i16,
+        filter: *const u32,
+        windows: *const u32,
         accumulators: *mut i32,
         pairs: usize,
         accumulators_end: *mut i32,
     );
+    #[cfg(arm_dsp)]
     fn shared_model_dot_products(
         weights: *const i8,
         stride: usize,
@@ -98,9 +116,10 @@ unsafe extern "C" {
     );
 }
 
-/// LDM and STM want words.
-fn assert_words(lanes: &[i16]) {
-    assert!(lanes.as_ptr().addr().is_multiple_of(4));
+/// Pixels of `4 * quads` channels at `offsets` bytes lie in a map.
+#[cfg(arm_v7m)]
+fn assert_pixels(map: &[u32], offsets: &[u32], quads: usize) {
+    assert!(offsets.iter().all(|&offset| offset as usize + 4 * quads <= size_of_val(map)));
 }
 
 /// The inner loops in assembly.
@@ -108,52 +127,48 @@ fn assert_words(lanes: &[i16]) {
 pub(crate) struct Assembly;
 
 impl InnerLoops for Assembly {
-    fn products(&self, u: &[i16], v: &[i16], accumulators: &mut [i32], pairs: usize, u_step: usize) {
+    fn products(&self, u: &[u32], v: &[u32], accumulators: &mut [i32], pairs: usize, u_step: usize) {
         let positions = accumulators.len() / 8;
-        assert!((1..=CHUNK_PAIRS).contains(&pairs) && positions > 0 && u_step.is_multiple_of(2));
-        assert!(v.len() >= positions * pairs * 8);
-        assert!(u.len() >= (positions - 1) * u_step + pairs * 4);
-        assert_words(u);
-        assert_words(v);
+        assert!((1..=CHUNK_PAIRS).contains(&pairs) && positions > 0);
+        assert!(v.len() >= positions * pairs * 4);
+        assert!(u.len() >= (positions - 1) * u_step + pairs * 2);
         let accumulators = &mut accumulators[..8 * positions].as_mut_ptr_range();
-        let u_skip = 2 * (u_step as isize - 4 * pairs as isize);
-        // SAFETY: it reads 16 · pairs bytes of `v` and 8 · pairs bytes of `u` at each position and reads and writes 32 bytes of the
-        // accumulators up to their end, all of them words and all inside the slices by the assertions.
+        let u_skip = 4 * (u_step as isize - 2 * pairs as isize);
+        // SAFETY: it reads 4 · pairs words of `v` and 2 · pairs words of `u` at each position and reads and writes 8 accumulators up to
+        // their end, all inside the slices by the assertions.
         unsafe {
             shared_model_products(u.as_ptr(), v.as_ptr(), accumulators.start, accumulators.end, pairs, u_skip);
         }
     }
 
-    fn offset_corrections(&self, v: &[i16], corrections: &mut [[i32; 4]; POSITIONS], pairs: usize) {
-        assert!(pairs > 0 && pairs.is_multiple_of(2) && v.len() >= POSITIONS * pairs * 8);
-        assert_words(v);
+    #[cfg(arm_dsp)]
+    fn offset_corrections(&self, v: &[u32], corrections: &mut [[i32; 4]; POSITIONS], pairs: usize) {
+        assert!(pairs > 0 && pairs.is_multiple_of(2) && v.len() >= POSITIONS * pairs * 4);
         let corrections = corrections.as_flattened_mut().as_mut_ptr();
-        // SAFETY: it reads 36 · 16 · pairs bytes of `v`, which are words and in the slice by the assertions, 36 factors, and reads and
-        // writes 36 · 4 corrections.
+        // SAFETY: it reads 36 · 4 · pairs words of `v`, which are in the slice by the assertion, 36 factors, and reads and writes 36 · 4
+        // corrections.
         unsafe {
             shared_model_offset_corrections(v.as_ptr(), corrections, pairs, OFFSET_FACTORS.as_ptr());
         }
     }
 
-    fn transform_filter(&self, weights: &[i8], stride: usize, u: &mut [i16], slot: usize, quads: usize) {
+    fn transform_filter(&self, weights: &[u32], stride: usize, u: &mut [u32], slot: usize, quads: usize) {
         assert!((1..=CHUNK_PAIRS / 2).contains(&quads) && slot < 2);
-        assert!(weights.len() >= 8 * stride + 4 * quads);
-        assert!(u.len() >= POSITIONS * CHUNK_PAIRS * 4);
-        assert_words(u);
-        let u = &mut u[2 * slot..];
-        // SAFETY: it reads words, for which LDR needs no alignment, at 0, stride, … 8 · stride bytes from each of `quads` words on,
-        // the last of which ends 8 · stride + 4 · quads bytes behind the start; it writes the word `slot` of the first 2 · quads of the
-        // 16 pairs at each of 36 positions.
-        unsafe { shared_model_transform_filter(weights.as_ptr(), stride, u.as_mut_ptr(), quads) }
+        assert!(weights.len() >= 8 * stride + quads);
+        assert!(u.len() >= POSITIONS * CHUNK_PAIRS * 2);
+        let u = &mut u[slot..];
+        // SAFETY: it reads the words 0, stride, … 8 · stride from each of the first `quads` on, the last of which is the word
+        // 8 · stride + quads - 1; it writes the word `slot` of the first 2 · quads of the 16 pairs at each of 36 positions.
+        unsafe { shared_model_transform_filter(weights.as_ptr(), 4 * stride, u.as_mut_ptr(), quads) }
     }
 
-    fn transform_input(&self, map: &[i8], offsets: &[u32; POSITIONS], v: &mut [i16], slot: usize, quads: usize) {
-        assert!(quads > 0 && slot < 4 && v.len() >= POSITIONS * quads * 16);
-        assert!(offsets.iter().all(|&offset| offset as usize + 4 * quads <= map.len()));
-        assert_words(v);
-        let v = &mut v[2 * slot..];
+    #[cfg(arm_v7m)]
+    fn transform_input(&self, map: &[u32], offsets: &[u32; POSITIONS], v: &mut [u32], slot: usize, quads: usize) {
+        assert!(quads > 0 && slot < 4 && v.len() >= POSITIONS * quads * 8);
+        assert_pixels(map, offsets, quads);
+        let v = &mut v[slot..];
         // SAFETY: it reads 4 · quads bytes at each of the 36 offsets, as words for which LDR needs no alignment, and writes the word
-        // `slot` of each of 36 · 2 · quads times 16 bytes: all inside the slices by the assertions.
+        // `slot` of each of 36 · 2 · quads times four: all inside the slices by the assertions.
         unsafe {
             shared_model_transform_input(map.as_ptr(), offsets.as_ptr(), v.as_mut_ptr(), 32 * quads, quads);
         }
@@ -186,6 +201,7 @@ impl InnerLoops for Assembly {
         }
     }
 
+    #[cfg(arm_v7m)]
     fn requantize_pairs(
         &self,
         accumulators: &[i32],
@@ -213,6 +229,7 @@ impl InnerLoops for Assembly {
         }
     }
 
+    #[cfg(arm_v7m)]
     fn spread(&self, quads: &[[i32; 4]], tiles: &mut [[[i32; 4]; 2]]) {
         assert!(!quads.is_empty() && tiles.len() >= quads.len());
         let quads = quads.as_flattened().as_ptr_range();
@@ -221,10 +238,10 @@ impl InnerLoops for Assembly {
         unsafe { shared_model_spread(quads.start, tiles, quads.end) }
     }
 
-    fn widen_pixels(&self, map: &[i8], offsets: &[u32; 6], window: &mut [i16], quads: usize) {
-        assert!(quads > 0 && window.len() >= 24 * quads);
-        assert!(offsets.iter().all(|&offset| offset as usize + 4 * quads <= map.len()));
-        assert_words(window);
+    #[cfg(arm_dsp)]
+    fn widen_pixels(&self, map: &[u32], offsets: &[u32; 6], window: &mut [u32], quads: usize) {
+        assert!(quads > 0 && window.len() >= 12 * quads);
+        assert_pixels(map, offsets, quads);
         // SAFETY: it reads 4 · quads bytes at each of the 6 offsets, as words for which LDR needs no alignment, and writes 48 · quads
         // bytes: inside the slices by the assertions.
         unsafe {
@@ -232,29 +249,26 @@ impl InnerLoops for Assembly {
         }
     }
 
-    fn widen_filter_row(&self, weights: &[i8], stride: usize, filter: &mut [i16], quads: usize) {
-        assert!(quads > 0 && weights.len() >= 2 * stride + 4 * quads && filter.len() >= 12 * quads);
-        assert_words(filter);
-        // SAFETY: it reads 4 · quads bytes at 0, stride and 2 · stride, as words for which LDR needs no alignment, and writes 24 · quads
-        // bytes: inside the slices by the assertions.
-        unsafe {
-            shared_model_widen_filter_row(weights.as_ptr(), stride, filter.as_mut_ptr(), quads);
-        }
+    #[cfg(arm_dsp)]
+    fn widen_filter_row(&self, weights: &[u32], stride: usize, filter: &mut [u32], quads: usize) {
+        assert!(quads > 0 && weights.len() >= 2 * stride + quads && filter.len() >= 6 * quads);
+        // SAFETY: it reads `quads` words at 0, stride and 2 · stride, and writes 6 · quads words: inside the slices by the assertions.
+        unsafe { shared_model_widen_filter_row(weights.as_ptr(), 4 * stride, filter.as_mut_ptr(), quads) }
     }
 
-    fn row_products(&self, filter: &[i16], windows: &[i16], accumulators: &mut [[i32; 4]], pairs: usize) {
+    #[cfg(arm_v7m)]
+    fn row_products(&self, filter: &[u32], windows: &[u32], accumulators: &mut [[i32; 4]], pairs: usize) {
         assert!(pairs > 0 && pairs.is_multiple_of(2) && !accumulators.is_empty());
-        assert!(filter.len() >= 6 * pairs && windows.len() >= 12 * pairs * accumulators.len());
-        assert_words(filter);
-        assert_words(windows);
+        assert!(filter.len() >= 3 * pairs && windows.len() >= 6 * pairs * accumulators.len());
         let accumulators = accumulators.as_flattened_mut().as_mut_ptr_range();
-        // SAFETY: for each four accumulators up to their end it reads 12 · pairs bytes of the filter and another 24 · pairs bytes of the
-        // windows, all of them words and all inside the slices by the assertions.
+        // SAFETY: for each four accumulators up to their end it reads 3 · pairs words of the filter and another 6 · pairs words of the
+        // windows, all inside the slices by the assertions.
         unsafe {
             shared_model_row_products(filter.as_ptr(), windows.as_ptr(), accumulators.start, pairs, accumulators.end);
         }
     }
 
+    #[cfg(arm_dsp)]
     fn dot_products(&self, weights: &[i8], input: &[i8]) -> [i32; 4] {
         assert!(!input.is_empty() && input.len().is_multiple_of(4) && weights.len() >= 4 * input.len());
         let mut sums = [0; 4];

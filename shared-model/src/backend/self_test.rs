@@ -4,7 +4,10 @@
 //! afterwards the copies must be equal to the last byte. So a loop that writes a wrong value is noticed, and one that writes
 //! outside of its buffers as well.
 
-use super::{CHUNK_PAIRS, InnerLoops, Native, POSITIONS, twin::Twin};
+use super::{
+    Native,
+    inner_loops::{CHUNK_PAIRS, InnerLoops, POSITIONS, Portable},
+};
 use crate::step::Epilogue;
 
 /// Words before and behind a buffer.
@@ -76,11 +79,11 @@ impl InnerLoopCheck {
         }
     }
 
-    /// Where `N` pixels of `len` bytes start in the first 4096 bytes of the input: anywhere, aligned or not, the last one at the end.
+    /// Where `N` pixels of `len` bytes start in the first 4096 bytes of the input: at any word, the last one at the end.
     fn pixels<const N: usize>(&mut self, len: usize) -> [u32; N] {
         let last = 4096 - len as u32;
         let mut offsets = [last; N];
-        offsets[..N - 1].fill_with(|| self.next() % last);
+        offsets[..N - 1].fill_with(|| self.next() % last / 4 * 4);
         offsets
     }
 
@@ -99,7 +102,7 @@ impl InnerLoopCheck {
         }
         let [native, twin] = &mut self.buffers;
         run(&Native, &self.input, &mut native[GUARD..GUARD + len]);
-        run(&Twin, &self.input, &mut twin[GUARD..GUARD + len]);
+        run(&Portable, &self.input, &mut twin[GUARD..GUARD + len]);
         let pairs = native.iter().zip(twin).take(len + 2 * GUARD);
         for (word, (native, twin)) in pairs.enumerate() {
             assert!(native == twin, "{name}: shape {shape:?} differs from the portable loop at word {word}");
@@ -109,10 +112,10 @@ impl InnerLoopCheck {
 
     fn products(&mut self) {
         for pairs in 1..=CHUNK_PAIRS {
-            for (positions, u_step) in [(1, 64), (2, 64), (POSITIONS, 64), (8, 0)] {
+            for (positions, u_step) in [(1, 32), (2, 32), (POSITIONS, 32), (8, 0)] {
                 let shape = [pairs, positions, u_step];
                 self.compare("products", shape, 8 * positions, |loops, input, m| {
-                    let (v, u) = lanes(input).split_at(8 * positions * pairs);
+                    let (v, u) = input.split_at(4 * positions * pairs);
                     loops.products(u, v, bytemuck::cast_slice_mut(m), pairs, u_step);
                 });
             }
@@ -121,7 +124,7 @@ impl InnerLoopCheck {
             let (shape, len) = ([pairs, 0, 0], 4 * POSITIONS);
             self.compare("offset_corrections", shape, len, |loops, input, m| {
                 let quads = fours(m).as_chunks_mut().0;
-                loops.offset_corrections(lanes(input), &mut quads[0], pairs);
+                loops.offset_corrections(input, &mut quads[0], pairs);
             });
         }
     }
@@ -129,11 +132,10 @@ impl InnerLoopCheck {
     fn input_and_filter(&mut self) {
         for quads in 1..=CHUNK_PAIRS / 2 {
             for slot in 0..2 {
-                for stride in [4 * quads, 4 * quads + 1, 130] {
+                for stride in [quads, quads + 1, 33] {
                     let (shape, len) = ([stride, slot, quads], POSITIONS * CHUNK_PAIRS * 2);
                     self.compare("transform_filter", shape, len, |loops, input, u| {
-                        let weights = &bytes(input)[1..1 + 8 * stride + 4 * quads];
-                        let u = bytemuck::cast_slice_mut(u);
+                        let weights = &input[1..1 + 8 * stride + quads];
                         loops.transform_filter(weights, stride, u, slot, quads);
                     });
                 }
@@ -142,8 +144,7 @@ impl InnerLoopCheck {
                 let offsets = self.pixels(4 * quads);
                 let (shape, len) = ([slot, quads, 0], POSITIONS * quads * 8);
                 self.compare("transform_input", shape, len, |loops, input, v| {
-                    let (map, v) = (&bytes(input)[..4096], bytemuck::cast_slice_mut(v));
-                    loops.transform_input(map, &offsets, v, slot, quads);
+                    loops.transform_input(&input[..1024], &offsets, v, slot, quads);
                 });
             }
         }
@@ -174,22 +175,26 @@ impl InnerLoopCheck {
 
     /// Products of a patch and a filter of four channels, `[position][8]`.
     fn true_products(&mut self) -> [i32; 8 * POSITIONS] {
-        let start = self.next() as usize % 1024;
-        let map = &bytes(&self.input)[start..][..4 * POSITIONS];
+        let start = self.next() as usize % 256;
+        let map = &self.input[start..][..POSITIONS];
         let offsets = core::array::from_fn(|index| 4 * index as u32);
-        let weights = &bytes(&self.input)[start + 4096..];
-        let filter: [i8; 36] = core::array::from_fn(|tap| weights[tap].max(-127));
-        let mut v = [0; 16 * POSITIONS];
-        let mut u = [0; 4 * CHUNK_PAIRS * POSITIONS];
+        // No weight is -128.
+        let weights = &bytes(&self.input[start + 1024..])[..36];
+        let mut filter = [0; 9];
+        for (byte, &weight) in bytemuck::bytes_of_mut(&mut filter).iter_mut().zip(weights) {
+            *byte = weight.max(-127) as u8;
+        }
+        let mut v = [0; 8 * POSITIONS];
+        let mut u = [0; 2 * CHUNK_PAIRS * POSITIONS];
         let mut m = [0; 8 * POSITIONS];
-        Twin.transform_input(map, &offsets, &mut v, 0, 1);
-        Twin.transform_filter(&filter, 4, &mut u, 0, 1);
+        Portable.transform_input(map, &offsets, &mut v, 0, 1);
+        Portable.transform_filter(&filter, 1, &mut u, 0, 1);
         let mut corrections = [[0; 4]; POSITIONS];
-        Twin.offset_corrections(&v, &mut corrections, 2);
+        Portable.offset_corrections(&v, &mut corrections, 2);
         for (tile, [correction, ..]) in m.as_chunks_mut::<8>().0.iter_mut().zip(corrections) {
             tile[0] = correction;
         }
-        Twin.products(&u, &v, &mut m, 2, 4 * CHUNK_PAIRS);
+        Portable.products(&u, &v, &mut m, 2, 2 * CHUNK_PAIRS);
         m
     }
 
@@ -198,21 +203,19 @@ impl InnerLoopCheck {
             let offsets = self.pixels(4 * quads);
             let shape = [quads, 0, 0];
             self.compare("widen_pixels", shape, 12 * quads, |loops, input, window| {
-                let (map, window) = (&bytes(input)[..4096], bytemuck::cast_slice_mut(window));
-                loops.widen_pixels(map, &offsets, window, quads);
+                loops.widen_pixels(&input[..1024], &offsets, window, quads);
             });
-            for stride in [4 * quads, 4 * quads + 3] {
+            for stride in [quads, quads + 3] {
                 let shape = [stride, quads, 0];
                 self.compare("widen_filter_row", shape, 6 * quads, |loops, input, filter| {
-                    let weights = &bytes(input)[3..3 + 2 * stride + 4 * quads];
-                    let filter = bytemuck::cast_slice_mut(filter);
+                    let weights = &input[3..3 + 2 * stride + quads];
                     loops.widen_filter_row(weights, stride, filter, quads);
                 });
             }
             for windows in [1, 2, 5] {
                 let shape = [quads, windows, 0];
                 self.compare("row_products", shape, 4 * windows, |loops, input, m| {
-                    let (filter, windows) = lanes(input).split_at(12 * quads);
+                    let (filter, windows) = input.split_at(6 * quads);
                     loops.row_products(filter, windows, fours(m), 2 * quads);
                 });
             }
@@ -245,10 +248,6 @@ impl InnerLoopCheck {
             });
         }
     }
-}
-
-fn lanes(words: &[u32]) -> &[i16] {
-    bytemuck::cast_slice(words)
 }
 
 fn bytes(words: &[u32]) -> &[i8] {

@@ -1,9 +1,9 @@
 //! 3×3 convolutions by their definition in little memory: of a few times four columns of the input, the rows that are needed are
 //! widened to int16, then one kernel row of one filter after the other.
 
-use super::InnerLoops;
+use super::inner_loops::InnerLoops;
 use crate::{
-    kernels::{Cost, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, parts},
+    kernels::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, parts},
     ops::OperationKind,
     rows::Rows,
     step::{Epilogue, Step},
@@ -37,15 +37,17 @@ impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
         }
     }
 
-    fn cost(&self, step: &Step, size: usize, _: bool) -> Cost {
+    fn weight_fetches(&self, step: &Step, size: usize, _: bool) -> usize {
+        usize::from(step.output.height) * windows_across(step).div_ceil(size)
+    }
+
+    fn instructions(&self, step: &Step, size: usize, whole: bool, costs: &Costs) -> u64 {
         let [height, _] = step.computed_size();
-        let across = windows_across(step);
-        let weight_fetches = height / step.pool_side() * across.div_ceil(size);
         let (inputs, outputs) = (u64::from(step.input.channels), step.biases.len() as u64);
-        let windows = (height * across) as u64;
-        let per_row = inputs / 2 * 30 / 2 + 12;
-        let filters = weight_fetches as u64 * (11 * inputs + 100);
-        Cost { instructions: outputs * (filters + windows * (3 * per_row + 80)), weight_fetches }
+        let windows = (height * windows_across(step)) as u64;
+        let per_row = inputs / 2 * costs.row_pair + 12;
+        let filters = self.weight_fetches(step, size, whole) as u64 * (costs.row_filter * inputs + 100);
+        outputs * (filters + windows * (3 * per_row + 80))
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
@@ -57,7 +59,7 @@ impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
         let (top, row) = (job.turn * step.pool_side(), job.output_rows.row(job.turn));
         let Places { input, scratch, .. } = job.places;
         let [input, scratch, output, _] = parts(job.arena, [input, scratch, job.output, Place::EMPTY]);
-        let input = (&rows, bytemuck::cast_slice(input));
+        let input = (&rows, &*input);
         let output = &mut bytemuck::cast_slice_mut(output)[row];
         compute_row(self.0, step, top, input, windows, scratch, output);
     }
@@ -74,7 +76,7 @@ fn compute_row(
     loops: impl InnerLoops,
     step: &Step,
     first: usize,
-    (input, map): (&Rows, &[i8]),
+    (input, map): (&Rows, &[u32]),
     windows: usize,
     scratch: &mut [u32],
     output: &mut [i8],
@@ -83,26 +85,23 @@ fn compute_row(
     let (channels, outputs) = (input.channels, step.biases.len());
     for start in (0..across).step_by(windows) {
         let windows = windows.min(across - start);
-        let row_lanes = WINDOW * channels * windows;
-        let (window, rest) = scratch.split_at_mut(row_lanes * (rows + 2) / 2);
+        let row_words = WINDOW * channels / 2 * windows;
+        let (window, rest) = scratch.split_at_mut(row_words * (rows + 2));
         let (filter, accumulators) = rest.split_at_mut(3 * channels / 2);
-        // `[rows + 2][window][pair][6]` pairs of lanes.
-        let window: &mut [i16] = bytemuck::cast_slice_mut(window);
-        // `[pair][3]` pairs of lanes.
-        let filter: &mut [i16] = bytemuck::cast_slice_mut(filter);
-        // `[rows][window][4]`.
+        // `window` is `[rows + 2][window][pair][6]`, `filter` `[pair][3]`, and this `[rows][window][4]`.
         let accumulators: &mut [i32] = bytemuck::cast_slice_mut(accumulators);
         let accumulators = &mut accumulators.as_chunks_mut().0[..rows * windows];
-        for (index, window) in window.chunks_exact_mut(WINDOW * channels).enumerate() {
+        for (index, window) in window.chunks_exact_mut(WINDOW * channels / 2).enumerate() {
             let (row, left) = (first + index / windows, (start + index % windows) * COLUMNS);
             let offsets = core::array::from_fn(|column| input.bordered_pixel(row, left + column) as u32);
             loops.widen_pixels(map, &offsets, window, channels / 4);
         }
-        for (channel, weights) in step.weights.chunks_exact(9 * channels).enumerate() {
+        let weights: &[u32] = bytemuck::cast_slice(step.weights);
+        for (channel, weights) in weights.chunks_exact(9 * channels / 4).enumerate() {
             accumulators.fill([0; COLUMNS]);
-            for (kernel_row, weights) in weights.chunks_exact(3 * channels).enumerate() {
-                loops.widen_filter_row(weights, channels, filter, channels / 4);
-                let windows = &window[kernel_row * row_lanes..];
+            for (kernel_row, weights) in weights.chunks_exact(3 * channels / 4).enumerate() {
+                loops.widen_filter_row(weights, channels / 4, filter, channels / 4);
+                let windows = &window[kernel_row * row_words..];
                 loops.row_products(filter, windows, accumulators, channels / 2);
             }
             let pixels = output[start * COLUMNS / rows * outputs + channel..].iter_mut();

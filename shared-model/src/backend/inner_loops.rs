@@ -1,0 +1,310 @@
+//! The inner loops of the kernels for cores without vectors, in portable Rust. Backends replace some of them by assembly, which gives
+//! the same bits.
+
+use crate::{arithmetic::requantize, kernels::dot_four, step::Epilogue};
+use core::num::Wrapping;
+
+/// Pairs of channels that are transformed and multiplied at once.
+pub(crate) const CHUNK_PAIRS: usize = 16;
+
+/// Positions of a transformed tile, 6×6.
+pub(crate) const POSITIONS: usize = 36;
+
+/// Added to every weight before its transform, so that the lower lane of a word never borrows from the upper one.
+const FILTER_OFFSET: i16 = 1143;
+
+/// What is left of [`FILTER_OFFSET`] in row or column `i` of a transformed filter: the sum of the coefficients of that row.
+const OFFSET_SUMS: [i16; 6] = [1, 3, 1, 7, 3, 1];
+
+/// For each position the two lanes by which an input is multiplied to take the filter's offset away, as the int16 lane of a
+/// transformed filter holds it: only the largest wraps around.
+pub(crate) static OFFSET_FACTORS: [[i16; 2]; POSITIONS] = {
+    let mut factors = [[0; 2]; POSITIONS];
+    let mut position = 0;
+    while position < POSITIONS {
+        let offset = FILTER_OFFSET.wrapping_mul(OFFSET_SUMS[position / 6] * OFFSET_SUMS[position % 6]);
+        factors[position] = [-offset; 2];
+        position += 1;
+    }
+    factors
+};
+
+/// The inner loops.
+///
+/// A word holds two int16 *lanes*, of two channels: channels 0 and 2, then 1 and 3, of each four. Winograd's transforms are those of
+/// `NUMERICS.md`.
+pub(crate) trait InnerLoops: Sync + 'static {
+    /// Adds products to `accumulators`, `[position][2][4]`: `accumulators[p][j][i] += Σ v[p][pair][i] · u[p][pair][j]`, both lanes of
+    /// each pair, modulo 2^32.
+    ///
+    /// `v` is `[position][pair][4]` and `u` `[position][pair][2]`, where one position of `u` starts `u_step` words behind the one
+    /// before it. With `u_step` 0 all positions share one.
+    fn products(&self, u: &[u32], v: &[u32], accumulators: &mut [i32], pairs: usize, u_step: usize) {
+        let tiles = accumulators.as_chunks_mut::<8>().0;
+        for (position, (tile, v)) in tiles.iter_mut().zip(v.chunks_exact(4 * pairs)).enumerate() {
+            let u = &u[position * u_step..][..2 * pairs];
+            // Written out, for registers.
+            let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *tile;
+            for (v, u) in lanes(v).as_chunks::<4>().0.iter().zip(lanes(u).as_chunks::<2>().0) {
+                a = multiply_add(a, &v[0], &u[0]);
+                b = multiply_add(b, &v[1], &u[0]);
+                c = multiply_add(c, &v[2], &u[0]);
+                d = multiply_add(d, &v[3], &u[0]);
+                e = multiply_add(e, &v[0], &u[1]);
+                f = multiply_add(f, &v[1], &u[1]);
+                g = multiply_add(g, &v[2], &u[1]);
+                h = multiply_add(h, &v[3], &u[1]);
+            }
+            *tile = [a, b, c, d, e, f, g, h];
+        }
+    }
+
+    /// Adds to `corrections`, `[position][4]`, what takes the offset of transformed filters away again: `v`,
+    /// `[position][pair][4]`, summed over the lanes, times [`OFFSET_FACTORS`]. `pairs` is even.
+    fn offset_corrections(&self, v: &[u32], corrections: &mut [[i32; 4]; POSITIONS], pairs: usize) {
+        let positions = v.chunks_exact(4 * pairs).zip(&OFFSET_FACTORS);
+        for (correction, (v, &[factor, _])) in corrections.iter_mut().zip(positions) {
+            let [mut a, mut b, mut c, mut d] = [0; 4];
+            for v in lanes(v).as_chunks::<4>().0 {
+                a += i32::from(v[0][0]) + i32::from(v[0][1]);
+                b += i32::from(v[1][0]) + i32::from(v[1][1]);
+                c += i32::from(v[2][0]) + i32::from(v[2][1]);
+                d += i32::from(v[3][0]) + i32::from(v[3][1]);
+            }
+            for (correction, sum) in correction.iter_mut().zip([a, b, c, d]) {
+                *correction = correction.wrapping_add(sum.wrapping_mul(factor.into()));
+            }
+        }
+    }
+
+    /// Transforms the 3×3 filters of one output channel, `weights` of `[9][stride]` words from its first channel on: `G g Gᵀ` with an
+    /// offset, for `4 * quads` channels. Slot `slot` (0 or 1) of `u`, `[position][16 pairs][2]`, takes them.
+    fn transform_filter(&self, weights: &[u32], stride: usize, u: &mut [u32], slot: usize, quads: usize) {
+        // The transformed columns, by rows.
+        let mut rows = [[Wrapping(0); 3]; 6];
+        for pair in 0..2 * quads {
+            for x in 0..3 {
+                let tap = |y: usize| {
+                    // The bytes have an offset of 128 already.
+                    unsigned_lanes(weights[(3 * y + x) * stride + pair / 2], pair)
+                        + both_lanes(FILTER_OFFSET as u32 - 128)
+                };
+                let values = filter_vector(&[tap(0), tap(1), tap(2)]);
+                [rows[0][x], rows[1][x], rows[2][x], rows[3][x], rows[4][x], rows[5][x]] = values;
+            }
+            let u = &mut u[2 * pair + slot..][..(POSITIONS - 1) * 2 * CHUNK_PAIRS + 1];
+            const POSITION: usize = 2 * CHUNK_PAIRS;
+            for (row, places) in rows.iter().zip(u.chunks_mut(6 * POSITION)) {
+                let [a, b, c, d, e, f] = filter_vector(row);
+                let places = &mut places[..5 * POSITION + 1];
+                [places[0], places[POSITION], places[2 * POSITION]] = [a.0, b.0, c.0];
+                [places[3 * POSITION], places[4 * POSITION], places[5 * POSITION]] = [d.0, e.0, f.0];
+            }
+        }
+    }
+
+    /// Transforms a patch of 6×6 pixels, `Bᵀ d B`, for the first `4 * quads` channels in `map`, where `offsets`, `[column][row]`,
+    /// says behind how many bytes, a multiple of four, each pixel starts. Slot `slot` (0 … 3) of `v`, `[position][pair][4]`, takes it.
+    fn transform_input(&self, map: &[u32], offsets: &[u32; POSITIONS], v: &mut [u32], slot: usize, quads: usize) {
+        let pairs = 2 * quads;
+        // The transformed columns, by rows.
+        let mut rows = [[Wrapping(0); 6]; 6];
+        for pair in 0..pairs {
+            for (x, offsets) in offsets.as_chunks::<6>().0.iter().enumerate() {
+                let pixel = |offset: u32| unsigned_lanes(map[offset as usize / 4 + pair / 2], pair);
+                let [a, b, c, d, e, f] = *offsets;
+                let values = input_vector(&[pixel(a), pixel(b), pixel(c), pixel(d), pixel(e), pixel(f)]);
+                [rows[0][x], rows[1][x], rows[2][x], rows[3][x], rows[4][x], rows[5][x]] = values;
+                // The bytes' offset of 128: the coefficients of the second row of Bᵀ sum to -6, of all others to zero.
+                rows[1][x] += both_lanes(6 * 128);
+            }
+            let position = 4 * pairs;
+            for (row, places) in rows.iter().zip(v[4 * pair + slot..].chunks_mut(6 * position)) {
+                let [a, b, c, d, e, f] = input_vector(row);
+                let places = &mut places[..5 * position + 1];
+                [places[0], places[position], places[2 * position]] = [whole(a), whole(b), whole(c)];
+                [places[3 * position], places[4 * position], places[5 * position]] = [whole(d), whole(e), whole(f)];
+            }
+        }
+    }
+
+    /// Writes the 4×4 outputs of one tile and one channel: `Aᵀ m A`, then the epilogue; with a 2×2 pool, the 2×2 outputs. `m` is
+    /// `[position][8]`, and its first column is taken. Output rows start `row_step` bytes and pixels `pixel_step` bytes behind one
+    /// another.
+    fn transform_output(
+        &self,
+        m: &[i32],
+        output: &mut [i8],
+        row_step: usize,
+        pixel_step: usize,
+        epilogue: &Epilogue,
+        pool: bool,
+    ) {
+        /// 9 times this is 1 modulo 2^32.
+        const INVERSE_OF_9: Wrapping<i32> = Wrapping(0x38E3_8E39);
+        let m = &m[..8 * (POSITIONS - 1) + 1];
+        // The transformed columns, by rows.
+        let mut rows = [[Wrapping(0); 6]; 4];
+        for x in 0..6 {
+            let value = |row: usize| Wrapping(m[8 * (6 * row + x)]);
+            let column = [value(0), value(1), value(2), value(3), value(4), value(5)];
+            [rows[0][x], rows[1][x], rows[2][x], rows[3][x]] = output_vector(&column);
+        }
+        let mut accumulators = [[0; 4]; 4];
+        for ((row, accumulators), shift) in rows.iter().zip(&mut accumulators).zip([3, 2, 1, 1]) {
+            let [a, b, c, d] = output_vector(row);
+            let value = |value: Wrapping<i32>, further: u32| (value * INVERSE_OF_9).0 >> (shift + further);
+            *accumulators = [value(a, 3), value(b, 2), value(c, 1), value(d, 1)];
+        }
+        if pool {
+            let (rows, _) = accumulators.as_chunks::<2>();
+            for ([top, bottom], output) in rows.iter().zip(output.chunks_mut(row_step)) {
+                for (x, output) in output.iter_mut().step_by(pixel_step).take(2).enumerate() {
+                    let window = [top[2 * x], top[2 * x + 1], bottom[2 * x], bottom[2 * x + 1]];
+                    *output = epilogue.activation(epilogue.pool(window));
+                }
+            }
+        } else {
+            for (accumulators, output) in accumulators.iter().zip(output.chunks_mut(row_step)) {
+                for (&accumulator, output) in accumulators.iter().zip(output.iter_mut().step_by(pixel_step)) {
+                    *output = epilogue.activation(accumulator);
+                }
+            }
+        }
+    }
+
+    /// ReLU and requantization of two pixels' accumulators, `[channel / 4][2][4]`, to `output`, `[2][channels]`.
+    fn requantize_pairs(
+        &self,
+        accumulators: &[i32],
+        output: &mut [i8],
+        multipliers: &[i32],
+        offsets: &[i64],
+        relu: bool,
+    ) {
+        let floor = if relu { 0 } else { i32::MIN };
+        let channels = multipliers.len();
+        for (channel, (&multiplier, &offset)) in multipliers.iter().zip(offsets).enumerate() {
+            for pixel in 0..2 {
+                let accumulator = accumulators[channel / 4 * 8 + 4 * pixel + channel % 4];
+                output[pixel * channels + channel] = requantize(accumulator.max(floor), multiplier, offset);
+            }
+        }
+    }
+
+    /// `[n][4]` to `[n][2][4]`: each four twice.
+    fn spread(&self, quads: &[[i32; 4]], tiles: &mut [[[i32; 4]; 2]]) {
+        for (tile, &quad) in tiles.iter_mut().zip(quads) {
+            *tile = [quad; 2];
+        }
+    }
+
+    /// Widens six pixels, which start at `offsets` bytes, multiples of four, for the first `4 * quads` channels in `map`. `window` is
+    /// `[pair][6]`.
+    fn widen_pixels(&self, map: &[u32], offsets: &[u32; 6], window: &mut [u32], quads: usize) {
+        for (column, &offset) in offsets.iter().enumerate() {
+            let pixel = &map[offset as usize / 4..][..quads];
+            for (&word, places) in pixel.iter().zip(window.as_chunks_mut::<12>().0) {
+                [places[column], places[6 + column]] = [signed_lanes(word, 0), signed_lanes(word, 1)];
+            }
+        }
+    }
+
+    /// Widens one kernel row, `[3][stride]` words from its first channel on, for `4 * quads` channels. `filter` is `[pair][3]`.
+    fn widen_filter_row(&self, weights: &[u32], stride: usize, filter: &mut [u32], quads: usize) {
+        for (quad, places) in filter.as_chunks_mut::<6>().0[..quads].iter_mut().enumerate() {
+            let [a, b, c] = [weights[quad], weights[stride + quad], weights[2 * stride + quad]];
+            [places[0], places[1], places[2]] = [signed_lanes(a, 0), signed_lanes(b, 0), signed_lanes(c, 0)];
+            [places[3], places[4], places[5]] = [signed_lanes(a, 1), signed_lanes(b, 1), signed_lanes(c, 1)];
+        }
+    }
+
+    /// Adds to four accumulators for each of `windows`, `[window][pair][6]`, what one kernel row gives: `filter` is `[pair][3]`. The
+    /// number of pairs is even.
+    fn row_products(&self, filter: &[u32], windows: &[u32], accumulators: &mut [[i32; 4]], pairs: usize) {
+        for (window, accumulators) in windows.chunks_exact(6 * pairs).zip(accumulators) {
+            let [mut a, mut b, mut c, mut d] = *accumulators;
+            for (x, w) in lanes(window).as_chunks::<6>().0.iter().zip(lanes(filter).as_chunks::<3>().0) {
+                a = multiply_add(multiply_add(multiply_add(a, &x[0], &w[0]), &x[1], &w[1]), &x[2], &w[2]);
+                b = multiply_add(multiply_add(multiply_add(b, &x[1], &w[0]), &x[2], &w[1]), &x[3], &w[2]);
+                c = multiply_add(multiply_add(multiply_add(c, &x[2], &w[0]), &x[3], &w[1]), &x[4], &w[2]);
+                d = multiply_add(multiply_add(multiply_add(d, &x[3], &w[0]), &x[4], &w[1]), &x[5], &w[2]);
+            }
+            *accumulators = [a, b, c, d];
+        }
+    }
+
+    /// Four dot products of `input` with rows of weights, `[4][input.len()]`. The length is a multiple of four.
+    fn dot_products(&self, weights: &[i8], input: &[i8]) -> [i32; 4] {
+        dot_four(input, [0, 1, 2, 3].map(|row| &weights[row * input.len()..][..input.len()]))
+    }
+}
+
+/// The inner loops in portable Rust.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+impl InnerLoops for Portable {}
+
+fn lanes(words: &[u32]) -> &[[i16; 2]] {
+    bytemuck::cast_slice(words)
+}
+
+/// Adds the products of both lanes, which are read by themselves.
+#[inline(always)]
+fn multiply_add(sum: i32, a: &[i16; 2], b: &[i16; 2]) -> i32 {
+    let (low, high) = (i32::from(a[0]) * i32::from(b[0]), i32::from(a[1]) * i32::from(b[1]));
+    sum.wrapping_add(low).wrapping_add(high)
+}
+
+/// A number of at most 16 bits in both lanes.
+const fn both_lanes(number: u32) -> Wrapping<u32> {
+    Wrapping(number << 16 | number)
+}
+
+/// Two of four int8, the first and the third or, if `pair` is odd, the others, each plus 128.
+#[inline]
+fn unsigned_lanes(word: u32, pair: usize) -> Wrapping<u32> {
+    Wrapping((word ^ 0x8080_8080) >> (pair % 2 * 8) & 0x00FF_00FF)
+}
+
+/// Two lanes that were computed as one number: where the lower one is negative, it has borrowed from the upper one.
+#[inline]
+fn whole(lanes: Wrapping<u32>) -> u32 {
+    (lanes + ((lanes & Wrapping(0x8000)) << 1)).0
+}
+
+/// The same as [`unsigned_lanes`] without an addition.
+#[inline]
+fn signed_lanes(word: u32, pair: usize) -> u32 {
+    whole(unsigned_lanes(word, pair) - both_lanes(128))
+}
+
+/// The rows of `G g` for three taps `g`, two lanes at once.
+#[inline]
+fn filter_vector(&[a, b, c]: &[Wrapping<u32>; 3]) -> [Wrapping<u32>; 6] {
+    let (near, far, double) = (a + c, a + (c << 2), b << 1);
+    [a, near + b, near - b, far + double, far - double, c]
+}
+
+/// `Bᵀ d` for six pixels `d`, two lanes at once.
+#[inline]
+fn input_vector(&[d0, d1, d2, d3, d4, d5]: &[Wrapping<u32>; 6]) -> [Wrapping<u32>; 6] {
+    let (far, near) = (d4 - (d2 << 2), d3 - (d1 << 2));
+    let (even, odd) = (d4 - d2, d3 - d1);
+    let double = odd << 1;
+    [((d0 - d2) << 2) + even, far + near, far - near, even + double, even - double, d5 - d3 - (odd << 2)]
+}
+
+/// The rows of `Aᵀ m`, each divided by the power of two that it has too much: the shifts are 3, 2, 1, 1.
+#[inline]
+fn output_vector(&[m0, m1, m2, m3, m4, m5]: &[Wrapping<i32>; 6]) -> [Wrapping<i32>; 4] {
+    let (sum, difference) = (m1 + m2, m1 - m2);
+    let (far_sum, far_difference) = (m3 + m4, m3 - m4);
+    [
+        ((m0 + (m0 << 1)) << 1) + far_sum - (sum << 2),
+        far_difference - (difference << 1),
+        far_sum - sum,
+        ((m5 + (m5 << 1) + far_difference) << 1) - difference,
+    ]
+}
