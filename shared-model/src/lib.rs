@@ -30,7 +30,7 @@
 //!
 //! The length of the arena decides how a network is computed. [`Model::plan`] says how; printed, a [`Plan`] is a table with the kernel of
 //! each step, its memory, and how often an inference fetches each of the step's weights from the blob, which matters where
-//! the flash is slow. For cores with Arm's DSP extension there are these convolutions:
+//! the flash is slow. For cores without vectors there are these convolutions:
 //!
 //! - *winograd* multiplies least: 36 products for 16 outputs of a 3×3 convolution instead of 144, and exactly (`NUMERICS.md`). It
 //!   needs the most memory.
@@ -38,9 +38,10 @@
 //! - *im2col* is for the first step, whose three channels are too few for the other two.
 //! - *direct* takes any shape and no assembly; on a host, whose compiler vectorizes it, it is the fastest.
 //!
-//! With Arm's DSP extension the inner loops are assembly (`backend/arm_dsp/arm.s`); each has a twin in portable Rust that gives
+//! Their inner loops are portable Rust, two int16 in a word; on Cortex-M and RISC-V some of them are assembly (`backend/assembly`) that gives
 //! the same bits, so that hosts can plan and test for such a core. The innermost loop of the fast kernel takes, for each pair of channels, four tiles
-//! and two filters: six loads feed eight SMLAD, each of which multiplies and adds two pairs of int16.
+//! and two filters: with Arm's DSP extension six loads feed eight SMLAD, each of which multiplies and adds two pairs of int16; without it, twelve loads
+//! of an int16 feed sixteen multiplications.
 //!
 //! ```text
 //! the map, int8 [h, w, c]                    V, transformed inputs              U, transformed filters

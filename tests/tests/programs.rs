@@ -12,10 +12,10 @@ const MACHINES: [(&str, &str); 3] = [
     ("mps2-an505", "thumbv8m.main-none-eabihf"),
 ];
 
-/// The ELF file of a program of `firmware/boards/qemu-checks`.
-fn build(program: &str, target: &str) -> PathBuf {
+/// The ELF file of a program of a board.
+fn build(board: &str, program: &str, target: &str) -> PathBuf {
     let output = Command::new(root().join("tests/support/firmware-build"))
-        .args(["qemu-checks", target, program])
+        .args([board, target, program])
         .output()
         .expect("tests/support/firmware-build can be started");
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -24,32 +24,34 @@ fn build(program: &str, target: &str) -> PathBuf {
 }
 
 fn emulate(machine: &str, elf: PathBuf) -> Output {
-    Command::new("qemu-system-arm")
+    let is_riscv = machine == "virt";
+    Command::new(if is_riscv { "qemu-system-riscv32" } else { "qemu-system-arm" })
         .args(["-M", machine, "-nographic", "-monitor", "none", "-serial", "null"])
+        .args(if is_riscv { &["-bios", "none"][..] } else { &[] })
         .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
         .arg(elf)
         .output()
-        .expect("`tests/run setup` installs qemu-system-arm")
+        .expect("`tests/run setup` installs QEMU")
 }
-
-/// That of the Cortex-M3 runs what is compiled for a Cortex-M0+ too.
-const FURTHER: [(&str, &str); 2] = [("mps2-an385", "thumbv7m-none-eabi"), ("mps2-an385", "thumbv6m-none-eabi")];
 
 #[test]
 fn every_inner_loop_equals_its_portable_twin_and_keeps_to_its_buffers() {
-    for (machine, target) in MACHINES.into_iter().chain(FURTHER) {
-        let output = emulate(machine, build("kernels", target));
+    // The machine with a Cortex-M3 runs what is compiled for a Cortex-M0+ too.
+    let further = [("mps2-an385", "thumbv7m-none-eabi"), ("mps2-an385", "thumbv6m-none-eabi")];
+    let arm = MACHINES.into_iter().chain(further).map(|(machine, target)| ("qemu-checks", machine, target));
+    for (board, machine, target) in arm.chain([("qemu-virt", "virt", "riscv32imac-unknown-none-elf")]) {
+        let output = emulate(machine, build(board, "kernels", target));
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{machine}: {text}");
+        assert!(output.status.success(), "{target}: {text}");
         let comparisons = text.split(' ').next().and_then(|word| word.parse().ok());
-        assert!(comparisons.is_some_and(|count: u32| count > 1000), "{machine}: {text}");
+        assert!(comparisons.is_some_and(|count: u32| count > 1000), "{target}: {text}");
     }
 }
 
 #[test]
 fn what_ended_a_run_is_told_after_the_reset_and_only_once() {
     for (machine, target) in MACHINES {
-        let output = emulate(machine, build("crashes", target));
+        let output = emulate(machine, build("qemu-checks", "crashes", target));
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{machine}: {text}");
         let blocks: Vec<_> = text.split("panicked at ").collect();

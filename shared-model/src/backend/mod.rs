@@ -3,8 +3,8 @@
 //! A backend is chosen at compile time by the target (see `build.rs`). Its planning and its costs are plain Rust, and where it has
 //! inner loops in assembly, portable Rust gives the same bits: so any host can plan for, compute like and test any core.
 
-#[cfg(any(arm_v6m, arm_v7m))]
-mod arm;
+#[cfg(any(arm_v6m, arm_v7m, rv32im))]
+mod assembly;
 mod im2col;
 mod inner_loops;
 mod row_streaming;
@@ -14,9 +14,9 @@ pub(crate) mod self_test;
 mod tests;
 mod winograd;
 
-#[cfg(any(arm_v6m, arm_v7m))]
-use arm::Assembly as Native;
-#[cfg(not(any(arm_v6m, arm_v7m)))]
+#[cfg(any(arm_v6m, arm_v7m, rv32im))]
+use assembly::Assembly as Native;
+#[cfg(not(any(arm_v6m, arm_v7m, rv32im)))]
 use inner_loops::Portable as Native;
 
 use crate::kernels::{Costs, Kernel, average_pool::AveragePool, dense::Dense, direct::Direct, max_pool::MaxPool};
@@ -57,7 +57,7 @@ impl Backend {
             &AveragePool,
         ],
         // It has no kernel that multiplies in any other way.
-        costs: Costs { dense: 1, direct: 1, ..ARM_DSP },
+        costs: Costs { dense: 1, direct: 1, direct_row: 0, ..ARM_DSP },
     };
 
     /// Cortex-M with the DSP extension: an M4, an M7, or an M33 that has it.
@@ -118,6 +118,7 @@ impl core::fmt::Debug for Backend {
 const ARM_DSP: Costs = Costs {
     dense: 8,
     direct: 16,
+    direct_row: 200,
     im2col: 5,
     row_pair: 15,
     row_filter: 11,
@@ -130,20 +131,22 @@ const ARM_DSP: Costs = Costs {
 const ARM_V7M: Costs = Costs {
     dense: 11,
     direct: 14,
+    direct_row: 200,
     im2col: 11,
     row_pair: 43,
     row_filter: 38,
     winograd_products: 65,
     winograd_filter: 73,
     winograd_input: 250,
-    winograd_output: 420,
+    winograd_output: 600,
 };
 
 const ARM_V6M: Costs = Costs {
     dense: 45,
     direct: 24,
+    direct_row: 330,
     im2col: 35,
-    row_pair: 148,
+    row_pair: 101,
     row_filter: 60,
     winograd_products: 149,
     winograd_filter: 104,
@@ -154,11 +157,12 @@ const ARM_V6M: Costs = Costs {
 const RV32IM: Costs = Costs {
     dense: 19,
     direct: 21,
-    im2col: 22,
+    direct_row: 170,
+    im2col: 21,
     row_pair: 78,
     row_filter: 40,
-    winograd_products: 116,
-    winograd_filter: 150,
-    winograd_input: 700,
-    winograd_output: 800,
+    winograd_products: 105,
+    winograd_filter: 87,
+    winograd_input: 650,
+    winograd_output: 1100,
 };

@@ -28,7 +28,8 @@ impl Kernel for Direct {
     }
 
     fn instructions(&self, step: &Step, _: usize, _: bool, costs: &Costs) -> u64 {
-        step.multiply_accumulates() * costs.direct / 4
+        let rows = 3 * (step.biases.len() * self.weight_fetches(step, 1, false)) as u64;
+        step.multiply_accumulates() * costs.direct / 4 + rows * costs.direct_row
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {

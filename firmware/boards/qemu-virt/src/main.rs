@@ -1,39 +1,19 @@
 //! Classifies images of the host on an emulated 32-bit RISC-V: see [`qemu_program::classify`].
 #![no_std]
 #![no_main]
-#![expect(unsafe_code, reason = "what stands before main, and the register that counts instructions")]
+#![expect(unsafe_code, reason = "static memory, and the register that counts instructions")]
 
-use core::arch::{asm, global_asm};
+use core::arch::asm;
 
 use qemu_messages::{Calibration, QemuMessage};
 use qemu_program::classify::{self, MEMORY_LEN, Machine};
-use qemu_program::{fail, send, stack};
+use qemu_program::{send, stack};
+use qemu_virt as _;
 use shared_model::Model;
 
-// The variables that do not begin as zero are loaded where they belong.
-global_asm!(
-    ".section .init, \"ax\"",
-    ".global _start",
-    "_start:",
-    "la sp, _stack_start",
-    "la t0, 2f",
-    "csrw mtvec, t0",
-    "la t0, _bss_start",
-    "la t1, _bss_end",
-    "1:",
-    "sw zero, 0(t0)",
-    "addi t0, t0, 4",
-    "bltu t0, t1, 1b",
-    "tail {main}",
-    // The lowest bits of mtvec are no part of the address.
-    ".balign 4",
-    "2:",
-    "tail {trap}",
-    trap = sym trap,
-    main = sym main,
-);
-
-extern "C" fn main() -> ! {
+// SAFETY: no other function has this name.
+#[unsafe(no_mangle)]
+extern "C" fn program() -> ! {
     static mut MEMORY: [u8; MEMORY_LEN] = [0; MEMORY_LEN];
     static mut MODEL: Option<Model<'static>> = None;
 
@@ -43,14 +23,6 @@ extern "C" fn main() -> ! {
     // SAFETY: this function is entered once, and nothing else names the two.
     let (slot, memory) = unsafe { (&mut *slot, &mut *memory) };
     classify::run(Machine { name: "qemu-virt", instructions }, slot, memory)
-}
-
-/// Ends the program, so that nothing has to be saved.
-extern "C" fn trap() -> ! {
-    let (cause, place): (usize, usize);
-    // SAFETY: reads of registers that every core has.
-    unsafe { asm!("csrr {}, mcause", "csrr {}, mepc", out(reg) cause, out(reg) place, options(nomem, nostack)) }
-    fail(format_args!("trap at {place:#010x}, cause {cause:#x}"))
 }
 
 /// Instructions executed since reset, which QEMU counts exactly with `-icount`.

@@ -1,7 +1,7 @@
-//! The inner loops of Arm's Cortex-M cores in assembly, behind safe functions with the contracts of [`InnerLoops`].
+//! The inner loops in assembly, behind safe functions with the contracts of [`InnerLoops`].
 //!
 //! `v6m.s` is for the instruction set of Armv6-M, `v7m.s` for that of Armv7-M, which takes what differs with the DSP extension and
-//! without it from `dsp.s` or `mla.s`.
+//! without it from `dsp.s` or `mla.s`; `rv32im.s` is for RISC-V.
 //!
 //! This is the crate's only file with `unsafe`. Every call of assembly is preceded by the checks of all lengths from which its
 //! argument follows; the assembly reads and writes nothing but what its arguments span, leaves the stack and the callee-saved
@@ -11,6 +11,7 @@
 #[cfg(arm_dsp)]
 use super::inner_loops::OFFSET_FACTORS;
 use super::inner_loops::{CHUNK_PAIRS, InnerLoops, POSITIONS};
+#[cfg(any(arm_v6m, arm_v7m))]
 use crate::step::Epilogue;
 use core::arch::global_asm;
 
@@ -23,8 +24,11 @@ global_asm!(include_str!("function.s"), include_str!("dsp.s"), include_str!("v7m
 global_asm!(include_str!("function.s"), include_str!("mla.s"), include_str!("v7m.s"), options(raw));
 #[cfg(arm_v6m)]
 global_asm!(include_str!("function.s"), include_str!("v6m.s"), options(raw));
+#[cfg(rv32im)]
+global_asm!(include_str!("rv32im.s"));
 
 /// What the output transforms read, at the offsets that the assembly knows.
+#[cfg(any(arm_v6m, arm_v7m))]
 #[repr(C)]
 struct OutputChannel {
     /// Of 9 modulo 2^32, negated to pool minima.
@@ -40,6 +44,7 @@ struct OutputChannel {
     sign: i32,
 }
 
+#[cfg(any(arm_v6m, arm_v7m))]
 impl OutputChannel {
     fn new(epilogue: &Epilogue, pixel_step: usize, pooled: bool) -> Self {
         const INVERSE_OF_9: i32 = 0x38E3_8E39;
@@ -57,6 +62,7 @@ impl OutputChannel {
     }
 }
 
+#[cfg(any(arm_v6m, arm_v7m))]
 fn relu_mask(relu: bool) -> u32 {
     if relu { u32::MAX } else { 0 }
 }
@@ -74,8 +80,10 @@ unsafe extern "C" {
         position_len: usize,
         quads: usize,
     );
+    #[cfg(any(arm_v6m, arm_v7m))]
     /// Row steps are counted from the last pixel of a row.
     fn shared_model_transform_output(m: *const i32, output: *mut i8, channel: *const OutputChannel, row_step: isize);
+    #[cfg(any(arm_v6m, arm_v7m))]
     fn shared_model_transform_pooled_output(
         m: *const i32,
         output: *mut i8,
@@ -98,7 +106,7 @@ unsafe extern "C" {
     fn shared_model_widen_pixels(map: *const u32, offsets: *const u32, window: *mut u32, quads: usize);
     #[cfg(arm_dsp)]
     fn shared_model_widen_filter_row(weights: *const u32, stride: usize, filter: *mut u32, quads: usize);
-    #[cfg(arm_v7m)]
+    #[cfg(any(arm_v6m, arm_v7m))]
     fn shared_model_row_products(
         filter: *const u32,
         windows: *const u32,
@@ -174,6 +182,7 @@ impl InnerLoops for Assembly {
         }
     }
 
+    #[cfg(any(arm_v6m, arm_v7m))]
     fn transform_output(
         &self,
         m: &[i32],
@@ -256,7 +265,7 @@ impl InnerLoops for Assembly {
         unsafe { shared_model_widen_filter_row(weights.as_ptr(), 4 * stride, filter.as_mut_ptr(), quads) }
     }
 
-    #[cfg(arm_v7m)]
+    #[cfg(any(arm_v6m, arm_v7m))]
     fn row_products(&self, filter: &[u32], windows: &[u32], accumulators: &mut [[i32; 4]], pairs: usize) {
         assert!(pairs > 0 && pairs.is_multiple_of(2) && !accumulators.is_empty());
         assert!(filter.len() >= 3 * pairs && windows.len() >= 6 * pairs * accumulators.len());

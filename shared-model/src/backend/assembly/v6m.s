@@ -131,6 +131,96 @@
     mov     r11, r7
     pop     {r4-r7, pc}
 
+@ row_products(filter, windows, accumulators, pairs, accumulators_end): four accumulators in r8-r11 take, for each pair of channels,
+@ three words of the filter and six of the window.
+    .macro  row_word lane, word
+    ldr     r5, [r1, #4 * \word]
+    \lane  r5
+    .endm
+
+    .macro  row_product tap, accumulator
+    mov     r6, r5
+    muls    r6, \tap, r6
+    add     \accumulator, r6
+    .endm
+
+    .macro  row_last_product tap, accumulator
+    muls    r5, \tap, r5
+    add     \accumulator, r5
+    .endm
+
+    .macro  row_products_lane lane
+    ldr     r2, [r0]
+    ldr     r3, [r0, #4]
+    ldr     r4, [r0, #8]
+    \lane  r2
+    \lane  r3
+    \lane  r4
+    row_word \lane, 0
+    row_last_product r2, r8
+    row_word \lane, 1
+    row_product r3, r8
+    row_last_product r2, r9
+    row_word \lane, 2
+    row_product r4, r8
+    row_product r3, r9
+    row_last_product r2, r10
+    row_word \lane, 3
+    row_product r4, r9
+    row_product r3, r10
+    row_last_product r2, r11
+    row_word \lane, 4
+    row_product r4, r10
+    row_last_product r3, r11
+    row_word \lane, 5
+    row_last_product r4, r11
+    .endm
+
+    function shared_model_row_products
+    push    {r4-r7, lr}
+    mov     r4, r8
+    mov     r5, r9
+    mov     r6, r10
+    mov     r7, r11
+    push    {r4-r7}
+    ldr     r4, [sp, #36]
+    sub     sp, #20
+    str     r2, [sp]
+    str     r0, [sp, #4]
+    str     r3, [sp, #8]
+    str     r4, [sp, #12]
+1:  ldr     r2, [sp]
+    ldm     r2!, {r4-r7}
+    mov     r8, r4
+    mov     r9, r5
+    mov     r10, r6
+    mov     r11, r7
+    ldr     r0, [sp, #4]
+    ldr     r7, [sp, #8]
+2:  row_products_lane low
+    row_products_lane high
+    adds    r0, #12
+    adds    r1, #24
+    subs    r7, #1
+    bne     2b
+    ldr     r2, [sp]
+    mov     r4, r8
+    mov     r5, r9
+    mov     r6, r10
+    mov     r7, r11
+    stm     r2!, {r4-r7}
+    str     r2, [sp]
+    ldr     r3, [sp, #12]
+    cmp     r2, r3
+    bne     1b
+    add     sp, #20
+    pop     {r4-r7}
+    mov     r8, r4
+    mov     r9, r5
+    mov     r10, r6
+    mov     r11, r7
+    pop     {r4-r7, pc}
+
 @ transform_filter(weights, stride, u, quads): two channels at a time, first the three columns of taps to the stack, [row][3], then its
 @ six rows. In r8 6 · stride, in r9 the offset of taps, in r10 the stride, in r11 u, in r12 the weights, in lr the distance of three
 @ positions; behind the stack's rows the quads that are left.
