@@ -15,9 +15,10 @@ struct Chip {
 }
 
 const CHIPS: [Chip; 2] = [
-    // W25Q32JV datasheet, AC electrical characteristics: page program tPP, 64 KB block erase tBE2.
-    Chip { name: "Pico 2", page: 256, write: [400, 3_000], sector: 64 << 10, erase: [150_000, 2_000_000], clock: 150 },
-    // STM32H743 datasheet (DS12110), flash memory programming, with a parallelism of 32 bits as embassy-stm32 sets it.
+    // Winbond's W25Q...JV datasheets, AC electrical characteristics, as others quote them: page program tPP, sector erase tSE. embassy-rp 0.10
+    // erases by sectors of 4 KB alone.
+    Chip { name: "Pico 2", page: 256, write: [400, 3_000], sector: 4 << 10, erase: [45_000, 400_000], clock: 150 },
+    // STM32H743 datasheet (DS12110 rev. 11, tables 43 and 140), with a parallelism of 32 bits.
     Chip {
         name: "STM32H743",
         page: 32,
