@@ -40,8 +40,8 @@ const HEADER_LEN: usize = 20;
 
 /// A flash that the processor reads in place.
 pub trait Mapped: NorFlash {
-    /// These bytes, in place, at a multiple of 16. They are used until the range is written next, and not longer: a [`Deployment`] writes to the
-    /// slot that does not run, and to none that something is loaded from.
+    /// These bytes, in place, at a multiple of 16. They are used until the next call, or until the range is written, and not longer: a
+    /// [`Deployment`] writes to the slot that does not run, and loads one at a time.
     fn mapped(&self, range: Range<u32>) -> &'static [u8];
 }
 
@@ -205,9 +205,9 @@ impl<F: Mapped> Deployment<F> {
 
     /// Checks the model that has come, in its slot, with the memory that the one before has given up, and answers.
     pub async fn install(&mut self, model: &mut Option<Model<'static>>, memory: &mut [u8], report: &mut impl Report) {
-        let slots = Slot::ALL.map(|slot| self.region(slot));
-        let check = |slot: Slot, len: u32| {
-            let blob = slots[slot.index()].get(..len as usize).unwrap_or_default();
+        let region = self.region(self.store.active().other());
+        let check = |_, len: u32| {
+            let blob = region.get(..len as usize).unwrap_or_default();
             boot(blob, model, memory).map(|booted| booted.model.crc32())
         };
         if let Some(answer) = self.updater.install::<F, BootError>(&mut self.store, check) {
@@ -216,6 +216,11 @@ impl<F: Mapped> Deployment<F> {
         if self.store.is_on_trial() {
             self.note.clear();
         }
+    }
+
+    /// The flash.
+    pub fn chip(&self) -> &F {
+        self.store.chip()
     }
 
     /// Whether the model that runs has not classified a frame yet.

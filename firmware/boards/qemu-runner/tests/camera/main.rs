@@ -116,7 +116,7 @@ fn run(
     let file = folder.path().join("frames.rgb565");
     fs::write(&file, frames.concat()).expect("a temporary file");
     let board = Board { elf: &build(machine), machine, blob: None };
-    let job = CameraJob { board, camera, frames: &file, attempts, faults };
+    let job = CameraJob { board, camera, frames: &file, attempts, faults, flash: None, cut: None };
     let report = camera::run(&job, wants_pictures, |_| {});
     report.unwrap_or_else(|error| panic!("{machine:?}, {camera:?}: {error}"))
 }
@@ -238,7 +238,15 @@ fn run_with(blob: &[u8], machine: Machine, camera: Camera, frames: &[Vec<u8>]) -
     fs::write(&file, frames.concat()).expect("a temporary file");
     fs::write(&blob_file, blob).expect("a temporary file");
     let board = Board { elf: &build(machine), machine, blob: Some(&blob_file) };
-    let job = CameraJob { board, camera, frames: &file, attempts: (TIMES * frames.len()) as u32, faults: None };
+    let job = CameraJob {
+        board,
+        camera,
+        frames: &file,
+        attempts: (TIMES * frames.len()) as u32,
+        faults: None,
+        flash: None,
+        cut: None,
+    };
     let (mut labels, mut failure) = (Vec::new(), None);
     let report = camera::run(&job, true, |message| match message {
         Message::Label(label) => labels.push(label.text.to_owned()),
