@@ -12,7 +12,7 @@ mod page;
 use std::io::{self, ErrorKind, Write};
 
 use crate::link::Link;
-use crate::{Arguments, MonitorError};
+use crate::{MonitorError, Watch};
 use evidence::Evidence;
 use judge::{Check, Verdict};
 
@@ -22,7 +22,7 @@ pub use page::PageError;
 ///
 /// # Errors
 /// [`MonitorError`] if the port cannot be opened, a check says that something is wrong, or something cannot be written.
-pub fn run(arguments: &Arguments) -> Result<(), MonitorError> {
+pub fn run(arguments: &Watch) -> Result<(), MonitorError> {
     let mut link = Link::new(arguments.port.clone(), arguments.baud_rate);
     link.connect()?;
     // What is going on is no result.
