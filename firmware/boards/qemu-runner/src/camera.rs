@@ -236,12 +236,14 @@ impl Collected {
                 Err(_) => self.damaged += 1,
             },
             // The program reports a failure as well, and ends.
-            Message::Start(_) | Message::Label(_) | Message::BootFailure(_) | Message::FrameMarks(_) => {}
-            Message::Acknowledgement(_)
-            | Message::Unsupported { .. }
-            | Message::FullFrame(_)
-            | Message::Finding(_)
-            | Message::Models(_) => self.damaged += 1,
+            Message::Start(_)
+            | Message::Label(_)
+            | Message::BootFailure(_)
+            | Message::FrameMarks(_)
+            | Message::Models(_) => {}
+            Message::Acknowledgement(_) | Message::Unsupported { .. } | Message::FullFrame(_) | Message::Finding(_) => {
+                self.damaged += 1
+            }
         }
     }
 }

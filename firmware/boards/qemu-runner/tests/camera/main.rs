@@ -1,6 +1,7 @@
 //! The camera firmware in QEMU: through each modelled camera the host's logits bit for bit, every frame accounted for,
 //! whatever the camera does, and recorded by the monitor exactly as it was before the camera.
 
+mod deploy;
 mod diagnosis;
 
 use std::collections::BTreeSet;
