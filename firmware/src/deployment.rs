@@ -15,8 +15,8 @@
 //! }
 //! ```
 //!
-//! All of it goes on without a reset. Frames go on while a model comes, at half the rate or less: between two of them the board takes
-//! chunks for at most [`SHARE_MS`].
+//! All of it goes on without a reset. Frames go on while a model comes, one or two a second: between two of them the board takes chunks for
+//! [`SHARE_MS`].
 
 use crate::boot::{BootError, boot};
 use crate::report::Report;
@@ -30,7 +30,7 @@ use protocol::{Message, ModelRequest, ModelState, Models, Request, TimeUnit, Tra
 use shared_model::{FORMAT_VERSION, Model};
 
 /// The longest time between two frames in which a board takes parts of a model.
-pub const SHARE_MS: u64 = 200;
+pub const SHARE_MS: u64 = 400;
 /// A computer that sends has answered after so long; a board waits no longer for it before the next frame.
 const IDLE_MS: u64 = 20;
 /// The most bytes of [`Models::note`].
