@@ -26,7 +26,7 @@ use embassy_futures::yield_now;
 use embedded_storage::nor_flash::NorFlash;
 use heapless::String;
 use model_store::{BootEvent, FAILED_BOOTS, Layout, Program, Slot, Store, Updater};
-use protocol::{Message, ModelRequest, ModelState, Models, Request, TimeUnit, TransferState, UpdateRequest, cut_off};
+use protocol::{Message, ModelRequest, Models, Request, TimeUnit, TransferState, UpdateRequest, cut_off};
 use shared_model::{FORMAT_VERSION, Model};
 
 /// The longest time between two frames in which a board takes parts of a model.
@@ -221,11 +221,6 @@ impl<F: Mapped> Deployment<F> {
     /// The flash.
     pub fn chip(&self) -> &F {
         self.store.chip()
-    }
-
-    /// Whether the model that runs has not classified a frame yet.
-    pub fn is_on_trial(&self) -> bool {
-        self.store.models()[self.store.active().index()].state == ModelState::Unproven
     }
 
     fn region(&self, slot: Slot) -> &'static [u8] {
