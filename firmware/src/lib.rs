@@ -6,6 +6,7 @@
 
 pub mod boot;
 pub mod camera;
+pub mod deployment;
 pub mod fault;
 pub mod pipeline;
 pub mod profile;

@@ -15,3 +15,12 @@ pub trait Watchdog {
 impl Watchdog for () {
     fn feed(&mut self) {}
 }
+
+/// One that is started later.
+impl<W: Watchdog> Watchdog for Option<W> {
+    fn feed(&mut self) {
+        if let Some(watchdog) = self {
+            watchdog.feed();
+        }
+    }
+}

@@ -13,7 +13,8 @@ pub struct Board {
     pub target: &'static str,
     /// What its boot loader takes.
     pub format: Format,
-    /// Where its program looks for a model, and how many bytes may lie there: `MODEL` in its memory.x.
+    /// Where its program looks for a model that was flashed, and how many bytes may lie there: `MODEL` in its memory.x. It runs one that it did not
+    /// find there before, whatever was sent to it.
     pub model: (u32, usize),
     /// How a file gets onto it, in three steps; `{file}` stands for the file.
     pub steps: [&'static str; 3],

@@ -7,7 +7,7 @@
 //! [`Updater`] takes what a computer sends; `PROTOCOL.md` of the crate `protocol` describes the messages.
 //!
 //! All of it stands on the traits of embedded-storage, blocking. Each call but the last of an update takes as long as one erase at most: up
-//! to 2 s for 64 KB of a Pico 2's flash, 2.2 s for a sector of an STM32H743. The watchdog must be longer than that. A read of a word
+//! to 0.4 s for 4 KB of a Pico 2's flash, 2.2 s for a sector of an STM32H743. The watchdog must be longer than that. A read of a word
 //! that was torn must be an error and not a fault: where the chip answers with a bus fault, as an STM32H7 does, the board's flash driver has to
 //! see to it.
 //!
@@ -15,6 +15,7 @@
 //! a torn word it would do so at every boot.
 
 mod log;
+pub mod pem;
 pub mod signature;
 mod store;
 mod update;

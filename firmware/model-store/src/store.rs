@@ -103,13 +103,12 @@ const fn is_whole(range: &Range<u32>, sector: u32) -> bool {
     range.start < range.end && range.start.is_multiple_of(sector) && range.end.is_multiple_of(sector)
 }
 
-/// What a board's program is and takes.
+/// What a board's program takes, and what a boot finds beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Program {
-    /// CRC-32 of the blob that it is flashed with, in slot A.
-    pub crc32: u32,
-    /// Bytes of that blob.
-    pub len: u32,
+    /// CRC-32 and bytes of the blob in slot A, as its header has them; none if there is no header of a blob. It tells that a programmer has put
+    /// another model there, which the record does not know.
+    pub found: Option<(u32, u32)>,
     /// The version of the blobs that it reads.
     pub format_version: u32,
     /// Bytes of memory that it has for a picture and an arena.
@@ -119,13 +118,9 @@ pub struct Program {
 }
 
 impl Program {
-    /// Tells a program from another one that brings another model or takes other signatures.
+    /// Tells a program from another one that takes other signatures.
     fn origin(&self) -> u32 {
-        let mut digest = CRC32.digest();
-        digest.update(&self.crc32.to_le_bytes());
-        digest.update(&self.len.to_le_bytes());
-        digest.update(self.key.as_ref().map_or(&[], |key| key));
-        digest.finalize()
+        CRC32.checksum(self.key.as_ref().map_or(&[], |key| key))
     }
 }
 
@@ -164,18 +159,25 @@ struct Record {
 }
 
 impl Record {
-    /// Of a board whose program was just flashed.
-    fn flashed(program: &Program) -> Self {
-        Self {
-            origin: program.origin(),
-            active: Slot::A,
-            failed: 0,
-            is_at_risk: false,
-            models: [
-                ModelInfo { state: ModelState::Good, crc32: program.crc32, len: program.len },
-                ModelInfo { state: ModelState::Empty, crc32: 0, len: 0 },
-            ],
-        }
+    const EMPTY: ModelInfo = ModelInfo { state: ModelState::Empty, crc32: 0, len: 0 };
+
+    /// Of a board with a new program: what lies in slot A runs.
+    fn new(program: &Program) -> Self {
+        Self { origin: program.origin(), active: Slot::A, failed: 0, is_at_risk: false, models: [Self::EMPTY; 2] }
+            .flashed(program)
+    }
+
+    /// With the model active that a programmer has put into slot A.
+    fn flashed(mut self, program: &Program) -> Self {
+        let (crc32, len) = program.found.unwrap_or_default();
+        self.models[Slot::A.index()] = ModelInfo { state: ModelState::Good, crc32, len };
+        Self { active: Slot::A, failed: 0, is_at_risk: false, ..self }
+    }
+
+    /// Whether slot A has another model than this record knows. While an update writes there, the record knows of none.
+    fn is_outdated(&self, program: &Program) -> bool {
+        let ModelInfo { state, crc32, len } = self.models[Slot::A.index()];
+        state != ModelState::Empty && program.found.is_some_and(|found| found != (crc32, len))
     }
 
     fn encode(&self) -> [u8; VALUE_LEN] {
@@ -246,12 +248,14 @@ pub struct Store<F> {
 }
 
 impl<F: NorFlash> Store<F> {
-    /// Reads the record, and writes nothing. One that another program has left counts as none: then slot A runs, which was flashed with
-    /// the program.
+    /// Reads the record, and writes nothing. One that a program with another key has left counts as none: then slot A runs. So does it if a
+    /// programmer has put another model there, whichever ran before.
     pub fn open(mut flash: F, layout: Layout, program: Program) -> Self {
         let (log, value) = Log::open(&mut flash, layout.record.clone(), layout.page);
         let record = value.map(|value| Record::decode(&value)).filter(|record| record.origin == program.origin());
-        Self { flash, layout, log, record: record.unwrap_or(Record::flashed(&program)), program }
+        let record = record.unwrap_or_else(|| Record::new(&program));
+        let record = if record.is_outdated(&program) { record.flashed(&program) } else { record };
+        Self { flash, layout, log, record, program }
     }
 
     /// What to load now. Of a model on trial it counts the boots that ended at risk, and goes back after [`FAILED_BOOTS`] in a row.
@@ -352,6 +356,11 @@ impl<F: NorFlash> Store<F> {
     /// Where its models are.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// The flash that all of it lies in.
+    pub fn chip(&self) -> &F {
+        &self.flash
     }
 
     pub(crate) fn flash(&mut self) -> &mut F {

@@ -129,6 +129,11 @@ impl Updater {
         self.answer(chunk.id)
     }
 
+    /// Whether more of a model is to come.
+    pub fn is_receiving(&self) -> bool {
+        matches!(&self.phase, Phase::Receiving(transfer) if transfer.received < transfer.len)
+    }
+
     /// Whether all of a model has come, so that [`Self::install`] is next.
     pub fn is_received(&self) -> bool {
         matches!(&self.phase, Phase::Receiving(transfer) if transfer.received == transfer.len)

@@ -39,6 +39,7 @@ pub use transfer::{
 };
 pub use update::{
     Announcement, LEAST_CHUNK_LEN, ModelInfo, ModelRequest, ModelSender, ModelState, Models, SendProgress,
+    UpdateRequest,
 };
 
 /// The version of this protocol, the first byte of each frame. It grows when the content of a message changes that there was

@@ -2,6 +2,7 @@
 
 use crate::message::Request;
 use crate::transfer::{Acknowledgement, CHUNK_LEN, Chunk, ChunkKind, TransferState};
+use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
 /// The fewest bytes of a chunk that a [`ModelSender`] goes down to on a bad line.
@@ -77,6 +78,58 @@ pub enum ModelState {
     Good,
     /// A model that could not be loaded, or during which the board was reset again and again.
     Failed,
+}
+
+/// The most bytes of a digest or a signature.
+const DIGEST_LEN: usize = 64;
+
+/// A request about models with bytes of its own, so that it can wait for its turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateRequest {
+    /// Without the bytes.
+    fixed: Request<'static>,
+    /// Of a chunk, or of a digest.
+    bytes: Vec<u8, CHUNK_LEN>,
+    signature: Vec<u8, DIGEST_LEN>,
+}
+
+impl UpdateRequest {
+    /// The request, if it is one about models and its bytes are not more than they may be.
+    pub fn new(request: &Request<'_>) -> Option<Self> {
+        let (fixed, bytes, signature) = match *request {
+            Request::Chunk(chunk) => (Request::Chunk(Chunk { bytes: &[], ..chunk }), chunk.bytes, &[][..]),
+            Request::Models(ModelRequest::Deploy(announcement)) => {
+                let fixed = Announcement { digest: &[], signature: &[], ..announcement };
+                (Request::Models(ModelRequest::Deploy(fixed)), announcement.digest, announcement.signature)
+            }
+            Request::Models(ModelRequest::List) => (Request::Models(ModelRequest::List), &[][..], &[][..]),
+            Request::Models(ModelRequest::Rollback) => (Request::Models(ModelRequest::Rollback), &[][..], &[][..]),
+            Request::DeviceInfo
+            | Request::Pictures(_)
+            | Request::Acknowledgement(_)
+            | Request::FullFrames(_)
+            | Request::Examine(_) => return None,
+        };
+        Some(Self { fixed, bytes: Vec::from_slice(bytes).ok()?, signature: Vec::from_slice(signature).ok()? })
+    }
+
+    /// What it was made of.
+    pub fn request(&self) -> Request<'_> {
+        match self.fixed {
+            Request::Chunk(chunk) => Request::Chunk(Chunk { bytes: &self.bytes, ..chunk }),
+            Request::Models(ModelRequest::Deploy(fixed)) => Request::Models(ModelRequest::Deploy(Announcement {
+                digest: &self.bytes,
+                signature: &self.signature,
+                ..fixed
+            })),
+            fixed @ (Request::Models(ModelRequest::List | ModelRequest::Rollback)
+            | Request::DeviceInfo
+            | Request::Pictures(_)
+            | Request::Acknowledgement(_)
+            | Request::FullFrames(_)
+            | Request::Examine(_)) => fixed,
+        }
+    }
 }
 
 /// The computer's side of an update: says what to send next, whatever gets lost. It knows no time; whoever has one waits for an answer

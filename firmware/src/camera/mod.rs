@@ -69,6 +69,30 @@ pub trait FrameSource {
     }
 }
 
+impl<S: FrameSource> FrameSource for &mut S {
+    const QUIET_MS: u32 = S::QUIET_MS;
+
+    fn format(&self) -> FrameFormat {
+        S::format(self)
+    }
+
+    async fn initialize(&mut self) -> Result<(), Fault> {
+        S::initialize(self).await
+    }
+
+    async fn capture(&mut self, frame: &mut Frame<'_>) -> Result<(), Fault> {
+        S::capture(self, frame).await
+    }
+
+    async fn examine(&mut self, tell: &mut impl AsyncFnMut(Finding<'_>)) -> Result<(), Fault> {
+        S::examine(self, tell).await
+    }
+
+    async fn capture_test_pattern(&mut self, frame: &mut Frame<'_>) -> Result<Pattern, Fault> {
+        S::capture_test_pattern(self, frame).await
+    }
+}
+
 /// What a frame of a test pattern is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pattern {

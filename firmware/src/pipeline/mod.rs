@@ -61,6 +61,11 @@ impl<'b> Buffers<'b> {
     pub const fn new(one: &'b mut [u8], other: &'b mut [u8]) -> Self {
         Self { front: Capture::new(one), back: Capture::new(other) }
     }
+
+    /// Whether the next step has a frame to classify.
+    pub fn holds_frame(&self) -> bool {
+        self.front.frame.format().is_some()
+    }
 }
 
 /// A frame, if there is one, its marks, the number of the attempt that took it, and the time that it took.
@@ -130,6 +135,11 @@ where
     /// Whom the frames are reported to.
     pub const fn report(&self) -> &R {
         &self.processing.report
+    }
+
+    /// The same, to report something else between two steps.
+    pub const fn report_mut(&mut self) -> &mut R {
+        &mut self.processing.report
     }
 
     /// Runs for ever; each buffer must hold a frame.

@@ -60,6 +60,9 @@ impl<W: Write, D: DelayNs> Report for Lines<'_, W, D> {
                     }
                 }
             }
+            Message::Models(models) if !models.note.is_empty() => {
+                self.line(format_args!("models: {}", models.note)).await;
+            }
             Message::Fault(fault) => {
                 self.told = None;
                 self.line(format_args!("fault: {}", fault.text)).await;

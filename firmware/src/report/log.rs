@@ -77,6 +77,7 @@ impl Report for Log<'_> {
             Message::BootFailure(failure) => defmt::error!("not classifying: {=str}", failure.text),
             Message::Frame(frame) => self.frame(frame),
             Message::Fault(fault) => Self::fault(fault),
+            Message::Models(models) if !models.note.is_empty() => defmt::warn!("models: {=str}", models.note),
             Message::Unsupported { request } => defmt::warn!("unknown request {=u32}", *request),
             Message::FrameMarks(FrameMarks { counter, marks }) => {
                 marks.names().for_each(|mark| defmt::info!("frame {=u32}: {=str}", *counter, mark));

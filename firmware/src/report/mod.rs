@@ -32,6 +32,16 @@ pub trait Report {
     }
 }
 
+impl<R: Report> Report for &mut R {
+    async fn report(&mut self, message: &Message<'_>) {
+        R::report(self, message).await;
+    }
+
+    fn command(&mut self) -> Option<Command> {
+        R::command(self)
+    }
+}
+
 /// Two readers; the commands of both are heard.
 impl<A: Report, B: Report> Report for (A, B) {
     async fn report(&mut self, message: &Message<'_>) {

@@ -20,7 +20,7 @@ use embassy_usb::driver::Driver;
 use embassy_usb::{Builder, Config};
 use embedded_io_async::{ErrorKind, ErrorType, Write};
 use firmware::report::Command;
-use protocol::{Decoder, FRAME_LEN, Request};
+use protocol::{Decoder, FRAME_LEN, Received, Request, UpdateRequest};
 
 pub use confirmed::Confirmed;
 
@@ -41,6 +41,8 @@ const COMMANDS: usize = 4;
 pub struct UsbSerial {
     to_host: Pipe<CriticalSectionRawMutex, FRAME_LEN>,
     commands: Channel<CriticalSectionRawMutex, Command, COMMANDS>,
+    /// One, since a host waits for the answer.
+    updates: Channel<CriticalSectionRawMutex, UpdateRequest, 1>,
     /// The last write is waiting, or was given up.
     is_stuck: AtomicBool,
 }
@@ -65,12 +67,22 @@ impl UsbSerial {
     /// Nothing sent or received yet.
     #[expect(clippy::new_without_default, reason = "for statics")]
     pub const fn new() -> Self {
-        Self { to_host: Pipe::new(), commands: Channel::new(), is_stuck: AtomicBool::new(false) }
+        Self {
+            to_host: Pipe::new(),
+            commands: Channel::new(),
+            updates: Channel::new(),
+            is_stuck: AtomicBool::new(false),
+        }
     }
 
     /// The host's next command.
     pub fn command(&self) -> Option<Command> {
         self.commands.try_receive().ok()
+    }
+
+    /// What the host asks about models, which is no command of the pipeline's.
+    pub fn update_request(&self) -> Option<UpdateRequest> {
+        self.updates.try_receive().ok()
     }
 
     /// Runs the USB device for ever. The host shows `product`; a message ends with the byte `end`, which is nowhere else in one.
@@ -120,10 +132,18 @@ impl UsbSerial {
             receiver.wait_connection().await;
             while let Ok(len) = receiver.read_packet(&mut packet).await {
                 for byte in &packet[..len] {
-                    if let Some(received) = decoder.push::<Request<'_>>(*byte) {
-                        // A host that asks faster than frames come asks again.
-                        let _ = self.commands.try_send(received.into());
-                    }
+                    let Some(received) = decoder.push::<Request<'_>>(*byte) else {
+                        continue;
+                    };
+                    let update = match &received {
+                        Received::Message(request) => UpdateRequest::new(request),
+                        Received::UnknownKind(_) | Received::OtherVersion(_) => None,
+                    };
+                    // A host that asks faster than frames come asks again.
+                    let _ = match update {
+                        Some(update) => self.updates.try_send(update).is_ok(),
+                        None => self.commands.try_send(received.into()).is_ok(),
+                    };
                 }
             }
         }

@@ -18,7 +18,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::link::Link;
-use crate::{Arguments, MonitorError};
+use crate::{MonitorError, Watch};
 use evidence::Evidence;
 use judge::{Check, Verdict};
 
@@ -28,7 +28,7 @@ pub use page::PageError;
 ///
 /// # Errors
 /// [`MonitorError`] if the port cannot be opened, a signal comes, a check says that something is wrong, or something cannot be written.
-pub fn run(arguments: &Arguments) -> Result<(), MonitorError> {
+pub fn run(arguments: &Watch) -> Result<(), MonitorError> {
     if let Some(folder) = &arguments.page {
         page::prepare(folder)?;
     }

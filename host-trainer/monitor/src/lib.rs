@@ -2,14 +2,16 @@
 //!
 //! Bytes flow one way: `link` (a port, connected anew when it is lost) → messages of [`protocol`] → `state` (a
 //! fold over them) → `view`, `plain` or `json` (functions of the state), `recording` and `capture`. `session` joins them. `diagnosis` asks a board that is set up
-//! for the first time, over the same `link`.
+//! for the first time, over the same `link`, and `deploy` sends it another model.
 
 mod capture;
 mod colour;
+mod deploy;
 mod diagnosis;
 #[cfg(test)]
 mod fixtures;
 mod json;
+mod keygen;
 mod link;
 mod plain;
 mod port;
@@ -24,14 +26,34 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 pub use capture::{CaptureError, When};
+pub use deploy::DeployError;
 pub use diagnosis::PageError;
+pub use keygen::KeyError;
 pub use port::{Port, PortError};
 pub use recording::RecordingError;
 use session::Session;
 
-/// What to watch, and for how long: the flags of the monitor, which the trainer's command line has as well.
+/// The command line of the monitor, which the trainer's has as well: a board to watch, or one of the actions.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    watch: Option<Watch>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Send a model to a board, which runs it from then on; or list those that it has, or go back
+    Deploy(deploy::Arguments),
+    /// Make a pair of keys for signed models
+    Keygen(keygen::Arguments),
+}
+
+/// What to watch, and for how long.
+#[derive(Debug, clap::Args)]
+pub struct Watch {
     /// Serial port (/dev/ttyACM0, COM3), pseudo-terminal (/dev/pts/3), or address of an emulator (tcp:HOST:PORT).
     pub port: Port,
     /// Bits a second of a UART; USB, pseudo-terminals and TCP do not care.
@@ -81,6 +103,8 @@ Examples:
   {program} /dev/ttyACM0 --record runs/desk     recording what it sees as well
   {program} /dev/ttyACM0 --capture photos       taking training pictures
   {program} /dev/ttyACM0 --diagnose             the first thing to try when no frames come
+  {program} deploy /dev/ttyACM0 MODEL.blob      another model for the board
+  {program} deploy /dev/ttyACM0 --rollback      back to the model before
   {program} /dev/ttyACM0 --json | jq .label     for other programs
   {program} tcp:127.0.0.1:5555                  QEMU with -serial tcp:127.0.0.1:5555,server
   {program} tcp:127.0.0.1:5555 --plain --frames 5 --timeout 60 --record pictures"
@@ -118,6 +142,12 @@ pub enum MonitorError {
     /// A signal ended a diagnosis.
     #[error("interrupted; nothing was found out")]
     Interrupted,
+    /// A board does not run the model that it was sent.
+    #[error(transparent)]
+    Deploy(#[from] DeployError),
+    /// A key cannot be made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The page of a diagnosis cannot be written.
     #[error(transparent)]
     Page(#[from] PageError),
@@ -126,11 +156,21 @@ pub enum MonitorError {
     Output(#[from] std::io::Error),
 }
 
-/// Watches a board until a person or a limit ends it.
+/// Watches a board until a person or a limit ends it, or does what was asked for instead.
 ///
 /// # Errors
 /// [`MonitorError`] if the port cannot be opened at first, or nothing comes for too long, or something cannot be written.
 pub fn run(arguments: &Arguments) -> Result<(), MonitorError> {
+    match arguments {
+        Arguments { action: Some(Action::Deploy(arguments)), .. } => deploy::run(arguments),
+        Arguments { action: Some(Action::Keygen(arguments)), .. } => keygen::run(arguments),
+        Arguments { action: None, watch: Some(arguments) } => watch(arguments),
+        // The port is required where there is no action.
+        Arguments { action: None, watch: None } => Ok(()),
+    }
+}
+
+fn watch(arguments: &Watch) -> Result<(), MonitorError> {
     if arguments.diagnose {
         return diagnosis::run(arguments);
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Watches a board: its pictures, classes, times and faults, live.
+/// Watches a board: its pictures, classes, times and faults, live; or sends it another model.
 #[derive(Parser)]
 #[command(version, after_help = monitor::examples("monitor"))]
 struct Program {

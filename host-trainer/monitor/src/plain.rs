@@ -10,7 +10,7 @@ use crate::json;
 use crate::link::Event;
 use crate::session::Session;
 use crate::state::{Beginning, Device, State};
-use crate::text::{fault, faults, stages, thousands, time, unsupported};
+use crate::text::{fault, faults, printable, stages, thousands, time, unsupported};
 
 /// Prints lines until the session is complete, or until nobody reads them any more.
 pub fn run(mut session: Session<'_>, is_json: bool) -> Result<(), MonitorError> {
@@ -87,6 +87,7 @@ fn line(event: &Event<'_>, state: &State, port: &str) -> Option<String> {
                 faults(&report.faults)
             )),
             Message::Unsupported { request } => Some(unsupported(*request)),
+            Message::Models(models) if !models.note.is_empty() => Some(printable(models.note)),
             Message::Label(_)
             | Message::Chunk(_)
             | Message::Acknowledgement(_)

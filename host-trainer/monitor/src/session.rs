@@ -16,7 +16,7 @@ use crate::link::{Event, Link};
 use crate::recording::{Recording, RecordingError};
 use crate::state::State;
 use crate::text::thousands;
-use crate::{Arguments, MonitorError};
+use crate::{MonitorError, Watch};
 
 /// How often a board is asked again for what it does not send.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ fn default_recording() -> PathBuf {
 /// Watching a board.
 pub struct Session<'a> {
     link: Link,
-    arguments: &'a Arguments,
+    arguments: &'a Watch,
     /// What is known.
     pub state: State,
     /// While there is one.
@@ -50,7 +50,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// [`MonitorError`] if that fails; with a timeout, a port that is not there yet is waited for.
-    pub fn start(arguments: &'a Arguments) -> Result<Self, MonitorError> {
+    pub fn start(arguments: &'a Watch) -> Result<Self, MonitorError> {
         let now = Instant::now();
         let folder = arguments.record.as_deref();
         let capture = arguments.capture.as_deref();

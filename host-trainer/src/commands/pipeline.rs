@@ -87,6 +87,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     warn_of_doubt(&model);
     say!("blob:   {}\nreport: {}", files.blob.display(), files.page().display());
     say!("next:   cargo run -p host-trainer -- predict --blob {} PICTURE.png", output::word(&files.blob));
+    say!("        cargo run -p monitor -- deploy PORT {} (onto a board that runs)", output::word(&files.blob));
     Ok(())
 }
 

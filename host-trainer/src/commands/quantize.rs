@@ -60,6 +60,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     say!("blob: {}", files.blob.display());
     say!("page: {}", files.page().display());
     say!("next: cargo run -p host-trainer -- predict --blob {} PICTURE.png", output::word(&files.blob));
+    say!("      cargo run -p monitor -- deploy PORT {} (onto a board that runs)", output::word(&files.blob));
     Ok(())
 }
 

@@ -6,15 +6,17 @@
 mod settings;
 pub mod usb;
 
-use embassy_time::{Delay, Instant, Ticker, Timer};
+use embassy_time::{Delay, Duration, Instant, Ticker, Timer};
 use embedded_hal::digital::OutputPin;
 use firmware::boot::{FAILURE_TEXT_LEN, Identity, boot};
 use firmware::camera::{FrameSource, Framed, Supervisor};
+use firmware::deployment::{Change, Deployment, Mapped};
 use firmware::pipeline::{Buffers, Pipeline};
 use firmware::report::{ClassPin, Lines, Log, Report, Serial};
 use firmware::watchdog::Watchdog;
 use flash_model::{LEAST_ARENA_LEN, PICTURE_LEN};
 use heapless::String;
+use model_store::Layout;
 use protocol::{BootFailure, Message, ResetCause, Start, TimeUnit, cut_off};
 use shared_model::Model;
 use shared_model::graph::List;
@@ -32,13 +34,18 @@ const NO_CLASS: u16 = 100;
 const BAD_REGION: u16 = 101;
 /// How often a board that must not classify says so.
 const FAILURE_SECONDS: u64 = 2;
+/// How often such a board looks for a model that is sent to it.
+const FAILURE_PAUSE_MS: u64 = 5;
 /// How often, and how long after one another, a board says that it crashed before it boots again: until a computer has found the
 /// serial port, even if each boot ends in a crash.
 const CRASH_REPORTS: u32 = 10;
 const CRASH_PAUSE_MS: u64 = 500;
 
+/// The public key with which models must be signed that are sent to the board; none takes any. `build.rs` reads it.
+const KEY: Option<[u8; 32]> = include!(concat!(env!("OUT_DIR"), "/key.rs"));
+
 /// What a board brings.
-pub struct Hardware<S, P, W> {
+pub struct Hardware<S, P, W, F> {
     /// Name of the board.
     pub board: &'static str,
     /// Name of the camera.
@@ -53,20 +60,24 @@ pub struct Hardware<S, P, W> {
     pub pin: P,
     /// Working memory for a picture and an inference: the more, the faster.
     pub memory: &'static mut [u8],
+    /// The flash that models are in.
+    pub flash: F,
+    /// Where they are in it.
+    pub layout: Layout,
     /// Two buffers, each of which holds a frame.
     pub frames: [&'static mut [u8]; 2],
     /// Starts the watchdog, as soon as the board is known to compute correctly.
     pub start_watchdog: W,
 }
 
-/// Boots and classifies frames for ever; call it once. A board whose model does not pass says why, for ever, and has no
-/// watchdog.
+/// Boots and classifies frames for ever, with another model whenever one was sent; call it once. A board whose model does not pass goes to the
+/// one before, if there is one. Else it says why, has no watchdog unless it had one before, and waits for another model.
 ///
 /// # Panics
 ///
 /// The second time.
 pub async fn run<W: Watchdog>(
-    hardware: Hardware<impl FrameSource, impl OutputPin, impl FnOnce() -> W>,
+    hardware: Hardware<impl FrameSource, impl OutputPin, impl FnOnce() -> W, impl Mapped>,
     settings: Settings,
 ) -> ! {
     static MODEL: ConstStaticCell<Option<Model<'static>>> = ConstStaticCell::new(None);
@@ -77,6 +88,7 @@ pub async fn run<W: Watchdog>(
         Port::Messages => (Some(new_serial()), None),
         Port::Lines => (None, Some(new_lines(labels))),
     };
+    let clock = || Instant::now().as_micros();
     let crash = crash::take().unwrap_or_default();
     let cause = if crash.is_empty() { hardware.reset_cause } else { ResetCause::Software };
     let start = Start { cause, crash: &crash };
@@ -87,59 +99,98 @@ pub async fn run<W: Watchdog>(
             Timer::after_millis(CRASH_PAUSE_MS).await;
         }
     }
-    // Says why the board does not classify, for ever, to whoever comes.
-    let refuse = async |code: u16, text: &str| -> ! {
+    // Says why the board does not classify to whoever comes, until there is another model.
+    let refuse = async |deployment: &mut Deployment<_>, code: u16, text: &str| -> Change {
         let mut report = (Log::new(List::EMPTY), port(List::EMPTY));
         loop {
             report.report(&Message::BootFailure(BootFailure { code, text })).await;
-            Timer::after_secs(FAILURE_SECONDS).await;
+            let next = Instant::now() + Duration::from_secs(FAILURE_SECONDS);
+            while Instant::now() < next {
+                let change = deployment.serve(&mut report, || SERIAL.update_request(), clock).await;
+                if let Some(change) = change {
+                    return change;
+                }
+                Timer::after_millis(FAILURE_PAUSE_MS).await;
+            }
         }
     };
-    let booted = match boot(flash_model::region(), MODEL.take(), hardware.memory) {
-        Ok(booted) => booted,
-        Err(error) => refuse(error.code(), &error.text()).await,
-    };
-    let labels = booted.model.graph().labels;
-    let pin =
-        settings.pin.map(|rule| ClassPin::new(hardware.pin, labels, rule.class, rule.rise, rule.fall).ok_or(rule));
-    let pin = match pin.transpose() {
-        Ok(pin) => pin,
-        Err(PinRule { class, .. }) => {
-            let text: String<FAILURE_TEXT_LEN> = cut_off(format_args!(
-                "the settings ask for a pin for the class {class:?}, which this model does not have; it has {labels:?}"
-            ));
-            refuse(NO_CLASS, &text).await
-        }
-    };
-    let source = match Framed::new(hardware.source, settings.framing) {
-        Ok(source) => source,
-        Err(error) => {
-            let text: String<FAILURE_TEXT_LEN> = cut_off(format_args!("the settings are wrong: {error}"));
-            refuse(BAD_REGION, &text).await
-        }
-    };
-    let mut pipeline = Pipeline::new(
-        Identity {
-            board: hardware.board,
-            camera: hardware.camera,
-            clocks: &hardware.clocks,
-            time_unit: TimeUnit::Microseconds,
-            start,
-        },
-        booted,
-        Supervisor::new(source, Delay, settings.supervisor),
-        settings.smoothing,
-        (Log::new(labels), (port(labels), pin)),
-        || Instant::now().as_micros(),
-    );
-    let [one, other] = hardware.frames;
-    let mut buffers = Buffers::new(one, other);
-    let mut watchdog = (hardware.start_watchdog)();
+    let Hardware { mut source, mut pin, memory, frames: [one, other], .. } = hardware;
+    let model = MODEL.take();
+    let mut deployment = Deployment::open(hardware.flash, hardware.layout, memory.len(), KEY, TimeUnit::Microseconds);
     let mut ticker = settings.frame_interval.map(Ticker::every);
+    let (mut start_watchdog, mut watchdog) = (Some(hardware.start_watchdog), None);
     loop {
-        pipeline.step(&mut buffers, &mut watchdog).await;
-        if let Some(ticker) = &mut ticker {
-            ticker.next().await;
+        let change = 'model: {
+            let booted = match boot(deployment.start(), model, memory) {
+                Ok(booted) => booted,
+                Err(error) if deployment.reject(&error) => break 'model Change::Restart,
+                Err(error) => break 'model refuse(&mut deployment, error.code(), &error.text()).await,
+            };
+            let labels = booted.model.graph().labels;
+            let pin =
+                settings.pin.map(|rule| ClassPin::new(&mut pin, labels, rule.class, rule.rise, rule.fall).ok_or(rule));
+            let pin = match pin.transpose() {
+                Ok(pin) => pin,
+                Err(PinRule { class, .. }) => {
+                    let text: String<FAILURE_TEXT_LEN> = cut_off(format_args!(
+                        "the settings ask for a pin for the class {class:?}, which this model does not have; it has {labels:?}"
+                    ));
+                    if deployment.reject(&text) {
+                        break 'model Change::Restart;
+                    }
+                    break 'model refuse(&mut deployment, NO_CLASS, &text).await;
+                }
+            };
+            let source = match Framed::new(&mut source, settings.framing) {
+                Ok(source) => source,
+                Err(error) => {
+                    let text: String<FAILURE_TEXT_LEN> = cut_off(format_args!("the settings are wrong: {error}"));
+                    break 'model refuse(&mut deployment, BAD_REGION, &text).await;
+                }
+            };
+            deployment.wait();
+            let mut pipeline = Pipeline::new(
+                Identity {
+                    board: hardware.board,
+                    camera: hardware.camera,
+                    clocks: &hardware.clocks,
+                    time_unit: TimeUnit::Microseconds,
+                    start,
+                },
+                booted,
+                Supervisor::new(source, Delay, settings.supervisor),
+                settings.smoothing,
+                (Log::new(labels), (port(labels), pin)),
+                clock,
+            );
+            if !deployment.note().is_empty() {
+                pipeline.report_mut().report(&Message::Models(deployment.models())).await;
+            }
+            if let Some(start) = start_watchdog.take() {
+                watchdog = Some(start());
+            }
+            let mut buffers = Buffers::new(one, other);
+            loop {
+                let holds_frame = buffers.holds_frame();
+                if holds_frame {
+                    deployment.risk();
+                }
+                pipeline.step(&mut buffers, &mut watchdog).await;
+                if holds_frame {
+                    deployment.confirm();
+                }
+                let change = deployment.serve(pipeline.report_mut(), || SERIAL.update_request(), clock).await;
+                if let Some(change) = change {
+                    break 'model change;
+                }
+                if let Some(ticker) = &mut ticker {
+                    ticker.next().await;
+                }
+            }
+        };
+        match change {
+            Change::Install => deployment.install(model, memory, &mut port(List::EMPTY)).await,
+            Change::Restart => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use semihosting::io::{self, Read, Seek};
 use thiserror::Error;
 
 /// Bytes of the longest file name, with its terminating zero.
-const NAME_LEN: usize = 256;
+pub const NAME_LEN: usize = 256;
 
 /// Why the pictures cannot be read.
 #[derive(Debug, Error)]
@@ -81,7 +81,12 @@ fn whole_records(len: u64, record_len: usize) -> Option<u32> {
     (records > 0 && len.is_multiple_of(record_len)).then_some(records)
 }
 
-fn c_name<'b>(name: &str, buffer: &'b mut [u8; NAME_LEN]) -> Result<&'b CStr, RecordsError> {
+/// The name of a file as semihosting wants it.
+///
+/// # Errors
+///
+/// [`RecordsError::Name`].
+pub fn c_name<'b>(name: &str, buffer: &'b mut [u8; NAME_LEN]) -> Result<&'b CStr, RecordsError> {
     let terminated = buffer.get_mut(..=name.len()).ok_or(RecordsError::Name)?;
     terminated[..name.len()].copy_from_slice(name.as_bytes());
     CStr::from_bytes_with_nul(terminated).map_err(|_| RecordsError::Name)

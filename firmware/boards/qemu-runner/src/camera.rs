@@ -13,7 +13,7 @@ use protocol::{
 use qemu_messages::{StackUse, Totals};
 
 use crate::Error;
-use crate::qemu::{Board, Device, Emulator, LIMIT_OF_BOOT, LIMIT_PER_IMAGE, lacks};
+use crate::qemu::{Board, Device, Emulator, LIMIT_OF_BOOT, LIMIT_PER_IMAGE, file_word, lacks};
 
 /// Between two looks for QEMU's connection.
 const POLL: Duration = Duration::from_millis(10);
@@ -56,12 +56,19 @@ pub struct CameraJob<'a> {
     pub attempts: u32,
     /// The seed of random faults, or the name of one that is always there, if there shall be any.
     pub faults: Option<&'a str>,
+    /// A file that the board's flash is kept in, which is made if there is none; else a new board has the model of `board` alone.
+    pub flash: Option<&'a Path>,
+    /// After how many writes and erases of the flash the power is cut, and how: `12-Torn`, or Before, Weak or After.
+    pub cut: Option<&'a str>,
 }
 
 impl CameraJob<'_> {
     fn emulator(&self, serial: &str) -> Result<Emulator, Error> {
         let attempts = self.attempts.to_string();
-        let further = std::iter::once(attempts).chain(self.faults.map(String::from));
+        let flash =
+            self.flash.map(|file| -> Result<_, Error> { Ok(format!("flash={}", file_word(file)?)) }).transpose()?;
+        let cut = self.cut.map(|cut| format!("cut={cut}"));
+        let further = std::iter::once(attempts).chain(self.faults.map(String::from)).chain(flash).chain(cut);
         let camera = self.camera.to_possible_value();
         let camera = camera.as_ref().map_or("", |value| value.get_name());
         Emulator::new(self.board, serial, camera, self.frames, further)
@@ -229,12 +236,14 @@ impl Collected {
                 Err(_) => self.damaged += 1,
             },
             // The program reports a failure as well, and ends.
-            Message::Start(_) | Message::Label(_) | Message::BootFailure(_) | Message::FrameMarks(_) => {}
-            Message::Acknowledgement(_)
-            | Message::Unsupported { .. }
-            | Message::FullFrame(_)
-            | Message::Finding(_)
-            | Message::Models(_) => self.damaged += 1,
+            Message::Start(_)
+            | Message::Label(_)
+            | Message::BootFailure(_)
+            | Message::FrameMarks(_)
+            | Message::Models(_) => {}
+            Message::Acknowledgement(_) | Message::Unsupported { .. } | Message::FullFrame(_) | Message::Finding(_) => {
+                self.damaged += 1
+            }
         }
     }
 }

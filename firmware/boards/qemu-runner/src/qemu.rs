@@ -277,6 +277,11 @@ impl Emulator {
     }
 }
 
+/// The name of a file as a word for a program, wherever QEMU runs.
+pub(crate) fn file_word(path: &Path) -> Result<String, Error> {
+    Ok(escaped(full(path)?.as_os_str()))
+}
+
 fn full(path: &Path) -> Result<PathBuf, String> {
     absolute(path).map_err(of_file(path))
 }

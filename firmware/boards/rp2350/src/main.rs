@@ -2,6 +2,7 @@
 #![no_std]
 #![no_main]
 
+mod flash;
 mod usb;
 
 use camera_board::{Hardware, LEAST_MEMORY_LEN, Settings};
@@ -17,6 +18,7 @@ use embassy_time::{Delay, Duration};
 use embedded_hal_bus::spi::ExclusiveDevice;
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
 use firmware::watchdog::Watchdog;
+use flash::ModelFlash;
 use protocol::ResetCause;
 use static_cell::ConstStaticCell;
 
@@ -100,6 +102,7 @@ async fn main(_spawner: Spawner) {
 
     let mut heartbeat =
         Heartbeat { watchdog: watchdog::Watchdog::new(pins.WATCHDOG), led: Output::new(pins.PIN_25, Level::Low) };
+    let (flash, layout) = ModelFlash::new(pins.FLASH);
     let [one, other] = FRAMES.take();
     let hardware = Hardware {
         board: "rp2350",
@@ -109,6 +112,8 @@ async fn main(_spawner: Spawner) {
         source: ArducamMega::new(device, Delay, RESOLUTION),
         pin: Output::new(pins.PIN_15, Level::Low),
         memory: MEMORY.take(),
+        flash,
+        layout,
         frames: [one, other],
         start_watchdog: move || {
             // A debugger may halt the processor for as long as it likes.

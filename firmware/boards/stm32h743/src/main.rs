@@ -4,6 +4,7 @@
 
 mod camera_port;
 mod clocks;
+mod flash;
 mod frames;
 mod sccb;
 mod usb;
@@ -21,6 +22,7 @@ use embassy_time::Delay;
 use firmware::camera::ov2640::{Ov2640, View};
 use firmware::camera::{Framing, Orientation};
 use firmware::watchdog::Watchdog;
+use flash::ModelFlash;
 use protocol::ResetCause;
 use sccb::Sccb;
 use static_cell::ConstStaticCell;
@@ -100,6 +102,7 @@ async fn main(_spawner: Spawner) {
         pins.PA6,
     );
 
+    let (flash, layout) = ModelFlash::new(pins.FLASH, core.SCB);
     let led = Output::new(pins.PE3, Level::Low, Speed::Low);
     let hardware = Hardware {
         board: "stm32h743",
@@ -109,6 +112,8 @@ async fn main(_spawner: Spawner) {
         source: Ov2640::new(sccb, camera_port, Delay, VIEW),
         pin: Output::new(pins.PC0, Level::Low, Speed::Low),
         memory: MEMORY.take(),
+        flash,
+        layout,
         frames,
         start_watchdog: move || {
             // A debugger may halt the processor for as long as it likes (RM0433, debug support: APB4 freeze register).

@@ -1,6 +1,8 @@
 //! A board of flash and models, and what it is sent.
 
+use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 use firmware::boot::boot;
+use firmware::deployment::header_of;
 use flash_models::NorFlashModel;
 use model_store::{Layout, Program, Slot, Store, Updater, signature};
 use protocol::{Acknowledgement, Announcement, ModelRequest, ModelSender, Request, SendProgress, TransferState};
@@ -23,7 +25,7 @@ pub struct Board<const WORD: usize, const SECTOR: usize> {
     pub program: Program,
 }
 
-/// A Pico 2: pages of 256 bytes, sectors of 4 KB, erased 64 KB at a time; no ECC.
+/// A Pico 2: pages of 256 bytes, sectors of 4 KB; no ECC.
 pub type Pico2 = Board<256, 4096>;
 /// An STM32H743: flash words of 32 bytes, sectors of 128 KB; ECC.
 pub type H743 = Board<32, { 128 << 10 }>;
@@ -33,7 +35,7 @@ pub type SmallH743 = Board<32, 1024>;
 pub fn pico2(old: &[u8]) -> Pico2 {
     // As memory.x has it, from the end of the program on.
     let (a, b, record) = (0..0x17_C000, 0x17_C000..0x2F_8000, 0x2F_8000..0x30_0000);
-    Board::new(false, [a, b], record, 64 << 10, old)
+    Board::new(false, [a, b], record, 4 << 10, old)
 }
 
 pub fn h743(old: &[u8]) -> H743 {
@@ -58,10 +60,9 @@ impl<const WORD: usize, const SECTOR: usize> Board<WORD, SECTOR> {
         let mut flash = Chip::<WORD, SECTOR>::new(memory, capacity, has_ecc);
         let mut content = old.to_vec();
         content.resize(old.len().next_multiple_of(WORD), 0xFF);
-        embedded_storage::nor_flash::NorFlash::write(&mut flash, slots[0].start, &content).expect("it is erased");
+        flash.write(slots[0].start, &content).expect("it is erased");
         let layout = Layout::new::<Chip<WORD, SECTOR>>(slots, record.clone(), WORD as u32, erase_step);
-        let (crc32, len) = (crc32(old), old.len() as u32);
-        let program = Program { crc32, len, format_version: FORMAT_VERSION, memory: MEMORY as u32, key: None };
+        let program = Program { found: None, format_version: FORMAT_VERSION, memory: MEMORY as u32, key: None };
         Self { flash, layout, record: record.start as usize..record.end as usize, program }
     }
 
@@ -72,6 +73,9 @@ impl<const WORD: usize, const SECTOR: usize> Board<WORD, SECTOR> {
 
     /// The store as a boot finds it.
     pub fn store(&mut self) -> Store<&mut NorFlashModel<Vec<u8>, WORD, SECTOR>> {
+        let mut header = [0; 20];
+        let is_read = self.flash.read(self.layout.slot(Slot::A).start, &mut header).is_ok();
+        self.program.found = header_of(&header).filter(|_| is_read);
         Store::open(&mut self.flash, self.layout.clone(), self.program)
     }
 

@@ -1,6 +1,7 @@
 //! The program as a person or a script runs it, against a board that speaks the firmware's protocol.
 
 mod board;
+mod deploy;
 mod diagnosis;
 #[path = "../../src/fixtures.rs"]
 mod fixtures;

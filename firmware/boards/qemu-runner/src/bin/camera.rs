@@ -22,6 +22,7 @@ use qemu_runner::{Error, of_file, picture};
   cargo run --release --bin camera -- cat.jpg --camera ov2640          any picture, another camera
   cargo run --release --bin camera -- --frames 500 --faults 1          with random faults of the camera
   cargo run --release --bin camera -- --frames 0 --port 5555           for `cargo run -p monitor -- tcp:127.0.0.1:5555`
+  … --frames 0 --port 5555 --flash board.flash                         for `… deploy tcp:127.0.0.1:5555 MODEL.blob`
   … --frames 0 --port 5555 --camera ov2640 --faults NoVsync            for `… tcp:127.0.0.1:5555 --diagnose`")]
 struct Arguments {
     /// The firmware's ELF file; `cargo run` passes it
@@ -47,6 +48,12 @@ struct Arguments {
     /// Beside them there are TooEarly (ArduCAM Mega), WeakSupply, OpenLine, CrossedLines, ReversedLines and LateByte (OV2640)
     #[arg(long, value_name = "SEED|NAME")]
     faults: Option<String>,
+    /// Keep the board's flash in this file, as a board keeps it without power; it is made if there is none
+    #[arg(long, value_name = "FILE")]
+    flash: Option<PathBuf>,
+    /// Cut the power after so many writes and erases of the flash: 12-Torn, or Before, Weak or After
+    #[arg(long, value_name = "NUMBER-KIND")]
+    cut: Option<String>,
     /// Offer the serial port at this TCP port of 127.0.0.1, and start when somebody connects
     #[arg(long)]
     port: Option<u16>,
@@ -78,6 +85,8 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
             None => u32::try_from(len / u64::from(2 * width * height))?,
         },
         faults: arguments.faults.as_deref(),
+        flash: arguments.flash.as_deref(),
+        cut: arguments.cut.as_deref(),
     };
     if let Some(port) = arguments.port {
         eprintln!("waiting for `cargo run -p monitor -- tcp:127.0.0.1:{port}`");

@@ -1,6 +1,7 @@
 //! The camera firmware in QEMU: through each modelled camera the host's logits bit for bit, every frame accounted for,
 //! whatever the camera does, and recorded by the monitor exactly as it was before the camera.
 
+mod deploy;
 mod diagnosis;
 
 use std::collections::BTreeSet;
@@ -117,7 +118,7 @@ fn run(
     let file = folder.path().join("frames.rgb565");
     fs::write(&file, frames.concat()).expect("a temporary file");
     let board = Board { elf: &build(machine), machine, blob: None };
-    let job = CameraJob { board, camera, frames: &file, attempts, faults };
+    let job = CameraJob { board, camera, frames: &file, attempts, faults, flash: None, cut: None };
     let report = camera::run(&job, wants_pictures, |_| {});
     report.unwrap_or_else(|error| panic!("{machine:?}, {camera:?}: {error}"))
 }
@@ -239,7 +240,15 @@ fn run_with(blob: &[u8], machine: Machine, camera: Camera, frames: &[Vec<u8>]) -
     fs::write(&file, frames.concat()).expect("a temporary file");
     fs::write(&blob_file, blob).expect("a temporary file");
     let board = Board { elf: &build(machine), machine, blob: Some(&blob_file) };
-    let job = CameraJob { board, camera, frames: &file, attempts: (TIMES * frames.len()) as u32, faults: None };
+    let job = CameraJob {
+        board,
+        camera,
+        frames: &file,
+        attempts: (TIMES * frames.len()) as u32,
+        faults: None,
+        flash: None,
+        cut: None,
+    };
     let (mut labels, mut failure) = (Vec::new(), None);
     let report = camera::run(&job, true, |message| match message {
         Message::Label(label) => labels.push(label.text.to_owned()),

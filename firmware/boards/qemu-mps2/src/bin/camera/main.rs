@@ -7,9 +7,10 @@
 #![no_std]
 #![no_main]
 
+mod flash;
 mod uart;
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::fmt::Debug;
 use core::str::Utf8Error;
 
@@ -21,9 +22,11 @@ use firmware::boot::{self, Identity};
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
 use firmware::camera::ov2640::{self as ov2640_driver, Ov2640, View};
 use firmware::camera::{FrameSource, Policy, Supervisor};
+use firmware::deployment::{Change, Deployment};
 use firmware::pipeline::{Buffers, Method, Pipeline};
 use firmware::report::{Report, Serial};
 use firmware::watchdog::Watchdog;
+use flash::{ModelFlash, Power};
 use oorandom::Rand32;
 use protocol::{BootFailure, Message, Start, TimeUnit};
 use qemu_messages::{QemuMessage, Totals};
@@ -94,6 +97,8 @@ struct Arguments<'n> {
     attempts: u32,
     /// What is the matter with the camera.
     trouble: Trouble<'n>,
+    /// What is with the flash.
+    power: Power<'n>,
 }
 
 impl<'n> Arguments<'n> {
@@ -106,14 +111,18 @@ impl<'n> Arguments<'n> {
             "ov2640" => Camera::Ov2640,
             _ => return None,
         };
-        Some(Self {
-            camera,
-            file: words.next()?,
-            attempts: words.next()?.parse().ok()?,
-            trouble: words
-                .next()
-                .map_or(Trouble::None, |word| word.parse().map_or(Trouble::Always(word), Trouble::Random)),
-        })
+        let (file, attempts) = (words.next()?, words.next()?.parse().ok()?);
+        let mut arguments = Self { camera, file, attempts, trouble: Trouble::None, power: Power::default() };
+        for word in words {
+            if let Some(file) = word.strip_prefix("flash=") {
+                arguments.power.file = Some(file);
+            } else if let Some(cut) = word.strip_prefix("cut=") {
+                arguments.power.cut = Some(Power::parse_cut(cut)?);
+            } else {
+                arguments.trouble = word.parse().map_or(Trouble::Always(word), Trouble::Random);
+            }
+        }
+        Some(arguments)
     }
 }
 
@@ -123,6 +132,7 @@ fn main() -> ! {
     static mut MODEL: Option<Model<'static>> = None;
     static mut FRAMES: [[u8; FRAME_LEN]; 2] = [[0; FRAME_LEN]; 2];
     static mut SCENE: [u8; FRAME_LEN] = [0; FRAME_LEN];
+    static mut FLASH: [u8; flash::MEMORY_LEN] = [0; flash::MEMORY_LEN];
 
     host::begin();
     let words = env::args::<COMMAND_LINE_LEN>();
@@ -130,14 +140,14 @@ fn main() -> ! {
     let Some(arguments) = arguments else {
         fail(
             "the arguments must be `arducam-96`, `arducam-128` or `ov2640`, FILE, frames to take (0: without end) and, if \
-             wanted, a seed or the name of a fault, from -semihosting-config arg=",
+             wanted, a seed or the name of a fault, flash=FILE and cut=NUMBER-KIND, from -semihosting-config arg=",
         );
     };
     let name = arguments.file;
     let len = arguments.camera.frame_len();
     let file = RecordFile::open(name, len).unwrap_or_else(|error| fail(format_args!("file of frames {name}: {error}")));
     let scene = HostFrames { file, frame: &mut SCENE[..len] };
-    let memory = Memory { working: WORKING, model: MODEL, frames: FRAMES };
+    let memory = Memory { working: WORKING, model: MODEL, frames: FRAMES, flash: FLASH };
     watch(&arguments, scene, memory);
     ExitCode::SUCCESS.exit_process()
 }
@@ -147,7 +157,6 @@ fn watch(arguments: &Arguments<'_>, scene: HostFrames<'_>, memory: Memory<'_>) {
     let time = Time::new();
     let delay = SimulatedDelay(&time);
     let trouble = arguments.trouble;
-    let attempts = arguments.attempts;
     match arguments.camera {
         Camera::ArducamMega(resolution) => {
             let mut habits = arducam_mega::Habits::default();
@@ -158,7 +167,7 @@ fn watch(arguments: &Arguments<'_>, scene: HostFrames<'_>, memory: Memory<'_>) {
             let camera = arducam_mega::ArducamMega::new(&time, scene, SENSOR_ID, habits);
             let driver = ArducamMega::new(&camera, delay, resolution);
             let mut disturbance = Disturbance::new(trouble, &camera.faults, faults);
-            run("ArduCAM Mega", driver, delay, attempts, memory, || disturbance.next(ARDUCAM_SPAN));
+            run("ArduCAM Mega", driver, delay, arguments, memory, || disturbance.next(ARDUCAM_SPAN));
         }
         Camera::Ov2640 => {
             let wiring = match trouble {
@@ -174,61 +183,97 @@ fn watch(arguments: &Arguments<'_>, scene: HostFrames<'_>, memory: Memory<'_>) {
             let sensor = ov2640::Ov2640::new(&time, scene, habits);
             let driver = Ov2640::new(&sensor, &sensor, delay, View::Scene);
             let mut disturbance = Disturbance::new(trouble, &sensor.faults, faults);
-            run("OV2640", driver, delay, attempts, memory, || disturbance.next(OV2640_SPAN));
+            run("OV2640", driver, delay, arguments, memory, || disturbance.next(OV2640_SPAN));
         }
     }
 }
 
-/// Boots, and classifies what `source` gives, calling `disturb` before each of so many attempts. The serial port is told of a model
-/// that must not be used, as well as the host.
+/// Boots, and classifies what `source` gives, calling `disturb` before each of so many attempts; with another model when one was sent. The
+/// serial port is told of a model that must not be used, as well as the host.
 fn run(
     camera: &str,
-    source: impl FrameSource,
+    mut source: impl FrameSource,
     delay: SimulatedDelay<'_>,
-    attempts: u32,
+    arguments: &Arguments<'_>,
     memory: Memory<'_>,
     mut disturb: impl FnMut(),
 ) {
-    let (transmitter, mut receiver) = uart::open();
-    let mut serial = Serial::new(transmitter, InstructionDelay, SERIAL_LIMIT_MS, || receiver.command());
-    let booted = boot::boot(flash_model::region(), memory.model, memory.working);
-    let booted = booted.unwrap_or_else(|error| {
-        let (code, text) = (error.code(), &*error.text());
-        let failure = BootFailure { code, text };
-        block_on(serial.report(&Message::BootFailure(failure)));
-        fail(error)
-    });
-    let identity =
-        Identity { board: "qemu-mps2", camera, clocks: &[], time_unit: TimeUnit::Instructions, start: Start::POWER_ON };
-    let mut pipeline = Pipeline::new(
-        identity,
-        booted,
-        Supervisor::new(source, delay, Policy::default()),
-        // Each picture of the host is another one: there is nothing to be smoothed.
-        Method::None,
-        serial,
-        clock::instructions,
-    );
-    let [one, other] = memory.frames;
-    let mut buffers = Buffers::new(one, other);
+    let (transmitter, receiver) = uart::open();
+    let receiver = RefCell::new(receiver);
+    let mut serial = Serial::new(transmitter, InstructionDelay, SERIAL_LIMIT_MS, || receiver.borrow_mut().command());
+    let Memory { working, model, frames: [one, other], flash } = memory;
+    let (flash, layout) = ModelFlash::open(flash, arguments.power);
+    let mut deployment = Deployment::open(flash, layout, working.len(), None, TimeUnit::Instructions);
     let completed = CompletedFrames::default();
-    stack::repaint();
-    let mut attempt = 0;
+    let (mut attempt, mut faults) = (0, 0);
+    let attempts = arguments.attempts;
     // A frame is classified while the next one is taken.
-    while attempts == 0 || attempt <= attempts {
-        disturb();
-        block_on(pipeline.step(&mut buffers, &mut &completed));
-        if attempt > 0 && attempt.is_multiple_of(STACK_INTERVAL) {
-            send(&QemuMessage::Stack(stack::used_after(attempt)));
+    let is_over = |attempt| attempts != 0 && attempt > attempts;
+    while !is_over(attempt) {
+        let change = 'model: {
+            let booted = match boot::boot(deployment.start(), model, working) {
+                Ok(booted) => booted,
+                Err(error) if deployment.reject(&error) => break 'model Change::Restart,
+                Err(error) => {
+                    let (code, text) = (error.code(), &*error.text());
+                    let failure = BootFailure { code, text };
+                    block_on(serial.report(&Message::BootFailure(failure)));
+                    fail(error)
+                }
+            };
+            deployment.wait();
+            let mut pipeline = Pipeline::new(
+                Identity {
+                    board: "qemu-mps2",
+                    camera,
+                    clocks: &[],
+                    time_unit: TimeUnit::Instructions,
+                    start: Start::POWER_ON,
+                },
+                booted,
+                Supervisor::new(&mut source, delay, Policy::default()),
+                // Each picture of the host is another one: there is nothing to be smoothed.
+                Method::None,
+                &mut serial,
+                clock::instructions,
+            );
+            if !deployment.note().is_empty() {
+                block_on(pipeline.report_mut().report(&Message::Models(deployment.models())));
+            }
+            let mut buffers = Buffers::new(one, other);
+            stack::repaint();
+            let mut change = Change::Restart;
+            while !is_over(attempt) {
+                disturb();
+                let holds_frame = buffers.holds_frame();
+                if holds_frame {
+                    deployment.risk();
+                }
+                block_on(pipeline.step(&mut buffers, &mut &completed));
+                if holds_frame {
+                    deployment.confirm();
+                }
+                if attempt > 0 && attempt.is_multiple_of(STACK_INTERVAL) {
+                    send(&QemuMessage::Stack(stack::used_after(attempt)));
+                }
+                attempt = attempt.wrapping_add(1);
+                let requests = || receiver.borrow_mut().update_request();
+                if let Some(wanted) = block_on(deployment.serve(pipeline.report_mut(), requests, clock::instructions)) {
+                    change = wanted;
+                    break;
+                }
+            }
+            faults += pipeline.camera().counters().total();
+            change
+        };
+        match change {
+            Change::Install => block_on(deployment.install(model, working, &mut serial)),
+            Change::Restart => {}
         }
-        attempt = attempt.wrapping_add(1);
     }
     send(&QemuMessage::Stack(stack::used_after(attempts)));
-    send(&QemuMessage::Totals(Totals {
-        completed: completed.0.get(),
-        faults: pipeline.camera().counters().total(),
-        dropped: pipeline.report().dropped(),
-    }));
+    send(&QemuMessage::Totals(Totals { completed: completed.0.get(), faults, dropped: serial.dropped() }));
+    deployment.chip().save();
 }
 
 /// What lies in static memory.
@@ -236,6 +281,7 @@ struct Memory<'m> {
     working: &'m mut [u8],
     model: &'m mut Option<Model<'static>>,
     frames: &'m mut [[u8; FRAME_LEN]; 2],
+    flash: &'static mut [u8],
 }
 
 /// Counts completed frames.

@@ -11,7 +11,7 @@ use core::ptr::{read_volatile, write_volatile};
 use embassy_futures::yield_now;
 use embedded_io_async::{ErrorType, Write};
 use firmware::report::Command;
-use protocol::{Decoder, END, Request};
+use protocol::{Decoder, END, Received, Request, UpdateRequest};
 use qemu_mps2::clock;
 
 /// On the AN505 the alias that secure code uses.
@@ -40,7 +40,7 @@ const REQUEST_GAP: u64 = 200_000;
 pub fn open() -> (Transmitter, Receiver) {
     write(Register::BaudDivider, BAUD_DIVIDER);
     write(Register::Control, TRANSMIT_ENABLE | RECEIVE_ENABLE);
-    let receiver = Receiver { decoder: Decoder::new(), is_within_frame: false };
+    let receiver = Receiver { decoder: Decoder::new(), is_within_frame: false, command: None, update: None };
     (Transmitter(()), receiver)
 }
 
@@ -72,24 +72,43 @@ impl Write for Transmitter {
 pub struct Receiver {
     decoder: Decoder,
     is_within_frame: bool,
+    command: Option<Command>,
+    update: Option<UpdateRequest>,
 }
 
 impl Receiver {
     /// The next command that the host has sent; what comes of one later is kept for the next call.
     pub fn command(&mut self) -> Option<Command> {
+        self.receive();
+        self.command.take()
+    }
+
+    /// What the host has asked about models.
+    pub fn update_request(&mut self) -> Option<UpdateRequest> {
+        self.receive();
+        self.update.take()
+    }
+
+    /// Takes what has come, until there is one of either.
+    fn receive(&mut self) {
         let mut last = clock::instructions();
-        loop {
+        while self.command.is_none() && self.update.is_none() {
             if read(Register::State) & RECEIVE_FULL != 0 {
                 let byte = read(Register::Data) as u8;
                 self.is_within_frame = byte != END;
                 last = clock::instructions();
-                let received = self.decoder.push::<Request<'_>>(byte);
-                if let Some(command) = received.map(Command::from) {
-                    return Some(command);
+                let Some(received) = self.decoder.push::<Request<'_>>(byte) else {
+                    continue;
+                };
+                if let Received::Message(request) = &received {
+                    self.update = UpdateRequest::new(request);
+                }
+                if self.update.is_none() {
+                    self.command = Some(received.into());
                 }
             } else if !self.is_within_frame || clock::instructions() - last > REQUEST_GAP {
                 // The UART keeps one byte, so that a frame is waited for, but not for ever.
-                return None;
+                return;
             }
         }
     }

@@ -1,0 +1,235 @@
+//! Another model while the board runs: what a board does with [`model_store`] between a boot and the next one.
+//!
+//! ```text
+//! loop {
+//!     deployment.start()             the slot to load, and whether the new model had to give way
+//!     boot()                         if that fails: deployment.reject(), and another turn, or a failure that is told for ever
+//!     deployment.wait()              it is loaded
+//!     until a change {
+//!         deployment.risk()          if there is a frame
+//!         pipeline.step()            one frame
+//!         deployment.confirm()       if there was one
+//!         deployment.serve()         what a computer has asked for
+//!     }
+//!     deployment.install()           with the memory of the model that ran
+//! }
+//! ```
+//!
+//! All of it goes on without a reset. Frames go on while a model comes, one or two a second: between two of them the board takes chunks for
+//! [`SHARE_MS`].
+
+use crate::boot::{BootError, boot};
+use crate::report::Report;
+use core::fmt::Display;
+use core::ops::Range;
+use embassy_futures::yield_now;
+use embedded_storage::nor_flash::NorFlash;
+use heapless::String;
+use model_store::{BootEvent, FAILED_BOOTS, Layout, Program, Slot, Store, Updater};
+use protocol::{Message, ModelRequest, Models, Request, TimeUnit, TransferState, UpdateRequest, cut_off};
+use shared_model::{FORMAT_VERSION, Model};
+
+/// The longest time between two frames in which a board takes parts of a model.
+pub const SHARE_MS: u64 = 400;
+/// A computer that sends has answered after so long; a board waits no longer for it before the next frame.
+const IDLE_MS: u64 = 20;
+/// The most bytes of [`Models::note`].
+const NOTE_LEN: usize = 384;
+/// Bytes of a blob's header up to its CRC-32 (FORMAT.md).
+const HEADER_LEN: usize = 20;
+
+/// A flash that the processor reads in place.
+pub trait Mapped: NorFlash {
+    /// These bytes, in place, at a multiple of 16. They are used until the next call, or until the range is written, and not longer: a
+    /// [`Deployment`] writes to the slot that does not run, and loads one at a time.
+    fn mapped(&self, range: Range<u32>) -> &'static [u8];
+}
+
+/// Why a pipeline has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A model has come: [`Deployment::install`] needs the memory.
+    Install,
+    /// The other model is to be loaded.
+    Restart,
+}
+
+/// The models of a board and the update of one.
+pub struct Deployment<F> {
+    store: Store<F>,
+    updater: Updater,
+    note: String<NOTE_LEN>,
+    /// Ticks of the clock in a millisecond.
+    millisecond: u64,
+}
+
+impl<F: Mapped> Deployment<F> {
+    /// With `memory` bytes for a picture and an arena, and the key with which models must be signed, if they must be. `time_unit` is what the
+    /// clock of [`Self::serve`] counts.
+    pub fn open(mut flash: F, layout: Layout, memory: usize, key: Option<[u8; 32]>, time_unit: TimeUnit) -> Self {
+        let mut header = [0; HEADER_LEN];
+        let is_read = flash.read(layout.slot(Slot::A).start, &mut header).is_ok();
+        let found = if is_read { header_of(&header) } else { None };
+        let program = Program { found, format_version: FORMAT_VERSION, memory: memory as u32, key };
+        Self {
+            store: Store::open(flash, layout, program),
+            updater: Updater::new(),
+            note: String::new(),
+            millisecond: match time_unit {
+                TimeUnit::Microseconds => 1_000,
+                // An emulated instruction takes a nanosecond.
+                TimeUnit::Instructions => 1_000_000,
+            },
+        }
+    }
+
+    /// The bytes from which to load now; see [`Store::boot`].
+    pub fn start(&mut self) -> &'static [u8] {
+        let started = self.store.boot();
+        if started.event == BootEvent::RolledBack {
+            self.note = cut_off(format_args!(
+                "the model that was sent last ended {FAILED_BOOTS} starts in a row while it was loaded or classified: the board went back to \
+                 the one before"
+            ));
+        }
+        self.region(started.slot)
+    }
+
+    /// What was to be loaded cannot be. Whether the other model is to be loaded instead.
+    pub fn reject(&mut self, reason: impl Display) -> bool {
+        let is_other = self.store.reject().is_some();
+        if is_other {
+            self.note = cut_off(format_args!("the board went back to the model before: {reason}"));
+        }
+        is_other
+    }
+
+    /// The model is loaded and waits for a camera; see [`Store::wait`].
+    pub fn wait(&mut self) {
+        // If the record cannot be written, the trial goes on.
+        let _ = self.store.wait();
+    }
+
+    /// A frame is about to be classified; see [`Store::risk`].
+    pub fn risk(&mut self) {
+        let _ = self.store.risk();
+    }
+
+    /// A frame was classified; see [`Store::confirm`].
+    pub fn confirm(&mut self) {
+        let _ = self.store.confirm();
+    }
+
+    /// What happened since the power came: mostly nothing.
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+
+    /// What the board has and takes.
+    pub fn models(&self) -> Models<'_> {
+        let (store, program) = (&self.store, self.store.program());
+        let place = store.layout().slot(store.active().other());
+        Models {
+            active: store.active().index() as u8,
+            models: store.models(),
+            room: place.end - place.start,
+            format_version: program.format_version,
+            memory: program.memory,
+            needs_signature: program.key.is_some(),
+            note: &self.note,
+        }
+    }
+
+    /// Answers what has come through `requests`; while a model comes, waits for more of it for a while. `clock` is the pipeline's.
+    pub async fn serve(
+        &mut self,
+        report: &mut impl Report,
+        mut requests: impl FnMut() -> Option<UpdateRequest>,
+        clock: impl Fn() -> u64,
+    ) -> Option<Change> {
+        let start = clock();
+        let mut last = start;
+        while clock() - start < SHARE_MS * self.millisecond {
+            if let Some(request) = requests() {
+                let change = self.answer(&request.request(), report).await;
+                if change.is_some() {
+                    return change;
+                }
+                last = clock();
+            } else if self.updater.is_receiving() && clock() - last < IDLE_MS * self.millisecond {
+                yield_now().await;
+            } else {
+                return None;
+            }
+        }
+        None
+    }
+
+    async fn answer(&mut self, request: &Request<'_>, report: &mut impl Report) -> Option<Change> {
+        let answer = match request {
+            Request::Models(ModelRequest::List) => None,
+            Request::Models(ModelRequest::Rollback) => match self.store.rollback() {
+                Ok(_) => {
+                    self.note.clear();
+                    report.report(&Message::Models(self.models())).await;
+                    return Some(Change::Restart);
+                }
+                Err(error) => {
+                    self.note = cut_off(error);
+                    None
+                }
+            },
+            Request::Models(ModelRequest::Deploy(announcement)) => {
+                Some(self.updater.announce(&mut self.store, announcement))
+            }
+            Request::Chunk(chunk) => {
+                let answer = self.updater.take(&mut self.store, chunk);
+                if answer.received == chunk.total && answer.state == TransferState::Incomplete {
+                    // The answer follows when it is known what the model is good for.
+                    return self.updater.is_received().then_some(Change::Install);
+                }
+                Some(answer)
+            }
+            Request::DeviceInfo
+            | Request::Pictures(_)
+            | Request::Acknowledgement(_)
+            | Request::FullFrames(_)
+            | Request::Examine(_) => return None,
+        };
+        match answer {
+            Some(answer) => report.report(&Message::Acknowledgement(answer)).await,
+            None => report.report(&Message::Models(self.models())).await,
+        }
+        None
+    }
+
+    /// Checks the model that has come, in its slot, with the memory that the one before has given up, and answers.
+    pub async fn install(&mut self, model: &mut Option<Model<'static>>, memory: &mut [u8], report: &mut impl Report) {
+        let region = self.region(self.store.active().other());
+        let check = |_, len: u32| {
+            let blob = region.get(..len as usize).unwrap_or_default();
+            boot(blob, model, memory).map(|booted| booted.model.crc32())
+        };
+        if let Some(answer) = self.updater.install::<F, BootError>(&mut self.store, check) {
+            report.report(&Message::Acknowledgement(answer)).await;
+        }
+        if self.store.is_on_trial() {
+            self.note.clear();
+        }
+    }
+
+    /// The flash.
+    pub fn chip(&self) -> &F {
+        self.store.chip()
+    }
+
+    fn region(&self, slot: Slot) -> &'static [u8] {
+        self.store.chip().mapped(self.store.layout().slot(slot))
+    }
+}
+
+/// CRC-32 and length by the header of a blob.
+pub fn header_of(header: &[u8; HEADER_LEN]) -> Option<(u32, u32)> {
+    let [magic @ .., _, _, _, _, l0, l1, l2, l3, c0, c1, c2, c3] = *header;
+    (magic == *b"INT8NET\0").then_some((u32::from_le_bytes([c0, c1, c2, c3]), u32::from_le_bytes([l0, l1, l2, l3])))
+}
