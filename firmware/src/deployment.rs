@@ -83,7 +83,7 @@ impl<F: Mapped> Deployment<F> {
         }
     }
 
-    /// The bytes from which to load now; see [`Store::boot`].
+    /// The bytes from which to load now, none if they cannot be read; see [`Store::boot`].
     pub fn start(&mut self) -> &'static [u8] {
         let started = self.store.boot();
         if started.event == BootEvent::RolledBack {
@@ -92,7 +92,7 @@ impl<F: Mapped> Deployment<F> {
                  the one before"
             ));
         }
-        self.region(started.slot)
+        if self.store.is_readable(started.slot) { self.region(started.slot) } else { &[] }
     }
 
     /// What was to be loaded cannot be. Whether the other model is to be loaded instead.
@@ -232,4 +232,100 @@ impl<F: Mapped> Deployment<F> {
 pub fn header_of(header: &[u8; HEADER_LEN]) -> Option<(u32, u32)> {
     let [magic @ .., _, _, _, _, l0, l1, l2, l3, c0, c1, c2, c3] = *header;
     (magic == *b"INT8NET\0").then_some((u32::from_le_bytes([c0, c1, c2, c3]), u32::from_le_bytes([l0, l1, l2, l3])))
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::testing::network;
+    use core::cell::Cell;
+    use embassy_futures::block_on;
+    use flash_models::NorFlashModel;
+    use protocol::{Announcement, Chunk, ChunkKind};
+    use shared_model::AlignedBytes;
+    use shared_model::encode::encode;
+    use std::boxed::Box;
+    use std::string::String;
+    use std::vec::Vec;
+
+    type Chip = NorFlashModel<Vec<u8>, 32, 1024>;
+    const SLOT: u32 = 4096;
+
+    impl Mapped for Chip {
+        fn mapped(&self, range: Range<u32>) -> &'static [u8] {
+            Box::leak(Box::new(AlignedBytes::from(&self.bytes()[range.start as usize..range.end as usize])))
+        }
+    }
+
+    /// Counts what is said.
+    #[derive(Default)]
+    struct Heard {
+        acknowledgements: u32,
+        notes: Vec<String>,
+    }
+
+    impl Report for Heard {
+        async fn report(&mut self, message: &Message<'_>) {
+            match message {
+                Message::Acknowledgement(_) => self.acknowledgements += 1,
+                Message::Models(models) => self.notes.push(models.note.into()),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// A board with this in slot A and nothing else.
+    fn board(content: &[u8]) -> Deployment<Chip> {
+        let capacity = 2 * SLOT as usize + 2048;
+        let mut chip = Chip::new(std::vec![0; Chip::memory_len(capacity)], capacity, true);
+        let mut words = content.to_vec();
+        words.resize(content.len().next_multiple_of(32), 0xFF);
+        chip.write(0, &words).expect("it is erased");
+        let layout = Layout::new::<Chip>([0..SLOT, SLOT..2 * SLOT], 2 * SLOT..capacity as u32, 32, 1024);
+        Deployment::open(chip, layout, 8192, None, TimeUnit::Microseconds)
+    }
+
+    fn request(request: &Request<'_>) -> Option<UpdateRequest> {
+        Some(UpdateRequest::new(request).expect("it is about models"))
+    }
+
+    #[test]
+    fn a_transfer_gets_its_share_of_the_time_and_a_silent_one_no_more() {
+        let mut deployment = board(&encode(&network(&[0, 0])).expect("the network is valid"));
+        let mut heard = Heard::default();
+        // Each look at the clock takes a millisecond.
+        let now = Cell::new(0);
+        let clock = || now.replace(now.get() + 1_000);
+        let mut serve = |request: &dyn Fn() -> Option<UpdateRequest>| {
+            let start = now.get();
+            assert_eq!(block_on(deployment.serve(&mut heard, request, clock)), None);
+            (now.get() - start) / 1_000
+        };
+        assert!(serve(&|| None) < 5);
+        let announcement =
+            Announcement { crc32: 1, len: 2000, format_version: 2, memory: 0, digest: &[0; 64], signature: &[] };
+        let first = Cell::new(true);
+        let announce = || first.take().then(|| request(&Request::Models(ModelRequest::Deploy(announcement))).unwrap());
+        assert!((IDLE_MS..2 * IDLE_MS).contains(&serve(&announce)));
+        // The same chunk again and again.
+        let chunk = Chunk { id: 1, kind: ChunkKind::Model, total: 2000, offset: 0, bytes: &[0; 100] };
+        assert!((SHARE_MS..SHARE_MS + 5).contains(&serve(&|| request(&Request::Chunk(chunk)))));
+        assert!((IDLE_MS..2 * IDLE_MS).contains(&serve(&|| None)));
+        assert!(heard.acknowledgements > 50 && heard.notes.is_empty());
+    }
+
+    #[test]
+    fn a_board_without_a_model_says_so_and_has_nothing_to_go_back_to() {
+        let mut deployment = board(&[0; 64]);
+        let (mut model, mut memory) = (None, [0; 8192]);
+        let error = boot(deployment.start(), &mut model, &mut memory).err().expect("there is no model");
+        assert!(!deployment.reject(error));
+        let mut heard = Heard::default();
+        let first = Cell::new(true);
+        let rollback = || first.take().then(|| request(&Request::Models(ModelRequest::Rollback)).unwrap());
+        assert_eq!(block_on(deployment.serve(&mut heard, rollback, || 0)), None);
+        assert_eq!(heard.notes, ["there is no other model on this board"]);
+    }
 }

@@ -333,6 +333,18 @@ impl<F: NorFlash> Store<F> {
         Ok(self.record.active)
     }
 
+    /// Whether all of a slot's model can be read, a word of which may be torn: a processor that reads in place may fault at that.
+    pub fn is_readable(&mut self, slot: Slot) -> bool {
+        let place = self.layout.slot(slot);
+        // A header at least, of which there may be less.
+        let end = place.start + self.record.model(slot).len.max(MAX_PAGE as u32).min(place.end - place.start);
+        let mut buffer = [0; MAX_PAGE];
+        (place.start..end).step_by(MAX_PAGE).all(|offset| {
+            let len = (end - offset).min(MAX_PAGE as u32) as usize;
+            self.flash.read(offset, &mut buffer[..len]).is_ok()
+        })
+    }
+
     /// The slot whose model runs, or is to be loaded.
     pub fn active(&self) -> Slot {
         self.record.active

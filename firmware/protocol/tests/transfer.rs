@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use protocol::{
     Acknowledgement, Announcement, Assembler, CHUNK_LEN, Chunk, ChunkError, ChunkKind, LEAST_CHUNK_LEN, ModelRequest,
-    ModelSender, Progress, Request, SendProgress, TransferState, Whole, chunks,
+    ModelSender, Progress, Request, SendProgress, TransferState, UpdateRequest, Whole, chunks,
 };
 
 #[test]
@@ -163,4 +163,18 @@ fn a_sender_goes_on_where_the_board_is_and_makes_chunks_shorter_where_answers_ar
     );
     let state = TransferState::Rejected { reason: "no" };
     assert_eq!(sender.take(&Acknowledgement { state, ..answer(0) }), SendProgress::Refused { reason: "no" });
+}
+
+#[test]
+fn a_request_about_models_waits_for_its_turn_as_it_is() {
+    let announcement =
+        Announcement { crc32: 5, len: 3000, format_version: 2, memory: 9, digest: &[1; 64], signature: &[2; 64] };
+    let chunk = Chunk { id: 5, kind: ChunkKind::Model, total: 3000, offset: 7, bytes: &[3; CHUNK_LEN] };
+    let models = [ModelRequest::List, ModelRequest::Deploy(announcement), ModelRequest::Rollback].map(Request::Models);
+    for request in models.into_iter().chain([Request::Chunk(chunk)]) {
+        assert_eq!(UpdateRequest::new(&request).expect("it is one").request(), request);
+    }
+    assert_eq!(UpdateRequest::new(&Request::DeviceInfo), None);
+    let long = Announcement { digest: &[1; CHUNK_LEN + 1], ..announcement };
+    assert_eq!(UpdateRequest::new(&Request::Models(ModelRequest::Deploy(long))), None);
 }

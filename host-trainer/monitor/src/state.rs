@@ -89,7 +89,7 @@ pub enum Entry {
     Fault(FaultReport),
     /// The run before ended with a panic or a fault.
     Crash(String),
-    /// The connection came or went.
+    /// The connection came or went, or the board says what happened to its models.
     Link(String),
 }
 
@@ -258,6 +258,7 @@ impl State {
                 self.lacks_full_frames |= *request == Request::FullFrames(PictureMode::Off).kind();
                 self.log(Entry::Link(unsupported(*request)));
             }
+            Message::Models(models) if !models.note.is_empty() => self.log(Entry::Link(printable(models.note))),
             Message::Acknowledgement(_) | Message::Finding(_) | Message::Models(_) => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::support::{Offer, SmallH743, crc32, small_blob, small_h743};
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
+use flash_models::Cut;
 use model_store::{BootEvent, FAILED_BOOTS, FlashFailed, RollbackError, Slot, Store, Updater};
 use protocol::ModelState::{Empty, Failed, Good, Unproven};
 use protocol::{Chunk, ChunkKind};
@@ -205,6 +206,14 @@ fn a_model_that_a_programmer_puts_into_slot_a_runs_whichever_ran_before() {
     assert_eq!(board.store().models()[0].crc32, crc32(&next));
     assert_eq!(board.store().rollback(), Ok(Slot::B));
     assert_eq!(board.run(), Slot::B);
+    assert!(board.store().is_readable(Slot::A));
+    // Nor is a part of one read in place, if the power was cut there.
+    let place = board.place(Slot::A);
+    board.flash.erase(place.start as u32, place.end as u32).expect("whole sectors");
+    board.flash.cut_power_at(5, Cut::Torn);
+    assert!(board.flash.write(place.start as u32, &next[..next.len() / 32 * 32]).is_err());
+    board.flash.power_on();
+    assert!(!board.store().is_readable(Slot::A) && board.store().is_readable(Slot::B));
     // What is no model at all does not count.
     put_into_a(&mut board, &[0; 64]);
     assert_eq!(dies(&mut board), (Slot::B, BootEvent::Running));

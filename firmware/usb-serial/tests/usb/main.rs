@@ -14,10 +14,13 @@ use firmware::camera::test_pattern::TestPattern;
 use firmware::camera::{ByteOrder, Frame, FrameFormat, FrameSource, Policy, Supervisor};
 use firmware::fault::Fault;
 use firmware::pipeline::{Method, Pipeline};
-use firmware::report::Serial;
+use firmware::report::{Command, Serial};
 use firmware::watchdog::Watchdog;
 use model::{Cable, Controller, Delay, Host, Kind, NoAnswer, Time};
-use protocol::{Decoder, END, FRAME_LEN, Message, PictureMode, Received, Request, Start, Statistics, TimeUnit, encode};
+use protocol::{
+    Chunk, ChunkKind, Decoder, END, FRAME_LEN, Message, PictureMode, Received, Request, Start, Statistics, TimeUnit,
+    encode,
+};
 use shared_model::Shape;
 use shared_model::encode::encode as encode_model;
 use shared_model::testing::{Plain, network};
@@ -254,6 +257,25 @@ fn a_line_that_was_cut_off_ends_in_front_of_the_next() {
     };
     let Either::Second(text) = time.run(select(device, script));
     assert_eq!(text, [b"x".repeat(63).as_slice(), b"\nnext\n"].concat());
+}
+
+#[test]
+fn requests_about_models_wait_apart_from_commands() {
+    let time: &Time = Box::leak(Box::default());
+    let (cable, usb) = (Cable::new(time, Kind::Synopsys), UsbSerial::new());
+    let device = usb.serve(Controller(cable.clone()), "modelled", END, Box::leak(Box::new(Buffers::new())));
+    let chunk = Chunk { id: 1, kind: ChunkKind::Model, total: 1024, offset: 0, bytes: &[7; 1024] };
+    let script = async {
+        let host = Host::plug(&cable).await.expect("it answers");
+        host.open().await;
+        ask(&host, Request::Chunk(chunk)).await;
+        ask(&host, Request::DeviceInfo).await;
+        wait(time, 10).await;
+    };
+    time.run(select(device, script));
+    let waiting = usb.update_request().expect("the chunk has come");
+    assert_eq!((waiting.request(), usb.update_request()), (Request::Chunk(chunk), None));
+    assert_eq!((usb.command(), usb.command()), (Some(Command::DeviceInfo), None));
 }
 
 #[test]
