@@ -4,7 +4,7 @@ use core::fmt::Write;
 use heapless::String;
 use protocol::{DeviceInfo, Label, Shape, Start, TimeUnit, VERSION, cut_off};
 use shared_model::graph::{Decision, MAX_OPERATIONS};
-use shared_model::{Interpreter, LoadError, Model};
+use shared_model::{Header, Interpreter, LoadError, Model};
 use thiserror::Error;
 
 /// Why a board must not classify. Each message says what is wrong and what to do.
@@ -142,7 +142,7 @@ pub fn boot<'m, 'a>(
     slot: &'m mut Option<Model<'a>>,
     memory: &'m mut [u8],
 ) -> Result<Booted<'m, 'a>, BootError> {
-    let blob = blob_in(region, slot);
+    let blob = blob_in(region);
     let model = Model::load_into(slot, blob)?;
     let (picture_len, given) = (model.input_shape().elements(), memory.len());
     let too_small = |arena_len: usize| BootError::Memory { needed: picture_len + arena_len, given };
@@ -157,12 +157,10 @@ pub fn boot<'m, 'a>(
 }
 
 /// The blob at the start of `region`: as many bytes as it says that it has. Where there is no blob, all of `region`, of which loading
-/// says what is wrong. `slot` is there since the stack of a microcontroller has no room for a model.
-fn blob_in<'a>(region: &'a [u8], slot: &mut Option<Model<'a>>) -> &'a [u8] {
-    let Err(LoadError::TrailingBytes { expected, .. }) = Model::load_into(slot, region) else {
-        return region;
-    };
-    region.get(..expected as usize).unwrap_or(region)
+/// says what is wrong.
+fn blob_in(region: &[u8]) -> &[u8] {
+    let header = region.first_chunk().and_then(|header| Header::read(header).ok());
+    header.and_then(|header| region.get(..header.len as usize)).unwrap_or(region)
 }
 
 #[cfg(test)]

@@ -6,10 +6,7 @@
 //!     boot()                         if that fails: deployment.reject(), and another turn, or a failure that is told for ever
 //!     deployment.wait()              it is loaded
 //!     until a change {
-//!         deployment.risk()          if there is a frame
-//!         pipeline.step()            one frame
-//!         deployment.confirm()       if there was one
-//!         deployment.serve()         what a computer has asked for
+//!         deployment.step()          one frame, and what a computer has asked for
 //!     }
 //!     deployment.install()           with the memory of the model that ran
 //! }
@@ -19,15 +16,19 @@
 //! [`SHARE_MS`].
 
 use crate::boot::{BootError, boot};
+use crate::camera::FrameSource;
+use crate::pipeline::{Buffers, Pipeline};
 use crate::report::Report;
+use crate::watchdog::Watchdog;
 use core::fmt::Display;
 use core::ops::Range;
 use embassy_futures::yield_now;
+use embedded_hal_async::delay::DelayNs;
 use embedded_storage::nor_flash::NorFlash;
 use heapless::String;
 use model_store::{BootEvent, FAILED_BOOTS, Layout, Program, Slot, Store, Updater};
 use protocol::{Message, ModelRequest, Models, Request, TimeUnit, TransferState, UpdateRequest, cut_off};
-use shared_model::{FORMAT_VERSION, Model};
+use shared_model::{FORMAT_VERSION, Header, Model};
 
 /// The longest time between two frames in which a board takes parts of a model.
 pub const SHARE_MS: u64 = 400;
@@ -35,8 +36,6 @@ pub const SHARE_MS: u64 = 400;
 const IDLE_MS: u64 = 20;
 /// The most bytes of [`Models::note`].
 const NOTE_LEN: usize = 384;
-/// Bytes of a blob's header up to its CRC-32 (FORMAT.md).
-const HEADER_LEN: usize = 20;
 
 /// A flash that the processor reads in place.
 pub trait Mapped: NorFlash {
@@ -67,9 +66,10 @@ impl<F: Mapped> Deployment<F> {
     /// With `memory` bytes for a picture and an arena, and the key with which models must be signed, if they must be. `time_unit` is what the
     /// clock of [`Self::serve`] counts.
     pub fn open(mut flash: F, layout: Layout, memory: usize, key: Option<[u8; 32]>, time_unit: TimeUnit) -> Self {
-        let mut header = [0; HEADER_LEN];
+        let mut header = [0; Header::LEN];
         let is_read = flash.read(layout.slot(Slot::A).start, &mut header).is_ok();
-        let found = if is_read { header_of(&header) } else { None };
+        let header = Header::read(&header).ok().filter(|_| is_read);
+        let found = header.map(|header| (header.crc32, header.len));
         let program = Program { found, format_version: FORMAT_VERSION, memory: memory as u32, key };
         Self {
             store: Store::open(flash, layout, program),
@@ -110,16 +110,6 @@ impl<F: Mapped> Deployment<F> {
         let _ = self.store.wait();
     }
 
-    /// A frame is about to be classified; see [`Store::risk`].
-    pub fn risk(&mut self) {
-        let _ = self.store.risk();
-    }
-
-    /// A frame was classified; see [`Store::confirm`].
-    pub fn confirm(&mut self) {
-        let _ = self.store.confirm();
-    }
-
     /// What happened since the power came: mostly nothing.
     pub fn note(&self) -> &str {
         &self.note
@@ -138,6 +128,36 @@ impl<F: Mapped> Deployment<F> {
             needs_signature: program.key.is_some(),
             note: &self.note,
         }
+    }
+
+    /// A frame is about to be classified; see [`Store::risk`].
+    pub fn risk(&mut self) {
+        let _ = self.store.risk();
+    }
+
+    /// A frame was classified; see [`Store::confirm`].
+    pub fn confirm(&mut self) {
+        let _ = self.store.confirm();
+    }
+
+    /// One frame, and then what a computer has asked for: see [`Pipeline::step`] and [`Self::serve`].
+    pub async fn step<S: FrameSource, D: DelayNs, R: Report, C: Fn() -> u64>(
+        &mut self,
+        pipeline: &mut Pipeline<'_, '_, S, D, R, C>,
+        buffers: &mut Buffers<'_>,
+        watchdog: &mut impl Watchdog,
+        requests: impl FnMut() -> Option<UpdateRequest>,
+        clock: impl Fn() -> u64,
+    ) -> Option<Change> {
+        let holds_frame = buffers.holds_frame();
+        if holds_frame {
+            self.risk();
+        }
+        pipeline.step(buffers, watchdog).await;
+        if holds_frame {
+            self.confirm();
+        }
+        self.serve(pipeline.report_mut(), requests, clock).await
     }
 
     /// Answers what has come through `requests`; while a model comes, waits for more of it for a while. `clock` is the pipeline's.
@@ -226,12 +246,6 @@ impl<F: Mapped> Deployment<F> {
     fn region(&self, slot: Slot) -> &'static [u8] {
         self.store.chip().mapped(self.store.layout().slot(slot))
     }
-}
-
-/// CRC-32 and length by the header of a blob.
-pub fn header_of(header: &[u8; HEADER_LEN]) -> Option<(u32, u32)> {
-    let [magic @ .., _, _, _, _, l0, l1, l2, l3, c0, c1, c2, c3] = *header;
-    (magic == *b"INT8NET\0").then_some((u32::from_le_bytes([c0, c1, c2, c3]), u32::from_le_bytes([l0, l1, l2, l3])))
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ pub use aligned::{Aligned, BLOB_ALIGNMENT};
 pub use backend::Backend;
 #[cfg(feature = "self-test")]
 pub use backend::self_test::InnerLoopCheck;
-pub use blob::{FORMAT_VERSION, Model};
+pub use blob::{FORMAT_VERSION, Header, Model};
 pub use classification::Classification;
 pub use error::{LoadError, SectionPart};
 pub use heapless;

@@ -63,7 +63,7 @@ impl<'b> Buffers<'b> {
     }
 
     /// Whether the next step has a frame to classify.
-    pub fn holds_frame(&self) -> bool {
+    pub(crate) fn holds_frame(&self) -> bool {
         self.front.frame.format().is_some()
     }
 }

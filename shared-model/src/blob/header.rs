@@ -19,6 +19,39 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     CRC.checksum(bytes)
 }
 
+/// What the first bytes of a blob say of it, not compared with the rest: enough to find a blob's end, or to tell it from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// See [`FORMAT_VERSION`].
+    pub version: u32,
+    /// Bytes of the blob.
+    pub len: u32,
+    /// CRC-32 of the blob, which identifies the model.
+    pub crc32: u32,
+    /// Bytes of the graph.
+    pub graph_len: u32,
+}
+
+impl Header {
+    /// Bytes of a header.
+    pub const LEN: usize = HEADER_LEN;
+
+    /// Reads it from the first bytes of a blob.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::BadMagic`] if no blob begins so.
+    pub fn read(header: &[u8; HEADER_LEN]) -> Result<Self, LoadError> {
+        let [m0, m1, m2, m3, m4, m5, m6, m7, fields @ ..] = *header;
+        let found = [m0, m1, m2, m3, m4, m5, m6, m7];
+        if found != MAGIC {
+            return Err(LoadError::BadMagic(found));
+        }
+        let [version, len, crc32, graph_len] = words(&fields);
+        Ok(Self { version, len, crc32, graph_len })
+    }
+}
+
 /// A blob taken apart.
 pub(super) struct Parts<'a> {
     pub graph: &'a [u8],
@@ -31,12 +64,7 @@ pub(super) fn split(blob: &[u8]) -> Result<Parts<'_>, LoadError> {
     let given = blob.len();
     let too_short = LoadError::TooShort(given);
     let (header, content) = blob.split_first_chunk::<HEADER_LEN>().ok_or(too_short)?;
-    let [m0, m1, m2, m3, m4, m5, m6, m7, fields @ ..] = *header;
-    let found = [m0, m1, m2, m3, m4, m5, m6, m7];
-    if found != MAGIC {
-        return Err(LoadError::BadMagic(found));
-    }
-    let [version, expected, stored, graph_len] = words(&fields);
+    let Header { version, len: expected, crc32: stored, graph_len } = Header::read(header)?;
     if version != FORMAT_VERSION {
         return Err(LoadError::UnsupportedVersion(version));
     }

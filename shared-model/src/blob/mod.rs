@@ -5,7 +5,7 @@ mod load;
 #[cfg(test)]
 mod tests;
 
-pub use header::FORMAT_VERSION;
+pub use header::{FORMAT_VERSION, Header};
 
 use crate::{
     Backend, Shape,

@@ -171,15 +171,8 @@ pub async fn run<W: Watchdog>(
             }
             let mut buffers = Buffers::new(one, other);
             loop {
-                let holds_frame = buffers.holds_frame();
-                if holds_frame {
-                    deployment.risk();
-                }
-                pipeline.step(&mut buffers, &mut watchdog).await;
-                if holds_frame {
-                    deployment.confirm();
-                }
-                let change = deployment.serve(pipeline.report_mut(), || SERIAL.update_request(), clock).await;
+                let requests = || SERIAL.update_request();
+                let change = deployment.step(&mut pipeline, &mut buffers, &mut watchdog, requests, clock).await;
                 if let Some(change) = change {
                     break 'model change;
                 }

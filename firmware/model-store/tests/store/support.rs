@@ -2,13 +2,12 @@
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 use firmware::boot::boot;
-use firmware::deployment::header_of;
 use flash_models::NorFlashModel;
 use model_store::{Layout, Program, Slot, Store, Updater, signature};
 use protocol::{Acknowledgement, Announcement, ModelRequest, ModelSender, Request, SendProgress, TransferState};
 use shared_model::encode::encode;
 use shared_model::testing::{Plain, network};
-use shared_model::{AlignedBytes, FORMAT_VERSION, Model, Shape};
+use shared_model::{AlignedBytes, FORMAT_VERSION, Header, Model, Shape};
 use std::ops::Range;
 
 pub const SECRET: [u8; 32] = [7; 32];
@@ -73,9 +72,10 @@ impl<const WORD: usize, const SECTOR: usize> Board<WORD, SECTOR> {
 
     /// The store as a boot finds it.
     pub fn store(&mut self) -> Store<&mut NorFlashModel<Vec<u8>, WORD, SECTOR>> {
-        let mut header = [0; 20];
+        let mut header = [0; Header::LEN];
         let is_read = self.flash.read(self.layout.slot(Slot::A).start, &mut header).is_ok();
-        self.program.found = header_of(&header).filter(|_| is_read);
+        let header = Header::read(&header).ok().filter(|_| is_read);
+        self.program.found = header.map(|header| (header.crc32, header.len));
         Store::open(&mut self.flash, self.layout.clone(), self.program)
     }
 

@@ -6,7 +6,7 @@
 use core::ops::Range;
 use core::{ptr, slice};
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
-use firmware::deployment::{Mapped, header_of};
+use firmware::deployment::Mapped;
 use flash_models::{Cut, FlashError, NorFlashModel};
 use model_store::Layout;
 use protocol::cut_off;
@@ -15,6 +15,7 @@ use qemu_program::records::{NAME_LEN, c_name};
 use semihosting::fs::{self, File};
 use semihosting::io::Read;
 use semihosting::process::ExitCode;
+use shared_model::Header;
 
 const WORD: usize = 32;
 const SECTOR: usize = 128 << 10;
@@ -72,8 +73,8 @@ impl<'n> ModelFlash<'n> {
             None => {
                 let mut chip = Chip::new(memory, CAPACITY, true);
                 let region = flash_model::region();
-                let header = region.first_chunk().and_then(header_of);
-                let len = header.map_or(DAMAGED_LEN, |(_, len)| len as usize).min(SLOT_LEN as usize);
+                let header = region.first_chunk().and_then(|header| Header::read(header).ok());
+                let len = header.map_or(DAMAGED_LEN, |header| header.len as usize).min(SLOT_LEN as usize);
                 if let Err(error) = chip.write(0, &region[..len.next_multiple_of(WORD)]) {
                     fail(error);
                 }

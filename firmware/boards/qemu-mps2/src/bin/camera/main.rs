@@ -245,20 +245,15 @@ fn run(
             let mut change = Change::Restart;
             while !is_over(attempt) {
                 disturb();
-                let holds_frame = buffers.holds_frame();
-                if holds_frame {
-                    deployment.risk();
-                }
-                block_on(pipeline.step(&mut buffers, &mut &completed));
-                if holds_frame {
-                    deployment.confirm();
-                }
+                let requests = || receiver.borrow_mut().update_request();
+                let mut watchdog = &completed;
+                let step = deployment.step(&mut pipeline, &mut buffers, &mut watchdog, requests, clock::instructions);
+                let wanted = block_on(step);
                 if attempt > 0 && attempt.is_multiple_of(STACK_INTERVAL) {
                     send(&QemuMessage::Stack(stack::used_after(attempt)));
                 }
                 attempt = attempt.wrapping_add(1);
-                let requests = || receiver.borrow_mut().update_request();
-                if let Some(wanted) = block_on(deployment.serve(pipeline.report_mut(), requests, clock::instructions)) {
+                if let Some(wanted) = wanted {
                     change = wanted;
                     break;
                 }
