@@ -93,6 +93,11 @@ impl<S: FrameSource> FrameSource for &mut S {
     }
 }
 
+/// Whether a camera that [`FrameSource::initialize`] left so takes frames: what is odd about it may be good enough.
+const fn is_configured(outcome: &Result<(), Fault>) -> bool {
+    matches!(outcome, Ok(()) | Err(Fault::RegisterLost { .. }))
+}
+
 /// What a frame of a test pattern is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pattern {

@@ -1,6 +1,6 @@
 //! Keeps a camera running: looks at its frames, counts faults, and decides what to do about each.
 
-use super::{Frame, FrameSource, Pattern};
+use super::{Frame, FrameSource, Pattern, is_configured};
 use crate::fault::Fault;
 use crc::{CRC_32_ISO_HDLC, Crc};
 use embedded_hal_async::delay::DelayNs;
@@ -125,7 +125,7 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
         let begin = clock();
         let read = self.source.examine(tell).await;
         Fault::tell(read, Deed::Read, clock() - begin, tell).await;
-        if !matches!(started, Ok(()) | Err(Fault::RegisterLost { .. })) {
+        if !is_configured(&started) {
             return;
         }
         self.settling = Settling::new();
@@ -163,7 +163,7 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
         if let Recovery::Initialize { after_ms } = self.recovery {
             self.delay.delay_ms(after_ms).await;
             let outcome = self.source.initialize().await;
-            if !matches!(outcome, Ok(()) | Err(Fault::RegisterLost { .. })) {
+            if !is_configured(&outcome) {
                 return outcome.map(|()| Marks::NONE);
             }
             self.recovery = Recovery::Retry;

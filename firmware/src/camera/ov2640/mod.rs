@@ -10,7 +10,7 @@
 
 mod registers;
 
-use super::{ByteOrder, Frame, FrameFormat, FrameSource, ParallelCapture, Pattern, timeout};
+use super::{ByteOrder, Frame, FrameFormat, FrameSource, ParallelCapture, Pattern, is_configured, timeout};
 use crate::fault::{Fault, Wait};
 use embedded_hal_async::delay::DelayNs;
 use embedded_hal_async::i2c::I2c;
@@ -222,7 +222,7 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
 
     async fn capture_test_pattern(&mut self, frame: &mut Frame<'_>) -> Result<Pattern, Fault> {
         let outcome = self.start(View::ColorBars).await;
-        if !matches!(outcome, Err(Fault::RegisterLost { .. })) {
+        if !is_configured(&outcome) {
             outcome?;
         }
         self.delay.delay_ms(Self::QUIET_MS).await;
