@@ -21,8 +21,6 @@ use crate::text::{printable, thousands, time};
 
 /// A board that runs answers within this; after a crash it waits for some seconds first.
 const INTRODUCTION: Duration = Duration::from_secs(15);
-/// How often it is asked again.
-const ASK_EVERY: Duration = Duration::from_secs(1);
 /// The longest erase, and what the board does before and behind it.
 const ANSWER: Duration = Duration::from_secs(5);
 /// After so long without an answer nothing is sent any more: a cable that was pulled is plugged in again within that.
@@ -270,12 +268,9 @@ impl Board {
     /// Asks for `request` again and again until `find` gives something, for so long.
     fn ask<T>(&mut self, request: Request<'_>, limit: Duration, find: impl Fn(&Answers) -> Option<T>) -> Option<T> {
         let start = Instant::now();
-        let mut asked = None::<Instant>;
+        let mut asked = None;
         while start.elapsed() < limit {
-            if asked.is_none_or(|asked| asked.elapsed() >= ASK_EVERY) {
-                self.link.send(request);
-                asked = Some(Instant::now());
-            }
+            self.link.ask(&mut asked, [request]);
             self.poll(|_| {});
             let found = find(&self.answers);
             if found.is_some() {

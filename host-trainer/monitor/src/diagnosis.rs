@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::crossterm::terminal;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 
 use crate::link::Link;
+use crate::session::end_on;
 use crate::{MonitorError, Watch};
 use evidence::Evidence;
 use judge::{Check, Verdict};
@@ -36,9 +36,7 @@ pub fn run(arguments: &Watch) -> Result<(), MonitorError> {
     link.connect()?;
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // A second one ends the program at once.
-        flag::register_conditional_default(signal, interrupted.clone())?;
-        flag::register(signal, interrupted.clone())?;
+        end_on(signal, &interrupted)?;
     }
     // What is going on is no result.
     let mut progress = |text: &str| {

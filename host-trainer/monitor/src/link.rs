@@ -12,6 +12,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// … up to this: a board that is plugged in again should be seen at once.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
+/// How often a board is asked again for what it does not send.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
 /// What came over all connections so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
@@ -123,6 +126,17 @@ impl Link {
         if let (Some(connection), Ok(frame)) = (&mut self.connection, encode(&request, &mut buffer)) {
             // An end first: that of the request before may have been lost.
             let _ = connection.stream.write_all(&[&[END], frame].concat());
+        }
+    }
+
+    /// Sends requests that were not answered, unless some were sent less than a second ago, at `asked`.
+    pub fn ask<'r>(&mut self, asked: &mut Option<Instant>, requests: impl IntoIterator<Item = Request<'r>>) {
+        let now = Instant::now();
+        if asked.is_none_or(|asked| now - asked >= ASK_EVERY) {
+            for request in requests {
+                self.send(request);
+                *asked = Some(now);
+            }
         }
     }
 

@@ -18,14 +18,21 @@ use crate::state::State;
 use crate::text::thousands;
 use crate::{MonitorError, Watch};
 
-/// How often a board is asked again for what it does not send.
-const ASK_EVERY: Duration = Duration::from_secs(1);
-
 /// Where pictures go when a person presses the key for recording and named no folder: in the repository that the program was
 /// built from, as everything that no path is given for.
 fn default_recording() -> PathBuf {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
     repository.expect("the crate lies in host-trainer, and that in the repository").join("runs/recording")
+}
+
+/// Lets a signal set `interrupted`; a second one ends the program at once.
+///
+/// # Errors
+/// If this system has no such signal.
+pub fn end_on(signal: c_int, interrupted: &Arc<AtomicBool>) -> io::Result<()> {
+    flag::register_conditional_default(signal, interrupted.clone())?;
+    flag::register(signal, interrupted.clone())?;
+    Ok(())
 }
 
 /// Watching a board.
@@ -77,9 +84,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// If this system has no such signal.
     pub fn end_on(&self, signal: c_int) -> io::Result<()> {
-        flag::register_conditional_default(signal, self.interrupted.clone())?;
-        flag::register(signal, self.interrupted.clone())?;
-        Ok(())
+        end_on(signal, &self.interrupted)
     }
 
     /// The port as the person named it.
@@ -172,14 +177,8 @@ impl<'a> Session<'a> {
     }
 
     fn ask(&mut self) {
-        let now = Instant::now();
-        if self.asked_at.is_none_or(|asked| now - asked >= ASK_EVERY) {
-            for request in self.state.requests() {
-                self.link.send(request);
-                self.asked_at = Some(now);
-            }
-        }
-        let request = self.capture.as_mut().and_then(|capture| capture.request(&self.state, now));
+        self.link.ask(&mut self.asked_at, self.state.requests());
+        let request = self.capture.as_mut().and_then(|capture| capture.request(&self.state, Instant::now()));
         if let Some(request) = request {
             self.link.send(request);
         }

@@ -190,12 +190,9 @@ impl Evidence {
 
     fn introduce(&mut self, link: &mut Link) {
         let start = Instant::now();
-        let mut asked = None::<Instant>;
+        let mut asked = None;
         while self.goes_on(start, INTRODUCTION) && self.state.boot_failure.is_none() && !self.is_introduced() {
-            if asked.is_none_or(|asked| asked.elapsed() >= Duration::from_secs(1)) {
-                link.send(Request::DeviceInfo);
-                asked = Some(Instant::now());
-            }
+            link.ask(&mut asked, [Request::DeviceInfo]);
             self.poll(link, |_, _| {});
         }
     }
@@ -273,16 +270,13 @@ impl Evidence {
 
     fn watch(&mut self, link: &mut Link) {
         let start = Instant::now();
-        let mut asked = None::<Instant>;
+        let mut asked = None;
         let (mut frames, mut faults, mut reported) = (Vec::new(), Vec::new(), 0);
         while self.goes_on(start, WATCHING)
             && frames.len() < FRAMES
             && (!frames.is_empty() || faults.len() < FAULTS && reported < UNPICTURED)
         {
-            if asked.is_none_or(|asked| asked.elapsed() >= Duration::from_secs(1)) {
-                self.state.requests().for_each(|request| link.send(request));
-                asked = Some(Instant::now());
-            }
+            link.ask(&mut asked, self.state.requests());
             self.poll(link, |event, state| {
                 if let Event::Message(Message::Fault(fault)) = event {
                     faults.push(fault.clone());
