@@ -73,27 +73,20 @@ impl Candidate {
 
     /// The flags of `train` for it.
     pub fn flags(&self) -> String {
-        let head = match self.head {
-            Head::GlobalAverage => "average",
-            Head::Hidden => "hidden",
-        };
-        format!("--width {} --blocks {} --head {head}", self.width, self.blocks)
-    }
-
-    /// `recipe` for this network.
-    pub fn recipe(&self, mut recipe: Recipe) -> Recipe {
-        recipe.set_size(Some(self.width), Some(self.blocks));
-        recipe.head = self.head;
-        recipe
+        format!("--width {} --blocks {} --head {}", self.width, self.blocks, head_name(self.head))
     }
 }
 
 fn name(width: usize, blocks: usize, head: Head) -> String {
-    let head = match head {
+    format!("w{width}-b{blocks}-{}", head_name(head))
+}
+
+/// As `train --head` takes it.
+const fn head_name(head: Head) -> &'static str {
+    match head {
         Head::GlobalAverage => "average",
         Head::Hidden => "hidden",
-    };
-    format!("w{width}-b{blocks}-{head}")
+    }
 }
 
 /// The ladder; empty where there is none.
