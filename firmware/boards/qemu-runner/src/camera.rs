@@ -188,11 +188,6 @@ impl Collected {
         wants_pictures: bool,
         observe: &mut impl FnMut(&Message<'_>),
     ) -> io::Result<()> {
-        if wants_pictures {
-            let mut buffer = [0; FRAME_LEN];
-            let request = encode(&Request::Pictures(PictureMode::Every), &mut buffer);
-            stream.write_all(request.map_err(io::Error::other)?)?;
-        }
         let mut decoder = Decoder::new();
         let mut chunk = [0; 4096];
         loop {
@@ -208,6 +203,12 @@ impl Collected {
                     Some(Received::Message(message)) => {
                         observe(&message);
                         self.add(&message);
+                        // Not before: if QEMU ends without having read a request, what it wrote last is lost.
+                        if wants_pictures && matches!(message, Message::DeviceInfo(_)) {
+                            let mut buffer = [0; FRAME_LEN];
+                            let request = encode(&Request::Pictures(PictureMode::Every), &mut buffer);
+                            stream.write_all(request.map_err(io::Error::other)?)?;
+                        }
                     }
                     Some(Received::UnknownKind(_) | Received::OtherVersion(_)) => self.damaged += 1,
                     None => {}
