@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::{fs, io};
+use std::{env, fs, io, path};
 
 use clap::{Parser, Subcommand};
 use flash_images::board::{BOARDS, Board, Content};
@@ -14,8 +14,8 @@ use thiserror::Error;
 
 /// Make files that a board takes without a debug probe: UF2 for a Pico 2, DfuSe for an STM32
 ///
-/// Without a command: builds the firmware of every board and fills a folder with files for each, the reference model, checksums and a
-/// page that says what is what.
+/// Without a command: builds the firmware of every board, and the page that is a board itself, and fills a folder with files for each, the
+/// reference model, checksums and a page that says what is what.
 #[derive(Parser)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(
@@ -49,6 +49,8 @@ enum Error {
     Elf { path: PathBuf, error: ElfError },
     #[error("building the firmware of {0} failed (see above); `tests/run setup` installs what that needs")]
     Build(&'static str),
+    #[error("building the page for the browser failed (see above)")]
+    Browser,
     #[error(
         "{path} has {len} bytes: no board has room for it; `cargo run -p host-trainer -- inspect --blob FILE` shows what takes them"
     )]
@@ -152,13 +154,24 @@ fn all(folder: &Path) -> Result<(), Error> {
             board.image(&model, Content::Model),
         ));
     }
+    println!("building the page for the browser");
+    let site = browser(&folder.join("browser"))?;
+    page.push_str(
+        "\n## A browser\n\nThe same network with a webcam, without a board: serve the folder `browser` by any server of static files, over \
+         https:// or on this computer, such as `python3 -m http.server --directory browser`.\n",
+    );
     page.push_str("\n## What is what\n\n| file | for | bytes |\n| --- | --- | ---: |\n");
     let mut sums = String::new();
     for (name, about, bytes) in &files {
         let _ = writeln!(page, "| `{name}` | {about} | {} |", bytes.len());
-        let hash: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let _ = writeln!(sums, "{hash}  {name}");
+        let _ = writeln!(sums, "{}  {name}", sha256(bytes));
         write(&folder.join(name), bytes)?;
+    }
+    let bytes: usize = site.iter().map(|(_, bytes)| bytes.len()).sum();
+    let _ = writeln!(page, "| `browser/` | a web page that is a board, with the reference model | {bytes} |");
+    for (path, bytes) in &site {
+        let name = path.strip_prefix(folder).unwrap_or(path);
+        let _ = writeln!(sums, "{}  {}", sha256(bytes), name.display());
     }
     page.push_str(
         "\n`sha256sum --check SHA256SUMS` says whether all files are whole. A model of your own: \
@@ -166,8 +179,42 @@ fn all(folder: &Path) -> Result<(), Error> {
     );
     write(&folder.join("SHA256SUMS"), sums.as_bytes())?;
     write(&folder.join("README.md"), page.as_bytes())?;
-    println!("{}: {} files; README.md there says what is what", folder.display(), files.len() + 2);
+    println!("{}: {} files; README.md there says what is what", folder.display(), files.len() + site.len() + 2);
     Ok(())
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Builds the page that is a board into a folder, and gives its files.
+fn browser(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(&cargo)
+        .args(["run", "--quiet", "--package", "browser", "--", "--output"])
+        .arg(path::absolute(folder).map_err(|error| Error::File { path: folder.to_owned(), error })?)
+        .current_dir(repository())
+        .status()
+        .map_err(|error| Error::File { path: cargo.into(), error })?;
+    if !status.success() {
+        return Err(Error::Browser);
+    }
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let error = |error| Error::File { path: folder.clone(), error };
+        for entry in fs::read_dir(&folder).map_err(error)? {
+            let path = entry.map_err(error)?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = read(&path)?;
+                files.push((path, bytes));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// The program of a board, built.
