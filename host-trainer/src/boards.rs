@@ -38,11 +38,14 @@ const VARIABLES: usize = 64 * 1024;
 /// Of a Cortex-M4: 23.1 million cycles for 14,985,984 instructions with much memory, and 57.9 million for 33,235,456 with little, both
 /// modelled for the committed model in QEMU without wait states (README.md, "Figures"; `plans_of_the_committed_shapes` in `shared-model`).
 const DSP_CYCLES: [f64; 2] = [23.1e6 / 14_985_984.0, 57.9e6 / 33_235_456.0];
+/// Of a Cortex-M0+: assumed, for its multiplier of one cycle; loads and stores take two cycles, and jumps that are taken (its technical
+/// reference manual, table 3-1), and are a third to two thirds of the instructions.
+const ARMV6_M_CYCLES: [f64; 2] = [1.3, 1.7];
 /// Of an ESP32-C3: assumed, since its manual has no timings; one instruction a cycle but for loads that are used at once and jumps.
 const ESP32_C3_CYCLES: [f64; 2] = [1.1, 1.5];
 
 /// All boards that are known.
-pub const BOARDS: [Board; 6] = [
+pub const BOARDS: [Board; 7] = [
     Board {
         flag: "pico2",
         name: "Raspberry Pi Pico 2",
@@ -67,6 +70,19 @@ pub const BOARDS: [Board; 6] = [
         seconds_a_byte: [0.0; 2],
         cycles: DSP_CYCLES,
         source: "firmware/boards/stm32h743: MODEL in memory.x, MEMORY_LEN in main.rs; flash is on the chip, and cached",
+    },
+    Board {
+        flag: "pico",
+        name: "Raspberry Pi Pico",
+        has_firmware: true,
+        core: "cortex-m0plus",
+        hertz: 200e6,
+        flash: 752 * 1024,
+        memory: 88 * 1024,
+        // Four bits a clock of 100 MHz are 50 MB a second; half of that with misses.
+        seconds_a_byte: [1.0 / 50e6, 1.0 / 25e6],
+        cycles: ARMV6_M_CYCLES,
+        source: "firmware/boards/rp2040: MODEL in memory.x, MEMORY_LEN in main.rs; flash is behind a serial bus",
     },
     Board {
         flag: "nrf52840",
@@ -192,8 +208,8 @@ pub const COLUMNS: [&str; 5] =
 /// What the table is about.
 pub const EXPLANATION: &str = "Bytes of those that the board's firmware has for a model, and for a picture and the working memory of an \
      inference. The time is an estimate, from a picture to its class, without camera and reduction: instructions as the plan for that \
-     memory counts them, at 1.54 to 1.74 cycles each (the committed model, modelled in QEMU without wait states), and on the Pico 2 the \
-     time to fetch weights through the flash's serial bus. Nothing was measured on a board.";
+     memory counts them, at 1.54 to 1.74 cycles each (the committed model, modelled in QEMU without wait states; 1.3 to 1.7, assumed, on \
+     the Pico), and on the Picos the time to fetch weights through the flash's serial bus. Nothing was measured on a board.";
 
 impl BoardNeeds {
     /// A row of the table.
@@ -232,8 +248,8 @@ mod tests {
     #[test]
     fn the_table_is_what_the_crates_of_the_boards_say() {
         let boards: Vec<&Board> = BOARDS.iter().filter(|board| board.has_firmware).collect();
-        assert_eq!(boards.len(), 2);
-        for (board, folder) in boards.into_iter().zip(["rp2350", "stm32h743"]) {
+        assert_eq!(boards.len(), 3);
+        for (board, folder) in boards.into_iter().zip(["rp2350", "stm32h743", "rp2040"]) {
             assert_eq!(board.flash, bytes_in(&format!("{folder}/memory.x"), "MODEL "), "{folder}");
             assert_eq!(board.memory, bytes_in(&format!("{folder}/src/main.rs"), "const MEMORY_LEN"), "{folder}");
         }
@@ -247,8 +263,8 @@ mod tests {
         let committed = needs(&model, bytes.len());
         // The arenas are those that the READMEs of the boards promise, and the times contain those of README.md.
         let speeds: Vec<_> = committed.iter().map(|needs| needs.speed.unwrap()).collect();
-        assert_eq!([0, 1].map(|board| speeds[board].memory - 3072), [188_483, 64_835]);
-        for (board, expected) in [(0, 180.0..=210.0), (1, 47.0..=50.0)] {
+        assert_eq!([0, 1, 2].map(|board| speeds[board].memory - 3072), [188_483, 64_835, 78_467]);
+        for (board, expected) in [(0, 180.0..=210.0), (1, 47.0..=50.0), (2, 420.0..=570.0)] {
             let [least, most] = speeds[board].milliseconds;
             assert!(*expected.start() < most && least < *expected.end() && most < 1.5 * least, "{speeds:?}");
         }

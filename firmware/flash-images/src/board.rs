@@ -1,5 +1,6 @@
 //! The boards with a camera, as far as flashing them goes.
 
+use crate::uf2::Family;
 use crate::{Segment, dfuse, uf2};
 
 /// A board of `firmware/boards`.
@@ -24,7 +25,12 @@ pub struct Board {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Drag and drop.
-    Uf2,
+    Uf2 {
+        /// Whom a program is for.
+        program: Family,
+        /// Whom a model alone is for.
+        model: Family,
+    },
     /// With `dfu-util`.
     Dfuse,
 }
@@ -39,12 +45,12 @@ pub enum Content {
 }
 
 /// All of them.
-pub const BOARDS: [Board; 2] = [
+pub const BOARDS: [Board; 3] = [
     Board {
         name: "rp2350",
         title: "Raspberry Pi Pico 2",
         target: "thumbv8m.main-none-eabihf",
-        format: Format::Uf2,
+        format: Format::Uf2 { program: Family::Rp2350ArmSecure, model: Family::Absolute },
         model: (0x1010_0000, 1520 * 1024),
         steps: [
             "Hold the button BOOTSEL while you plug in the USB cable: a drive named RP2350 appears.",
@@ -64,13 +70,25 @@ pub const BOARDS: [Board; 2] = [
             "Press RST: the board starts.",
         ],
     },
+    Board {
+        name: "rp2040",
+        title: "Raspberry Pi Pico",
+        target: "thumbv6m-none-eabi",
+        format: Format::Uf2 { program: Family::Rp2040, model: Family::Rp2040 },
+        model: (0x1008_0000, 752 * 1024),
+        steps: [
+            "Hold the button BOOTSEL while you plug in the USB cable: a drive named RPI-RP2 appears.",
+            "Copy `{file}` onto that drive.",
+            "The drive goes away and the board starts by itself.",
+        ],
+    },
 ];
 
 impl Format {
     /// How names of such files end.
     pub const fn extension(self) -> &'static str {
         match self {
-            Self::Uf2 => "uf2",
+            Self::Uf2 { .. } => "uf2",
             Self::Dfuse => "dfu",
         }
     }
@@ -80,8 +98,8 @@ impl Board {
     /// A file with these segments.
     pub fn image(&self, segments: &[Segment], content: Content) -> Vec<u8> {
         match (self.format, content) {
-            (Format::Uf2, Content::Program) => uf2::image(segments, uf2::Family::Rp2350ArmSecure),
-            (Format::Uf2, Content::Model) => uf2::image(segments, uf2::Family::Absolute),
+            (Format::Uf2 { program, .. }, Content::Program) => uf2::image(segments, program),
+            (Format::Uf2 { model, .. }, Content::Model) => uf2::image(segments, model),
             (Format::Dfuse, Content::Program | Content::Model) => dfuse::image(segments),
         }
     }

@@ -1,5 +1,6 @@
-//! UF2: blocks of 512 bytes, each of which says where its 256 bytes belong (github.com/microsoft/uf2). The boot ROM of an RP2350
-//! shows a drive that takes such a file (RP2350 datasheet, section 5.5, "USB mass storage interface").
+//! UF2: blocks of 512 bytes, each of which says where its 256 bytes belong (github.com/microsoft/uf2). The boot ROMs of an RP2040
+//! and an RP2350 show a drive that takes such a file (RP2040 datasheet, section 2.8.4; RP2350 datasheet, section 5.5, "USB mass storage
+//! interface").
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ use crate::Segment;
 pub enum Family {
     /// Data at a fixed address, whatever else is in flash (RP2350 datasheet, section 5.5.3, "UF2 targeting rules").
     Absolute = 0xe48b_ff57,
+    /// A program for an RP2040, or data for its flash.
+    Rp2040 = 0xe48b_ff56,
     /// A program for an RP2350 as Arm, in the Secure state, and what it brings along.
     Rp2350ArmSecure = 0xe48b_ff59,
 }

@@ -8,7 +8,7 @@ use protocol::END;
 /// All of it; [`Settings::DEFAULT`] is a board that a computer looks at.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// After so many seconds without a completed frame the watchdog resets the board; at most 16.
+    /// After so many seconds without a completed frame the watchdog resets the board; at most 16, on an RP2040 8.
     pub watchdog_seconds: u32,
     /// A frame is begun so often at most; none takes them as fast as they come. The processor sleeps between frames. Several times shorter
     /// than the watchdog's time.

@@ -2,51 +2,25 @@
 #![no_std]
 #![no_main]
 
-mod flash;
-mod usb;
-
-use camera_board::{Hardware, LEAST_MEMORY_LEN, Settings};
 use cortex_m_rt as _;
 use defmt_rtt as _;
 use embassy_executor::Spawner;
-use embassy_rp::gpio::{Level, Output};
-use embassy_rp::peripherals::{DMA_CH0, DMA_CH1};
-use embassy_rp::spi::{self, Spi};
-use embassy_rp::watchdog;
-use embassy_rp::{bind_interrupts, clocks, dma, pac};
-use embassy_time::{Delay, Duration};
-use embedded_hal_bus::spi::ExclusiveDevice;
-use firmware::camera::arducam_mega::{ArducamMega, Resolution};
-use firmware::watchdog::Watchdog;
-use flash::ModelFlash;
+use embassy_rp::pac;
+use firmware::camera::arducam_mega::Resolution;
+use pico_board::{LEAST_MEMORY_LEN, Pico, Settings};
 use protocol::ResetCause;
 use static_cell::ConstStaticCell;
 
-/// The fastest that the camera takes (see the driver).
-const SPI_HZ: u32 = 8_000_000;
+/// See the fields.
+const SETTINGS: Settings = Settings::DEFAULT;
 const RESOLUTION: Resolution = Resolution::Square128;
 const FRAME_LEN: usize = RESOLUTION.format().len();
 /// So much that an inference of the committed model fetches each weight once: flash is behind a serial bus and a cache of 16 KB, and
 /// with the 48 KB that are enough elsewhere it would fetch 1.4 times as many bytes.
 const MEMORY_LEN: usize = 188 * 1024;
 const _: () = assert!(LEAST_MEMORY_LEN <= MEMORY_LEN, "the model in MODEL_BLOB needs more memory: enlarge MEMORY_LEN");
-
-bind_interrupts!(struct Interrupts {
-    DMA_IRQ_0 => dma::InterruptHandler<DMA_CH0>, dma::InterruptHandler<DMA_CH1>;
-});
-
-/// The watchdog, and the LED that changes with each frame.
-struct Heartbeat {
-    watchdog: watchdog::Watchdog,
-    led: Output<'static>,
-}
-
-impl Watchdog for Heartbeat {
-    fn feed(&mut self) {
-        self.watchdog.feed(WATCHDOG_TIME);
-        self.led.toggle();
-    }
-}
+/// Pico 2 datasheet: 4 MB.
+const FLASH_LEN: usize = 4 << 20;
 
 /// RP2350 datasheet, POWMAN, CHIP_RESET: the cause of the last reset of the whole chip. A watchdog
 /// resets less and has a register of its own (WATCHDOG, REASON).
@@ -79,10 +53,6 @@ fn reset_everything() {
     pac::PSM.wdsel().write_value(reset);
 }
 
-/// See the fields.
-const SETTINGS: Settings = Settings::DEFAULT;
-const WATCHDOG_TIME: Duration = Duration::from_secs(SETTINGS.watchdog_seconds as u64);
-
 #[embassy_executor::main]
 async fn main(_spawner: Spawner) {
     static FRAMES: ConstStaticCell<[[u8; FRAME_LEN]; 2]> = ConstStaticCell::new([[0; FRAME_LEN]; 2]);
@@ -90,38 +60,14 @@ async fn main(_spawner: Spawner) {
 
     // 150 MHz from the crystal of 12 MHz: embassy-rp's default.
     let pins = embassy_rp::init(embassy_rp::config::Config::default());
-    usb::start(pins.USB);
-
-    // Mode 0, the first bit is the highest: embassy-rp's default.
-    let mut config = spi::Config::default();
-    config.frequency = SPI_HZ;
-    let bus =
-        Spi::new(pins.SPI0, pins.PIN_18, pins.PIN_19, pins.PIN_16, pins.DMA_CH0, pins.DMA_CH1, Interrupts, config);
-    let select = Output::new(pins.PIN_17, Level::High);
-    let Ok(device) = ExclusiveDevice::new(bus, select, Delay);
-
-    let mut heartbeat =
-        Heartbeat { watchdog: watchdog::Watchdog::new(pins.WATCHDOG), led: Output::new(pins.PIN_25, Level::Low) };
-    let (flash, layout) = ModelFlash::new(pins.FLASH);
-    let [one, other] = FRAMES.take();
-    let hardware = Hardware {
+    let pico = Pico {
         board: "rp2350",
-        camera: "ArduCAM Mega",
-        clocks: [("processor clock in Hz", clocks::clk_sys_freq()), ("SPI clock in Hz, at most", SPI_HZ)],
+        product: "Image classifier (RP2350)",
         reset_cause: reset_cause(),
-        source: ArducamMega::new(device, Delay, RESOLUTION),
-        pin: Output::new(pins.PIN_15, Level::Low),
+        select_reset: reset_everything,
+        resolution: RESOLUTION,
+        frames: FRAMES.take().each_mut().map(|frame| &mut frame[..]),
         memory: MEMORY.take(),
-        flash,
-        layout,
-        frames: [one, other],
-        start_watchdog: move || {
-            // A debugger may halt the processor for as long as it likes.
-            heartbeat.watchdog.pause_on_debug(true);
-            heartbeat.watchdog.start(WATCHDOG_TIME);
-            reset_everything();
-            heartbeat
-        },
     };
-    camera_board::run(hardware, SETTINGS).await
+    pico_board::run::<FLASH_LEN>(pins, pico, SETTINGS).await
 }

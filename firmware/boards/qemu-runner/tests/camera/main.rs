@@ -52,7 +52,8 @@ fn build(machine: Machine) -> PathBuf {
     let target = match machine {
         Machine::M4 | Machine::M7 => "thumbv7em-none-eabihf",
         Machine::M33 => "thumbv8m.main-none-eabihf",
-        Machine::M3 | Machine::M0plus | Machine::Rv32imac => panic!("{machine:?} has no camera"),
+        Machine::M0plus => "thumbv6m-none-eabi",
+        Machine::M3 | Machine::Rv32imac => panic!("{machine:?} has no camera"),
     };
     let output = Command::new(root().join("tests/support/firmware-build"))
         .args(["qemu-mps2", target, "camera"])
@@ -135,7 +136,12 @@ fn on_each(pairs: &[(Machine, Camera)], test: impl Fn(Machine, Camera) + Sync) {
 
 #[test]
 fn every_machine_gives_the_hosts_logits_through_its_camera() {
-    let pairs = [(Machine::M4, Camera::Arducam96), (Machine::M33, Camera::Arducam128), (Machine::M7, Camera::Ov2640)];
+    let pairs = [
+        (Machine::M4, Camera::Arducam96),
+        (Machine::M0plus, Camera::Arducam96),
+        (Machine::M33, Camera::Arducam128),
+        (Machine::M7, Camera::Ov2640),
+    ];
     on_each(&pairs, |machine, camera| {
         let frames = frames(camera);
         let expected = expected(camera, &frames);

@@ -2,8 +2,7 @@
 
 #![expect(unsafe_code, reason = "an executor trusts that it is called from its interrupt")]
 
-use crate::SETTINGS;
-use camera_board::usb;
+use camera_board::{Port, usb};
 use embassy_rp::interrupt;
 use embassy_rp::interrupt::{InterruptExt, Priority};
 use embassy_rp::peripherals::USB;
@@ -21,12 +20,12 @@ unsafe fn SWI_IRQ_0() {
 }
 
 /// Starts the serial port on the board's USB socket; call it once.
-pub fn start(peripheral: Peri<'static, USB>) {
+pub fn start(peripheral: Peri<'static, USB>, product: &'static str, port: Port) {
     interrupt::SWI_IRQ_0.set_priority(Priority::P3);
-    usb::start(interrupt::SWI_IRQ_0, serve(peripheral));
+    usb::start(interrupt::SWI_IRQ_0, serve(peripheral, product, port));
 }
 
 #[embassy_executor::task]
-async fn serve(peripheral: Peri<'static, USB>) {
-    usb::serve(Driver::new(peripheral, Interrupts), "Image classifier (RP2350)", SETTINGS.port).await
+async fn serve(peripheral: Peri<'static, USB>, product: &'static str, port: Port) {
+    usb::serve(Driver::new(peripheral, Interrupts), product, port).await
 }
