@@ -18,6 +18,10 @@ const LARGEST_MULTIPLIER: f64 = i32::MAX as f64 / ONE;
 /// it. Its weights may be clipped to one part in so many of the largest, where its multiplier would not fit.
 const LARGEST_WEIGHT_CLIP: f64 = 4.0;
 
+/// The most that a bias may be beside the weights, in the accumulator's units. An accumulator of this size times a multiplier, which is
+/// rounded, is right to 1/512 of an output step.
+const LARGEST_BIAS: f64 = 16_777_216.0;
+
 /// Most fraction bits that a logit may have.
 const MOST_FRACTION_BITS: u8 = 16;
 
@@ -132,9 +136,10 @@ fn integer_layer(
         let slope = units.in_one * f64::from(layer.scale[channel]);
         let shift = units.in_one * f64::from(layer.shift[channel]) + units.zero_point;
         let weights = scaled_weights(weights, &input.scale);
-        let scale = weight_scale(&weights, slope, units.weight_clip, place)?;
+        let bias = f64::from(layer.bias[channel]);
+        let scale = weight_scale(&weights, bias, slope, units.weight_clip, place)?;
         let weights = quantize_weights(&weights, scale);
-        let bias = f64::from(layer.bias[channel]) / scale - zero_point_sum(&weights, input);
+        let bias = bias / scale - zero_point_sum(&weights, input);
         result.biases.push(to_i32(bias, place)?);
         result.multipliers.push((slope * scale * ONE).round() as i32);
         result.offsets.push(to_i64((shift + 0.5) * ONE, place)?);
@@ -159,16 +164,17 @@ fn scaled_weights(weights: &[f32], input_scale: &[f64]) -> Vec<f64> {
     weights.iter().zip(input_scale.iter().cycle()).map(|(&weight, scale)| f64::from(weight) * scale).collect()
 }
 
-/// The real value of an accumulator's 1: the largest weight becomes 127, or is clipped, at most by the factor `clip`,
-/// where the multiplier would otherwise be too large. `slope` is the output's integers in a real 1.
-fn weight_scale(weights: &[f64], slope: f64, clip: f64, place: Place) -> Result<f64, QuantizeError> {
+/// The real value of an accumulator's 1: the largest weight becomes 127, or less beside a `bias` that they hardly change, as that of a unit which
+/// never fires; or it is clipped, at most by the factor `clip`, where the multiplier would otherwise be too large. `slope` is the output's integers in a
+/// real 1.
+fn weight_scale(weights: &[f64], bias: f64, slope: f64, clip: f64, place: Place) -> Result<f64, QuantizeError> {
     let largest = weights.iter().fold(0.0, |largest: f64, weight| largest.max(weight.abs()));
-    if largest == 0.0 {
-        // Whatever the scale, the accumulator is the bias: it must be able to hold it.
-        return Ok((LARGEST_MULTIPLIER / slope.abs()).min(1e-6));
-    }
-    let natural = largest / 127.0;
+    let natural = (largest / 127.0).max(bias.abs() / LARGEST_BIAS);
     let expressible = LARGEST_MULTIPLIER / slope.abs();
+    if natural == 0.0 {
+        // Whatever the scale, the accumulator is zero.
+        return Ok(expressible.min(1.0));
+    }
     if natural > clip * expressible {
         return Err(QuantizeError::MultiplierTooLarge {
             layer: place.layer,
@@ -225,7 +231,7 @@ mod tests {
     #[test]
     fn the_largest_weight_becomes_127_where_the_multiplier_allows_it() {
         let weights = [0.5, -1.27, 0.004];
-        let scale = weight_scale(&weights, 10.0, 4.0, PLACE).unwrap();
+        let scale = weight_scale(&weights, 0.0, 10.0, 4.0, PLACE).unwrap();
         assert_eq!(quantize_weights(&weights, scale), [50, -127, 0]);
     }
 
@@ -233,14 +239,37 @@ mod tests {
     fn weights_are_clipped_so_that_the_multiplier_fits_and_refused_beyond() {
         let weights = [1.27, 0.25];
         // Naturally 0.01 real an accumulator step, times 100 output steps: 1.0, twice what fits.
-        let scale = weight_scale(&weights, 100.0, 4.0, PLACE).unwrap();
+        let scale = weight_scale(&weights, 0.0, 100.0, 4.0, PLACE).unwrap();
         assert!(scale * 100.0 <= LARGEST_MULTIPLIER);
         assert_eq!(quantize_weights(&weights, scale), [127, 50]);
-        let error = weight_scale(&weights, 300.0, 4.0, PLACE).unwrap_err();
+        let error = weight_scale(&weights, 0.0, 300.0, 4.0, PLACE).unwrap_err();
         assert!(matches!(
             error,
             QuantizeError::MultiplierTooLarge { layer: 6, channel: 97, value } if (value - 3.0).abs() < 1e-9
         ));
+    }
+
+    #[test]
+    fn a_unit_whose_weights_have_died_is_its_bias() {
+        let input = InputQuantization { scale: vec![0.04], zero_point: vec![-10.0] };
+        for (weight, bias) in [(0.0, 0.0), (0.0, 0.7), (1e-30, 0.7), (1e-12, -0.7), (1e-9, 0.7)] {
+            let layer = FloatLayer {
+                kind: LayerKind::Dense,
+                relu: false,
+                weights: vec![weight; 8],
+                bias: vec![bias],
+                scale: vec![1.0],
+                shift: vec![0.25],
+            };
+            let output = Output::Int8 { scale: 0.01, zero_point: 0 };
+            let units = OutputUnits { in_one: 100.0, zero_point: 0.0, weight_clip: 4.0 };
+            let quantized = integer_layer(6, &layer, &input, output, units).unwrap();
+            let weights: i64 = quantized.weights.iter().map(|&weight| i64::from(weight) * 117).sum();
+            let accumulator = weights + i64::from(quantized.biases[0]);
+            let steps = (accumulator * i64::from(quantized.multipliers[0]) + quantized.offsets[0]) as f64 / ONE - 0.5;
+            let expected = 100.0 * (f64::from(bias) + 25.0 / 100.0 + 8.0 * f64::from(weight) * 0.04 * 127.0);
+            assert!((steps - expected).abs() < 0.01, "{weight} {bias}: {steps}, not {expected}");
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub enum QuantizeError {
     },
     /// A bias needs more than 32 bits.
     #[error(
-        "layer {layer}, channel {channel}: the bias is {value:e} times the smallest product, 32 bits do not hold it; its weights are nearly zero, train again with less weight decay"
+        "layer {layer}, channel {channel}: the bias is {value:e} times the smallest product, 32 bits do not hold it; the layer has too many inputs"
     )]
     BiasTooLarge {
         /// Of the network, from 0.
