@@ -3,6 +3,7 @@
 
 mod deploy;
 mod diagnosis;
+mod settings;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
