@@ -19,6 +19,7 @@ use crate::boot::{BootError, boot};
 use crate::camera::FrameSource;
 use crate::pipeline::{Buffers, Pipeline};
 use crate::report::Report;
+use crate::settings::{Kept, Key, Refusal, Scope};
 use crate::watchdog::Watchdog;
 use core::fmt::Display;
 use core::ops::Range;
@@ -27,7 +28,11 @@ use embedded_hal_async::delay::DelayNs;
 use embedded_storage::nor_flash::NorFlash;
 use heapless::String;
 use model_store::{BootEvent, FAILED_BOOTS, Layout, Program, Slot, Store, Updater};
-use protocol::{Message, ModelRequest, Models, Request, TimeUnit, TransferState, UpdateRequest, cut_off};
+use protocol::{
+    Message, ModelRequest, Models, Request, SettingAnswer, SettingRequest, TimeUnit, TransferState, UpdateRequest,
+    cut_off,
+};
+use shared_model::graph::Graph;
 use shared_model::{FORMAT_VERSION, Header, Model};
 
 /// The longest time between two frames in which a board takes parts of a model.
@@ -51,12 +56,15 @@ pub enum Change {
     Install,
     /// The other model is to be loaded.
     Restart,
+    /// A setting is another one: [`Pipeline::apply`] does what it says, and the board what only it can do. The pipeline need not end.
+    Setting(Key),
 }
 
-/// The models of a board and the update of one.
+/// The models of a board, the update of one, and the settings, which are kept beside them.
 pub struct Deployment<F> {
     store: Store<F>,
     updater: Updater,
+    settings: Kept,
     note: String<NOTE_LEN>,
     /// Ticks of the clock in a millisecond.
     millisecond: u64,
@@ -64,17 +72,31 @@ pub struct Deployment<F> {
 
 impl<F: Mapped> Deployment<F> {
     /// With `memory` bytes for a picture and an arena, and the key with which models must be signed, if they must be. `time_unit` is what the
-    /// clock of [`Self::serve`] counts.
-    pub fn open(mut flash: F, layout: Layout, memory: usize, key: Option<[u8; 32]>, time_unit: TimeUnit) -> Self {
+    /// clock of [`Self::serve`] counts, and `scope` what of the board can be set.
+    pub fn open(
+        mut flash: F,
+        layout: Layout,
+        memory: usize,
+        key: Option<[u8; 32]>,
+        time_unit: TimeUnit,
+        scope: Scope,
+    ) -> Self {
         let mut header = [0; Header::LEN];
         let is_read = flash.read(layout.slot(Slot::A).start, &mut header).is_ok();
         let header = Header::read(&header).ok().filter(|_| is_read);
         let found = header.map(|header| (header.crc32, header.len));
         let program = Program { found, format_version: FORMAT_VERSION, memory: memory as u32, key };
+        let store = Store::open(flash, layout, program);
+        let (settings, unknown) = Kept::open(scope, store.settings());
         Self {
-            store: Store::open(flash, layout, program),
+            store,
             updater: Updater::new(),
-            note: String::new(),
+            settings,
+            note: unknown.map_or(String::new(), |unknown| {
+                cut_off(format_args!(
+                    "of the settings that were kept, some are not for this board and program, {unknown:?} among them: they are as the program has them"
+                ))
+            }),
             millisecond: match time_unit {
                 TimeUnit::Microseconds => 1_000,
                 // An emulated instruction takes a nanosecond.
@@ -108,6 +130,11 @@ impl<F: Mapped> Deployment<F> {
     pub fn wait(&mut self) {
         // If the record cannot be written, the trial goes on.
         let _ = self.store.wait();
+    }
+
+    /// What a computer has made of the settings, or left of them.
+    pub const fn settings(&self) -> &Kept {
+        &self.settings
     }
 
     /// What happened since the power came: mostly nothing.
@@ -157,12 +184,23 @@ impl<F: Mapped> Deployment<F> {
         if holds_frame {
             self.confirm();
         }
-        self.serve(pipeline.report_mut(), requests, clock).await
+        self.answer_all(Some(pipeline.graph()), pipeline.report_mut(), requests, clock).await
     }
 
-    /// Answers what has come through `requests`; while a model comes, waits for more of it for a while. `clock` is the pipeline's.
+    /// Answers what has come through `requests`; while a model comes, waits for more of it for a while. `clock` is the pipeline's. For a board
+    /// that must not classify: there is no model that has the classes of a setting or has not.
     pub async fn serve(
         &mut self,
+        report: &mut impl Report,
+        requests: impl FnMut() -> Option<UpdateRequest>,
+        clock: impl Fn() -> u64,
+    ) -> Option<Change> {
+        self.answer_all(None, report, requests, clock).await
+    }
+
+    async fn answer_all(
+        &mut self,
+        graph: Option<&Graph<'_>>,
         report: &mut impl Report,
         mut requests: impl FnMut() -> Option<UpdateRequest>,
         clock: impl Fn() -> u64,
@@ -171,7 +209,7 @@ impl<F: Mapped> Deployment<F> {
         let mut last = start;
         while clock() - start < SHARE_MS * self.millisecond {
             if let Some(request) = requests() {
-                let change = self.answer(&request.request(), report).await;
+                let change = self.answer(&request.request(), graph, report).await;
                 if change.is_some() {
                     return change;
                 }
@@ -185,7 +223,12 @@ impl<F: Mapped> Deployment<F> {
         None
     }
 
-    async fn answer(&mut self, request: &Request<'_>, report: &mut impl Report) -> Option<Change> {
+    async fn answer(
+        &mut self,
+        request: &Request<'_>,
+        graph: Option<&Graph<'_>>,
+        report: &mut impl Report,
+    ) -> Option<Change> {
         let answer = match request {
             Request::Models(ModelRequest::List) => None,
             Request::Models(ModelRequest::Rollback) => match self.store.rollback() {
@@ -210,6 +253,27 @@ impl<F: Mapped> Deployment<F> {
                 }
                 Some(answer)
             }
+            Request::Settings(SettingRequest::List) => {
+                for key in self.settings.keys() {
+                    let described = self.settings.describe(key, graph);
+                    report.report(&Message::Setting(SettingAnswer::Present(described.setting()))).await;
+                }
+                return None;
+            }
+            Request::Settings(SettingRequest::Set { key, value }) => {
+                let outcome = self.set(key, value, graph);
+                match outcome {
+                    Ok(key) => {
+                        let described = self.settings.describe(key, graph);
+                        report.report(&Message::Setting(SettingAnswer::Changed(described.setting()))).await;
+                    }
+                    Err(refusal) => {
+                        let reason = &self.settings.explain(refusal, key, value, graph);
+                        report.report(&Message::Setting(SettingAnswer::Refused { key, reason })).await;
+                    }
+                }
+                return outcome.ok().map(Change::Setting);
+            }
             Request::DeviceInfo
             | Request::Pictures(_)
             | Request::Acknowledgement(_)
@@ -221,6 +285,16 @@ impl<F: Mapped> Deployment<F> {
             None => report.report(&Message::Models(self.models())).await,
         }
         None
+    }
+
+    /// Keeps another value of a setting, and says which it is.
+    #[inline(never)] // What it needs of the stack is free again afterwards.
+    fn set(&mut self, key: &str, value: &str, graph: Option<&Graph<'_>>) -> Result<Key, Refusal> {
+        let (settings, key) = self.settings.with(key, value, graph)?;
+        let bytes = settings.encode().ok_or(Refusal::Room)?;
+        self.store.set_settings(&bytes).map_err(Refusal::Flash)?;
+        self.settings = settings;
+        Ok(key)
     }
 
     /// Checks the model that has come, in its slot, with the memory that the one before has given up, and answers.
@@ -253,17 +327,21 @@ mod tests {
     extern crate std;
 
     use super::*;
+    use crate::camera::{ByteOrder, FrameFormat};
+    use crate::settings::Settings;
     use crate::testing::network;
     use core::cell::Cell;
     use embassy_futures::block_on;
-    use flash_models::NorFlashModel;
+    use flash_models::{Cut, NorFlashModel};
     use protocol::{Announcement, Chunk, ChunkKind};
     use shared_model::AlignedBytes;
     use shared_model::encode::encode;
     use std::boxed::Box;
+    use std::format;
     use std::string::String;
     use std::vec::Vec;
 
+    const FORMAT: FrameFormat = FrameFormat { width: 32, height: 32, order: ByteOrder::LittleEndian };
     type Chip = NorFlashModel<Vec<u8>, 32, 1024>;
     const SLOT: u32 = 4096;
 
@@ -278,6 +356,7 @@ mod tests {
     struct Heard {
         acknowledgements: u32,
         notes: Vec<String>,
+        settings: Vec<String>,
     }
 
     impl Report for Heard {
@@ -285,9 +364,28 @@ mod tests {
             match message {
                 Message::Acknowledgement(_) => self.acknowledgements += 1,
                 Message::Models(models) => self.notes.push(models.note.into()),
+                Message::Setting(answer) => self.settings.push(match answer {
+                    SettingAnswer::Present(setting) => format!("{} is {}", setting.key, setting.value),
+                    SettingAnswer::Changed(setting) => format!("{} is now {}", setting.key, setting.value),
+                    SettingAnswer::Refused { key, reason } => format!("{key}: {reason}"),
+                }),
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    fn scope() -> Scope {
+        Scope {
+            defaults: Settings::DEFAULT,
+            format: FORMAT,
+            has_views: false,
+            longest_interval_ms: 0,
+            has_output: false,
+        }
+    }
+
+    fn layout() -> Layout {
+        Layout::new::<Chip>([0..SLOT, SLOT..2 * SLOT], 2 * SLOT..2 * SLOT + 2048, 32, 1024)
     }
 
     /// A board with this in slot A and nothing else.
@@ -297,8 +395,7 @@ mod tests {
         let mut words = content.to_vec();
         words.resize(content.len().next_multiple_of(32), 0xFF);
         chip.write(0, &words).expect("it is erased");
-        let layout = Layout::new::<Chip>([0..SLOT, SLOT..2 * SLOT], 2 * SLOT..capacity as u32, 32, 1024);
-        Deployment::open(chip, layout, 8192, None, TimeUnit::Microseconds)
+        Deployment::open(chip, layout(), 8192, None, TimeUnit::Microseconds, scope())
     }
 
     fn request(request: &Request<'_>) -> Option<UpdateRequest> {
@@ -328,6 +425,70 @@ mod tests {
         assert!((SHARE_MS..SHARE_MS + 5).contains(&serve(&|| request(&Request::Chunk(chunk)))));
         assert!((IDLE_MS..2 * IDLE_MS).contains(&serve(&|| None)));
         assert!(heard.acknowledgements > 50 && heard.notes.is_empty());
+    }
+
+    #[test]
+    fn settings_are_asked_for_changed_refused_and_kept() {
+        let mut deployment = board(&[0; 64]);
+        let mut heard = Heard::default();
+        let mut ask = |deployment: &mut Deployment<Chip>, asked| {
+            let first = Cell::new(true);
+            let requests = || first.take().then(|| request(&Request::Settings(asked)).unwrap());
+            let change = block_on(deployment.serve(&mut heard, requests, || 0));
+            (change, core::mem::take(&mut heard.settings))
+        };
+        let set = |key, value| SettingRequest::Set { key, value };
+        let (change, said) = ask(&mut deployment, SettingRequest::List);
+        assert_eq!(change, None);
+        let before = [
+            "threshold is model",
+            "smoothing is none",
+            "region is all",
+            "orientation is upright",
+            "motion is expected",
+            "pictures is off",
+        ];
+        assert_eq!(said, before);
+        let (change, said) = ask(&mut deployment, set("threshold", "45"));
+        assert_eq!(
+            (change, said),
+            (Some(Change::Setting(Key::Threshold)), std::vec![String::from("threshold is now 45")])
+        );
+        let operations = deployment.chip().operations();
+        for (key, value) in [("threshold", "145"), ("view", "scene"), ("threshold", "45")] {
+            ask(&mut deployment, set(key, value));
+            assert_eq!(deployment.settings().present(), &Settings { threshold: Some(45), ..Settings::DEFAULT });
+        }
+        // Neither what was refused is written, nor what is so already.
+        assert_eq!(deployment.chip().operations(), operations);
+        let chip = deployment.chip().clone();
+        let open = |chip| Deployment::open(chip, layout(), 8192, None, TimeUnit::Microseconds, scope());
+        assert_eq!(open(chip.clone()).settings().present().threshold, Some(45));
+        // A flash that fails changes nothing.
+        let mut dead = chip.clone();
+        dead.cut_power_at(0, Cut::Before);
+        let mut deployment = open(dead);
+        let (change, said) = ask(&mut deployment, set("threshold", "46"));
+        assert_eq!(
+            (change, said),
+            (
+                None,
+                std::vec![String::from("threshold: threshold does not become \"46\": the flash failed to be written")]
+            )
+        );
+        assert_eq!(deployment.settings().present().threshold, Some(45));
+        // Another program, which has no such setting, says so, and has its own.
+        let narrow = FrameFormat { width: 8, ..FORMAT };
+        let mut deployment = open(chip);
+        ask(&mut deployment, set("region", "0,0,16,8"));
+        let scope = Scope { format: narrow, ..scope() };
+        let other = Deployment::open(deployment.chip().clone(), layout(), 8192, None, TimeUnit::Microseconds, scope);
+        assert_eq!(other.settings().present(), &Settings { threshold: Some(45), ..Settings::DEFAULT });
+        assert!(
+            other.note().contains("are not for this board and program, \"region=0,0,16,8\" among them"),
+            "{}",
+            other.note()
+        );
     }
 
     #[test]

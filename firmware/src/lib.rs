@@ -11,6 +11,7 @@ pub mod fault;
 pub mod pipeline;
 pub mod profile;
 pub mod report;
+pub mod settings;
 #[cfg(test)]
 mod testing;
 pub mod watchdog;

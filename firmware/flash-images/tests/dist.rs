@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use dfufile::{Content, DfuFile, dfuse};
 use flash_images::board::{BOARDS, Board, Format};
+use flash_models::NorFlashModel;
+use model_store::{Layout, Slot};
 use object::{Object, ObjectSymbol};
 
 /// Bytes by address.
@@ -107,6 +110,45 @@ fn is_second_boot_loader(bytes: &[u8]) -> bool {
     crc == word(bytes, 252)
 }
 
+/// A board's chip: where its flash lies and how long it is, and the layout that its flash driver makes of two places for a model and one for the
+/// record. Figures of the datasheets, as `memory.x` and the driver have them.
+type Chip = (Range<u32>, fn([Range<u32>; 2], Range<u32>) -> Layout);
+
+fn chip(board: &Board) -> Chip {
+    match board.format {
+        Format::Uf2 { .. } => {
+            (0x1000_0000..if board.name == "rp2040" { 0x1020_0000 } else { 0x1040_0000 }, |slots, record| {
+                Layout::new::<NorFlashModel<Vec<u8>, 256, 4096>>(slots, record, 256, 4096)
+            })
+        }
+        Format::Dfuse => (0x0800_0000..0x0820_0000, |slots, record| {
+            Layout::new::<NorFlashModel<Vec<u8>, 32, { 128 << 10 }>>(slots, record, 32, 128 << 10)
+        }),
+    }
+}
+
+/// What a board's driver makes its layout of are the symbols that memory.x gives. It must be one that the driver takes, since it panics otherwise at
+/// every boot, and its places must be in the chip, apart from each other and from the program, and empty but for the model.
+fn assert_layout(board: &Board, symbol: impl Fn(&str) -> u32, content: &Memory) {
+    let (flash, layout) = chip(board);
+    let place = |name: &str| symbol(&format!("_{name}_start"))..symbol(&format!("_{name}_end"));
+    let names = ["program", "model", "other_model", "record"];
+    let [program, model, other, record] = names.map(place);
+    let offset = |place: &Range<u32>| place.start - flash.start..place.end - flash.start;
+    let layout = layout([offset(&model), offset(&other)], offset(&record));
+    assert_eq!(layout.slot(Slot::A), offset(&model), "{}", board.name);
+    let mut places = [program.clone(), model.clone(), other, record];
+    places.sort_by_key(|place| place.start);
+    for pair in places.windows(2) {
+        assert!(pair[0].start < pair[0].end && pair[0].end <= pair[1].start, "{}: {places:x?}", board.name);
+    }
+    assert!(flash.start <= places[0].start && places[3].end <= flash.end, "{}: {places:x?}", board.name);
+    for address in content.keys() {
+        let is_in_place = program.contains(address) || model.contains(address);
+        assert!(is_in_place, "{}: {address:#x} is written outside of program and model", board.name);
+    }
+}
+
 #[test]
 fn images_of_all_boards_hold_the_load_segments_of_their_programs() {
     let folder = tempfile::tempdir().unwrap();
@@ -131,6 +173,7 @@ fn images_of_all_boards_hold_the_load_segments_of_their_programs() {
 
         let object = object::File::parse(elf.as_slice()).unwrap();
         let symbol = |name: &str| object.symbol_by_name(name).unwrap().address() as u32;
+        assert_layout(board, symbol, &whole);
         let (start, end) = (symbol("_model_start"), symbol("_model_end"));
         assert_eq!(board.model, (start, (end - start) as usize), "{}", board.name);
         let fits = |len: usize| board.model(&vec![0; len]).is_some();

@@ -1,9 +1,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
-//! Two models in a board's flash, a record of which of them runs, and updates of the one that does not.
+//! Two models in a board's flash, a record of which of them runs with the board's settings, and updates of the model that does not run.
 //!
-//! Whenever the power is cut, the old or the new model runs. A new model is on trial until it has classified a frame; see [`Store`].
+//! Whenever the power is cut, the old or the new model runs, and the old or the new settings are there. Both are in one record, so that neither
+//! needs to know where in flash the other is. A new model is on trial until it has classified a frame; see [`Store`].
 //! [`Updater`] takes what a computer sends; `PROTOCOL.md` of the crate `protocol` describes the messages.
 //!
 //! All of it stands on the traits of embedded-storage, blocking. Each call but the last of an update takes as long as one erase at most: up
@@ -20,5 +21,7 @@ pub mod signature;
 mod store;
 mod update;
 
-pub use store::{Boot, BootEvent, FAILED_BOOTS, FlashFailed, Layout, MAX_PAGE, Program, RollbackError, Slot, Store};
+pub use store::{
+    Boot, BootEvent, FAILED_BOOTS, FlashFailed, Layout, MAX_PAGE, Program, RollbackError, SETTINGS_LEN, Slot, Store,
+};
 pub use update::{REASON_LEN, Updater};

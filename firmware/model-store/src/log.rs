@@ -5,10 +5,10 @@ use core::ops::Range;
 use crc::{CRC_32_ISO_HDLC, Crc};
 use embedded_storage::nor_flash::NorFlash;
 
+/// Sequence number, value, CRC-32 of both: a page of the chips with the largest ones, and a few flash words of others.
+const COPY_LEN: usize = MAX_PAGE;
 /// Bytes of the value.
-pub(crate) const VALUE_LEN: usize = 24;
-/// Sequence number, value, CRC-32 of both.
-const COPY_LEN: usize = 4 + VALUE_LEN + 4;
+pub(crate) const VALUE_LEN: usize = COPY_LEN - 8;
 
 pub(crate) const CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 

@@ -9,6 +9,11 @@ use thiserror::Error;
 /// The most bytes that a chip programs at once.
 pub const MAX_PAGE: usize = 256;
 
+/// Bytes of a [`Record`] in flash.
+const RECORD_LEN: usize = 24;
+/// Bytes of a board's settings, which lie behind the record and are written with it: a torn write damages neither of those before.
+pub const SETTINGS_LEN: usize = VALUE_LEN - RECORD_LEN;
+
 /// So many boots in a row that end while a new model is loaded or classifies are the model's fault.
 pub const FAILED_BOOTS: u8 = 3;
 
@@ -180,19 +185,19 @@ impl Record {
         state != ModelState::Empty && program.found.is_some_and(|found| found != (crc32, len))
     }
 
-    fn encode(&self) -> [u8; VALUE_LEN] {
+    fn encode(&self) -> [u8; RECORD_LEN] {
         let [a, b] = &self.models;
         let flags =
             [self.active.index() as u8, u8::from(self.is_at_risk) << 7 | self.failed, a.state as u8, b.state as u8];
         let words = [self.origin, u32::from_le_bytes(flags), a.crc32, b.crc32, a.len, b.len];
-        let mut value = [0; VALUE_LEN];
+        let mut value = [0; RECORD_LEN];
         for (bytes, word) in value.chunks_exact_mut(4).zip(words) {
             bytes.copy_from_slice(&word.to_le_bytes());
         }
         value
     }
 
-    fn decode(value: &[u8; VALUE_LEN]) -> Self {
+    fn decode(value: &[u8; RECORD_LEN]) -> Self {
         let state = |number| {
             let states = [ModelState::Unproven, ModelState::Good, ModelState::Failed];
             states.into_iter().find(|state| *state as u8 == number).unwrap_or(ModelState::Empty)
@@ -234,7 +239,7 @@ impl Record {
     }
 }
 
-/// The two models in a board's flash, and the record of which runs.
+/// The two models in a board's flash, the record of which runs, and the board's settings.
 ///
 /// A board calls [`Self::boot`], loads the model that it names, calls [`Self::wait`] when it begins to wait for a camera, [`Self::risk`]
 /// when it has a frame to classify, and [`Self::confirm`] when that is done. All three write nothing if the model is not on trial, and so
@@ -245,17 +250,41 @@ pub struct Store<F> {
     program: Program,
     log: Log,
     record: Record,
+    settings: [u8; SETTINGS_LEN],
 }
 
 impl<F: NorFlash> Store<F> {
-    /// Reads the record, and writes nothing. One that a program with another key has left counts as none: then slot A runs. So does it if a
-    /// programmer has put another model there, whichever ran before.
+    /// Reads record and settings, and writes nothing. A record that a program with another key has left counts as none: then slot A runs. So
+    /// does it if a programmer has put another model there, whichever ran before. Settings are kept in all these cases.
     pub fn open(mut flash: F, layout: Layout, program: Program) -> Self {
         let (log, value) = Log::open(&mut flash, layout.record.clone(), layout.page);
-        let record = value.map(|value| Record::decode(&value)).filter(|record| record.origin == program.origin());
+        let mut settings = [0xFF; SETTINGS_LEN];
+        let record = value.as_ref().and_then(|value| {
+            let (record, kept) = value.split_first_chunk()?;
+            settings.copy_from_slice(kept);
+            Some(Record::decode(record)).filter(|record| record.origin == program.origin())
+        });
         let record = record.unwrap_or_else(|| Record::new(&program));
         let record = if record.is_outdated(&program) { record.flashed(&program) } else { record };
-        Self { flash, layout, log, record, program }
+        Self { flash, layout, log, record, settings, program }
+    }
+
+    /// What [`Self::set_settings`] was given last; as an erased flash if it was never called.
+    pub fn settings(&self) -> &[u8; SETTINGS_LEN] {
+        &self.settings
+    }
+
+    /// Keeps these bytes; what they mean is the board's affair. Writes nothing if they are there already.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be written; then those before count.
+    pub fn set_settings(&mut self, settings: &[u8; SETTINGS_LEN]) -> Result<(), FlashFailed> {
+        if self.settings != *settings {
+            self.append(&self.record.encode(), settings)?;
+            self.settings = *settings;
+        }
+        Ok(())
     }
 
     /// What to load now. Of a model on trial it counts the boots that ended at risk, and goes back after [`FAILED_BOOTS`] in a row.
@@ -416,8 +445,16 @@ impl<F: NorFlash> Store<F> {
     }
 
     fn save(&mut self, record: Record) -> Result<(), FlashFailed> {
-        self.log.append(&mut self.flash, &record.encode())?;
+        let settings = self.settings;
+        self.append(&record.encode(), &settings)?;
         self.record = record;
         Ok(())
+    }
+
+    fn append(&mut self, record: &[u8; RECORD_LEN], settings: &[u8; SETTINGS_LEN]) -> Result<(), FlashFailed> {
+        let mut value = [0; VALUE_LEN];
+        value[..RECORD_LEN].copy_from_slice(record);
+        value[RECORD_LEN..].copy_from_slice(settings);
+        self.log.append(&mut self.flash, &value)
     }
 }

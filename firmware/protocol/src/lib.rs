@@ -24,6 +24,7 @@
 mod codec;
 mod examination;
 mod message;
+mod settings;
 mod transfer;
 mod update;
 
@@ -34,6 +35,7 @@ pub use message::{
     FrameReport, FullFrame, Kinds, Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, PictureMode, Recovery, Request,
     ResetCause, Shape, StageTimes, Start, TOP_LEN, TimeUnit, Verdict, cut_off,
 };
+pub use settings::{DEFAULT, Setting, SettingAnswer, SettingRequest};
 pub use transfer::{
     Acknowledgement, Assembler, CHUNK_LEN, Chunk, ChunkError, ChunkKind, Progress, TransferState, Whole, chunks,
 };

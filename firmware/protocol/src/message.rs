@@ -4,6 +4,7 @@
 //! other change of what is encoded needs another [`VERSION`](crate::VERSION).
 
 use crate::examination::{Finding, Subject};
+use crate::settings::{SettingAnswer, SettingRequest};
 use crate::transfer::{Acknowledgement, Chunk};
 use crate::update::{ModelRequest, Models};
 use core::fmt::{Display, Write};
@@ -58,10 +59,12 @@ pub enum Message<'a> {
     Finding(Finding<'a>),
     /// The answer to a [`Request::Models`].
     Models(Models<'a>),
+    /// The answer to a [`Request::Settings`].
+    Setting(SettingAnswer<'a>),
 }
 
 impl Kinds for Message<'_> {
-    const KINDS: u32 = 13;
+    const KINDS: u32 = 14;
 }
 
 /// From the computer to the board.
@@ -82,10 +85,12 @@ pub enum Request<'a> {
     Examine(Subject),
     /// Asks for the models in flash, or changes them.
     Models(ModelRequest<'a>),
+    /// Asks for the settings, or changes one.
+    Settings(SettingRequest<'a>),
 }
 
 impl Kinds for Request<'_> {
-    const KINDS: u32 = 7;
+    const KINDS: u32 = 8;
 }
 
 impl Request<'_> {
@@ -99,6 +104,7 @@ impl Request<'_> {
             Self::FullFrames(_) => 4,
             Self::Examine(_) => 5,
             Self::Models(_) => 6,
+            Self::Settings(_) => 7,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Updates: another model for a board, over the same wire.
 
 use crate::message::Request;
+use crate::settings::SettingRequest;
 use crate::transfer::{Acknowledgement, CHUNK_LEN, Chunk, ChunkKind, TransferState};
+use core::str;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -83,20 +85,21 @@ pub enum ModelState {
 /// The most bytes of a digest or a signature.
 const DIGEST_LEN: usize = 64;
 
-/// A request about models with bytes of its own, so that it can wait for its turn.
+/// A request about what is in flash, models or settings, with bytes of its own, so that it can wait for its turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdateRequest {
     /// Without the bytes.
     fixed: Request<'static>,
-    /// Of a chunk, or of a digest.
+    /// Of a chunk, of a digest, or of a setting's value.
     bytes: Vec<u8, CHUNK_LEN>,
-    signature: Vec<u8, DIGEST_LEN>,
+    /// Of a signature, or of a setting's key.
+    short: Vec<u8, DIGEST_LEN>,
 }
 
 impl UpdateRequest {
-    /// The request, if it is one about models and its bytes are not more than they may be.
+    /// The request, if it is one about what is in flash and its bytes are not more than they may be.
     pub fn new(request: &Request<'_>) -> Option<Self> {
-        let (fixed, bytes, signature) = match *request {
+        let (fixed, bytes, short) = match *request {
             Request::Chunk(chunk) => (Request::Chunk(Chunk { bytes: &[], ..chunk }), chunk.bytes, &[][..]),
             Request::Models(ModelRequest::Deploy(announcement)) => {
                 let fixed = Announcement { digest: &[], signature: &[], ..announcement };
@@ -104,13 +107,18 @@ impl UpdateRequest {
             }
             Request::Models(ModelRequest::List) => (Request::Models(ModelRequest::List), &[][..], &[][..]),
             Request::Models(ModelRequest::Rollback) => (Request::Models(ModelRequest::Rollback), &[][..], &[][..]),
+            Request::Settings(SettingRequest::List) => (Request::Settings(SettingRequest::List), &[][..], &[][..]),
+            Request::Settings(SettingRequest::Set { key, value }) => {
+                let fixed = SettingRequest::Set { key: "", value: "" };
+                (Request::Settings(fixed), value.as_bytes(), key.as_bytes())
+            }
             Request::DeviceInfo
             | Request::Pictures(_)
             | Request::Acknowledgement(_)
             | Request::FullFrames(_)
             | Request::Examine(_) => return None,
         };
-        Some(Self { fixed, bytes: Vec::from_slice(bytes).ok()?, signature: Vec::from_slice(signature).ok()? })
+        Some(Self { fixed, bytes: Vec::from_slice(bytes).ok()?, short: Vec::from_slice(short).ok()? })
     }
 
     /// What it was made of.
@@ -119,10 +127,16 @@ impl UpdateRequest {
             Request::Chunk(chunk) => Request::Chunk(Chunk { bytes: &self.bytes, ..chunk }),
             Request::Models(ModelRequest::Deploy(fixed)) => Request::Models(ModelRequest::Deploy(Announcement {
                 digest: &self.bytes,
-                signature: &self.signature,
+                signature: &self.short,
                 ..fixed
             })),
+            Request::Settings(SettingRequest::Set { .. }) => {
+                // They were texts before.
+                let [key, value] = [&self.short[..], &self.bytes].map(|text| str::from_utf8(text).unwrap_or_default());
+                Request::Settings(SettingRequest::Set { key, value })
+            }
             fixed @ (Request::Models(ModelRequest::List | ModelRequest::Rollback)
+            | Request::Settings(SettingRequest::List)
             | Request::DeviceInfo
             | Request::Pictures(_)
             | Request::Acknowledgement(_)

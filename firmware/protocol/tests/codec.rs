@@ -5,8 +5,8 @@ use protocol::{
     Acknowledgement, Announcement, BootFailure, CHUNK_LEN, Candidate, Chunk, ChunkKind, Decoder, Deed, DeviceInfo,
     Encoding, FAULT_TEXT_LEN, FRAME_LEN, FaultClass, FaultCounters, FaultReport, Finding, FrameMarks, FrameReport,
     FullFrame, Kinds, Label, MAX_LABEL_LEN, MAX_LABELS, Marks, Message, ModelInfo, ModelRequest, ModelState, Models,
-    PictureMode, Problem, Received, Recovery, Request, ResetCause, Shape, StageTimes, Start, Statistics, Subject,
-    TOP_LEN, TimeUnit, TooLong, TransferState, VERSION, Verdict, encode,
+    PictureMode, Problem, Received, Recovery, Request, ResetCause, Setting, SettingAnswer, SettingRequest, Shape,
+    StageTimes, Start, Statistics, Subject, TOP_LEN, TimeUnit, TooLong, TransferState, VERSION, Verdict, encode,
 };
 
 /// One of each kind, in the order of their numbers, `bytes` in the chunk.
@@ -69,6 +69,16 @@ fn messages(bytes: &[u8]) -> [Message<'_>; Message::KINDS as usize] {
             needs_signature: true,
             note: "é",
         }),
+        Message::Setting(SettingAnswer::Changed(Setting {
+            index: 2,
+            count: 9,
+            key: "k",
+            value: "é",
+            default: "d",
+            allowed: "a",
+            meaning: "",
+            note: "n",
+        })),
     ]
 }
 
@@ -147,6 +157,7 @@ fn every_request_has_the_documented_bytes() {
         (Request::FullFrames(PictureMode::Once), &[2, 4, 1]),
         (Request::Examine(Subject::TestPattern), &[2, 5, 2]),
         (Request::Models(ModelRequest::Deploy(announcement)), &[2, 6, 1, 0xAC, 2, 3, 2, 0x80, 1, 2, 9, 0, 1, 7]),
+        (Request::Settings(SettingRequest::Set { key: "k", value: "é" }), &[2, 7, 1, 1, b'k', 2, 0xC3, 0xA9]),
     ];
     for (kind, (request, content)) in (0..).zip(cases) {
         assert_eq!(wire_of(&request), framed(content), "{request:?}");
@@ -177,6 +188,7 @@ fn every_message_has_the_documented_bytes() {
         &[2, 10, 2, 2, 0xC3, 0xB6],
         &[2, 11, 5, 2, 0xAC, 2, 1, 4, 40, 5, b's', b'h', b'o', b'r', b't'],
         &[2, 12, 1, 3, 0x80, 1, 5, 1, 1, 0xAC, 2, 0x80, 0x80, 0x28, 2, 127, 1, 2, 0xC3, 0xA9],
+        &[2, 13, 1, 2, 9, 1, b'k', 2, 0xC3, 0xA9, 1, b'd', 1, b'a', 0, 1, b'n'],
     ];
     for (message, content) in messages(&[9]).iter().zip(contents) {
         assert_eq!(wire_of(message), framed(content), "{message:?}");

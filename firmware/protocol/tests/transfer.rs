@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use protocol::{
     Acknowledgement, Announcement, Assembler, CHUNK_LEN, Chunk, ChunkError, ChunkKind, LEAST_CHUNK_LEN, ModelRequest,
-    ModelSender, Progress, Request, SendProgress, TransferState, UpdateRequest, Whole, chunks,
+    ModelSender, Progress, Request, SendProgress, SettingRequest, TransferState, UpdateRequest, Whole, chunks,
 };
 
 #[test]
@@ -166,12 +166,13 @@ fn a_sender_goes_on_where_the_board_is_and_makes_chunks_shorter_where_answers_ar
 }
 
 #[test]
-fn a_request_about_models_waits_for_its_turn_as_it_is() {
+fn a_request_about_what_is_in_flash_waits_for_its_turn_as_it_is() {
     let announcement =
         Announcement { crc32: 5, len: 3000, format_version: 2, memory: 9, digest: &[1; 64], signature: &[2; 64] };
     let chunk = Chunk { id: 5, kind: ChunkKind::Model, total: 3000, offset: 7, bytes: &[3; CHUNK_LEN] };
     let models = [ModelRequest::List, ModelRequest::Deploy(announcement), ModelRequest::Rollback].map(Request::Models);
-    for request in models.into_iter().chain([Request::Chunk(chunk)]) {
+    let settings = [SettingRequest::List, SettingRequest::Set { key: "region", value: "é" }].map(Request::Settings);
+    for request in models.into_iter().chain(settings).chain([Request::Chunk(chunk)]) {
         assert_eq!(UpdateRequest::new(&request).expect("it is one").request(), request);
     }
     assert_eq!(UpdateRequest::new(&Request::DeviceInfo), None);

@@ -1,6 +1,6 @@
 //! What is made of a camera's frame before anybody sees it: a part is cut out, and the picture is turned.
 
-use super::{Frame, FrameFormat, FrameSource, Pattern};
+use super::{Frame, FrameFormat, FrameSource, Pattern, View};
 use crate::fault::Fault;
 use protocol::Finding;
 use thiserror::Error;
@@ -81,17 +81,34 @@ impl<S: FrameSource> Framed<S> {
     ///
     /// If the region is empty or does not lie in the source's frame.
     pub fn new(source: S, framing: Framing) -> Result<Self, BadRegion> {
-        let FrameFormat { width, height, .. } = source.format();
-        match framing.region {
-            Some(region) if !is_part(region, width, height) => Err(BadRegion { region, width, height }),
-            Some(_) | None => Ok(Self { source, framing }),
+        let mut framed = Self { source, framing: Framing::DEFAULT };
+        framed.set_framing(framing)?;
+        Ok(framed)
+    }
+
+    /// Applies `framing` from the next frame on.
+    ///
+    /// # Errors
+    ///
+    /// If the region is empty or does not lie in the source's frame; then nothing has changed.
+    pub fn set_framing(&mut self, framing: Framing) -> Result<(), BadRegion> {
+        let format = self.source.format();
+        if let Some(region) = framing.region
+            && !region.is_within(&format)
+        {
+            return Err(BadRegion { region, width: format.width, height: format.height });
         }
+        self.framing = framing;
+        Ok(())
     }
 }
 
-fn is_part(region: Region, width: u16, height: u16) -> bool {
-    let fits = |start: u16, len: u16, all| len > 0 && start.checked_add(len).is_some_and(|end| end <= all);
-    fits(region.left, region.width, width) && fits(region.top, region.height, height)
+impl Region {
+    /// Whether it has pixels, all of which lie in a frame of that format.
+    pub(crate) fn is_within(&self, format: &FrameFormat) -> bool {
+        let fits = |start: u16, len: u16, all| len > 0 && start.checked_add(len).is_some_and(|end| end <= all);
+        fits(self.left, self.width, format.width) && fits(self.top, self.height, format.height)
+    }
 }
 
 impl<S: FrameSource> FrameSource for Framed<S> {
@@ -100,6 +117,14 @@ impl<S: FrameSource> FrameSource for Framed<S> {
     fn format(&self) -> FrameFormat {
         let format = self.source.format();
         self.framing.region.map_or(format, |Region { width, height, .. }| FrameFormat { width, height, ..format })
+    }
+
+    fn view(&self) -> Option<View> {
+        self.source.view()
+    }
+
+    fn set_view(&mut self, view: View) {
+        self.source.set_view(view);
     }
 
     async fn initialize(&mut self) -> Result<(), Fault> {

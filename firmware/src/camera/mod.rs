@@ -19,6 +19,16 @@ pub use frame::{ByteOrder, Frame, FrameFormat};
 pub use framing::{BadRegion, Framed, Framing, Orientation, Region};
 pub use supervisor::{Policy, Supervisor};
 
+/// What a camera shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// What is before the lens.
+    #[default]
+    Scene,
+    /// Colour bars from the sensor itself, to test everything behind it. They stand still: see [`Policy::expect_motion`].
+    ColorBars,
+}
+
 /// Something that gives frames.
 ///
 /// Every wait is bounded: a future of this trait ends in bounded time, whatever the camera does.
@@ -31,6 +41,14 @@ pub trait FrameSource {
 
     /// What [`Self::initialize`] sets the camera to.
     fn format(&self) -> FrameFormat;
+
+    /// What [`Self::initialize`] has the camera show; `None` if it can show one thing alone, as provided.
+    fn view(&self) -> Option<View> {
+        None
+    }
+
+    /// What the camera shall show from the next [`Self::initialize`] on. As provided, it has no choice.
+    fn set_view(&mut self, _view: View) {}
 
     /// Resets, identifies and configures the camera, whatever state it is in.
     ///
@@ -74,6 +92,14 @@ impl<S: FrameSource> FrameSource for &mut S {
 
     fn format(&self) -> FrameFormat {
         S::format(self)
+    }
+
+    fn view(&self) -> Option<View> {
+        S::view(self)
+    }
+
+    fn set_view(&mut self, view: View) {
+        S::set_view(self, view);
     }
 
     async fn initialize(&mut self) -> Result<(), Fault> {

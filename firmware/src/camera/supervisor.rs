@@ -82,6 +82,21 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
         }
     }
 
+    /// What gives the frames.
+    pub(crate) const fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// Has the next frame come after a new start, as the source is set up then.
+    pub(crate) const fn restart(&mut self) {
+        self.recovery = Recovery::Initialize { after_ms: 0 };
+    }
+
+    /// See [`Policy::expect_motion`].
+    pub(crate) const fn expect_motion(&mut self, is_expected: bool) {
+        self.policy.expect_motion = is_expected;
+    }
+
     /// Faults since boot.
     pub const fn counters(&self) -> &FaultCounters {
         &self.counters
@@ -118,7 +133,7 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
         tell: &mut impl AsyncFnMut(Finding<'_>),
     ) {
         frame.clear();
-        self.recovery = Recovery::Initialize { after_ms: 0 };
+        self.restart();
         let begin = clock();
         let started = self.source.initialize().await;
         Fault::tell(started, Deed::Start, clock() - begin, tell).await;
@@ -148,7 +163,7 @@ impl<S: FrameSource, D: DelayNs> Supervisor<S, D> {
         tell: &mut impl AsyncFnMut(Finding<'_>),
     ) {
         frame.clear();
-        self.recovery = Recovery::Initialize { after_ms: 0 };
+        self.restart();
         let begin = clock();
         let outcome = self.source.capture_test_pattern(frame).await;
         match outcome {

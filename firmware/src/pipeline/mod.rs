@@ -34,8 +34,9 @@ mod smoothing;
 mod tests;
 
 use crate::boot::{Booted, Identity};
-use crate::camera::{Frame, FrameSource, Supervisor};
+use crate::camera::{Frame, FrameSource, Framed, Supervisor, View};
 use crate::report::{Command, Report};
+use crate::settings::{Key, Settings};
 use crate::watchdog::Watchdog;
 use embassy_futures::join::join;
 use embedded_hal_async::delay::DelayNs;
@@ -43,6 +44,7 @@ use protocol::{
     Candidate, ChunkKind, FaultCounters, FrameMarks, FrameReport, Marks, Message, PictureMode, StageTimes, Subject,
     chunks,
 };
+use shared_model::graph::Graph;
 
 pub use smoothing::{MAX_WINDOW, Method, Smoothing};
 
@@ -142,6 +144,11 @@ where
         &mut self.processing.report
     }
 
+    /// The model that classifies.
+    pub fn graph(&self) -> &'m Graph<'a> {
+        self.processing.booted.model.graph()
+    }
+
     /// Runs for ever; each buffer must hold a frame.
     pub async fn run(&mut self, one: &mut [u8], other: &mut [u8], watchdog: &mut impl Watchdog) -> ! {
         let mut buffers = Buffers::new(one, other);
@@ -213,6 +220,43 @@ where
             }
         }
         subject
+    }
+}
+
+impl<'m, 'a, S, D, R, C> Pipeline<'m, 'a, Framed<S>, D, R, C>
+where
+    S: FrameSource,
+    D: DelayNs,
+    R: Report,
+    C: Fn() -> u64,
+{
+    /// Does from the next frame on what `settings` have for `key`; for [`Key::Interval`] and [`Key::Output`] the board does.
+    pub fn apply(&mut self, settings: &Settings, key: Key) {
+        let Processing { smoothing, booted, pictures, .. } = &mut self.processing;
+        match key {
+            Key::Threshold | Key::Smoothing => {
+                let mut decision = booted.decision();
+                if let Some(percent) = settings.threshold {
+                    decision.threshold = (u32::from(percent) * u32::from(u16::MAX) / 100) as u16;
+                }
+                *smoothing = Smoothing::new(settings.smoothing, decision);
+            }
+            Key::Region | Key::Orientation => {
+                // One that the camera does not have was refused before.
+                let _ = self.camera.source_mut().set_framing(settings.framing);
+                smoothing.reset();
+            }
+            Key::Motion | Key::View => {
+                let source = self.camera.source_mut();
+                if source.view().is_some_and(|view| view != settings.view) {
+                    source.set_view(settings.view);
+                    self.camera.restart();
+                }
+                self.camera.expect_motion(settings.expect_motion && settings.view == View::Scene);
+            }
+            Key::Pictures => *pictures = if settings.sends_pictures { PictureMode::Every } else { PictureMode::Off },
+            Key::Interval | Key::Output => {}
+        }
     }
 }
 

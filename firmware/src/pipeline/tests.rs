@@ -1,7 +1,7 @@
 extern crate std;
 
 use super::*;
-use crate::camera::{ByteOrder, FrameFormat, Pattern, Policy};
+use crate::camera::{ByteOrder, FrameFormat, Framing, Pattern, Policy, Region};
 use crate::fault::Fault;
 use crate::testing::{NoWait, network};
 use core::cell::{Cell, RefCell};
@@ -22,6 +22,8 @@ struct World {
     events: RefCell<Vec<String>>,
     commands: RefCell<VecDeque<Command>>,
     now: Cell<u64>,
+    /// What the camera sees does not change.
+    is_still: Cell<bool>,
 }
 
 impl World {
@@ -39,6 +41,7 @@ struct Camera<'w> {
     world: &'w World,
     faults: VecDeque<Option<Fault>>,
     frames: u8,
+    view: View,
 }
 
 impl FrameSource for Camera<'_> {
@@ -46,6 +49,15 @@ impl FrameSource for Camera<'_> {
 
     fn format(&self) -> FrameFormat {
         FORMAT
+    }
+
+    fn view(&self) -> Option<View> {
+        Some(self.view)
+    }
+
+    fn set_view(&mut self, view: View) {
+        self.view = view;
+        self.world.log(format!("{view:?}"));
     }
 
     async fn initialize(&mut self) -> Result<(), Fault> {
@@ -61,7 +73,7 @@ impl FrameSource for Camera<'_> {
         if let Some(Some(fault)) = self.faults.pop_front() {
             return Err(fault);
         }
-        self.frames += 1;
+        self.frames += u8::from(!self.world.is_still.get());
         let bytes = frame.begin(FORMAT)?;
         bytes.fill(self.frames);
         bytes[0] ^= 0xFF;
@@ -104,7 +116,9 @@ impl Report for Host<'_> {
             }
             Message::Finding(finding) => format!("{finding:?}"),
             Message::Unsupported { request } => format!("unsupported {request}"),
-            Message::Acknowledgement(_) | Message::Models(_) => unreachable!("nothing is received in chunks"),
+            Message::Acknowledgement(_) | Message::Models(_) | Message::Setting(_) => {
+                unreachable!("nothing is received in chunks")
+            }
         });
     }
 
@@ -121,6 +135,15 @@ impl Watchdog for FeedLog<'_> {
     }
 }
 
+/// What the pipelines of the tests run on.
+const IDENTITY: Identity<'_> = Identity {
+    board: "host",
+    camera: "a script",
+    clocks: &[("clock in Hz", 9)],
+    time_unit: TimeUnit::Microseconds,
+    start: Start::POWER_ON,
+};
+
 /// The events of each step of a pipeline whose camera has `faults` (`None` is a frame) and whose reader gives `commands` before
 /// the second step; behind them, what the last frames and one of class 0 give together.
 fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Vec<String>> {
@@ -128,16 +151,9 @@ fn steps(count: usize, faults: &[Option<Fault>], commands: &[Command]) -> Vec<Ve
     let blob = encode(&network(&[0, 2560])).expect("the network is valid");
     let (mut slot, mut memory) = (None, [0; 8192]);
     let booted = crate::boot::boot(&blob, &mut slot, &mut memory).expect("the blob is good");
-    let camera = Camera { world: &world, faults: faults.iter().copied().collect(), frames: 0 };
-    let identity = Identity {
-        board: "host",
-        camera: "a script",
-        clocks: &[("clock in Hz", 9)],
-        time_unit: TimeUnit::Microseconds,
-        start: Start::POWER_ON,
-    };
+    let camera = Camera { world: &world, faults: faults.iter().copied().collect(), frames: 0, view: View::Scene };
     let mut pipeline = Pipeline::new(
-        identity,
+        IDENTITY,
         booted,
         Supervisor::new(camera, NoWait, Policy::default()),
         Method::Majority { window: 3 },
@@ -301,6 +317,71 @@ fn what_is_examined_is_told_between_two_frames_and_the_frame_that_was_taken_for_
         vec![format!("{:?}", Finding::End(Subject::TestPattern))],
     ];
     assert_eq!(found(Subject::TestPattern), expected.concat());
+}
+
+#[test]
+fn a_setting_counts_from_the_next_frame_on() {
+    let world = World::default();
+    let blob = encode(&network(&[0, 2560])).expect("the network is valid");
+    let (mut slot, mut memory) = (None, [0; 8192]);
+    let booted = crate::boot::boot(&blob, &mut slot, &mut memory).expect("the blob is good");
+    let camera = Camera { world: &world, faults: VecDeque::new(), frames: 0, view: View::Scene };
+    let framed = Framed::new(camera, Framing::DEFAULT).expect("all of it");
+    let supervisor = Supervisor::new(framed, NoWait, Policy::default());
+    let mut pipeline = Pipeline::new(IDENTITY, booted, supervisor, Method::None, Host(&world), || world.now.get());
+    let (mut one, mut other) = (vec![0; FORMAT.len()], vec![0; FORMAT.len()]);
+    let mut buffers = Buffers::new(&mut one, &mut other);
+    let own = Settings::DEFAULT;
+    let region = Some(Region { left: 0, top: 0, width: 16, height: 8 });
+    let part = Framing { region, ..own.framing };
+    // What is set, whether the camera sees the same again and again, and what is then said that was not before.
+    let cases = [
+        (Key::Threshold, Settings { threshold: Some(100), ..own.clone() }, false, "NotSure"),
+        (
+            Key::Smoothing,
+            Settings { smoothing: Method::Majority { window: 3 }, ..own.clone() },
+            false,
+            "probability: 65535",
+        ),
+        (Key::Region, Settings { framing: part, ..own.clone() }, false, "16 x 8"),
+        (Key::View, Settings { view: View::ColorBars, ..own.clone() }, true, "initialize"),
+        (Key::Pictures, Settings { sends_pictures: true, ..own.clone() }, false, "picture"),
+        // Not said is the fault of a picture that stands still.
+        (Key::Motion, Settings { expect_motion: false, ..own.clone() }, true, "frame"),
+    ];
+    for (key, settings, is_still, says) in cases {
+        let mut counts = [&own, &settings].map(|settings| {
+            pipeline.apply(settings, key);
+            // The frame before is still the one that was asked for earlier.
+            block_on(pipeline.step(&mut buffers, &mut FeedLog(&world)));
+            let mut events = world.events.take();
+            world.is_still.set(is_still && settings != &own);
+            for _ in 0..3 {
+                world.commands.borrow_mut().push_back(Command::FullFrames(PictureMode::Once));
+                block_on(pipeline.step(&mut buffers, &mut FeedLog(&world)));
+                events.extend(world.events.take());
+            }
+            world.is_still.set(false);
+            assert!(!events.iter().any(|event| event.starts_with("attempt")), "{key:?}: {events:?}");
+            events.retain(|event| event.contains(says));
+            events.len()
+        });
+        if key == Key::Motion {
+            counts[0] = 0;
+        }
+        assert!(counts[0] == 0 && counts[1] > 0, "{key:?}: {counts:?}");
+        pipeline.apply(&own, key);
+        for _ in 0..3 {
+            block_on(pipeline.step(&mut buffers, &mut FeedLog(&world)));
+        }
+        world.events.take();
+    }
+    // With both as the program has them, it is a fault.
+    world.is_still.set(true);
+    for _ in 0..3 {
+        block_on(pipeline.step(&mut buffers, &mut FeedLog(&world)));
+    }
+    assert!(world.events.take().iter().any(|event| event.starts_with("attempt")));
 }
 
 #[test]

@@ -74,7 +74,8 @@ impl<W: Write, D: DelayNs> Report for Lines<'_, W, D> {
             | Message::FullFrame(_)
             | Message::FrameMarks(_)
             | Message::Finding(_)
-            | Message::Models(_) => {}
+            | Message::Models(_)
+            | Message::Setting(_) => {}
         }
     }
 }

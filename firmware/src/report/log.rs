@@ -1,7 +1,9 @@
 //! A defmt log of what the board does, for people.
 
 use super::{Labels, Report, label, percent};
-use protocol::{DeviceInfo, FaultReport, FrameMarks, FrameReport, Message, Recovery, Start, Verdict};
+use protocol::{
+    DeviceInfo, FaultReport, FrameMarks, FrameReport, Message, Recovery, Setting, SettingAnswer, Start, Verdict,
+};
 
 /// Logs device information, frames and faults.
 pub struct Log<'m> {
@@ -78,6 +80,9 @@ impl Report for Log<'_> {
             Message::Frame(frame) => self.frame(frame),
             Message::Fault(fault) => Self::fault(fault),
             Message::Models(models) if !models.note.is_empty() => defmt::warn!("models: {=str}", models.note),
+            Message::Setting(SettingAnswer::Changed(Setting { key, value, .. })) => {
+                defmt::info!("{=str} is {=str}", *key, *value);
+            }
             Message::Unsupported { request } => defmt::warn!("unknown request {=u32}", *request),
             Message::FrameMarks(FrameMarks { counter, marks }) => {
                 marks.names().for_each(|mark| defmt::info!("frame {=u32}: {=str}", *counter, mark));
@@ -87,7 +92,8 @@ impl Report for Log<'_> {
             | Message::Acknowledgement(_)
             | Message::FullFrame(_)
             | Message::Finding(_)
-            | Message::Models(_) => {}
+            | Message::Models(_)
+            | Message::Setting(_) => {}
         }
     }
 }

@@ -92,9 +92,9 @@ impl From<Received<Request<'_>>> for Command {
             Received::Message(Request::Pictures(mode)) => Self::Pictures(mode),
             Received::Message(Request::FullFrames(mode)) => Self::FullFrames(mode),
             Received::Message(Request::Examine(subject)) => Self::Examine(subject),
-            Received::Message(request @ (Request::Chunk(_) | Request::Acknowledgement(_) | Request::Models(_))) => {
-                Self::Unsupported { request: request.kind() }
-            }
+            Received::Message(
+                request @ (Request::Chunk(_) | Request::Acknowledgement(_) | Request::Models(_) | Request::Settings(_)),
+            ) => Self::Unsupported { request: request.kind() },
             Received::UnknownKind(request) => Self::Unsupported { request },
             // Any frame tells the computer which version this board speaks.
             Received::OtherVersion(_) => Self::DeviceInfo,
@@ -121,6 +121,7 @@ mod tests {
 
     use super::*;
     use crate::fault::Fault;
+    use crate::settings::Output;
     use crate::testing::{NoWait, network};
     use core::cell::{Cell, RefCell};
     use core::convert::Infallible;
@@ -128,7 +129,7 @@ mod tests {
     use embedded_hal::digital::{ErrorKind, ErrorType, OutputPin};
     use protocol::{
         Acknowledgement, Candidate, Chunk, ChunkKind, FaultCounters, FrameMarks, FrameReport, Marks, Recovery,
-        StageTimes, TransferState, Verdict,
+        SettingRequest, StageTimes, TransferState, Verdict,
     };
     use shared_model::Model;
     use shared_model::encode::encode;
@@ -203,9 +204,11 @@ mod tests {
         let labels = model.graph().labels;
         let (is_high, is_broken) = (Cell::new(false), Cell::new(false));
         let pin = || Pin { is_high: &is_high, is_broken: &is_broken };
-        assert!(ClassPin::new(pin(), labels, "class 2", 1, 1).is_none());
-
-        let mut class_pin = ClassPin::new(pin(), labels, "class 1", 3, 2).expect("there is that class");
+        let output = |class: &str, rise, fall| Output { class: class.try_into().expect("it is short"), rise, fall };
+        let mut class_pin = ClassPin::new(pin());
+        tell(&mut class_pin, Class(1));
+        assert!(!is_high.get());
+        assert!(class_pin.follow(Some(&output("class 1", 3, 2)), labels));
         let course = [
             (Class(1), false),
             (Class(1), false),
@@ -236,6 +239,28 @@ mod tests {
         is_broken.set(false);
         assert!(is_high.get());
         tell(&mut class_pin, NotSure);
+        assert!(!is_high.get());
+
+        // Another class begins with a low pin, as soon as that can be set; so do none, and one that there is not.
+        let mut class_pin = ClassPin::new(pin());
+        for (next, follows) in
+            [(Some(output("class 0", 1, 9)), true), (None, true), (Some(output("class 2", 1, 1)), false)]
+        {
+            assert!(class_pin.follow(Some(&output("class 1", 1, 9)), labels));
+            tell(&mut class_pin, Class(1));
+            assert!(is_high.get());
+            assert_eq!(class_pin.follow(next.as_ref(), labels), follows);
+            assert!(!is_high.get());
+            tell(&mut class_pin, Class(1));
+            assert!(!is_high.get());
+        }
+        assert!(class_pin.follow(Some(&output("class 1", 1, 9)), labels));
+        tell(&mut class_pin, Class(1));
+        is_broken.set(true);
+        assert!(class_pin.follow(None, labels));
+        is_broken.set(false);
+        assert!(is_high.get());
+        tell(&mut class_pin, Class(1));
         assert!(!is_high.get());
     }
 
@@ -311,6 +336,7 @@ mod tests {
             (Received::Message(Request::Examine(Subject::Camera)), Command::Examine(Subject::Camera)),
             (Received::Message(Request::Chunk(chunk)), unsupported(2)),
             (Received::Message(Request::Acknowledgement(acknowledgement)), unsupported(3)),
+            (Received::Message(Request::Settings(SettingRequest::List)), unsupported(7)),
             (Received::UnknownKind(77), unsupported(77)),
             (Received::OtherVersion(1), Command::DeviceInfo),
         ] {

@@ -1,6 +1,7 @@
 //! A pin that is high as long as a class is seen.
 
 use super::Report;
+use crate::settings::Output;
 use embedded_hal::digital::OutputPin;
 use protocol::{Message, Verdict};
 use shared_model::graph::List;
@@ -9,7 +10,8 @@ use shared_model::graph::List;
 /// [marked](protocol::Marks) as one not to rely on, does not.
 pub struct ClassPin<P> {
     pin: P,
-    class: u8,
+    /// Which, if it follows one.
+    class: Option<u8>,
     frames: [u8; 2],
     is_high: bool,
     /// Frames in a row that contradict the pin.
@@ -18,11 +20,20 @@ pub struct ClassPin<P> {
 }
 
 impl<P: OutputPin> ClassPin<P> {
-    /// A pin for the class of that name; `None` if `labels` (`Graph::labels`) have none. `rise` and `fall` are the frames in a row that set it
-    /// high and low; 0 counts as 1. The pin is expected to be low.
-    pub fn new(pin: P, labels: List<'_, &str>, class: &str, rise: u8, fall: u8) -> Option<Self> {
-        let class = labels.iter().position(|label| label == class)?;
-        Some(Self { pin, class: class as u8, frames: [rise, fall], is_high: false, contrary: 0, is_marked: false })
+    /// A pin that follows no class, and is expected to be low.
+    pub const fn new(pin: P) -> Self {
+        Self { pin, class: None, frames: [1, 1], is_high: false, contrary: 0, is_marked: false }
+    }
+
+    /// Sets the pin low, and follows another class, of these labels (`Graph::labels`), or none. Whether the labels have that class; otherwise
+    /// it follows none.
+    pub fn follow(&mut self, output: Option<&Output>, labels: List<'_, &str>) -> bool {
+        let place = output.and_then(|output| labels.iter().position(|label| label == output.class));
+        self.class = place.map(|class| class as u8);
+        self.frames = output.map_or([1, 1], |output| [output.rise, output.fall]);
+        self.is_high = self.pin.set_low().is_err();
+        self.contrary = if self.is_high { u8::MAX } else { 0 };
+        output.is_none() || place.is_some()
     }
 
     fn count(&mut self, is_seen: bool) {
@@ -43,7 +54,7 @@ impl<P: OutputPin> Report for ClassPin<P> {
         match message {
             Message::FrameMarks(_) => self.is_marked = true,
             Message::Frame(frame) => {
-                let is_class = matches!(frame.verdict, Verdict::Class { class, .. } if class == self.class);
+                let is_class = matches!(frame.verdict, Verdict::Class { class, .. } if Some(class) == self.class);
                 let is_marked = core::mem::take(&mut self.is_marked);
                 self.count(is_class && !is_marked);
             }
@@ -57,7 +68,8 @@ impl<P: OutputPin> Report for ClassPin<P> {
             | Message::Unsupported { .. }
             | Message::FullFrame(_)
             | Message::Finding(_)
-            | Message::Models(_) => {}
+            | Message::Models(_)
+            | Message::Setting(_) => {}
         }
     }
 }

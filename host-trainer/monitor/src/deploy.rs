@@ -345,7 +345,8 @@ impl Answers {
             | Message::Acknowledgement(_)
             | Message::FullFrame(_)
             | Message::FrameMarks(_)
-            | Message::Finding(_) => {}
+            | Message::Finding(_)
+            | Message::Setting(_) => {}
         }
     }
 }

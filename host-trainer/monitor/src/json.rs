@@ -122,7 +122,8 @@ pub fn line(event: &Event<'_>, state: &State) -> Option<String> {
         | Message::FullFrame(_)
         | Message::FrameMarks(_)
         | Message::Finding(_)
-        | Message::Models(_) => return None,
+        | Message::Models(_)
+        | Message::Setting(_) => return None,
     };
     Some(serde_json::to_string(&line).expect("names are text and numbers are finite"))
 }

@@ -2,7 +2,7 @@
 //!
 //! Bytes flow one way: `link` (a port, connected anew when it is lost) → messages of [`protocol`] → `state` (a
 //! fold over them) → `view`, `plain` or `json` (functions of the state), `recording` and `capture`. `session` joins them. `diagnosis` asks a board that is set up
-//! for the first time, over the same `link`, and `deploy` sends it another model.
+//! for the first time, over the same `link`, `deploy` sends it another model, and `settings` changes what it does.
 
 mod capture;
 mod colour;
@@ -18,6 +18,7 @@ mod port;
 mod recording;
 mod screen;
 mod session;
+mod settings;
 mod state;
 mod text;
 mod view;
@@ -32,6 +33,7 @@ pub use keygen::KeyError;
 pub use port::{Port, PortError};
 pub use recording::RecordingError;
 use session::Session;
+pub use settings::SettingError;
 
 /// The command line of the monitor, which the trainer's has as well: a board to watch, or one of the actions.
 #[derive(Debug, clap::Args)]
@@ -47,6 +49,8 @@ pub struct Arguments {
 enum Action {
     /// Send a model to a board, which runs it from then on; or list those that it has, or go back
     Deploy(deploy::Arguments),
+    /// Show what a board does, or change it while it runs: threshold, smoothing, region, orientation, pin and more
+    Set(settings::Arguments),
     /// Make a pair of keys for signed models
     Keygen(keygen::Arguments),
 }
@@ -105,6 +109,8 @@ Examples:
   {program} /dev/ttyACM0 --diagnose             the first thing to try when no frames come
   {program} deploy /dev/ttyACM0 MODEL.blob      another model for the board
   {program} deploy /dev/ttyACM0 --rollback      back to the model before
+  {program} set /dev/ttyACM0                    what the board does, and what it could do
+  {program} set /dev/ttyACM0 threshold 60       sure from 60 % on, from now on and over resets
   {program} /dev/ttyACM0 --json | jq .label     for other programs
   {program} tcp:127.0.0.1:5555                  QEMU with -serial tcp:127.0.0.1:5555,server
   {program} tcp:127.0.0.1:5555 --plain --frames 5 --timeout 60 --record pictures"
@@ -145,6 +151,9 @@ pub enum MonitorError {
     /// A board does not run the model that it was sent.
     #[error(transparent)]
     Deploy(#[from] DeployError),
+    /// A setting of a board is neither shown nor changed.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// A key cannot be made.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -163,6 +172,7 @@ pub enum MonitorError {
 pub fn run(arguments: &Arguments) -> Result<(), MonitorError> {
     match arguments {
         Arguments { action: Some(Action::Deploy(arguments)), .. } => deploy::run(arguments),
+        Arguments { action: Some(Action::Set(arguments)), .. } => settings::run(arguments),
         Arguments { action: Some(Action::Keygen(arguments)), .. } => keygen::run(arguments),
         Arguments { action: None, watch: Some(arguments) } => watch(arguments),
         // The port is required where there is no action.

@@ -94,7 +94,8 @@ fn line(event: &Event<'_>, state: &State, port: &str) -> Option<String> {
             | Message::FullFrame(_)
             | Message::FrameMarks(_)
             | Message::Finding(_)
-            | Message::Models(_) => None,
+            | Message::Models(_)
+            | Message::Setting(_) => None,
         },
     }
 }

@@ -259,7 +259,7 @@ impl State {
                 self.log(Entry::Link(unsupported(*request)));
             }
             Message::Models(models) if !models.note.is_empty() => self.log(Entry::Link(printable(models.note))),
-            Message::Acknowledgement(_) | Message::Finding(_) | Message::Models(_) => {}
+            Message::Acknowledgement(_) | Message::Finding(_) | Message::Models(_) | Message::Setting(_) => {}
         }
     }
 

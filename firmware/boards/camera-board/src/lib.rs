@@ -13,6 +13,7 @@ use firmware::camera::{FrameSource, Framed, Supervisor};
 use firmware::deployment::{Change, Deployment, Mapped};
 use firmware::pipeline::{Buffers, Pipeline};
 use firmware::report::{ClassPin, Lines, Log, Report, Serial};
+use firmware::settings::Key;
 use firmware::watchdog::Watchdog;
 use flash_model::{LEAST_ARENA_LEN, PICTURE_LEN};
 use heapless::String;
@@ -56,7 +57,7 @@ pub struct Hardware<S, P, W, F> {
     pub reset_cause: ResetCause,
     /// The camera.
     pub source: S,
-    /// A pin, low now, for [`Settings::pin`].
+    /// A pin for [`Settings::pin`].
     pub pin: P,
     /// Working memory for a picture and an inference: the more, the faster.
     pub memory: &'static mut [u8],
@@ -116,8 +117,9 @@ pub async fn run<W: Watchdog>(
     };
     let Hardware { mut source, mut pin, memory, frames: [one, other], .. } = hardware;
     let model = MODEL.take();
-    let mut deployment = Deployment::open(hardware.flash, hardware.layout, memory.len(), KEY, TimeUnit::Microseconds);
-    let mut ticker = settings.frame_interval.map(Ticker::every);
+    let scope = settings.scope(&source);
+    let mut deployment =
+        Deployment::open(hardware.flash, hardware.layout, memory.len(), KEY, TimeUnit::Microseconds, scope);
     let (mut start_watchdog, mut watchdog) = (Some(hardware.start_watchdog), None);
     loop {
         let change = 'model: {
@@ -127,21 +129,20 @@ pub async fn run<W: Watchdog>(
                 Err(error) => break 'model refuse(&mut deployment, error.code(), &error.text()).await,
             };
             let labels = booted.model.graph().labels;
-            let pin =
-                settings.pin.map(|rule| ClassPin::new(&mut pin, labels, rule.class, rule.rise, rule.fall).ok_or(rule));
-            let pin = match pin.transpose() {
-                Ok(pin) => pin,
-                Err(PinRule { class, .. }) => {
-                    let text: String<FAILURE_TEXT_LEN> = cut_off(format_args!(
-                        "the settings ask for a pin for the class {class:?}, which this model does not have; it has {labels:?}"
-                    ));
-                    if deployment.reject(&text) {
-                        break 'model Change::Restart;
-                    }
-                    break 'model refuse(&mut deployment, NO_CLASS, &text).await;
+            let present = deployment.settings().present();
+            let mut pin = ClassPin::new(&mut pin);
+            // A class that a computer asked for may be the model's before: then the pin stays low.
+            if !pin.follow(present.output.as_ref(), labels) && !deployment.settings().is_changed(Key::Output) {
+                let text: String<FAILURE_TEXT_LEN> = cut_off(format_args!(
+                    "the settings ask for a pin for the class {:?}, which this model does not have; it has {labels:?}",
+                    settings.pin.map_or("", |rule| rule.class)
+                ));
+                if deployment.reject(&text) {
+                    break 'model Change::Restart;
                 }
-            };
-            let source = match Framed::new(&mut source, settings.framing) {
+                break 'model refuse(&mut deployment, NO_CLASS, &text).await;
+            }
+            let source = match Framed::new(&mut source, present.framing) {
                 Ok(source) => source,
                 Err(error) => {
                     let text: String<FAILURE_TEXT_LEN> = cut_off(format_args!("the settings are wrong: {error}"));
@@ -149,6 +150,7 @@ pub async fn run<W: Watchdog>(
                 }
             };
             deployment.wait();
+            let present = deployment.settings().present();
             let mut pipeline = Pipeline::new(
                 Identity {
                     board: hardware.board,
@@ -159,10 +161,14 @@ pub async fn run<W: Watchdog>(
                 },
                 booted,
                 Supervisor::new(source, Delay, settings.supervisor),
-                settings.smoothing,
+                present.smoothing,
                 (Log::new(labels), (port(labels), pin)),
                 clock,
             );
+            for key in Key::ALL {
+                pipeline.apply(present, key);
+            }
+            let mut ticker = ticker_of(present.interval_ms);
             if !deployment.note().is_empty() {
                 pipeline.report_mut().report(&Message::Models(deployment.models())).await;
             }
@@ -173,8 +179,16 @@ pub async fn run<W: Watchdog>(
             loop {
                 let requests = || SERIAL.update_request();
                 let change = deployment.step(&mut pipeline, &mut buffers, &mut watchdog, requests, clock).await;
-                if let Some(change) = change {
-                    break 'model change;
+                let present = deployment.settings().present();
+                match change {
+                    None => {}
+                    Some(Change::Setting(Key::Interval)) => ticker = ticker_of(present.interval_ms),
+                    Some(Change::Setting(Key::Output)) => {
+                        let (_, (_, pin)) = pipeline.report_mut();
+                        pin.follow(present.output.as_ref(), labels);
+                    }
+                    Some(Change::Setting(key)) => pipeline.apply(present, key),
+                    Some(change @ (Change::Install | Change::Restart)) => break 'model change,
                 }
                 if let Some(ticker) = &mut ticker {
                     ticker.next().await;
@@ -183,7 +197,12 @@ pub async fn run<W: Watchdog>(
         };
         match change {
             Change::Install => deployment.install(model, memory, &mut port(List::EMPTY)).await,
-            Change::Restart => {}
+            // A board that must not classify may do so with another setting.
+            Change::Restart | Change::Setting(_) => {}
         }
     }
+}
+
+fn ticker_of(interval_ms: u16) -> Option<Ticker> {
+    (interval_ms > 0).then(|| Ticker::every(Duration::from_millis(interval_ms.into())))
 }

@@ -1,9 +1,11 @@
-//! What a board does beside its hardware; change it where the board's `main` names it. The README of this crate has all of it in a table.
+//! What a board does beside its hardware; change it where the board's `main` names it. The README of this crate has all of it in a table, and says what
+//! of it a computer can change while the board runs.
 
 use embassy_time::Duration;
-use firmware::camera::{Framing, Policy};
+use firmware::camera::{FrameSource, Framing, Policy, View};
 use firmware::pipeline::Method;
-use protocol::END;
+use firmware::settings::{self, Output, Scope};
+use protocol::{END, cut_off};
 
 /// All of it; [`Settings::DEFAULT`] is a board that a computer looks at.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +58,33 @@ pub struct PinRule {
 }
 
 impl Settings {
+    /// So many of the longest interval between frames that a computer can set are the watchdog's time: what becomes a picture after two new starts,
+    /// a dark room for example, takes five of them.
+    const INTERVALS: u32 = 8;
+
+    /// What a computer can change of a board with that camera. A class's name of more bytes than the protocol has is none that a model has, and
+    /// is cut off.
+    pub(crate) fn scope(&self, source: &impl FrameSource) -> Scope {
+        let longest = self.watchdog_seconds * 1000 / Self::INTERVALS;
+        let interval = self.frame_interval.map_or(0, |interval| interval.as_millis().max(1));
+        Scope {
+            defaults: settings::Settings {
+                threshold: None,
+                smoothing: self.smoothing,
+                interval_ms: interval.min(u16::MAX.into()) as u16,
+                framing: self.framing,
+                expect_motion: self.supervisor.expect_motion,
+                view: source.view().unwrap_or(View::Scene),
+                output: self.pin.map(|PinRule { class, rise, fall }| Output { class: cut_off(class), rise, fall }),
+                sends_pictures: false,
+            },
+            format: source.format(),
+            has_views: source.view().is_some(),
+            longest_interval_ms: longest.min(u16::MAX.into()) as u16,
+            has_output: true,
+        }
+    }
+
     /// Messages and no pin. Sixteen seconds are several of the camera's longest back-offs and initializations, and just below the
     /// longest that the watchdog of an RP2350 can count (16.7 s) and that of an STM32H743 with a prescaler of 128 (16.4 s). The
     /// newest frame weighs 96 / 256: the verdict follows a change of scene within about three frames.

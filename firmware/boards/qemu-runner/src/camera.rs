@@ -241,7 +241,8 @@ impl Collected {
             | Message::Label(_)
             | Message::BootFailure(_)
             | Message::FrameMarks(_)
-            | Message::Models(_) => {}
+            | Message::Models(_)
+            | Message::Setting(_) => {}
             Message::Acknowledgement(_) | Message::Unsupported { .. } | Message::FullFrame(_) | Message::Finding(_) => {
                 self.damaged += 1
             }

@@ -4,8 +4,8 @@
 use crate::support::{Camera, Expected, Failing, QUICK, Records, arducam_mega, ov2640, run};
 use camera_models::{Sight, SimulatedDelay, ov2640 as sensor_model};
 use embassy_futures::block_on;
+use firmware::camera::View;
 use firmware::camera::arducam_mega::Resolution;
-use firmware::camera::ov2640::View;
 use firmware::camera::{Frame, FrameSource, Policy, Supervisor};
 use protocol::{Deed, Finding, Marks};
 use shared_model::testing::Numbers;

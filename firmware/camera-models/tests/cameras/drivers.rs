@@ -7,8 +7,9 @@ use camera_models::{Sight, Stage, arducam_mega as mega_model, ov2640 as sensor_m
 use embassy_futures::block_on;
 use embedded_hal_async::i2c::{ErrorKind, I2c};
 use embedded_hal_async::spi::SpiDevice;
+use firmware::camera::View;
 use firmware::camera::arducam_mega::Resolution;
-use firmware::camera::ov2640::{Bank, CONFIGURATION, View};
+use firmware::camera::ov2640::{Bank, CONFIGURATION};
 use firmware::camera::{ByteOrder, Frame, FrameSource};
 use firmware::fault::{Fault, Wait};
 

@@ -4,8 +4,8 @@ use crate::conformance::no_change_of_scene_starves_the_watchdog;
 use crate::support::{Camera, Failing, Mega, Records, Sensor, Taken, arducam_mega, ov2640, run};
 use camera_models::{Sight, arducam_mega as mega_model, ov2640 as sensor_model};
 use firmware::camera::FrameSource;
+use firmware::camera::View;
 use firmware::camera::arducam_mega::Resolution;
-use firmware::camera::ov2640::View;
 use protocol::{Marks, Recovery};
 
 const MILLISECOND: u64 = 1_000_000;

@@ -7,8 +7,9 @@ use camera_models::{Injection, Injector, Scene, Sight, SimulatedDelay, Stage, Ti
 use camera_models::{arducam_mega, ov2640};
 use embassy_futures::block_on;
 use firmware::boot::{Identity, boot};
+use firmware::camera::View;
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
-use firmware::camera::ov2640::{Ov2640, View};
+use firmware::camera::ov2640::Ov2640;
 use firmware::camera::{FrameSource, Policy, Supervisor};
 use firmware::pipeline::{Buffers, Method, Pipeline};
 use firmware::report::{Command, Report};
@@ -151,7 +152,8 @@ impl Report for Recorder<'_> {
             | Message::Unsupported { .. }
             | Message::FullFrame(_)
             | Message::Finding(_)
-            | Message::Models(_) => {
+            | Message::Models(_)
+            | Message::Setting(_) => {
                 panic!("{message:?}")
             }
         }

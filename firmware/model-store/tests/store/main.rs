@@ -4,5 +4,6 @@ mod arithmetic;
 mod cuts;
 mod line;
 mod refusals;
+mod settings;
 mod support;
 mod trial;

@@ -10,7 +10,7 @@
 
 mod registers;
 
-use super::{ByteOrder, Frame, FrameFormat, FrameSource, ParallelCapture, Pattern, is_configured, timeout};
+use super::{ByteOrder, Frame, FrameFormat, FrameSource, ParallelCapture, Pattern, View, is_configured, timeout};
 use crate::fault::{Fault, Wait};
 use embedded_hal_async::delay::DelayNs;
 use embedded_hal_async::i2c::I2c;
@@ -34,30 +34,17 @@ const CONFIGURATION_PAUSE_MS: u32 = 50;
 /// Two frames at 15 a second, the first of which may already have begun, and twice that for a slower input clock.
 const FRAME_LIMIT_MS: u32 = 500;
 
-/// What the sensor shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum View {
-    /// What is before the lens.
-    #[default]
-    Scene,
-    /// Colour bars from the sensor itself, to test everything behind it. They stand still: see
-    /// [`Policy::expect_motion`](super::Policy).
-    ColorBars,
-}
-
 /// Size and byte order of a frame.
 pub const FORMAT: FrameFormat = FrameFormat { width: WIDTH, height: HEIGHT, order: ByteOrder::BigEndian };
 
-impl View {
-    /// Everything that is written after the reset.
-    fn registers(self) -> impl Iterator<Item = (Register, u8)> {
-        let bars = match self {
-            Self::Scene => 0,
-            Self::ColorBars => COM7_COLOR_BAR,
-        };
-        let others = CONFIGURATION.iter().flat_map(|table| *table);
-        [(COM7, COM7_SVGA | bars)].into_iter().chain(others.copied())
-    }
+/// Everything that is written after the reset.
+fn registers_of(view: View) -> impl Iterator<Item = (Register, u8)> {
+    let bars = match view {
+        View::Scene => 0,
+        View::ColorBars => COM7_COLOR_BAR,
+    };
+    let others = CONFIGURATION.iter().flat_map(|table| *table);
+    [(COM7, COM7_SVGA | bars)].into_iter().chain(others.copied())
 }
 
 /// An OV2640 on an I²C bus and a parallel port.
@@ -144,7 +131,7 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
         self.bank = None;
         self.delay.delay_ms(RESET_MS).await;
         self.identify().await?;
-        for (register, value) in view.registers() {
+        for (register, value) in registers_of(view) {
             self.write(register, value).await?;
         }
         Ok(())
@@ -156,7 +143,7 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> Ov2640<I, P, D> {
     ///
     /// [`Fault::RegisterLost`] with the first difference, or what stopped the comparison.
     async fn verify(&mut self, view: View) -> Result<(), Fault> {
-        for (register, written) in view.registers() {
+        for (register, written) in registers_of(view) {
             if register.compared != 0 {
                 let found = self.read(register).await?;
                 if (found ^ written) & register.compared != 0 {
@@ -188,6 +175,14 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
         FORMAT
     }
 
+    fn view(&self) -> Option<View> {
+        Some(self.view)
+    }
+
+    fn set_view(&mut self, view: View) {
+        self.view = view;
+    }
+
     async fn initialize(&mut self) -> Result<(), Fault> {
         self.start(self.view).await
     }
@@ -206,7 +201,7 @@ impl<I: I2c, P: ParallelCapture, D: DelayNs> FrameSource for Ov2640<I, P, D> {
         let found = self.product().await?;
         tell(Finding::Product { found, is_known: PRODUCT.contains(&found) }).await;
         let mut registers = 0;
-        for (register, written) in self.view.registers() {
+        for (register, written) in registers_of(self.view) {
             if register.compared != 0 {
                 let found = self.read(register).await?;
                 if (found ^ written) & register.compared != 0 {

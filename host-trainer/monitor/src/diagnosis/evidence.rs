@@ -257,7 +257,8 @@ impl Evidence {
                     | Message::FullFrame(_)
                     | Message::FrameMarks(_)
                     | Message::Start(_)
-                    | Message::Models(_) => {}
+                    | Message::Models(_)
+                    | Message::Setting(_) => {}
                 }
             });
         }

@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 use embassy_futures::block_on;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use firmware::boot::boot;
+use firmware::camera::{ByteOrder, FrameFormat};
 use firmware::deployment::{Change, Deployment, Mapped};
 use firmware::report::Report;
+use firmware::settings::{Scope, Settings};
 use flash_models::{FlashError, NorFlashModel};
 use model_store::Layout;
 use model_store::pem::Key;
@@ -72,14 +74,14 @@ impl Mapped for Flash {
 
 /// What a board is like.
 #[derive(Clone, Copy)]
-struct Kind {
+pub struct Kind {
     memory: usize,
     key: Option<[u8; 32]>,
     /// A connection is cut after so many bytes from the computer, if it is one of the first ones.
     cuts: &'static [usize],
 }
 
-const PLAIN: Kind = Kind { memory: 64 << 10, key: None, cuts: &[] };
+pub const PLAIN: Kind = Kind { memory: 64 << 10, key: None, cuts: &[] };
 
 /// A connection, which fails when it is cut.
 struct Port(TcpStream);
@@ -92,8 +94,8 @@ impl Report for Port {
 }
 
 /// A board that listens until it is dropped.
-struct Running {
-    port: String,
+pub struct Running {
+    pub port: String,
     is_over: Arc<AtomicBool>,
     connections: Arc<AtomicU32>,
     thread: Option<JoinHandle<()>>,
@@ -107,7 +109,7 @@ impl Drop for Running {
     }
 }
 
-fn start(kind: Kind, old: &[u8]) -> Running {
+pub fn start(kind: Kind, old: &[u8]) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = format!("tcp:{}", listener.local_addr().unwrap());
@@ -126,7 +128,14 @@ fn live(kind: Kind, old: &[u8], listener: &TcpListener, is_over: &AtomicBool, co
     chip.write(0, &content).unwrap();
     let slots = [0..SLOT, SLOT..2 * SLOT];
     let layout = Layout::new::<Flash>(slots, 2 * SLOT..CAPACITY as u32, 32, 1024);
-    let mut deployment = Deployment::open(Flash(chip), layout, kind.memory, kind.key, TimeUnit::Microseconds);
+    let scope = Scope {
+        defaults: Settings::DEFAULT,
+        format: FrameFormat { width: 160, height: 120, order: ByteOrder::BigEndian },
+        has_views: false,
+        longest_interval_ms: 4000,
+        has_output: true,
+    };
+    let mut deployment = Deployment::open(Flash(chip), layout, kind.memory, kind.key, TimeUnit::Microseconds, scope);
     let (mut model, mut memory) = (None, vec![0; kind.memory]);
     let mut connection: Option<(Port, Decoder, usize)> = None;
     let start = Instant::now();
@@ -196,14 +205,14 @@ fn live(kind: Kind, old: &[u8], listener: &TcpListener, is_over: &AtomicBool, co
 }
 
 /// What the program prints on standard output and on standard error, and its exit code.
-fn monitor(arguments: &[&str]) -> (String, String, Option<i32>) {
+pub fn monitor(arguments: &[&str]) -> (String, String, Option<i32>) {
     let output = Command::new(env!("CARGO_BIN_EXE_monitor")).args(arguments).output().unwrap();
     let [text, errors] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     (text, errors, output.status.code())
 }
 
 /// A blob with a dense layer for pictures of that many pixels a side.
-fn blob(seed: u64, side: u16) -> Vec<u8> {
+pub fn blob(seed: u64, side: u16) -> Vec<u8> {
     encode_network(&network(seed, Shape::new(side, side, 3), &[Plain::Dense(2, false)])).unwrap().to_vec()
 }
 

@@ -6,5 +6,6 @@ mod diagnosis;
 #[path = "../../src/fixtures.rs"]
 mod fixtures;
 mod lines;
+mod settings;
 #[cfg(target_os = "linux")]
 mod terminal;

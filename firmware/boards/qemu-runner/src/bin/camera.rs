@@ -131,7 +131,8 @@ fn print(message: &Message<'_>, labels: &mut Vec<String>) {
         | Message::FrameMarks(_)
         | Message::Start(_)
         | Message::Finding(_)
-        | Message::Models(_) => {}
+        | Message::Models(_)
+        | Message::Setting(_) => {}
     }
 }
 

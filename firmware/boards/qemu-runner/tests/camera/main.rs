@@ -3,6 +3,7 @@
 
 mod deploy;
 mod diagnosis;
+mod settings;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -269,7 +270,8 @@ fn run_with(blob: &[u8], machine: Machine, camera: Camera, frames: &[Vec<u8>]) -
         | Message::FullFrame(_)
         | Message::FrameMarks(_)
         | Message::Finding(_)
-        | Message::Models(_) => {}
+        | Message::Models(_)
+        | Message::Setting(_) => {}
     });
     Flashed { report: report.map_err(|error| error.to_string()), labels, failure }
 }

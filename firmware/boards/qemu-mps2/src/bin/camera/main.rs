@@ -20,11 +20,12 @@ use cortex_m_rt::entry;
 use embassy_futures::block_on;
 use firmware::boot::{self, Identity};
 use firmware::camera::arducam_mega::{ArducamMega, Resolution};
-use firmware::camera::ov2640::{self as ov2640_driver, Ov2640, View};
-use firmware::camera::{FrameSource, Policy, Supervisor};
+use firmware::camera::ov2640::{self as ov2640_driver, Ov2640};
+use firmware::camera::{FrameSource, Framed, Policy, Supervisor, View};
 use firmware::deployment::{Change, Deployment};
-use firmware::pipeline::{Buffers, Method, Pipeline};
+use firmware::pipeline::{Buffers, Pipeline};
 use firmware::report::{Report, Serial};
+use firmware::settings::{Key, Scope, Settings};
 use firmware::watchdog::Watchdog;
 use flash::{ModelFlash, Power};
 use oorandom::Rand32;
@@ -203,7 +204,15 @@ fn run(
     let mut serial = Serial::new(transmitter, InstructionDelay, SERIAL_LIMIT_MS, || receiver.borrow_mut().command());
     let Memory { working, model, frames: [one, other], flash } = memory;
     let (flash, layout) = ModelFlash::open(flash, arguments.power);
-    let mut deployment = Deployment::open(flash, layout, working.len(), None, TimeUnit::Instructions);
+    let scope = Scope {
+        // Each picture of the host is another one: there is nothing to be smoothed.
+        defaults: Settings::DEFAULT,
+        format: source.format(),
+        has_views: source.view().is_some(),
+        longest_interval_ms: 0,
+        has_output: false,
+    };
+    let mut deployment = Deployment::open(flash, layout, working.len(), None, TimeUnit::Instructions, scope);
     let completed = CompletedFrames::default();
     let (mut attempt, mut faults) = (0, 0);
     let attempts = arguments.attempts;
@@ -222,6 +231,8 @@ fn run(
                 }
             };
             deployment.wait();
+            let present = deployment.settings().present();
+            let source = Framed::new(&mut source, present.framing).unwrap_or_else(|error| fail(error));
             let mut pipeline = Pipeline::new(
                 Identity {
                     board: "qemu-mps2",
@@ -231,12 +242,14 @@ fn run(
                     start: Start::POWER_ON,
                 },
                 booted,
-                Supervisor::new(&mut source, delay, Policy::default()),
-                // Each picture of the host is another one: there is nothing to be smoothed.
-                Method::None,
+                Supervisor::new(source, delay, Policy::default()),
+                present.smoothing,
                 &mut serial,
                 clock::instructions,
             );
+            for key in Key::ALL {
+                pipeline.apply(present, key);
+            }
             if !deployment.note().is_empty() {
                 block_on(pipeline.report_mut().report(&Message::Models(deployment.models())));
             }
@@ -253,9 +266,13 @@ fn run(
                     send(&QemuMessage::Stack(stack::used_after(attempt)));
                 }
                 attempt = attempt.wrapping_add(1);
-                if let Some(wanted) = wanted {
-                    change = wanted;
-                    break;
+                match wanted {
+                    None => {}
+                    Some(Change::Setting(key)) => pipeline.apply(deployment.settings().present(), key),
+                    Some(wanted @ (Change::Install | Change::Restart)) => {
+                        change = wanted;
+                        break;
+                    }
                 }
             }
             faults += pipeline.camera().counters().total();
@@ -263,7 +280,7 @@ fn run(
         };
         match change {
             Change::Install => block_on(deployment.install(model, working, &mut serial)),
-            Change::Restart => {}
+            Change::Restart | Change::Setting(_) => {}
         }
     }
     send(&QemuMessage::Stack(stack::used_after(attempts)));
