@@ -3,8 +3,6 @@
 mod board;
 mod deploy;
 mod diagnosis;
-#[path = "../../src/fixtures.rs"]
-mod fixtures;
 mod lines;
 #[cfg(target_os = "linux")]
 mod terminal;
