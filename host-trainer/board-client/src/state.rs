@@ -13,7 +13,7 @@ use protocol::{
 use serde::Serialize;
 
 use crate::line::{Event, Traffic};
-use crate::text::{fraction, percent, printable, thousands, unsupported};
+use crate::text::{self, fault, fraction, percent, printable, thousands, unsupported};
 
 /// Arrivals that the frame rate is taken over.
 const RATE_WINDOW: usize = 16;
@@ -476,6 +476,46 @@ impl State {
         let (first, last) = (self.arrivals.front()?, self.arrivals.back()?);
         let seconds = (*last - *first).as_secs_f64();
         (seconds > 0.0).then(|| (self.arrivals.len() - 1) as f64 / seconds)
+    }
+
+    /// An entry of the log as a line, behind the counter of its frame.
+    pub fn line(&self, entry: &Entry) -> (Option<u32>, String) {
+        match entry {
+            Entry::Link(text) => (None, text.clone()),
+            Entry::Crash(text) => (None, format!("the run before crashed: {text}")),
+            Entry::Fault(fault) => (Some(fault.counter), printable(&fault.text)),
+            Entry::Frame(frame) => (Some(frame.counter), self.verdict(frame.verdict)),
+        }
+    }
+
+    /// The newest fault of the camera in words; empty if there was none.
+    pub fn latest_fault(&self) -> String {
+        let text = |report: &FaultReport| format!("frame {}: {}", thousands(report.counter), fault(report));
+        self.fault.as_ref().map_or(String::new(), text)
+    }
+
+    /// The fault of the camera, if there has been no frame since.
+    pub fn newest_fault(&self) -> Option<String> {
+        match self.log.front() {
+            Some(Entry::Fault(report)) => Some(fault(report)),
+            Some(Entry::Frame(_) | Entry::Crash(_) | Entry::Link(_)) | None => None,
+        }
+    }
+
+    /// What pictures that are taken are like, and how long one is under way.
+    pub fn picture_kind(&self) -> String {
+        if self.lacks_full_frames {
+            let size = self.device.as_ref().map(|device| device.input);
+            let size = size.map_or(String::new(), |Shape { height, width, .. }| format!("{width}×{height}, "));
+            return format!("{size}no full frames");
+        }
+        match (&self.full_frame, self.full_frame_time) {
+            (Some(Picture { shape, .. }), Some(time)) => {
+                let time = text::time(time.as_micros() as u64, Some(TimeUnit::Microseconds));
+                format!("full frames {}×{}, {time} each", shape.width, shape.height)
+            }
+            (Some(_) | None, _) => String::from("full frames"),
+        }
     }
 
     /// Whether there is a connection.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use board_client::capture::{BURST_LEN, BURST_SPACING, Capture};
-use board_client::state::{Connection, Entry, Picture, State};
-use board_client::text::{fault, faults, fraction, percent, printable, stages, thousands, time};
+use board_client::state::{Connection, Entry, State};
+use board_client::text::{faults, fraction, percent, printable, stages, thousands, time};
 use protocol::{FrameReport, Shape, TimeUnit, Verdict};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -300,35 +300,12 @@ fn notice_pane(view: &View<'_>, Keys { capture, dialog }: &Keys) -> Paragraph<'s
         }
         Some(Dialog::Undo(question)) => (String::from("undo"), vec![Line::from(question.clone()).fg(DOUBTFUL).bold()]),
         None => {
-            let hint = view.notice.map(String::from).or_else(|| state.hint(view.now)).or_else(|| newest_fault(state));
+            let hint = view.notice.map(String::from).or_else(|| state.hint(view.now)).or_else(|| state.newest_fault());
             let last = hint.map_or(notice, |hint| Line::from(hint).fg(BAD));
-            (picture_kind(state), vec![last])
+            (state.picture_kind(), vec![last])
         }
     };
     Paragraph::new(lines).wrap(Wrap { trim: true }).block(pane(title))
-}
-
-/// The fault of the camera, if there has been no frame since.
-fn newest_fault(state: &State) -> Option<String> {
-    match state.log.front() {
-        Some(Entry::Fault(report)) => Some(fault(report)),
-        Some(Entry::Frame(_) | Entry::Crash(_) | Entry::Link(_)) | None => None,
-    }
-}
-
-/// What is taken from the board, and how long that takes.
-fn picture_kind(state: &State) -> String {
-    if state.lacks_full_frames {
-        let Shape { height, width, .. } = input_shape(state);
-        return format!("{width}×{height}, no full frames");
-    }
-    match (&state.full_frame, state.full_frame_time) {
-        (Some(Picture { shape, .. }), Some(time)) => {
-            let time = self::time(time.as_micros() as u64, Some(TimeUnit::Microseconds));
-            format!("full frames {}×{}, {time} each", shape.width, shape.height)
-        }
-        _ => String::from("full frames"),
-    }
 }
 
 /// A name, a bar and a value; without a name the bar begins where names do.
@@ -393,18 +370,18 @@ fn log_pane(state: &State) -> Paragraph<'static> {
 }
 
 fn log_line(entry: &Entry, state: &State) -> Line<'static> {
-    let (counter, text) = match entry {
-        Entry::Link(text) => return Line::from(format!("{:>8}  {text}", "")).style(DIM),
-        Entry::Crash(text) => return Line::from(format!("{:>8}  the run before crashed: {text}", "")).fg(BAD),
-        Entry::Fault(fault) => (fault.counter, Span::from(printable(&fault.text)).fg(BAD)),
-        Entry::Frame(frame) => {
-            let text = Span::from(state.verdict(frame.verdict));
-            let is_sure = frame.verdict != Verdict::NotSure;
-            (frame.counter, if is_sure { text } else { text.fg(DOUBTFUL) })
-        }
-    };
-    let number = Span::from(format!("{:>8}  ", thousands(counter))).style(DIM);
-    Line::from(vec![number, text])
+    let (counter, text) = state.line(entry);
+    let number = Span::from(format!("{:>8}  ", counter.map_or(String::new(), thousands))).style(DIM);
+    let text = Span::from(text);
+    Line::from(vec![
+        number,
+        match entry {
+            Entry::Link(_) => text.style(DIM),
+            Entry::Crash(_) | Entry::Fault(_) => text.fg(BAD),
+            Entry::Frame(frame) if frame.verdict == Verdict::NotSure => text.fg(DOUBTFUL),
+            Entry::Frame(_) => text,
+        },
+    ])
 }
 
 /// What keeps frames away, if anything does; the board's faults otherwise.
@@ -414,12 +391,8 @@ fn attention_pane(view: &View<'_>) -> Paragraph<'static> {
     let (text, colour, block) = match notice.or_else(|| state.hint(view.now)) {
         Some(hint) => (hint, BAD, pane("attention").border_style(Style::new().fg(BAD))),
         None => {
-            let latest = state
-                .fault
-                .as_ref()
-                .map_or(String::new(), |report| format!("frame {}: {}", thousands(report.counter), fault(report)));
             let title = format!("camera faults since boot: {}", faults(&state.faults));
-            (latest, DOUBTFUL, pane(title))
+            (state.latest_fault(), DOUBTFUL, pane(title))
         }
     };
     let text = Paragraph::new(text).wrap(Wrap { trim: true });
