@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use model_store::signature::{DIGEST_LEN, SIGNATURE_LEN, digest, sign};
 use protocol::{
-    Announcement, FrameReport, Message, ModelInfo, ModelRequest, ModelSender, ModelState, Models, Request,
-    SendProgress, TimeUnit,
+    Acknowledgement, Announcement, FrameReport, Message, ModelInfo, ModelRequest, ModelSender, ModelState, Models,
+    Request, SendProgress, TimeUnit, TransferState,
 };
 use shared_model::{AlignedBytes, Backend, FORMAT_VERSION, LoadError, Model};
 
@@ -215,8 +215,9 @@ struct Sending<'o> {
     sender: ModelSender<'o>,
     /// The next request can be sent.
     is_due: bool,
-    /// When the last one was.
+    /// When the last one was, and where its chunk begins, if it was one.
     sent: Duration,
+    offset: Option<u32>,
     requests: u32,
     lost: u32,
     /// When the board answered last.
@@ -224,6 +225,14 @@ struct Sending<'o> {
     received: u32,
     refused: Option<String>,
     is_installed: bool,
+}
+
+impl Sending<'_> {
+    /// Whether an answer is not to the last request but to one before, that was sent again before its answer had come. Were it taken, there
+    /// would be two requests under way from then on, and each chunk would travel twice.
+    fn is_old(&self, answer: &Acknowledgement<'_>) -> bool {
+        answer.state == TransferState::Incomplete && self.offset == Some(answer.received)
+    }
 }
 
 /// How a conversation ends.
@@ -254,7 +263,9 @@ impl<'o> Deployment<'o> {
             Event::Connected => self.answers.is_anew = true,
             Event::Message(message) => {
                 self.answers.take(message);
-                if let (Message::Acknowledgement(answer), Phase::Sending(sending)) = (message, &mut self.phase) {
+                if let (Message::Acknowledgement(answer), Phase::Sending(sending)) = (message, &mut self.phase)
+                    && !sending.is_old(answer)
+                {
                     match sending.sender.take(answer) {
                         SendProgress::Unrelated => return,
                         SendProgress::Received(received) => sending.received = received,
@@ -363,6 +374,7 @@ impl<'o> Deployment<'o> {
                         sender: ModelSender::new(offer.announcement(), &offer.blob),
                         is_due: true,
                         sent: now,
+                        offset: None,
                         requests: 0,
                         lost: 0,
                         answered: now,
@@ -422,7 +434,17 @@ impl<'o> Deployment<'o> {
         }
         sending.requests += 1;
         sending.sent = now;
-        Step::Send(sending.sender.next_request())
+        let request = sending.sender.next_request();
+        sending.offset = match request {
+            Request::Chunk(chunk) => Some(chunk.offset),
+            Request::Models(_)
+            | Request::DeviceInfo
+            | Request::Pictures(_)
+            | Request::Acknowledgement(_)
+            | Request::FullFrames(_)
+            | Request::Examine(_) => None,
+        };
+        Step::Send(request)
     }
 
     fn expect_frame(&mut self, crc32: u32, now: Duration) -> Step<'o, End> {
@@ -509,5 +531,66 @@ fn of_unit(ticks: u64, unit: TimeUnit) -> String {
     match unit {
         TimeUnit::Microseconds => time(ticks, Some(unit)),
         TimeUnit::Instructions => format!("{} instructions", time(ticks, Some(unit))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use shared_model::Shape;
+    use shared_model::encode::encode;
+    use shared_model::testing::{Plain, network};
+
+    use super::*;
+
+    /// A board whose answer to the announcement comes when that has been sent a second time.
+    #[test]
+    fn after_a_late_answer_no_chunk_travels_twice() {
+        let blob = encode(&network(1, Shape::new(40, 40, 3), &[Plain::Dense(2, false)])).unwrap();
+        let offer = Offer::new(&blob, None).unwrap();
+        let id = offer.crc32;
+        let info = ModelInfo { state: ModelState::Empty, crc32: 0, len: 0 };
+        let models = Models {
+            active: 0,
+            models: [info; 2],
+            room: u32::MAX,
+            format_version: FORMAT_VERSION,
+            memory: u32::MAX,
+            needs_signature: false,
+            note: "",
+        };
+        let mut now = Duration::ZERO;
+        let mut deployment = Deployment::new(Task::Install(&offer), now);
+        let mut answers = VecDeque::new();
+        let (mut announcements, mut chunks, mut received) = (0, 0, 0);
+        let said = loop {
+            match deployment.advance(now) {
+                Step::Send(Request::Models(ModelRequest::List)) => {
+                    deployment.apply(&Event::Message(&Message::Models(models)), now);
+                }
+                Step::Send(Request::Models(_)) => {
+                    announcements += 1;
+                    let state =
+                        if received < offer.blob_len() { TransferState::Incomplete } else { TransferState::Complete };
+                    answers.push_back(Acknowledgement { id, received, state });
+                }
+                Step::Send(Request::Chunk(chunk)) => {
+                    chunks += 1;
+                    received = received.max(chunk.offset + chunk.bytes.len() as u32);
+                    answers.push_back(Acknowledgement { id, received, state: TransferState::Incomplete });
+                }
+                Step::Say(text) => break text,
+                Step::Wait if announcements == 1 => now += ANSWER,
+                Step::Wait => {
+                    if let Some(answer) = answers.pop_front() {
+                        deployment.apply(&Event::Message(&Message::Acknowledgement(answer)), now);
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(chunks, blob.len().div_ceil(protocol::CHUNK_LEN));
+        assert!(said.contains(", 1 of them without an answer"), "{said}");
     }
 }
