@@ -6,6 +6,8 @@ const BURST = 10;
 /** Between two tries to open a port that was lost, and between two looks at what is to be asked again; milliseconds. */
 const RETRY = 500;
 const TICK = 100;
+/** Between two drawings, at least. */
+const REDRAW = 80;
 /** The longer side of a picture of the page's camera that is kept: twice a board's. */
 const TAKEN_SIDE = 320;
 const VERDICTS = { good: "OK", doubtful: "doubtful", bad: "BAD", "left-out": "left out" };
@@ -37,7 +39,9 @@ let hasCamera = () => false;
 let isShown = false;
 let isDirty = false;
 /** What is drawn of it. */
-const drawn = { picture: undefined, classes: "", taken: 0 };
+const drawn = { picture: undefined, at: 0, taken: 0 };
+/** The lists that are drawn, as JSON, by their elements' names. */
+const lists = {};
 
 // The port
 
@@ -139,10 +143,9 @@ function send(opened, bytes) {
 function pump() {
   const bytes = client.advance();
   if (line) send(line, bytes);
-  if (!isDirty) {
-    isDirty = true;
-    requestAnimationFrame(render);
-  }
+  if (isDirty) return;
+  isDirty = true;
+  setTimeout(() => requestAnimationFrame(render), drawn.at + REDRAW - performance.now());
 }
 
 /** Something has changed. */
@@ -154,29 +157,39 @@ function notify(sentence) {
   write("board-notice", sentence);
 }
 
+/** Makes the rows of a list anew, if they are others. */
+function list(id, rows, make) {
+  const text = JSON.stringify(rows);
+  if (lists[id] === text) return;
+  lists[id] = text;
+  element(id).replaceChildren(...rows.map(make));
+}
+
 function render() {
   isDirty = false;
+  drawn.at = performance.now();
   const view = client.view();
   showCapture(view.capture);
   if (!isShown) return;
   document.body.classList.toggle("connected", view.is_connected);
   element("connect").hidden = Boolean(wanted);
   element("disconnect").hidden = !wanted;
-  element("board-live").hidden = !view.is_connected || !view.picture;
+  element("board-live").hidden = !view.is_connected || !view.picture || view.is_busy;
   write("hint", wanted || view.device.length > 0 ? (view.hint ?? "") : "");
   showSeen(view);
   showModels(view);
   showDiagnosis(view);
-  element("board-card").replaceChildren(...view.device.map(([title, text]) => {
+  list("board-card", view.device, ([title, text]) => {
     const row = create("div");
     row.append(create("dt", title), create("dd", text));
+    row.classList.toggle("wide", title === "computed");
     return row;
-  }));
-  element("log").replaceChildren(...view.log.map(([counter, text]) => {
+  });
+  list("log", view.log, ([counter, text]) => {
     const row = create("li");
     row.append(create("span", counter === null ? "" : counter.toLocaleString("en")), create("span", text));
     return row;
-  }));
+  });
   element("board-about").hidden = view.device.length === 0 && view.log.length === 0;
 }
 
@@ -200,17 +213,17 @@ function showSeen({ verdict, picture, times, unit, rate, faults, latest_fault: f
     row.append(create("span", name), made, create("b", text));
     return row;
   };
-  element("board-bars").replaceChildren(...(verdict?.top ?? []).map(([label, share], index) => bar(label, share, percent(share), index ? "" : "top")));
-  element("times").replaceChildren(...times.map(([name, text, share]) => bar(name, share, text)));
+  list("board-bars", verdict?.top ?? [], ([label, share], index) => bar(label, share, percent(share), index ? "" : "top"));
+  list("times", times, ([name, text, share]) => bar(name, share, text));
   write("times-title", times.length ? (unit === "instructions" ? "Instructions of a frame" : "Times of a frame") : "");
   write("board-rate", isConnected && rate !== null ? `${rate.toFixed(1)} frames a second` : "");
   write("faults", times.length ? `Camera faults since boot: ${faults}${fault ? `. The newest: ${fault}` : ""}` : fault);
 }
 
-function showModels({ is_connected: isConnected, is_talking: isTalking, is_changing: isChanging, models, progress }) {
-  write("listed", models.listed ?? (isConnected ? "asking the board …" : "What models the board has stands here once it is connected."));
-  for (const id of ["deploy", "rollback"]) element(id).disabled = !isConnected || isTalking;
-  element("deploy").closest("label").classList.toggle("disabled", !isConnected || isTalking);
+function showModels({ is_connected: isConnected, is_busy: isBusy, is_changing: isChanging, models, progress }) {
+  write("listed", models.listed ?? (isBusy ? "" : isConnected ? "asking the board …" : "What models the board has stands here once it is connected."));
+  for (const id of ["deploy", "rollback"]) element(id).disabled = !isConnected || isBusy;
+  element("deploy").closest("label").classList.toggle("disabled", !isConnected || isBusy);
   element("progress").hidden = !progress;
   if (progress) {
     const [received, total] = progress;
@@ -222,35 +235,28 @@ function showModels({ is_connected: isConnected, is_talking: isTalking, is_chang
   write("deploy-problem", models.problem ?? "");
 }
 
-function showDiagnosis({ is_connected: isConnected, is_talking: isTalking, diagnosed: { said, checks } }) {
-  element("diagnose").disabled = !isConnected || isTalking;
+function showDiagnosis({ is_connected: isConnected, is_busy: isBusy, diagnosed: { said, checks } }) {
+  element("diagnose").disabled = !isConnected || isBusy;
   write("examining", said ?? "");
   const bad = checks.filter(({ verdict }) => verdict === "bad").length;
   write("finding", checks.length ? (bad ? `${bad} of ${checks.length} checks ${bad === 1 ? "is" : "are"} BAD: begin with the first.` : "Nothing is bad.") : "");
-  const text = JSON.stringify(checks);
-  if (drawn.checks === text) return;
-  drawn.checks = text;
-  element("checks").replaceChildren(...checks.map(({ check, verdict, text: found, next }) => {
+  list("checks", checks, ({ check, verdict, text: found, next }) => {
     const row = create("li", "", verdict);
     const words = create("p", found);
     row.append(create("b", VERDICTS[verdict]), create("h3", check), words);
     if (next) row.append(create("p", `→ ${next}`, "next"));
     return row;
-  }));
+  });
 }
 
 function showCapture({ classes, chosen, notice, is_bad: isBad, kind, files }) {
-  const names = JSON.stringify(classes.map(([key, name]) => [key, name]));
-  if (drawn.classes !== names) {
-    drawn.classes = names;
-    element("classes").replaceChildren(...classes.map(([key, name], index) => {
-      const button = create("button", "", "class");
-      button.type = "button";
-      button.append(create("kbd", key ?? ""), create("span", name), create("b"));
-      button.addEventListener("click", () => act(() => client.choose(index)));
-      return button;
-    }));
-  }
+  list("classes", classes.map(([key, name]) => [key, name]), ([key, name], index) => {
+    const button = create("button", "", "class");
+    button.type = "button";
+    button.append(create("kbd", key ?? ""), create("span", name), create("b"));
+    button.addEventListener("click", () => act(() => client.choose(index)));
+    return button;
+  });
   classes.forEach(([, , pictures], index) => {
     const button = element("classes").children[index];
     button.setAttribute("aria-pressed", index === chosen);
@@ -261,7 +267,6 @@ function showCapture({ classes, chosen, notice, is_bad: isBad, kind, files }) {
   write("kind", isShown ? `From the board: ${kind}.` : "From this computer's camera.");
   element("undo").disabled = element("download").disabled = files === 0;
   element("download").textContent = files ? `Download ${files.toLocaleString("en")} as photos.zip` : "Download photos.zip";
-  element("train").hidden = files === 0;
   drawn.taken = files;
 }
 

@@ -13,7 +13,7 @@ use board_client::diagnosis::{Check, Diagnosis, OFF, checks};
 use board_client::line::{Asked, Event, Receiver, Step, wire};
 use board_client::state::{Connection, Picture, State};
 use board_client::text::{date_time, faults, fraction, stages, thousands, time};
-use protocol::{Message, Shape, TimeUnit, Verdict};
+use protocol::{Message, Request, Shape, TimeUnit, Verdict};
 use serde::Serialize;
 
 use crate::memory;
@@ -158,6 +158,8 @@ struct Client {
     wants_list: bool,
     models: Models,
     diagnosed: Diagnosed,
+    /// What is to be sent first.
+    due: Vec<Request<'static>>,
     outgoing: Vec<u8>,
 }
 
@@ -178,6 +180,7 @@ impl Client {
             wants_list: false,
             models: Models::default(),
             diagnosed: Diagnosed::default(),
+            due: Vec::new(),
             outgoing: Vec::new(),
         }
     }
@@ -205,17 +208,30 @@ impl Client {
         self.receiver = receiver;
     }
 
-    /// Begins to talk about something else, unless there is a talk already.
+    /// Begins to talk about something that a person wants; the list of models can wait, nothing else does.
     fn begin(&mut self, talk: Talk) {
-        self.talk.get_or_insert(talk);
+        if !self.is_busy() {
+            // Pictures would keep a slow line from what is sent; they are asked for again at the end.
+            self.due.extend(OFF);
+            (self.talk, self.wants_list) = (Some(talk), true);
+        }
+    }
+
+    /// Whether there is a talk that a person wanted.
+    fn is_busy(&self) -> bool {
+        match &self.talk {
+            Some(Talk::Change(..) | Talk::Diagnosis(_)) => true,
+            Some(Talk::List(_)) | None => false,
+        }
     }
 
     /// Writes down what is to be sent now.
     fn advance(&mut self) {
         self.outgoing.clear();
+        self.outgoing.extend(self.due.drain(..).flat_map(|request| wire(&request)));
         if self.wants_list && self.talk.is_none() && self.state.is_connected() && self.state.device.is_some() {
             self.wants_list = false;
-            self.begin(Talk::List(Deployment::new(Task::List, self.now)));
+            self.talk = Some(Talk::List(Deployment::new(Task::List, self.now)));
         }
         while let Some(talk) = &mut self.talk {
             match (talk.advance(self.now), &talk) {
@@ -227,7 +243,7 @@ impl Client {
                 (Step::End(problem), talk) => {
                     match talk {
                         Talk::List(_) => self.models.listed = problem.or(self.models.listed.take()),
-                        Talk::Change(..) => (self.models.problem, self.wants_list) = (problem, true),
+                        Talk::Change(..) => self.models.problem = problem,
                         Talk::Diagnosis(diagnosis) => {
                             self.diagnosed = Diagnosed { said: None, checks: checks(diagnosis.evidence()) };
                         }
@@ -236,7 +252,7 @@ impl Client {
                 }
             }
         }
-        if !matches!(self.talk, Some(Talk::Diagnosis(_))) && self.state.is_connected() {
+        if !self.is_busy() && self.state.is_connected() {
             let requests = self.asked.due(self.now, self.state.requests());
             let picture = self.capture.request(&self.state, self.now);
             self.outgoing.extend(requests.iter().chain(&picture).flat_map(wire));
@@ -256,8 +272,8 @@ impl Client {
                 ("CRC-32", device.crc32.clone()),
                 ("blob", format!("{} bytes", thousands(device.blob_len))),
                 ("memory it works with", format!("{} bytes", thousands(device.arena_len))),
-                ("computed", device.plan.clone()),
                 ("messages", state.statistics()),
+                ("computed", device.plan.clone()),
             ]
         });
         let verdict = frame.map(|frame| {
@@ -305,7 +321,7 @@ impl Client {
                 kind: state.picture_kind(),
                 files: capture.album.files(),
             },
-            is_talking: self.talk.is_some(),
+            is_busy: self.is_busy(),
             models: &self.models,
             progress: match &self.talk {
                 Some(Talk::Change(deployment, total)) => deployment.received().map(|received| (received, *total)),
@@ -342,7 +358,7 @@ struct View<'a> {
     full_frame: Option<(u32, Shape)>,
     capture: Captured<'a>,
     /// Models and diagnosis have to wait.
-    is_talking: bool,
+    is_busy: bool,
     models: &'a Models,
     /// Bytes of a model that the board has, of so many.
     progress: Option<(u32, u32)>,

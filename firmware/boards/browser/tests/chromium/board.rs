@@ -9,13 +9,17 @@ use std::process::Child;
 
 use super::*;
 
+use board_client::text::thousands;
 use host_trainer::dataset::{Dataset, FolderSettings};
+use image::RgbImage;
+use protocol::{Decoder, ModelRequest, Received, Request};
+use shared_model::graph::Decision;
 use shared_model::resize::{PixelFormat, Rgb565BigEndian};
 
 /// QEMU is built, starts and boots, on a machine that has much else to do.
 const START: Duration = Duration::from_secs(180);
 /// What a board does takes as long as QEMU needs for it.
-const SLOW: Duration = Duration::from_secs(60);
+const SLOW: Duration = Duration::from_secs(120);
 /// Pixels of the modelled OV2640.
 const SIZE: (u16, u16) = (160, 120);
 
@@ -70,6 +74,8 @@ const SERIAL: &str = r#"{
 pub struct Cable {
     board: u16,
     stream: Option<TcpStream>,
+    /// All that the page has sent.
+    sent: Vec<u8>,
 }
 
 impl Cable {
@@ -79,11 +85,25 @@ impl Cable {
             "open" => self.stream = Some(connect(self.board)),
             "close" => self.stream = None,
             bytes => {
+                let bytes = BASE64_STANDARD.decode(bytes).unwrap();
                 if let Some(stream) = &mut self.stream {
-                    stream.write_all(&BASE64_STANDARD.decode(bytes).unwrap()).unwrap();
+                    stream.write_all(&bytes).unwrap();
                 }
+                self.sent.extend(bytes);
             }
         }
+    }
+
+    /// How much of a model the page has sent, or of what announces one, in requests.
+    fn requests_with_models(&self) -> usize {
+        let mut decoder = Decoder::new();
+        let is_of_model = |byte: &u8| {
+            matches!(
+                decoder.push(*byte),
+                Some(Received::Message(Request::Chunk(_) | Request::Models(ModelRequest::Deploy(_))))
+            )
+        };
+        self.sent.iter().map(is_of_model).filter(|is_of_model| *is_of_model).count()
     }
 
     /// What the board has said.
@@ -207,7 +227,7 @@ fn surest(blob: &AlignedBytes, images: &[(u8, Picture)], class: u8, count: usize
 fn connected(emulator: &Emulator) -> Chromium {
     let mut chromium = Chromium::open(&[], SERIAL);
     chromium.load("#board");
-    chromium.cable = Some(Cable { board: emulator.port, stream: None });
+    chromium.cable = Some(Cable { board: emulator.port, stream: None, sent: Vec::new() });
     assert_eq!(chromium.value("document.getElementById('board-view').hidden"), false);
     chromium.click("connect");
     chromium
@@ -231,10 +251,29 @@ fn press(chromium: &mut Chromium, key: &str) {
 }
 
 /// How many pictures of a class the page has.
-fn taken(name: &str) -> String {
+pub fn taken(name: &str) -> String {
     format!(
         "+[...document.querySelectorAll('.class')].find((button) => button.children[1].textContent === '{name}')?.lastChild.textContent"
     )
+}
+
+/// Downloads the pictures that were taken and unpacks them in `folder`.
+pub fn download(chromium: &mut Chromium, folder: &Path, count: usize) -> Vec<(String, RgbImage)> {
+    chromium.call("Page.setDownloadBehavior", json!({ "behavior": "allow", "downloadPath": folder }));
+    assert_eq!(chromium.text("download"), format!("Download {count} as photos.zip"));
+    chromium.click("download");
+    let file = folder.join("photos.zip");
+    let start = Instant::now();
+    while !file.exists() {
+        assert!(start.elapsed() < PATIENCE, "nothing is downloaded");
+        chromium.carry();
+    }
+    let mut zip = zip::ZipArchive::new(fs::File::open(&file).unwrap()).unwrap();
+    zip.extract(folder).unwrap();
+    let names: Vec<String> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
+    assert_eq!(names.len(), count);
+    let read = |name: String| (name.clone(), image::open(folder.join(name)).unwrap().into_rgb8());
+    names.into_iter().map(read).collect()
 }
 
 #[test]
@@ -283,22 +322,8 @@ fn a_board_is_watched_and_its_pictures_become_training_data() {
     chromium.wait_long_for(&format!("{} === 10", taken("cat")), SLOW);
 
     let folder = tempfile::tempdir().unwrap();
-    let parameters = json!({ "behavior": "allow", "downloadPath": folder.path() });
-    chromium.call("Page.setDownloadBehavior", parameters);
-    assert_eq!(chromium.text("download"), "Download 30 as photos.zip");
-    chromium.click("download");
-    let file = folder.path().join("photos.zip");
-    let start = Instant::now();
-    while !file.exists() {
-        assert!(start.elapsed() < PATIENCE);
-        chromium.carry();
-    }
-    let mut zip = zip::ZipArchive::new(fs::File::open(&file).unwrap()).unwrap();
-    zip.extract(folder.path()).unwrap();
-    let names: Vec<String> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
-    assert_eq!(names.len(), 30);
-    for name in &names {
-        let picture = image::open(folder.path().join(name)).unwrap().into_rgb8();
+    let pictures = download(&mut chromium, folder.path(), 30);
+    for (name, picture) in &pictures {
         let is_of_camera = frames.iter().any(|frame| rgb(frame) == *picture.as_raw());
         assert!(is_of_camera && picture.dimensions() == (160, 120), "{name}");
     }
@@ -322,5 +347,91 @@ fn a_board_is_watched_and_its_pictures_become_training_data() {
     assert_eq!(chromium.value("document.getElementById('connect').hidden"), false);
     // Not a byte is left for a monitor that comes next.
     assert!(chromium.cable.as_ref().unwrap().stream.is_none());
+    chromium.end();
+}
+
+#[test]
+fn a_model_is_sent_over_a_cable_that_is_pulled_and_the_board_goes_back() {
+    let images = test_images(1000);
+    let old = committed();
+    let emulator = Emulator::start(&surest(&old, &images, 4, 40), &[]);
+    let mut chromium = connected(&emulator);
+    let folder = tempfile::tempdir().unwrap();
+    // It is sure of whatever it sees.
+    let operations = [convolution(32, true), convolution(64, false), vec![Plain::Dense(3, false)]].concat();
+    let mut described = network(7, Shape::new(32, 32, 3), &operations);
+    described.name = "insects";
+    described.labels = ["ant", "bee", "wasp"].map(str::to_owned).to_vec();
+    described.decision = Decision::default();
+    let blob = encode(&described).unwrap().to_vec();
+    let crc32 = |blob: &[u8]| Model::load(&AlignedBytes::from(blob)).unwrap().crc32();
+    let new = folder.path().join("new.blob");
+    fs::write(&new, &blob).unwrap();
+    let mut damaged = blob.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    let words = Model::load(&AlignedBytes::from(damaged.as_slice())).err().unwrap().to_string();
+    fs::write(folder.path().join("damaged.blob"), &damaged).unwrap();
+
+    let names = |name: &str| format!("document.getElementById('board-verdict').textContent === '{name}'");
+    let says = |text: &str| format!("document.getElementById('said').textContent.includes({})", json!(text));
+    chromium.wait_long_for(&names("deer"), SLOW);
+    chromium.wait_for("!document.getElementById('deploy').disabled");
+    chromium.drop_file(&folder.path().join("damaged.blob"));
+    let notice = format!("damaged.blob is not sent: this is no model: {words}.");
+    chromium.wait_for(&format!("document.getElementById('board-notice').textContent === {}", json!(notice)));
+    assert_eq!(chromium.cable.as_ref().unwrap().requests_with_models(), 0);
+
+    chromium.drop_file(&new);
+    chromium.wait_long_for("document.getElementById('bar').value > 20000", SLOW);
+    chromium.value("unplug()");
+    chromium.cable.as_mut().unwrap().stream = None;
+    chromium.wait_for("document.getElementById('hint').textContent.startsWith('the connection is lost: The device has been lost; plug')");
+    chromium.value("plugIn()");
+    chromium
+        .wait_long_for(&says(&format!("insects (CRC-32 {:08x}) runs: a frame is classified in ", crc32(&blob))), SLOW);
+    let said = chromium.text("said");
+    println!("{said}");
+    assert!(said.starts_with(&format!("{} bytes in ", thousands(blob.len() as u64))), "{said}");
+    // What the board had before is not sent again: a request a kilobyte, the announcement twice, and a few that were lost.
+    let (requests, chunks) = (chromium.cable.as_ref().unwrap().requests_with_models(), blob.len().div_ceil(1024));
+    assert!((chunks + 2..=chunks + 6).contains(&requests), "{requests} for {chunks}");
+    chromium
+        .wait_long_for("['ant', 'bee', 'wasp'].includes(document.getElementById('board-verdict').textContent)", SLOW);
+    chromium.wait_for("document.getElementById('listed').textContent.includes('bytes, good; runs\\ntakes')");
+    assert!(chromium.text("board-card").contains("insects"));
+
+    chromium.click("rollback");
+    chromium.wait_long_for(&says(&format!("vgg3-full (CRC-32 {:08x}) runs: ", crc32(&old))), SLOW);
+    chromium.wait_long_for(&names("deer"), SLOW);
+    chromium.end();
+}
+
+#[test]
+fn a_diagnosis_names_what_is_the_matter_and_what_to_try() {
+    let images = test_images(10);
+    let pictures: Vec<&Picture> = images.iter().map(|(_, picture)| picture).collect();
+    let emulator = Emulator::start(&frames(&pictures), &["--faults", "NoVsync"]);
+    let mut chromium = connected(&emulator);
+    chromium.click("diagnose");
+    chromium.wait_long_for("document.getElementById('checks').children.length > 0", SLOW);
+    let checks = chromium.value(
+        "[...document.querySelectorAll('#checks li')].map((row) => [...row.children].map((part) => part.textContent))",
+    );
+    let checks: Vec<Vec<String>> = serde_json::from_value(checks).unwrap();
+    let first = checks.iter().find(|check| check[0] == "BAD").unwrap();
+    assert_eq!(first[1], "one frame", "{checks:#?}");
+    assert!(first[2].contains("no VSYNC") && first[3].contains("check the wires of VSYNC and PIXCLK"), "{first:?}");
+    assert_eq!((&checks[0][0], &checks[0][1]), (&"OK".to_owned(), &"connection".to_owned()), "{checks:#?}");
+    assert!(chromium.text("finding").contains("BAD: begin with the first"));
+    chromium.end();
+}
+
+#[test]
+fn a_browser_without_serial_ports_is_told_which_ones_have_them() {
+    let mut chromium = Chromium::open(&[], "delete Navigator.prototype.serial;");
+    chromium.load("#board");
+    let notice = chromium.text("board-notice");
+    assert!(notice.starts_with("This browser has no Web Serial") && notice.contains("Chrome, Edge, Opera"), "{notice}");
+    assert_eq!(chromium.value("document.getElementById('connect').disabled"), true);
     chromium.end();
 }

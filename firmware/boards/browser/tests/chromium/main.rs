@@ -202,7 +202,7 @@ impl Chromium {
         let start = Instant::now();
         while self.value(&format!("Boolean({condition})")) != true {
             if start.elapsed() >= patience {
-                let text = self.value("document.querySelector('main').innerText");
+                let text = self.value("document.body.innerText");
                 panic!("not in time: {condition}; {:#?}\n{}", self.complaints(), text.as_str().unwrap());
             }
             self.carry();

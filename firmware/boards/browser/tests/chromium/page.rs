@@ -124,6 +124,17 @@ fn a_camera_is_used_after_a_key_and_the_classes_of_its_video_are_named_in_turn()
     println!("{rate} frames a second of a video that has ten");
     assert!((3.0..=12.0).contains(&rate), "{rate}");
 
+    // Its pictures become training data as well: those of the camera, and not what the network sees of them.
+    chromium.value("document.getElementById('capture').open = true");
+    chromium.value("document.getElementById('class-name').value = 'mug'");
+    chromium.value("document.getElementById('new-class').requestSubmit()");
+    chromium.click("burst");
+    chromium.wait_for(&format!("{} === 10", board::taken("mug")));
+    let folder = tempfile::tempdir().unwrap();
+    for (name, picture) in board::download(&mut chromium, folder.path(), 10) {
+        assert!(name.starts_with("photos/mug/") && picture.dimensions() == (256, 256), "{name}");
+    }
+
     chromium.value("document.getElementById('camera').click()");
     assert_eq!(chromium.value("document.getElementById('video').srcObject"), Value::Null);
     chromium.end();
