@@ -310,11 +310,16 @@ impl State {
             input: info.input,
             labels: vec![None; info.labels.into()],
         };
-        if let Some(before) = self.device.take()
-            && before.crc32 == device.crc32
-            && before.labels.len() == device.labels.len()
-        {
-            device.labels = before.labels;
+        match self.device.take() {
+            Some(before) if before.crc32 == device.crc32 && before.labels.len() == device.labels.len() => {
+                device.labels = before.labels;
+            }
+            Some(_) => {
+                // What another model has said would be named by this one's classes.
+                self.frame = None;
+                self.log.retain(|entry| !matches!(entry, Entry::Frame(_)));
+            }
+            None => {}
         }
         let len = info.input.byte_len();
         let is_shown = matches!(info.input.channels, 1 | 3) && len <= LARGEST_PICTURE;

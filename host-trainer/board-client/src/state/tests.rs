@@ -162,6 +162,16 @@ fn rate_and_log_are_those_of_the_newest() {
 }
 
 #[test]
+fn classes_of_one_model_are_not_named_by_another() {
+    let mut other = device_info();
+    other.crc32 ^= 1;
+    let state = after(&[introduction(0), frames([7]), vec![fault(8)], introduction(0)].concat());
+    assert_eq!((state.frame.is_some(), state.log.len()), (true, 2));
+    let state = after(&[introduction(0), frames([7]), vec![fault(8), Message::DeviceInfo(other)]].concat());
+    assert_eq!((state.frame.is_some(), state.log.len()), (false, 1));
+}
+
+#[test]
 fn names_from_the_wire_cannot_command_the_terminal() {
     let state = after(&introduction(0));
     assert_eq!(state.label(3), "a\u{fffd}[2J");
