@@ -34,8 +34,8 @@ let client;
 let wanted;
 /** The open port: its writer, its reader, and a promise of all that was sent. */
 let line;
-/** Whether the page's own camera gives the pictures that are taken. */
-let hasCamera = () => false;
+/** Whether the page's own camera runs. */
+let isCameraOn = () => false;
 let isShown = false;
 let isDirty = false;
 /** What is drawn of it. */
@@ -104,10 +104,12 @@ async function read(opened) {
 
 /** Opens the port again that was lost, which may be another object now. */
 async function reconnect() {
-  if (!wanted || line) return;
-  const { usbVendorId, usbProductId } = wanted.getInfo();
+  const lost = wanted;
+  if (!lost || line) return;
+  const { usbVendorId, usbProductId } = lost.getInfo();
   for (const port of await navigator.serial.getPorts()) {
     const info = port.getInfo();
+    if (wanted !== lost) return;
     if (info.usbVendorId !== usbVendorId || info.usbProductId !== usbProductId) continue;
     try {
       await open(port);
@@ -172,8 +174,11 @@ function render() {
   showCapture(view.capture);
   if (!isShown) return;
   document.body.classList.toggle("connected", view.is_connected);
-  element("connect").hidden = Boolean(wanted);
-  element("disconnect").hidden = !wanted;
+  const [shown, other] = wanted ? ["disconnect", "connect"] : ["connect", "disconnect"];
+  element(shown).hidden = false;
+  // The keyboard stays where it was.
+  if (document.activeElement === element(other)) element(shown).focus();
+  element(other).hidden = true;
   element("board-live").hidden = !view.is_connected || !view.picture || view.is_busy;
   write("hint", wanted || view.device.length > 0 ? (view.hint ?? "") : "");
   showSeen(view);
@@ -278,7 +283,7 @@ function act(deed) {
   touch();
 }
 
-const shoot = (count) => act(() => client.shoot(count, !isShown && hasCamera()));
+const shoot = (count) => act(() => client.shoot(count, isCameraOn()));
 
 function addClass(event) {
   event.preventDefault();
@@ -349,6 +354,7 @@ export function offer(source, width, height) {
 /** Shows the view, or leaves it; what goes on with a board goes on. */
 export function show(isBoard) {
   isShown = isBoard;
+  client.source(!isBoard);
   element("board-view").hidden = !isBoard;
   element("browser-view").hidden = isBoard;
   (isBoard ? element("board-capture") : element("browser-capture")).append(element("capture"));
@@ -358,7 +364,7 @@ export function show(isBoard) {
 
 /** Begins; `camera` says whether the page's own camera runs. */
 export async function start(module, camera) {
-  hasCamera = camera;
+  isCameraOn = camera;
   client = await Client.start(module);
   if (!navigator.serial) {
     element("connect").disabled = true;

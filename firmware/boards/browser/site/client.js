@@ -79,8 +79,14 @@ export class Client extends Instance {
     return Boolean(this.exports.client_name_class());
   }
 
-  shoot(count, hasCamera) {
-    this.#now.client_shoot(count, hasCamera);
+  /** Whose pictures are taken from now on: those of the page's own camera, or those of the board's. */
+  source(isPage) {
+    this.#now.client_source(isPage);
+  }
+
+  /** Takes pictures, of the page's camera if that runs. */
+  shoot(count, isRunning) {
+    this.#now.client_shoot(count, isRunning);
   }
 
   /** Whether a picture of the page's camera is to be taken now. */

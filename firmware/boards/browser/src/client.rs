@@ -153,6 +153,8 @@ struct Client {
     state: State,
     asked: Asked,
     capture: Capture<Pages>,
+    /// Pictures are taken of the page's own camera, and not of a board's.
+    has_page_camera: bool,
     talk: Option<Talk>,
     /// The board shall be asked for its models by itself.
     wants_list: bool,
@@ -176,6 +178,7 @@ impl Client {
             state,
             asked: Asked::default(),
             capture: Capture::start(album, &[], false),
+            has_page_camera: false,
             talk: None,
             wants_list: false,
             models: Models::default(),
@@ -187,7 +190,9 @@ impl Client {
 
     fn happen(&mut self, event: &Event<'_>) {
         self.state.apply(event, self.now);
-        self.capture.apply(event, &self.state, self.now);
+        if !self.has_page_camera {
+            self.capture.apply(event, &self.state, self.now);
+        }
         if let Some(talk) = &mut self.talk {
             talk.apply(event, self.now);
         }
@@ -254,8 +259,10 @@ impl Client {
         }
         if !self.is_busy() && self.state.is_connected() {
             let requests = self.asked.due(self.now, self.state.requests());
-            let picture = self.capture.request(&self.state, self.now);
-            self.outgoing.extend(requests.iter().chain(&picture).flat_map(wire));
+            self.outgoing.extend(requests.iter().flat_map(wire));
+            if !self.has_page_camera {
+                self.outgoing.extend(self.capture.request(&self.state, self.now).iter().flat_map(wire));
+            }
         }
     }
 
@@ -520,19 +527,29 @@ pub extern "C" fn client_name_class() -> bool {
     with(|client| client.capture.name_class(&name))
 }
 
-/// Takes so many pictures of the chosen class, of the page's camera or of the board's.
+/// Pictures are taken of the page's own camera from now on, or of the board's.
 #[unsafe(no_mangle)]
-pub extern "C" fn client_shoot(count: u32, has_camera: bool) {
+pub extern "C" fn client_source(is_page: bool) {
     with(|client| {
-        let has_camera = has_camera || client.state.is_connected();
-        client.capture.shoot(count, has_camera, client.now);
+        client.capture.stop("the other camera was chosen");
+        client.has_page_camera = is_page;
+    });
+}
+
+/// Takes so many pictures of the chosen class, if the page's camera runs or there is no need of it.
+#[unsafe(no_mangle)]
+pub extern "C" fn client_shoot(count: u32, is_running: bool) {
+    with(|client| match client.has_page_camera {
+        true if !is_running => client.capture.complain("start the camera first"),
+        true => client.capture.shoot(count, true, client.now),
+        false => client.capture.shoot(count, client.state.is_connected(), client.now),
     });
 }
 
 /// Whether a picture of the page's camera is to be taken now.
 #[unsafe(no_mangle)]
 pub extern "C" fn client_is_due() -> bool {
-    with(|client| client.capture.is_due(client.now))
+    with(|client| client.has_page_camera && client.capture.is_due(client.now))
 }
 
 /// Takes the picture in the room, four bytes a pixel.

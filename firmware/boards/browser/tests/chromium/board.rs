@@ -12,14 +12,14 @@ use super::*;
 use board_client::text::thousands;
 use host_trainer::dataset::{Dataset, FolderSettings};
 use image::RgbImage;
-use protocol::{Decoder, ModelRequest, Received, Request};
+use protocol::{BootFailure, Decoder, FRAME_LEN, Message, ModelRequest, Received, Request};
 use shared_model::graph::Decision;
 use shared_model::resize::{PixelFormat, Rgb565BigEndian};
 
 /// QEMU is built, starts and boots, on a machine that has much else to do.
 const START: Duration = Duration::from_secs(180);
 /// What a board does takes as long as QEMU needs for it.
-const SLOW: Duration = Duration::from_secs(120);
+const SLOW: Duration = Duration::from_secs(180);
 /// Pixels of the modelled OV2640.
 const SIZE: (u16, u16) = (160, 120);
 
@@ -223,11 +223,11 @@ fn surest(blob: &AlignedBytes, images: &[(u8, Picture)], class: u8, count: usize
     frames
 }
 
-/// The page before a board.
-fn connected(emulator: &Emulator) -> Chromium {
+/// The page before the board at a TCP port of this computer.
+fn connected(port: u16) -> Chromium {
     let mut chromium = Chromium::open(&[], SERIAL);
     chromium.load("#board");
-    chromium.cable = Some(Cable { board: emulator.port, stream: None, sent: Vec::new() });
+    chromium.cable = Some(Cable { board: port, stream: None, sent: Vec::new() });
     assert_eq!(chromium.value("document.getElementById('board-view').hidden"), false);
     chromium.click("connect");
     chromium
@@ -266,7 +266,7 @@ pub fn download(chromium: &mut Chromium, folder: &Path, count: usize) -> Vec<(St
     let start = Instant::now();
     while !file.exists() {
         assert!(start.elapsed() < PATIENCE, "nothing is downloaded");
-        chromium.carry();
+        chromium.is_so("true");
     }
     let mut zip = zip::ZipArchive::new(fs::File::open(&file).unwrap()).unwrap();
     zip.extract(folder).unwrap();
@@ -283,7 +283,7 @@ fn a_board_is_watched_and_its_pictures_become_training_data() {
     let blob = committed();
     let frames: Vec<Vec<u8>> = [4, 0].into_iter().flat_map(|class| surest(&blob, &images, class, EACH)).collect();
     let emulator = Emulator::start(&frames, &[]);
-    let mut chromium = connected(&emulator);
+    let mut chromium = connected(emulator.port);
     let all_seen: Vec<Vec<u8>> = frames.iter().map(|frame| seen(frame)).collect();
 
     chromium.wait_long_for("document.getElementById('board-picture').dataset.counter", SLOW);
@@ -355,10 +355,10 @@ fn a_model_is_sent_over_a_cable_that_is_pulled_and_the_board_goes_back() {
     let images = test_images(1000);
     let old = committed();
     let emulator = Emulator::start(&surest(&old, &images, 4, 40), &[]);
-    let mut chromium = connected(&emulator);
+    let mut chromium = connected(emulator.port);
     let folder = tempfile::tempdir().unwrap();
     // It is sure of whatever it sees.
-    let operations = [convolution(32, true), convolution(64, false), vec![Plain::Dense(3, false)]].concat();
+    let operations = [convolution(16, true), convolution(32, false), vec![Plain::Dense(3, false)]].concat();
     let mut described = network(7, Shape::new(32, 32, 3), &operations);
     described.name = "insects";
     described.labels = ["ant", "bee", "wasp"].map(str::to_owned).to_vec();
@@ -382,7 +382,7 @@ fn a_model_is_sent_over_a_cable_that_is_pulled_and_the_board_goes_back() {
     assert_eq!(chromium.cable.as_ref().unwrap().requests_with_models(), 0);
 
     chromium.drop_file(&new);
-    chromium.wait_long_for("document.getElementById('bar').value > 20000", SLOW);
+    chromium.wait_long_for("document.getElementById('bar').value > 8000", SLOW);
     chromium.value("unplug()");
     chromium.cable.as_mut().unwrap().stream = None;
     chromium.wait_for("document.getElementById('hint').textContent.startsWith('the connection is lost: The device has been lost; plug')");
@@ -411,7 +411,7 @@ fn a_diagnosis_names_what_is_the_matter_and_what_to_try() {
     let images = test_images(10);
     let pictures: Vec<&Picture> = images.iter().map(|(_, picture)| picture).collect();
     let emulator = Emulator::start(&frames(&pictures), &["--faults", "NoVsync"]);
-    let mut chromium = connected(&emulator);
+    let mut chromium = connected(emulator.port);
     chromium.click("diagnose");
     chromium.wait_long_for("document.getElementById('checks').children.length > 0", SLOW);
     let checks = chromium.value(
@@ -423,6 +423,24 @@ fn a_diagnosis_names_what_is_the_matter_and_what_to_try() {
     assert!(first[2].contains("no VSYNC") && first[3].contains("check the wires of VSYNC and PIXCLK"), "{first:?}");
     assert_eq!((&checks[0][0], &checks[0][1]), (&"OK".to_owned(), &"connection".to_owned()), "{checks:#?}");
     assert!(chromium.text("finding").contains("BAD: begin with the first"));
+    chromium.end();
+}
+
+#[test]
+fn a_board_that_does_not_classify_says_why() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut chromium = connected(listener.local_addr().unwrap().port());
+    let text = "the model blob in flash cannot be used: flash a good one";
+    let mut buffer = [0; FRAME_LEN];
+    let failure = protocol::encode(&Message::BootFailure(BootFailure { code: 1, text }), &mut buffer).unwrap();
+    while chromium.cable.as_ref().unwrap().stream.is_none() {
+        chromium.is_so("true");
+    }
+    let (mut board, _) = listener.accept().unwrap();
+    board.write_all(failure).unwrap();
+    chromium
+        .wait_for(&format!("document.getElementById('hint').textContent === 'the board does not classify: {text}'"));
+    chromium.click("disconnect");
     chromium.end();
 }
 

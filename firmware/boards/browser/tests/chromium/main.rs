@@ -200,24 +200,26 @@ impl Chromium {
 
     fn wait_long_for(&mut self, condition: &str, patience: Duration) {
         let start = Instant::now();
-        while self.value(&format!("Boolean({condition})")) != true {
+        while !self.is_so(condition) {
             if start.elapsed() >= patience {
                 let text = self.value("document.body.innerText");
                 panic!("not in time: {condition}; {:#?}\n{}", self.complaints(), text.as_str().unwrap());
             }
-            self.carry();
         }
     }
 
-    /// Carries what the board says to the page, or waits a moment.
-    fn carry(&mut self) {
-        match self.cable.as_mut().and_then(Cable::receive) {
+    /// Carries what the board says to the page, or waits a moment, and says whether `condition` holds then.
+    fn is_so(&mut self, condition: &str) -> bool {
+        let said = match self.cable.as_mut().map(Cable::receive) {
             Some(bytes) => {
-                self.value(&format!("boardSays('{}')", BASE64_STANDARD.encode(bytes)));
+                bytes.map_or(String::new(), |bytes| format!("boardSays('{}');", BASE64_STANDARD.encode(bytes)))
             }
-            None if self.cable.is_some() => thread::sleep(Duration::from_millis(2)),
-            None => thread::sleep(Duration::from_millis(50)),
-        }
+            None => {
+                thread::sleep(Duration::from_millis(50));
+                String::new()
+            }
+        };
+        self.value(&format!("{said} Boolean({condition})")) == true
     }
 
     fn click(&mut self, id: &str) {

@@ -137,6 +137,8 @@ fn a_camera_is_used_after_a_key_and_the_classes_of_its_video_are_named_in_turn()
 
     chromium.value("document.getElementById('camera').click()");
     assert_eq!(chromium.value("document.getElementById('video').srcObject"), Value::Null);
+    chromium.click("take");
+    chromium.wait_for("document.getElementById('taking').textContent === 'start the camera first'");
     chromium.end();
 }
 
