@@ -1,12 +1,5 @@
-//! Bringing up a board: asks it for what it can find out about itself and its camera, looks at frames, and says of each stage what the
-//! matter is and what to try next.
-//!
-//! `evidence` collects, `judge` turns that into checks, `bars` and `card` look at pictures, and `page` writes all of it down.
+//! Bringing up a board, in a terminal: prints the checks, and `page` writes all of it down.
 
-mod bars;
-mod card;
-mod evidence;
-mod judge;
 mod page;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -16,11 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ratatui::crossterm::terminal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::link::Link;
+use board_client::diagnosis::{Check, Diagnosis, OFF, Verdict, checks};
+use board_client::line::Step;
+
+use crate::link::{Link, now};
 use crate::session::end_on;
 use crate::{MonitorError, Watch};
-use evidence::Evidence;
-use judge::{Check, Verdict};
 
 pub use page::PageError;
 
@@ -39,17 +33,27 @@ pub fn run(arguments: &Watch) -> Result<(), MonitorError> {
         end_on(signal, &interrupted)?;
     }
     // What is going on is no result.
-    let mut progress = |text: &str| {
+    let progress = |text: &str| {
         let _ = writeln!(io::stderr(), "{text}");
     };
-    let evidence = Evidence::collect(&mut link, arguments.test_card, interrupted.clone(), &mut progress);
-    if interrupted.load(Ordering::Relaxed) {
-        return Err(MonitorError::Interrupted);
+    let mut diagnosis = Diagnosis::new(arguments.test_card, now());
+    loop {
+        match diagnosis.advance(now()) {
+            Step::Send(request) => link.send(request),
+            Step::Say(text) => progress(&text),
+            Step::Wait => link.poll(|event| diagnosis.apply(&event, now())),
+            Step::End(()) => break,
+        }
+        if interrupted.load(Ordering::Relaxed) {
+            OFF.into_iter().for_each(|request| link.send(request));
+            return Err(MonitorError::Interrupted);
+        }
     }
-    let checks = judge::checks(&evidence);
+    let evidence = diagnosis.evidence();
+    let checks = checks(evidence);
     let outcome = print(&checks, arguments.json);
     if let Some(folder) = &arguments.page {
-        page::write(folder, &arguments.port, &evidence, &checks)?;
+        page::write(folder, &arguments.port, evidence, &checks)?;
         progress(&format!("all of it for a bug report: {}", folder.join(page::NAME).display()));
     }
     match outcome {

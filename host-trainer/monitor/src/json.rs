@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use board_client::line::Event;
+use board_client::state::{Device, Guess, State};
+use board_client::text::{fraction, printable};
 use protocol::{Message, Recovery, StageTimes, Verdict};
 use serde::Serialize;
 
-use crate::link::Event;
-use crate::state::{Device, Guess, State};
-use crate::text::{fraction, printable, since_1970};
+use crate::recording::since_1970;
 
 /// A line; `type` says of which kind.
 #[derive(Serialize)]

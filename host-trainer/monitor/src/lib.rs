@@ -1,15 +1,14 @@
 //! What a board sees and says, live: its pictures, classes, times and faults, in a terminal or as lines, and in files.
 //!
-//! Bytes flow one way: `link` (a port, connected anew when it is lost) → messages of [`protocol`] → `state` (a
-//! fold over them) → `view`, `plain` or `json` (functions of the state), `recording` and `capture`. `session` joins them. `diagnosis` asks a board that is set up
-//! for the first time, over the same `link`, `deploy` sends it another model, and `settings` changes what it does.
+//! Bytes flow one way: `link` (a port, connected anew when it is lost) → events of [`board_client`] and its state → `view`, `plain` or `json`
+//! (functions of the state), `recording` and `capture`. `session` joins them. `diagnosis` has a board examined that is set up
+//! for the first time, over the same `link`, `deploy` sends it another model, and `settings` changes what it does: conversations of `board_client`, to which this crate adds
+//! ports, files, keys and a clock.
 
 mod capture;
 mod colour;
 mod deploy;
 mod diagnosis;
-#[cfg(test)]
-mod fixtures;
 mod json;
 mod keygen;
 mod link;
@@ -19,15 +18,14 @@ mod recording;
 mod screen;
 mod session;
 mod settings;
-mod state;
-mod text;
 mod view;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+pub use board_client::deployment::DeployError;
 pub use capture::{CaptureError, When};
-pub use deploy::DeployError;
+pub use deploy::FileError;
 pub use diagnosis::PageError;
 pub use keygen::KeyError;
 pub use port::{Port, PortError};
@@ -149,8 +147,16 @@ pub enum MonitorError {
     #[error("interrupted; nothing was found out")]
     Interrupted,
     /// A board does not run the model that it was sent.
+    #[error("{port}: {problem}")]
+    Deploy {
+        /// Where the board is.
+        port: Port,
+        /// Why not.
+        problem: DeployError,
+    },
+    /// A model or a key cannot be read.
     #[error(transparent)]
-    Deploy(#[from] DeployError),
+    File(#[from] FileError),
     /// A setting of a board is neither shown nor changed.
     #[error(transparent)]
     Setting(#[from] SettingError),

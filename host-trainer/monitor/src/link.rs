@@ -1,9 +1,11 @@
 //! A connection to a board that comes back when it is lost.
 
 use std::io::{self, ErrorKind};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use protocol::{Decoder, END, FRAME_LEN, Message, Received, Request, Statistics, encode};
+use board_client::line::{Asked, Event, Receiver, wire};
+use protocol::Request;
 
 use crate::port::{Port, PortError, READ_TIMEOUT, Stream};
 
@@ -12,36 +14,10 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// … up to this: a board that is plugged in again should be seen at once.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// How often a board is asked again for what it does not send.
-const ASK_EVERY: Duration = Duration::from_secs(1);
-
-/// What came over all connections so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// All bytes, whatever they are.
-    pub bytes: u64,
-    /// Messages. The rest of a message whose beginning was before the connection is not counted.
-    pub frames: Statistics,
-}
-
-/// What happens on a link.
-#[derive(Clone, Debug)]
-pub enum Event<'a> {
-    /// There is a connection.
-    Connected,
-    /// There is none, or none any more.
-    Lost {
-        /// In plain words.
-        reason: String,
-        /// When the next attempt follows.
-        retry_in: Duration,
-    },
-    /// The board says something.
-    Message(&'a Message<'a>),
-    /// The board says something in another version of the protocol.
-    OtherVersion(u8),
-    /// Bytes came.
-    Received(Traffic),
+/// The time since this was asked for the first time.
+pub fn now() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
 }
 
 /// A port, connected or to be connected.
@@ -49,9 +25,8 @@ pub struct Link {
     port: Port,
     baud_rate: u32,
     connection: Option<Connection>,
-    /// What came over earlier connections.
-    earlier: Traffic,
-    retry_at: Instant,
+    receiver: Receiver,
+    retry_at: Duration,
     wait: Duration,
 }
 
@@ -59,23 +34,12 @@ struct Connection {
     /// Nobody was told yet that it is there.
     is_new: bool,
     stream: Box<dyn Stream>,
-    decoder: Decoder,
-    bytes: u64,
-    /// The first frame's end was seen.
-    is_between_frames: bool,
 }
 
 impl Link {
     /// A link that connects when it is first polled. `baud_rate` matters for UARTs alone.
     pub fn new(port: Port, baud_rate: u32) -> Self {
-        Self {
-            port,
-            baud_rate,
-            connection: None,
-            earlier: Traffic::default(),
-            retry_at: Instant::now(),
-            wait: FIRST_WAIT,
-        }
+        Self { port, baud_rate, connection: None, receiver: Receiver::default(), retry_at: now(), wait: FIRST_WAIT }
     }
 
     /// Connects at once; the next [`poll`](Self::poll) tells it.
@@ -83,13 +47,8 @@ impl Link {
     /// # Errors
     /// [`PortError`] if that fails.
     pub fn connect(&mut self) -> Result<(), PortError> {
-        self.connection = Some(Connection {
-            is_new: true,
-            stream: self.port.open(self.baud_rate)?,
-            decoder: Decoder::new(),
-            bytes: 0,
-            is_between_frames: false,
-        });
+        self.connection = Some(Connection { is_new: true, stream: self.port.open(self.baud_rate)? });
+        self.receiver.begin();
         self.wait = FIRST_WAIT;
         Ok(())
     }
@@ -97,7 +56,7 @@ impl Link {
     /// Hands over what happens within some hundredths of a second.
     pub fn poll(&mut self, mut sink: impl FnMut(Event<'_>)) {
         let Some(connection) = &mut self.connection else {
-            let left = self.retry_at.saturating_duration_since(Instant::now());
+            let left = self.retry_at.saturating_sub(now());
             if !left.is_zero() {
                 std::thread::sleep(left.min(READ_TIMEOUT));
             } else if let Err(error) = self.connect() {
@@ -108,8 +67,13 @@ impl Link {
         if std::mem::take(&mut connection.is_new) {
             return sink(Event::Connected);
         }
-        match connection.receive(&mut sink) {
-            Ok(()) => sink(Event::Received(self.traffic())),
+        let mut chunk = [0; 4096];
+        let read = connection.stream.read(&mut chunk).and_then(|len| match len {
+            0 => Err(io::Error::other("the other side has closed it")),
+            _ => Ok(len),
+        });
+        match read {
+            Ok(len) => self.receiver.receive(&chunk[..len], sink),
             Err(error) => match error.kind() {
                 ErrorKind::TimedOut | ErrorKind::WouldBlock | ErrorKind::Interrupted => {}
                 _ => {
@@ -122,72 +86,23 @@ impl Link {
 
     /// Sends a request, if there is a connection; one that fails is noticed by the next [`poll`](Self::poll) as well.
     pub fn send(&mut self, request: Request<'_>) {
-        let mut buffer = [0; FRAME_LEN];
-        if let (Some(connection), Ok(frame)) = (&mut self.connection, encode(&request, &mut buffer)) {
-            // An end first: that of the request before may have been lost.
-            let _ = connection.stream.write_all(&[&[END], frame].concat());
+        if let Some(connection) = &mut self.connection {
+            let _ = connection.stream.write_all(&wire(&request));
         }
     }
 
-    /// Sends requests that were not answered, unless some were sent less than a second ago, at `asked`.
-    pub fn ask<'r>(&mut self, asked: &mut Option<Instant>, requests: impl IntoIterator<Item = Request<'r>>) {
-        let now = Instant::now();
-        if asked.is_none_or(|asked| now - asked >= ASK_EVERY) {
-            for request in requests {
-                self.send(request);
-                *asked = Some(now);
-            }
-        }
-    }
-
-    fn traffic(&self) -> Traffic {
-        let Some(connection) = &self.connection else {
-            return self.earlier;
-        };
-        let (earlier, now) = (self.earlier.frames, connection.decoder.statistics());
-        Traffic {
-            bytes: self.earlier.bytes + connection.bytes,
-            frames: Statistics {
-                received: earlier.received + now.received,
-                corrupted: earlier.corrupted + now.corrupted,
-                foreign: earlier.foreign + now.foreign,
-            },
+    /// Sends requests that were not answered, unless some were sent a moment ago.
+    pub fn ask<'r>(&mut self, asked: &mut Asked, requests: impl IntoIterator<Item = Request<'r>>) {
+        for request in asked.due(now(), requests) {
+            self.send(request);
         }
     }
 
     fn lose(&mut self, reason: String) -> Event<'static> {
-        self.earlier = self.traffic();
         self.connection = None;
         let retry_in = self.wait;
-        self.retry_at = Instant::now() + retry_in;
+        self.retry_at = now() + retry_in;
         self.wait = (2 * retry_in).min(LONGEST_WAIT);
-        Event::Lost { reason, retry_in }
-    }
-}
-
-impl Connection {
-    /// Reads what is there.
-    fn receive(&mut self, sink: &mut impl FnMut(Event<'_>)) -> io::Result<()> {
-        let mut chunk = [0; 4096];
-        let len = self.stream.read(&mut chunk)?;
-        if len == 0 {
-            return Err(io::Error::other("the other side has closed it"));
-        }
-        self.bytes += len as u64;
-        for &byte in &chunk[..len] {
-            match self.decoder.push(byte) {
-                Some(Received::Message(message)) => sink(Event::Message(&message)),
-                Some(Received::OtherVersion(version)) => sink(Event::OtherVersion(version)),
-                // Newer firmware says something that is of no use here.
-                Some(Received::UnknownKind(_)) | None => {}
-            }
-            if byte == END && !std::mem::replace(&mut self.is_between_frames, true) {
-                let is_cut_off = self.decoder.statistics().corrupted > 0;
-                if is_cut_off {
-                    self.decoder = Decoder::new();
-                }
-            }
-        }
-        Ok(())
+        Event::Lost { reason, retry_in: Some(retry_in) }
     }
 }

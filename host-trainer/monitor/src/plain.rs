@@ -1,16 +1,17 @@
 //! What a board says, as lines: for a file, a pipe or a script. As JSON, what is not of the board goes to standard error.
 
 use std::io::{self, ErrorKind, Write};
-use std::time::Instant;
 
+use board_client::line::Event;
+use board_client::state::{Beginning, Device, State};
+use board_client::text::{fault, faults, printable, stages, thousands, time, unsupported};
 use protocol::{FrameReport, Message};
 
 use crate::MonitorError;
+use crate::capture::Keys;
 use crate::json;
-use crate::link::Event;
+use crate::link::now;
 use crate::session::Session;
-use crate::state::{Beginning, Device, State};
-use crate::text::{fault, faults, printable, stages, thousands, time, unsupported};
 
 /// Prints lines until the session is complete, or until nobody reads them any more.
 pub fn run(mut session: Session<'_>, is_json: bool) -> Result<(), MonitorError> {
@@ -30,7 +31,7 @@ fn watch(session: &mut Session<'_>, is_json: bool) -> Result<(), MonitorError> {
     let mut hinted = String::new();
     while !session.is_complete() && !session.is_interrupted() {
         // A board that says nothing, or what nobody here understands, causes no event that would explain it.
-        let hint = session.state.hint(Instant::now()).filter(|hint| session.state.is_connected() && *hint != hinted);
+        let hint = session.state.hint(now()).filter(|hint| session.state.is_connected() && *hint != hinted);
         if let Some(hint) = hint {
             if hint != last {
                 writeln!(output, "{hint}")?;
@@ -59,7 +60,7 @@ fn watch(session: &mut Session<'_>, is_json: bool) -> Result<(), MonitorError> {
             }
             Ok(())
         })?;
-        if let Some(capture) = &session.capture
+        if let Some(Keys { capture, .. }) = &session.keys
             && capture.notice.text != told
         {
             told.clone_from(&capture.notice.text);
@@ -73,7 +74,7 @@ fn watch(session: &mut Session<'_>, is_json: bool) -> Result<(), MonitorError> {
 fn line(event: &Event<'_>, state: &State, port: &str) -> Option<String> {
     match event {
         Event::Connected => Some(format!("connected to {port}")),
-        Event::Lost { .. } => state.hint(Instant::now()),
+        Event::Lost { .. } => state.hint(now()),
         Event::OtherVersion(_) | Event::Received(_) => None,
         Event::Message(message) => match message {
             Message::Start(_) => state.start.as_ref().and_then(crash_line),

@@ -6,13 +6,12 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use png::{BitDepth, ColorType, Encoder};
+use board_client::state::{Device, Guess, State};
+use board_client::text::fraction;
 use protocol::StageTimes;
 use serde::Serialize;
-
-use crate::state::{Device, Guess, Picture, State};
-use crate::text::{fraction, since_1970};
 
 /// The list of pictures.
 pub const LIST: &str = "recording.jsonl";
@@ -96,7 +95,7 @@ impl Recording {
         fs::create_dir_all(&directory).map_err(RecordingError::at(&directory))?;
         let percent = 100.0 * fraction(probability);
         let stem = format!("{:06}-{percent:.0}", frame.counter);
-        let png = encode(picture, &[]).map_err(RecordingError::at(&directory))?;
+        let png = picture.to_png(&[]).map_err(RecordingError::at(&directory))?;
         let name = write_picture(&directory, &stem, &png)?;
         let line = Line {
             file: format!("{class_folder}/{name}"),
@@ -131,29 +130,17 @@ fn open_list(path: &Path) -> io::Result<File> {
     Ok(list)
 }
 
+/// The date and time of this computer; 0 if its clock stands before 1970.
+pub fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
 /// A label as the name of a folder, whatever a board calls it.
 fn file_name(label: &str) -> String {
     if label.is_empty() {
         return String::from("_");
     }
     label.replace(|letter: char| letter != '-' && !letter.is_alphanumeric(), "_")
-}
-
-/// A picture as a PNG file with `texts`, of which each has a keyword.
-pub fn encode(picture: &Picture, texts: &[(&str, &str)]) -> io::Result<Vec<u8>> {
-    let mut png = Vec::new();
-    let (width, height) = (picture.shape.width.into(), picture.shape.height.into());
-    let mut encoder = Encoder::new(&mut png, width, height);
-    encoder.set_color(match picture.shape.channels {
-        1 => ColorType::Grayscale,
-        _ => ColorType::Rgb,
-    });
-    encoder.set_depth(BitDepth::Eight);
-    for (keyword, text) in texts {
-        encoder.add_text_chunk(keyword.to_string(), text.to_string())?;
-    }
-    encoder.write_header()?.write_image_data(&picture.bytes)?;
-    Ok(png)
 }
 
 /// Writes a file that was not there before; where that fails, there is none afterwards.

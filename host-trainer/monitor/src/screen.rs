@@ -1,13 +1,14 @@
 //! The monitor in a terminal: draws, and listens to keys.
 
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, KeyCode, KeyModifiers};
 use ratatui::crossterm::style::available_color_count;
 
 use crate::MonitorError;
+use crate::link::now;
 use crate::session::Session;
 use crate::view::{View, draw};
 
@@ -50,10 +51,10 @@ fn watch(session: &mut Session<'_>, terminal: &mut DefaultTerminal) -> Result<()
             }
             outcome => outcome?,
         }
-        match (pressed()?, &mut session.capture) {
+        match (pressed()?, &mut session.keys) {
             (Some(Key::Stop), _) => break,
-            (Some(Key::Code(code)), Some(capture)) => {
-                if !capture.press(code, &session.state, Instant::now()) {
+            (Some(Key::Code(code)), Some(keys)) => {
+                if !keys.press(code, &session.state, now()) {
                     break;
                 }
             }
@@ -64,14 +65,14 @@ fn watch(session: &mut Session<'_>, terminal: &mut DefaultTerminal) -> Result<()
             }
             (Some(Key::Code(_)) | None, _) => {}
         }
-        let now = Instant::now();
-        if drawn_at.is_none_or(|drawn| now.duration_since(drawn) >= REDRAW_EVERY) {
+        let now = now();
+        if drawn_at.is_none_or(|drawn| now - drawn >= REDRAW_EVERY) {
             drawn_at = Some(now);
             let view = View {
                 port: &port,
                 state: &session.state,
                 recording: session.recording.as_ref(),
-                capture: session.capture.as_ref(),
+                keys: session.keys.as_ref(),
                 notice: notice.as_deref(),
                 has_true_colour,
                 now,

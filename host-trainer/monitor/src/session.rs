@@ -5,17 +5,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use board_client::line::{Asked, Event};
+use board_client::state::State;
+use board_client::text::thousands;
 use protocol::{Message, PictureMode, Request};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use crate::capture::Capture;
-use crate::link::{Event, Link};
+use crate::capture::Keys;
+use crate::link::{Link, now};
 use crate::recording::{Recording, RecordingError};
-use crate::state::State;
-use crate::text::thousands;
 use crate::{MonitorError, Watch};
 
 /// Where pictures go when a person presses the key for recording and named no folder: in the repository that the program was
@@ -44,12 +45,12 @@ pub struct Session<'a> {
     /// While there is one.
     pub recording: Option<Recording>,
     /// Where training pictures are taken.
-    pub capture: Option<Capture>,
-    asked_at: Option<Instant>,
+    pub keys: Option<Keys>,
+    asked: Asked,
     /// A signal asked to end.
     interrupted: Arc<AtomicBool>,
     /// When the last frame came, or the beginning.
-    alive_at: Instant,
+    alive_at: Duration,
 }
 
 impl<'a> Session<'a> {
@@ -58,7 +59,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`MonitorError`] if that fails; with a timeout, a port that is not there yet is waited for.
     pub fn start(arguments: &'a Watch) -> Result<Self, MonitorError> {
-        let now = Instant::now();
+        let now = now();
         let folder = arguments.record.as_deref();
         let capture = arguments.capture.as_deref();
         let mut session = Self {
@@ -66,8 +67,8 @@ impl<'a> Session<'a> {
             arguments,
             state: State::new(now),
             recording: folder.map(Recording::start).transpose()?,
-            capture: capture.map(|folder| Capture::start(folder, arguments.when)).transpose()?,
-            asked_at: None,
+            keys: capture.map(|folder| Keys::start(folder, arguments.when)).transpose()?,
+            asked: Asked::default(),
             interrupted: Arc::default(),
             alive_at: now,
         };
@@ -116,15 +117,15 @@ impl<'a> Session<'a> {
             if pictured >= limit && matches!(event, Event::Message(_)) {
                 return;
             }
-            let now = Instant::now();
+            let now = now();
             self.state.apply(&event, now);
             if matches!(event, Event::Connected) {
-                self.asked_at = None;
+                self.asked = Asked::default();
             }
             if matches!(event, Event::Message(Message::Frame(_))) {
                 self.alive_at = now;
             }
-            if let Some(capture) = &mut self.capture {
+            if let Some(Keys { capture, .. }) = &mut self.keys {
                 capture.apply(&event, &self.state, now);
             }
             if outcome.is_ok() {
@@ -157,7 +158,7 @@ impl<'a> Session<'a> {
 
     /// Leaves the board as it was: it sends no pictures that nobody reads.
     pub fn end(&mut self) {
-        if self.capture.is_some() && !self.state.lacks_full_frames {
+        if self.keys.is_some() && !self.state.lacks_full_frames {
             self.link.send(Request::FullFrames(PictureMode::Off));
         }
         self.link.send(Request::Pictures(PictureMode::Off));
@@ -170,22 +171,22 @@ impl<'a> Session<'a> {
         if let Some(recording) = &self.recording {
             text += &format!("; {} pictures recorded in {}", thousands(recording.recorded), recording.folder.display());
         }
-        if let Some(capture) = &self.capture {
-            text += &format!("; {}", capture.summary());
+        if let Some(keys) = &self.keys {
+            text += &format!("; {}", keys.summary());
         }
         text
     }
 
     fn ask(&mut self) {
-        self.link.ask(&mut self.asked_at, self.state.requests());
-        let request = self.capture.as_mut().and_then(|capture| capture.request(&self.state, Instant::now()));
+        self.link.ask(&mut self.asked, self.state.requests());
+        let request = self.keys.as_mut().and_then(|keys| keys.capture.request(&self.state, now()));
         if let Some(request) = request {
             self.link.send(request);
         }
     }
 
     fn check_timeout(&self) -> Result<(), MonitorError> {
-        let now = Instant::now();
+        let now = now();
         match self.arguments.timeout {
             Some(seconds) if now - self.alive_at >= Duration::from_secs(seconds) => Err(MonitorError::Timeout {
                 port: self.arguments.port.clone(),

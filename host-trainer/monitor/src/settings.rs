@@ -4,12 +4,13 @@ use std::fmt::{self, Display, Formatter};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use board_client::line::{Asked, Event};
+use board_client::text::printable;
 use protocol::{DEFAULT, Message, Request, Setting, SettingAnswer, SettingRequest};
 
 use crate::MonitorError;
-use crate::link::{Event, Link};
+use crate::link::Link;
 use crate::port::Port;
-use crate::text::printable;
 
 /// A board that runs answers within this, the longest erase among it; after a crash it waits for some seconds first.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -160,7 +161,7 @@ fn ask<T>(
 ) -> Result<Option<T>, SettingError> {
     let request = Request::Settings(request);
     let start = Instant::now();
-    let (mut asked, mut found, mut is_unsupported) = (None, None, false);
+    let (mut asked, mut found, mut is_unsupported) = (Asked::default(), None, false);
     while found.is_none() && start.elapsed() < PATIENCE {
         link.ask(&mut asked, [request]);
         link.poll(|event| match event {

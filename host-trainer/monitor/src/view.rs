@@ -1,7 +1,10 @@
 //! The screen, as a function of what is known.
 
-use std::time::Instant;
+use std::time::Duration;
 
+use board_client::capture::{BURST_LEN, BURST_SPACING, Capture};
+use board_client::state::{Connection, Entry, State};
+use board_client::text::{faults, fraction, percent, printable, stages, thousands, time};
 use protocol::{FrameReport, Shape, TimeUnit, Verdict};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -9,11 +12,9 @@ use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 
-use crate::capture::{BURST_LEN, BURST_SPACING, Capture, Dialog};
+use crate::capture::{Dialog, Folder, Keys};
 use crate::colour::nearest;
 use crate::recording::Recording;
-use crate::state::{Connection, Entry, Picture, State};
-use crate::text::{fault, faults, fraction, percent, printable, stages, thousands, time};
 
 /// Columns for what stands beside the picture.
 const TEXT_WIDTH: u16 = 46;
@@ -47,19 +48,19 @@ pub struct View<'a> {
     /// While pictures are recorded.
     pub recording: Option<&'a Recording>,
     /// While training pictures are taken.
-    pub capture: Option<&'a Capture>,
+    pub keys: Option<&'a Keys>,
     /// Something that the person must read.
     pub notice: Option<&'a str>,
     /// The terminal shows colours of 24 bits, not only xterm's 256.
     pub has_true_colour: bool,
     /// The time of the drawing.
-    pub now: Instant,
+    pub now: Duration,
 }
 
 /// Draws the whole screen, whatever its size: without the picture, if that does not fit.
 pub fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
-    if let Some(capture) = view.capture {
-        return draw_capture(frame, view, capture);
+    if let Some(keys) = view.keys {
+        return draw_capture(frame, view, keys);
     }
     let is_low = frame.area().height < FULL_HEIGHT;
     let bottom = if is_low { 0 } else { 4 };
@@ -109,7 +110,7 @@ fn draw_body(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
 }
 
 /// The picture, if there is room for it, and what else is needed to take pictures of classes.
-fn draw_capture(frame: &mut Frame<'_>, view: &View<'_>, capture: &Capture) {
+fn draw_capture(frame: &mut Frame<'_>, view: &View<'_>, at: &Keys) {
     let [header, body, footer] =
         Layout::vertical([Constraint::Length(1), Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
     frame.render_widget(header_line(view), header);
@@ -120,8 +121,8 @@ fn draw_capture(frame: &mut Frame<'_>, view: &View<'_>, capture: &Capture) {
     let [verdict, classes, notice] =
         Layout::vertical([Constraint::Length(4), Constraint::Min(0), Constraint::Length(6)]).areas(right);
     frame.render_widget(verdict_pane(view.state, verdict.width), verdict);
-    frame.render_widget(classes_pane(capture, classes), classes);
-    frame.render_widget(notice_pane(view, capture), notice);
+    frame.render_widget(classes_pane(&at.capture, classes), classes);
+    frame.render_widget(notice_pane(view, at), notice);
 }
 
 /// Draws the picture to the left, if it has a size, and gives what is beside it.
@@ -255,8 +256,8 @@ fn gauge(name: &str, probability: u16, width: u16, colour: Color) -> Line<'stati
 }
 
 /// The classes, their keys and how many pictures each has; where they are too many, those around the chosen one.
-fn classes_pane(capture: &Capture, area: Rect) -> Paragraph<'static> {
-    let folder = printable(&capture.folder.display().to_string());
+fn classes_pane(capture: &Capture<Folder>, area: Rect) -> Paragraph<'static> {
+    let folder = printable(&capture.album.path.display().to_string());
     let block = pane(format!("pictures in {folder}"));
     if capture.classes.is_empty() {
         return waiting("no class yet: n names one", block);
@@ -286,11 +287,11 @@ fn classes_pane(capture: &Capture, area: Rect) -> Paragraph<'static> {
 }
 
 /// What is asked, what happened last, and what a picture is.
-fn notice_pane(view: &View<'_>, capture: &Capture) -> Paragraph<'static> {
+fn notice_pane(view: &View<'_>, Keys { capture, dialog }: &Keys) -> Paragraph<'static> {
     let state = view.state;
     let notice = Line::from(capture.notice.text.clone());
     let notice = if capture.notice.is_bad { notice.fg(BAD) } else { notice };
-    let (title, lines) = match &capture.dialog {
+    let (title, lines) = match dialog {
         Some(Dialog::NewClass(name)) => {
             let name = Line::from(format!("name: {}▏", printable(name))).fg(DOUBTFUL).bold();
             let keys = Line::from("Enter makes it, Esc does not").style(DIM);
@@ -299,35 +300,12 @@ fn notice_pane(view: &View<'_>, capture: &Capture) -> Paragraph<'static> {
         }
         Some(Dialog::Undo(question)) => (String::from("undo"), vec![Line::from(question.clone()).fg(DOUBTFUL).bold()]),
         None => {
-            let hint = view.notice.map(String::from).or_else(|| state.hint(view.now)).or_else(|| newest_fault(state));
+            let hint = view.notice.map(String::from).or_else(|| state.hint(view.now)).or_else(|| state.newest_fault());
             let last = hint.map_or(notice, |hint| Line::from(hint).fg(BAD));
-            (picture_kind(state), vec![last])
+            (state.picture_kind(), vec![last])
         }
     };
     Paragraph::new(lines).wrap(Wrap { trim: true }).block(pane(title))
-}
-
-/// The fault of the camera, if there has been no frame since.
-fn newest_fault(state: &State) -> Option<String> {
-    match state.log.front() {
-        Some(Entry::Fault(report)) => Some(fault(report)),
-        Some(Entry::Frame(_) | Entry::Crash(_) | Entry::Link(_)) | None => None,
-    }
-}
-
-/// What is taken from the board, and how long that takes.
-fn picture_kind(state: &State) -> String {
-    if state.lacks_full_frames {
-        let Shape { height, width, .. } = input_shape(state);
-        return format!("{width}×{height}, no full frames");
-    }
-    match (&state.full_frame, state.full_frame_time) {
-        (Some(Picture { shape, .. }), Some(time)) => {
-            let time = self::time(time.as_micros() as u64, Some(TimeUnit::Microseconds));
-            format!("full frames {}×{}, {time} each", shape.width, shape.height)
-        }
-        _ => String::from("full frames"),
-    }
 }
 
 /// A name, a bar and a value; without a name the bar begins where names do.
@@ -392,18 +370,18 @@ fn log_pane(state: &State) -> Paragraph<'static> {
 }
 
 fn log_line(entry: &Entry, state: &State) -> Line<'static> {
-    let (counter, text) = match entry {
-        Entry::Link(text) => return Line::from(format!("{:>8}  {text}", "")).style(DIM),
-        Entry::Crash(text) => return Line::from(format!("{:>8}  the run before crashed: {text}", "")).fg(BAD),
-        Entry::Fault(fault) => (fault.counter, Span::from(printable(&fault.text)).fg(BAD)),
-        Entry::Frame(frame) => {
-            let text = Span::from(state.verdict(frame.verdict));
-            let is_sure = frame.verdict != Verdict::NotSure;
-            (frame.counter, if is_sure { text } else { text.fg(DOUBTFUL) })
-        }
-    };
-    let number = Span::from(format!("{:>8}  ", thousands(counter))).style(DIM);
-    Line::from(vec![number, text])
+    let (counter, text) = state.line(entry);
+    let number = Span::from(format!("{:>8}  ", counter.map_or(String::new(), thousands))).style(DIM);
+    let text = Span::from(text);
+    Line::from(vec![
+        number,
+        match entry {
+            Entry::Link(_) => text.style(DIM),
+            Entry::Crash(_) | Entry::Fault(_) => text.fg(BAD),
+            Entry::Frame(frame) if frame.verdict == Verdict::NotSure => text.fg(DOUBTFUL),
+            Entry::Frame(_) => text,
+        },
+    ])
 }
 
 /// What keeps frames away, if anything does; the board's faults otherwise.
@@ -413,12 +391,8 @@ fn attention_pane(view: &View<'_>) -> Paragraph<'static> {
     let (text, colour, block) = match notice.or_else(|| state.hint(view.now)) {
         Some(hint) => (hint, BAD, pane("attention").border_style(Style::new().fg(BAD))),
         None => {
-            let latest = state
-                .fault
-                .as_ref()
-                .map_or(String::new(), |report| format!("frame {}: {}", thousands(report.counter), fault(report)));
             let title = format!("camera faults since boot: {}", faults(&state.faults));
-            (latest, DOUBTFUL, pane(title))
+            (state.latest_fault(), DOUBTFUL, pane(title))
         }
     };
     let text = Paragraph::new(text).wrap(Wrap { trim: true });

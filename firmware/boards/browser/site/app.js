@@ -1,6 +1,7 @@
 // The page: pictures and a webcam in front of a board.
 
 import { Board } from "./board.js";
+import * as boardView from "./board-view.js";
 
 const SAMPLES = ["deer", "airplane", "automobile", "bird", "cat", "dog", "frog", "horse", "ship", "truck"];
 /** The most pixels of a picture that is looked at whole; what is larger is made smaller first. */
@@ -183,10 +184,17 @@ async function take(files) {
   notify("");
   const pictures = [];
   for (const file of files) {
-    if (file.name.endsWith(".blob")) await boot(file.name, new Uint8Array(await file.arrayBuffer()));
-    else pictures.push(file);
+    if (!file.name.endsWith(".blob")) {
+      pictures.push(file);
+      continue;
+    }
+    const blob = new Uint8Array(await file.arrayBuffer());
+    if (!isBoardShown()) await boot(file.name, blob);
+    else if (boardView.canDeploy()) boardView.deploy(file.name, blob);
+    else notify("A model is sent to a board that is connected and has nothing else to do.");
   }
   if (pictures.length === 0) return;
+  location.hash = "";
   stopCamera();
   const buttons = pictures.map((file) => addPicture(file.name, file));
   strip.prepend(...buttons);
@@ -239,6 +247,7 @@ function watch(watched) {
       if (pace.last) pace.interval = follow(pace.interval, now - pace.last);
       pace.last = now;
       show(look(video, video.videoWidth, video.videoHeight));
+      boardView.offer(video, video.videoWidth, video.videoHeight);
     }
     watch(watched);
   });
@@ -259,12 +268,31 @@ function showCamera() {
 }
 
 element("camera").addEventListener("click", () => (stream ? stopCamera() : startCamera()));
-for (const id of ["pictures", "blob"]) {
+for (const id of ["pictures", "blob", "deploy"]) {
   element(id).addEventListener("change", async ({ target }) => {
     await take([...target.files]);
     // So that the same file can be chosen again.
     target.value = "";
   });
+}
+
+// The views
+
+const TITLES = {
+  browser: ["This browser is a board", "The int8 network that runs on a microcontroller, with the same bits. Pictures never leave this page."],
+  board: ["A board on a cable", "What it sees and says, training pictures from it, and other models for it. Nothing leaves this computer."],
+};
+
+const isBoardShown = () => location.hash === "#board";
+
+function showView() {
+  const isBoard = isBoardShown();
+  if (isBoard && stream) stopCamera();
+  notify("");
+  [element("title").textContent, element("subtitle").textContent] = TITLES[isBoard ? "board" : "browser"];
+  element("to-browser").ariaCurrent = isBoard ? null : "page";
+  element("to-board").ariaCurrent = isBoard ? "page" : null;
+  boardView.show(isBoard);
 }
 
 // Dropped anywhere
@@ -299,6 +327,9 @@ async function start() {
   ]);
   samples.forEach((file, index) => addPicture(`sample ${index + 1}`, file));
   module = await WebAssembly.compile(bytes);
+  await boardView.start(module, () => Boolean(stream));
+  addEventListener("hashchange", showView);
+  showView();
   await boot("model.blob", new Uint8Array(blob));
 }
 

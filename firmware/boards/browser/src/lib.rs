@@ -1,16 +1,21 @@
-//! The board that every browser is: what `firmware` does with a model and a camera's frame, for a page that calls it as WebAssembly.
+//! The board that every browser is: what `firmware` does with a model and a camera's frame, for a page that calls it as WebAssembly; and
+//! [`client`], the page at the other end of a real board's line.
 //!
-//! An instance of the module is one board. It boots with one blob and classifies with it until it is thrown away; another
+//! An instance of the module is one board or one client. A board boots with one blob and classifies with it until it is thrown away; another
 //! blob gets another instance, so that a blob that is refused leaves the running one alone. The exported functions are the whole
-//! interface, and numbers their only arguments: the page writes a blob or a frame into the memory that [`board_room`] gives, and
-//! reads answers as JSON, `{"Ok": …}` or `{"Err": "a sentence"}`, from [`board_answer`].
+//! interface, and numbers their only arguments: the page writes a blob, a frame or a text into the memory that [`memory::room`] gives, and
+//! reads answers from [`memory::answered`]: mostly JSON, `{"Ok": …}` or `{"Err": "a sentence"}`.
 //!
 //! The frames of a browser have 8 bits a colour, are complete, and come from a camera that others have started: of the pipeline
 //! there are the boot with its known answer, the reduction of a frame, smoothing and decision, and nothing of the supervisor.
 
-// For the names of the exported functions alone, which must be unique in a program: no other begins with `board_`.
+// For the names of the exported functions alone, which must be unique in a program: no other begins with `board_` or `client_`.
 #![expect(unsafe_code, reason = "an exported name is an unsafe attribute")]
 #![deny(missing_docs)]
+
+pub mod client;
+pub mod memory;
+mod zip;
 
 use std::cell::RefCell;
 
@@ -111,62 +116,22 @@ impl Running {
     }
 }
 
-/// The memory of an instance.
-struct Board {
-    /// What came last: a blob or a frame.
-    room: Vec<u8>,
-    answer: Vec<u8>,
-    running: Option<Running>,
-}
-
 thread_local! {
-    static BOARD: RefCell<Board> = const { RefCell::new(Board { room: Vec::new(), answer: Vec::new(), running: None }) };
+    static RUNNING: RefCell<Option<Running>> = const { RefCell::new(None) };
 }
 
-impl Board {
-    /// Keeps an answer and gives its length.
-    fn answer(&mut self, answer: &Result<impl Serialize, String>) -> usize {
-        self.answer = serde_json::to_vec(answer).expect("text, numbers and lists are JSON");
-        self.answer.len()
-    }
-}
-
-fn with<T>(deed: impl FnOnce(&mut Board, &mut Running) -> T) -> T {
-    BOARD.with_borrow_mut(|board| {
-        let mut running = board.running.take().expect("the page has booted it");
-        let result = deed(board, &mut running);
-        board.running = Some(running);
-        result
-    })
-}
-
-/// Room for `len` bytes of a blob or of a frame; what was there before is lost. It is read by the next call of [`board_boot`]
-/// or [`board_resize`].
-#[unsafe(no_mangle)]
-pub extern "C" fn board_room(len: usize) -> *mut u8 {
-    BOARD.with_borrow_mut(|board| {
-        board.room.resize(len, 0);
-        board.room.as_mut_ptr()
-    })
-}
-
-/// The last answer, as long as the function said that gave it.
-#[unsafe(no_mangle)]
-pub extern "C" fn board_answer() -> *const u8 {
-    BOARD.with_borrow(|board| board.answer.as_ptr())
+fn with<T>(deed: impl FnOnce(&mut Running) -> T) -> T {
+    RUNNING.with_borrow_mut(|running| deed(running.as_mut().expect("the page has booted it")))
 }
 
 /// Boots with the blob in the room. The answer is what is known about the model, or why it is refused.
 #[unsafe(no_mangle)]
 pub extern "C" fn board_boot() -> usize {
-    BOARD.with_borrow_mut(|board| {
-        let started = Running::start(&board.room);
-        let card = started.map(|(running, card)| {
-            board.running = Some(running);
-            card
-        });
-        board.answer(&card)
-    })
+    let started = memory::with_room(Running::start);
+    memory::answer_json(&started.map(|(running, card)| {
+        RUNNING.set(Some(running));
+        card
+    }))
 }
 
 /// Forgets the frames so far. Those that come are of a video and smoothed as on a board, or pictures that have nothing to do with
@@ -174,31 +139,28 @@ pub extern "C" fn board_boot() -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn board_begin(is_video: bool) {
     let method = if is_video { VIDEO } else { Method::None };
-    with(|_, running| running.smoothing = Smoothing::new(method, running.booted.decision()));
+    with(|running| running.smoothing = Smoothing::new(method, running.booted.decision()));
 }
 
 /// Reduces the frame in the room, four bytes a pixel, to the network's picture. The answer is empty, or says what is wrong with the
 /// frame.
 #[unsafe(no_mangle)]
 pub extern "C" fn board_resize(width: u16, height: u16) -> usize {
-    with(|board, running| {
+    with(|running| {
         let Booted { model, picture, .. } = &mut running.booted;
-        let resized = resize::<Rgba>(&board.room, width, height, model.input_shape(), picture);
-        board.answer(&resized.map_err(|error| error.to_string()))
+        let resized = memory::with_room(|room| resize::<Rgba>(room, width, height, model.input_shape(), picture));
+        memory::answer_json(&resized.map_err(|error| error.to_string()))
     })
 }
 
 /// The network's picture, `[h, w, c]`, 0 … 255.
 #[unsafe(no_mangle)]
 pub extern "C" fn board_picture() -> *const u8 {
-    with(|_, running| running.booted.picture.as_ptr())
+    with(|running| running.booted.picture.as_ptr())
 }
 
 /// Classifies the network's picture. The answer is what it shows.
 #[unsafe(no_mangle)]
 pub extern "C" fn board_classify() -> usize {
-    with(|board, running| {
-        let answer = running.classify();
-        board.answer(&answer)
-    })
+    with(|running| memory::answer_json(&running.classify()))
 }

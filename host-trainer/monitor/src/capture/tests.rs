@@ -1,5 +1,8 @@
 use super::*;
-use crate::fixtures::{frame, full_frame, full_frame_pixels, image, introduction, picture};
+use board_client::capture::BURST_SPACING;
+use board_client::fixtures::{frame, full_frame, full_frame_pixels, image, introduction, picture};
+use board_client::line::Event;
+use protocol::{Message, PictureMode, Request, Verdict};
 use std::collections::BTreeSet;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -12,9 +15,9 @@ type Texts = Vec<(String, String)>;
 /// A board, a folder and a person; the time passes only when told to.
 struct Desk {
     folder: tempfile::TempDir,
-    capture: Capture,
+    keys: Keys,
     state: State,
-    now: Instant,
+    now: Duration,
     counter: u32,
 }
 
@@ -22,16 +25,16 @@ impl Desk {
     /// A board has said what it is.
     fn new(when: Option<When>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let capture = Capture::start(folder.path(), when).unwrap();
-        let now = Instant::now();
-        let mut desk = Self { folder, capture, state: State::new(now), now, counter: 0 };
+        let keys = Keys::start(folder.path(), when).unwrap();
+        let now = Duration::ZERO;
+        let mut desk = Self { folder, keys, state: State::new(now), now, counter: 0 };
         desk.receive(&introduction(0));
         desk
     }
 
     fn apply(&mut self, event: &Event<'_>) {
         self.state.apply(event, self.now);
-        self.capture.apply(event, &self.state, self.now);
+        self.keys.capture.apply(event, &self.state, self.now);
     }
 
     fn receive(&mut self, messages: &[Message<'_>]) {
@@ -42,12 +45,12 @@ impl Desk {
 
     /// The board sends a frame with its picture, and a full frame if it is asked for one; gives what it is asked for.
     fn frame(&mut self, verdict: Verdict) -> Option<Request<'static>> {
-        let request = self.capture.request(&self.state, self.now);
+        let request = self.keys.capture.request(&self.state, self.now);
         self.counter += 1;
         self.now += MS(50);
         self.receive(&[Message::Frame(protocol::FrameReport { verdict, ..frame(self.counter) })]);
         self.receive(&picture(self.counter, &image()));
-        if request.is_some() || self.capture.unsorted.is_some() {
+        if request.is_some() || self.keys.capture.unsorted.is_some() {
             self.receive(&full_frame(self.counter));
         }
         request
@@ -62,7 +65,7 @@ impl Desk {
     fn type_keys(&mut self, keys: &str) {
         for letter in keys.chars() {
             let key = if letter == '\n' { KeyCode::Enter } else { KeyCode::Char(letter) };
-            assert!(self.capture.press(key, &self.state, self.now), "{letter}");
+            assert!(self.keys.press(key, &self.state, self.now), "{letter}");
         }
     }
 
@@ -101,44 +104,11 @@ impl Desk {
     }
 
     fn class_count(&self, name: &str) -> u64 {
-        self.capture.classes.iter().find(|class| class.name == name).unwrap().pictures
+        self.keys.capture.classes.iter().find(|class| class.name == name).unwrap().pictures
     }
 }
 
 const SURE: Verdict = Verdict::Class { class: 1, probability: 0xe000 };
-
-#[test]
-fn names_are_one_safe_component_of_a_path() {
-    for name in ["cat", "sea lion", "Füße", "猫", "_none", "a.b", "-", "_"] {
-        assert_eq!(name_problem(name).is_none(), name != "_", "{name}");
-    }
-    let long = "x".repeat(49);
-    for name in [
-        "",
-        "  ",
-        ".",
-        "..",
-        ".git",
-        "_unsorted",
-        "../etc",
-        "a/b",
-        "a\\b",
-        "C:",
-        "a\u{1b}[2J",
-        "a\nb",
-        "a\u{202e}b",
-        "a\u{fffd}",
-        " a",
-        "a ",
-        "a.",
-        "train",
-        "validation",
-        "test",
-        &long,
-    ] {
-        assert!(name_problem(name).is_some(), "{name:?}");
-    }
-}
 
 #[test]
 fn classes_are_folders_then_labels_and_their_keys_stay() {
@@ -150,31 +120,30 @@ fn classes_are_folders_then_labels_and_their_keys_stay() {
     {
         fs::write(folder.path().join(name), "").unwrap();
     }
-    let mut desk =
-        Desk { capture: Capture::start(folder.path(), Some(When::Unsure)).unwrap(), folder, ..Desk::new(None) };
+    let mut desk = Desk { keys: Keys::start(folder.path(), Some(When::Unsure)).unwrap(), folder, ..Desk::new(None) };
     let named = |desk: &Desk| -> Vec<(char, String, u64)> {
-        desk.capture.keys().map(|(key, class)| (key.unwrap(), class.name.clone(), class.pictures)).collect()
+        desk.keys.capture.keys().map(|(key, class)| (key.unwrap(), class.name.clone(), class.pictures)).collect()
     };
     let before = named(&desk);
     let list =
         |list: &[(char, &str, u64)]| list.iter().map(|(key, name, count)| (*key, name.to_string(), *count)).collect();
     let folders: Vec<_> = list(&[('1', "_none", 0), ('2', "ant", 2), ('3', "deer", 1)]);
     assert_eq!(before, folders);
-    assert_eq!(desk.capture.unsorted, Some(1));
+    assert_eq!(desk.keys.capture.unsorted, Some(1));
     // The label that would command the terminal is none that a folder had.
     desk.receive(&introduction(0));
     desk.receive(&introduction(0));
     let labels: Vec<_> = list(&[('4', "cat", 0), ('5', "automobile", 0)]);
     assert_eq!(named(&desk), [folders, labels].concat());
     desk.type_keys("nzebra\n");
-    assert_eq!(desk.capture.chosen, Some(5));
+    assert_eq!(desk.keys.capture.chosen, Some(5));
     desk.type_keys("3");
-    assert_eq!(desk.capture.chosen, Some(2));
-    desk.capture.press(KeyCode::Down, &desk.state, desk.now);
-    desk.capture.press(KeyCode::Down, &desk.state, desk.now);
-    assert_eq!(desk.capture.chosen, Some(4));
-    desk.capture.press(KeyCode::Up, &desk.state, desk.now);
-    assert_eq!(desk.capture.chosen, Some(3));
+    assert_eq!(desk.keys.capture.chosen, Some(2));
+    desk.keys.press(KeyCode::Down, &desk.state, desk.now);
+    desk.keys.press(KeyCode::Down, &desk.state, desk.now);
+    assert_eq!(desk.keys.capture.chosen, Some(4));
+    desk.keys.press(KeyCode::Up, &desk.state, desk.now);
+    assert_eq!(desk.keys.capture.chosen, Some(3));
     // No key has two meanings.
     let keys: BTreeSet<char> = CLASS_KEYS.chars().chain("bnqu".chars()).collect();
     assert_eq!(keys.len(), CLASS_KEYS.len() + 4);
@@ -184,12 +153,12 @@ fn classes_are_folders_then_labels_and_their_keys_stay() {
 fn a_data_set_that_is_split_already_is_no_folder_of_classes() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("train")).unwrap();
-    let error = Capture::start(folder.path(), None).unwrap_err().to_string();
+    let error = Keys::start(folder.path(), None).unwrap_err().to_string();
     assert!(error.contains("such as --capture ") && error.ends_with("/train"), "{error}");
-    Capture::start(&folder.path().join("train"), None).unwrap();
+    Keys::start(&folder.path().join("train"), None).unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let error = Capture::start(&file, None).unwrap_err().to_string();
+    let error = Keys::start(&file, None).unwrap_err().to_string();
     assert!(error.starts_with("cannot take pictures into "), "{error}");
 }
 
@@ -199,9 +168,9 @@ fn one_picture_is_the_next_full_frame_with_its_time() {
     // The first one only shows how long they take.
     assert_eq!(desk.frame(SURE), ONCE);
     desk.frames(3);
-    assert_eq!(desk.capture.request(&desk.state, desk.now), None);
+    assert_eq!(desk.keys.capture.request(&desk.state, desk.now), None);
     desk.type_keys(" ");
-    assert!(desk.capture.notice.is_bad, "no class is chosen");
+    assert!(desk.keys.capture.notice.is_bad, "no class is chosen");
     desk.type_keys("1 ");
     assert_eq!(desk.files(), [""; 0]);
     assert_eq!(desk.frame(SURE), ONCE);
@@ -263,7 +232,7 @@ fn undo_asks_first_and_removes_what_was_taken_since_the_start() {
     fs::create_dir(desk.folder.path().join("deer")).unwrap();
     fs::write(desk.folder.path().join("deer/1.png"), "mine").unwrap();
     desk.type_keys("u");
-    assert!(desk.capture.dialog.is_none(), "there is nothing to be removed");
+    assert!(desk.keys.dialog.is_none(), "there is nothing to be removed");
     desk.frames(1);
     desk.type_keys("2 ");
     desk.frames(1);
@@ -271,11 +240,11 @@ fn undo_asks_first_and_removes_what_was_taken_since_the_start() {
     desk.frames(100);
     assert_eq!((desk.files().len(), desk.class_count("cat")), (12, 10));
     desk.type_keys("u");
-    let Some(Dialog::Undo(question)) = &desk.capture.dialog else { panic!("it asks") };
+    let Some(Dialog::Undo(question)) = &desk.keys.dialog else { panic!("it asks") };
     assert_eq!(question, "remove 10 pictures from cat/000001.png to cat/000010.png? u removes, any other key keeps");
     // The other key keeps, and does nothing else.
     desk.type_keys("2");
-    assert_eq!((desk.files().len(), desk.capture.chosen), (12, Some(0)));
+    assert_eq!((desk.files().len(), desk.keys.capture.chosen), (12, Some(0)));
     // One was sorted elsewhere meanwhile.
     fs::rename(desk.folder.path().join("cat/000003.png"), desk.folder.path().join("deer/x.png")).unwrap();
     desk.type_keys("uu");
@@ -284,7 +253,7 @@ fn undo_asks_first_and_removes_what_was_taken_since_the_start() {
     assert_eq!(desk.class_count("cat"), 0);
     desk.type_keys("uuuu");
     assert_eq!(desk.files(), ["deer/1.png", "deer/x.png"]);
-    assert_eq!(desk.capture.summary(), format!("0 pictures taken into {}", desk.folder.path().display()));
+    assert_eq!(desk.keys.summary(), format!("0 pictures taken into {}", desk.folder.path().display()));
     // A burst that runs is stopped first.
     desk.type_keys("1b");
     desk.frames(10);
@@ -313,7 +282,7 @@ fn what_the_model_is_not_sure_of_is_kept_once_a_second_and_doubts_are_bursts() {
     let bursts: Vec<_> = desk.files()[..4].iter().map(|file| desk.burst(file)).collect();
     assert!(bursts[0].is_some() && bursts[1] == bursts[0] && bursts[2] == bursts[0]);
     assert!(bursts[3].is_some() && bursts[3] != bursts[0]);
-    assert_eq!((desk.capture.unsorted, desk.class_count("cat")), (Some(4), 2));
+    assert_eq!((desk.keys.capture.unsorted, desk.class_count("cat")), (Some(4), 2));
     desk.type_keys("uuuuuu");
     assert_eq!(desk.files().len(), 4, "undo is for what was taken");
 }
@@ -323,14 +292,14 @@ fn a_full_frame_that_does_not_come_is_asked_for_again() {
     let mut desk = Desk::new(None);
     let mut asked = Vec::new();
     for counter in 0..10 {
-        asked.push(desk.capture.request(&desk.state, desk.now).is_some());
+        asked.push(desk.keys.capture.request(&desk.state, desk.now).is_some());
         // One of its chunks is lost.
         desk.receive(&[&[Message::Frame(frame(counter))], &full_frame(counter)[..2]].concat());
     }
     assert_eq!(asked, [true, false, false, true, false, false, true, false, false, true]);
     // A new connection forgets what was asked for.
     desk.apply(&Event::Connected);
-    assert_eq!(desk.capture.request(&desk.state, desk.now), ONCE);
+    assert_eq!(desk.keys.capture.request(&desk.state, desk.now), ONCE);
 }
 
 #[test]
@@ -350,18 +319,18 @@ fn what_goes_wrong_is_said_and_taking_goes_on() {
     // A connection that is lost ends a burst.
     desk.type_keys("1b");
     desk.frames(8);
-    desk.apply(&Event::Lost { reason: String::from("unplugged"), retry_in: MS(0) });
-    assert_eq!(desk.capture.notice.text, "only 2 pictures taken: the connection was lost");
+    desk.apply(&Event::Lost { reason: String::from("unplugged"), retry_in: None });
+    assert_eq!(desk.keys.capture.notice.text, "only 2 pictures taken: the connection was lost");
     desk.type_keys(" ");
-    assert_eq!(desk.capture.notice.text, "there is no connection to take a picture from");
+    assert_eq!(desk.keys.capture.notice.text, "there is no connection to take a picture from");
     desk.apply(&Event::Connected);
     // A folder that is gone does not come back by itself: it may be on a disk that was taken out.
     let elsewhere = desk.folder.path().with_extension("elsewhere");
     fs::rename(desk.folder.path(), &elsewhere).unwrap();
     desk.type_keys(" ");
     desk.frames(4);
-    assert!(desk.capture.notice.is_bad);
-    let notice = &desk.capture.notice.text;
+    assert!(desk.keys.capture.notice.is_bad);
+    let notice = &desk.keys.capture.notice.text;
     assert!(notice.starts_with("nothing was taken: cannot make "), "{notice}");
     assert_eq!(desk.class_count("cat"), 0);
     fs::rename(&elsewhere, desk.folder.path()).unwrap();
@@ -370,5 +339,5 @@ fn what_goes_wrong_is_said_and_taking_goes_on() {
     desk.type_keys(" ");
     desk.frames(4);
     assert_eq!(desk.files(), ["cat/000001.png"]);
-    assert_eq!(desk.capture.notice.text, "cat: 000001.png taken");
+    assert_eq!(desk.keys.capture.notice.text, "cat: 000001.png taken");
 }

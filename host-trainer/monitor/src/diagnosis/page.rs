@@ -5,14 +5,12 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use board_client::diagnosis::{Check, Evidence, Examined};
+use board_client::text::{date_time, faults, thousands};
 use protocol::Subject;
 
-use super::evidence::{Evidence, Examined};
-use super::judge::Check;
 use crate::port::Port;
-use crate::recording::{encode, write_new};
-use crate::state::Picture;
-use crate::text::{date_time, faults, since_1970, thousands};
+use crate::recording::{since_1970, write_new};
 
 /// The page's name in its folder.
 pub const NAME: &str = "diagnosis.md";
@@ -61,7 +59,7 @@ pub fn write(folder: &Path, port: &Port, evidence: &Evidence, checks: &[Check]) 
     for (name, (title, picture)) in PICTURES.into_iter().zip(pictures) {
         if let Some(picture) = picture {
             let path = folder.join(name);
-            let written = png(picture).and_then(|bytes| write_new(&path, &bytes));
+            let written = picture.to_png(&[]).and_then(|bytes| write_new(&path, &bytes));
             written.map_err(at(&path))?;
             let _ =
                 write!(shown, "\n{title}, {} x {}:\n\n![{title}]({name})\n", picture.shape.width, picture.shape.height);
@@ -70,10 +68,6 @@ pub fn write(folder: &Path, port: &Port, evidence: &Evidence, checks: &[Check]) 
     let path = folder.join(NAME);
     let page = page(port, evidence, checks) + &shown;
     write_new(&path, page.as_bytes()).map_err(at(&path))
-}
-
-fn png(picture: &Picture) -> io::Result<Vec<u8>> {
-    encode(picture, &[])
 }
 
 fn page(port: &Port, evidence: &Evidence, checks: &[Check]) -> String {

@@ -1,15 +1,13 @@
 use super::*;
-use crate::fixtures::{frame, image, introduction, picture};
-use crate::state::tests::apply;
+use board_client::fixtures::{apply, frame, image, introduction, picture};
 use protocol::{Label, Message};
-use std::time::Instant;
 
 /// Records a frame and its picture, after what the board has said before, and gives the place of the picture in the folder.
 fn record(folder: &Path, before: &[Message<'_>]) -> String {
     let image = image();
-    let mut state = State::new(Instant::now());
+    let mut state = State::new(Duration::ZERO);
     for messages in [before, &[Message::Frame(frame(2))], &picture(2, &image)] {
-        apply(&mut state, messages, Instant::now());
+        apply(&mut state, messages, Duration::ZERO);
     }
     let mut recording = Recording::start(folder).unwrap();
     recording.record(&state).unwrap();

@@ -1,16 +1,14 @@
 use super::*;
 use crate::capture::When;
-use crate::fixtures::{device_info, fault, frame, full_frame, image, introduction, picture};
-use crate::link::{Event, Traffic};
-use crate::state::tests::apply;
+use board_client::fixtures::{apply, device_info, fault, frame, full_frame, image, introduction, picture};
+use board_client::line::{Event, Traffic};
 use protocol::{FaultClass, FrameMarks, Marks, Message, Statistics};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyCode;
-use std::time::Duration;
 
-fn busy(start: Instant) -> State {
+fn busy(start: Duration) -> State {
     let image = image();
     let mut state = State::new(start);
     let traffic = Traffic { bytes: 9_000, frames: Statistics { received: 1_234, corrupted: 2, foreign: 0 } };
@@ -31,18 +29,18 @@ fn busy(start: Instant) -> State {
     state
 }
 
-fn lost(start: Instant) -> State {
+fn lost(start: Duration) -> State {
     let mut state = busy(start);
     let event = Event::Lost {
         reason: String::from("/dev/ttyACM0: the connection is lost: it was unplugged"),
-        retry_in: Duration::from_secs(2),
+        retry_in: Some(Duration::from_secs(2)),
     };
     state.apply(&event, start);
     state
 }
 
-fn view(state: &State, now: Instant) -> View<'_> {
-    View { port: "/dev/ttyACM0", state, recording: None, capture: None, notice: None, has_true_colour: true, now }
+fn view(state: &State, now: Duration) -> View<'_> {
+    View { port: "/dev/ttyACM0", state, recording: None, keys: None, notice: None, has_true_colour: true, now }
 }
 
 fn screen(view: &View<'_>, width: u16, height: u16) -> Buffer {
@@ -62,7 +60,7 @@ fn text(buffer: &Buffer) -> String {
 
 #[test]
 fn marks_stand_beside_the_class_of_their_frame_alone() {
-    let start = Instant::now();
+    let start = Duration::ZERO;
     let mut state = State::new(start);
     let marks = Message::FrameMarks(FrameMarks { counter: 10, marks: Marks::SETTLING.with(Marks::BLOWN_OUT) });
     apply(&mut state, &[&introduction(0)[..], &[marks, Message::Frame(frame(10))]].concat(), start);
@@ -73,7 +71,7 @@ fn marks_stand_beside_the_class_of_their_frame_alone() {
 
 #[test]
 fn a_terminal_of_80_by_24_shows_everything() {
-    let start = Instant::now();
+    let start = Duration::ZERO;
     let later = start + Duration::from_secs(5);
     for (state, now, expected) in [
         (busy(start), start, include_str!("busy.txt")),
@@ -87,62 +85,60 @@ fn a_terminal_of_80_by_24_shows_everything() {
 }
 
 /// A folder of three classes, one of them empty, and a picture that is not sorted.
-fn capture(folder: &std::path::Path) -> Capture {
+fn keys(folder: &std::path::Path) -> Keys {
     for (name, count) in [("cat", 2), ("mug", 11), ("_none", 0), ("_unsorted", 1)] {
         std::fs::create_dir(folder.join(name)).unwrap();
         for number in 1..=count {
             std::fs::write(folder.join(format!("{name}/{number:06}.png")), "").unwrap();
         }
     }
-    let mut capture = Capture::start(folder, Some(When::Unsure)).unwrap();
-    capture.folder = "photos".into();
-    capture
+    let mut keys = Keys::start(folder, Some(When::Unsure)).unwrap();
+    keys.capture.album.path = "photos".into();
+    keys
 }
 
 #[test]
 fn a_terminal_of_80_by_24_has_room_to_take_pictures() {
     let folder = tempfile::tempdir().unwrap();
-    let mut capture = capture(folder.path());
-    let start = Instant::now();
+    let mut keys = keys(folder.path());
+    let start = Duration::ZERO;
     let mut state = busy(start);
     let full_frame = full_frame(14);
     apply(&mut state, &full_frame[..1], start);
     apply(&mut state, &full_frame[1..], start + Duration::from_millis(70));
-    let press = |capture: &mut Capture, state: &State, key| capture.press(KeyCode::Char(key), state, start);
-    press(&mut capture, &state, '3');
-    let shown = |capture: &Capture, state: &State| {
-        text(&screen(&View { capture: Some(capture), ..view(state, start) }, 80, 24))
-    };
-    let found = shown(&capture, &state);
+    let press = |keys: &mut Keys, state: &State, key| keys.press(KeyCode::Char(key), state, start);
+    press(&mut keys, &state, '3');
+    let shown = |keys: &Keys, state: &State| text(&screen(&View { keys: Some(keys), ..view(state, start) }, 80, 24));
+    let found = shown(&keys, &state);
     let expected = include_str!("capture.txt").trim_matches('\n');
     assert!(found == expected, "found\n{found}\nexpected\n{expected}");
     for key in "nsea/".chars() {
-        press(&mut capture, &state, key);
+        press(&mut keys, &state, key);
     }
-    capture.press(KeyCode::Enter, &state, start);
-    let found = shown(&capture, &state);
+    keys.press(KeyCode::Enter, &state, start);
+    let found = shown(&keys, &state);
     for part in ["new class", "name: sea/▏", "Enter makes it, Esc does not", "a name is that of a folder"] {
         assert!(found.contains(part), "{part}: {found}");
     }
-    capture.press(KeyCode::Esc, &state, start);
+    keys.press(KeyCode::Esc, &state, start);
     // What keeps pictures away is more important than what happened before.
     apply(&mut state, &[fault(15), Message::Unsupported { request: 4 }], start);
-    assert!(shown(&capture, &state).contains("32×32, no full frames"));
+    assert!(shown(&keys, &state).contains("32×32, no full frames"));
     apply(&mut state, &[fault(16)], start);
-    assert!(shown(&capture, &state).contains("the camera's picture memory does not"));
-    assert!(shown(&capture, &lost(start)).contains("it was unplugged; next attempt"));
+    assert!(shown(&keys, &state).contains("the camera's picture memory does not"));
+    assert!(shown(&keys, &lost(start)).contains("it was unplugged; next attempt"));
     // Many classes: the chosen one is among those that are seen.
     for number in 10..90 {
         for key in format!("nclass{number}").chars() {
-            press(&mut capture, &state, key);
+            press(&mut keys, &state, key);
         }
-        capture.press(KeyCode::Enter, &state, start);
-        let found = shown(&capture, &state);
+        keys.press(KeyCode::Enter, &state, start);
+        let found = shown(&keys, &state);
         assert!(found.contains(&format!("  class{number} ")), "{found}");
     }
-    assert!(shown(&capture, &state).contains("↑↓ shows more"));
+    assert!(shown(&keys, &state).contains("↑↓ shows more"));
     for (width, height) in (0..=100).step_by(3).flat_map(|width| (0..=30).map(move |height| (width, height))) {
-        screen(&View { capture: Some(&capture), ..view(&state, start) }, width, height);
+        screen(&View { keys: Some(&keys), ..view(&state, start) }, width, height);
     }
 }
 
@@ -150,7 +146,7 @@ fn a_terminal_of_80_by_24_has_room_to_take_pictures() {
 fn a_notice_and_a_recording_are_shown() {
     let folder = tempfile::tempdir().unwrap();
     let recording = Recording::start(folder.path()).unwrap();
-    let now = Instant::now();
+    let now = Duration::ZERO;
     let state = busy(now);
     let view = View { recording: Some(&recording), notice: Some("the disk is full"), ..view(&state, now) };
     let text = text(&screen(&view, 200, 24));
@@ -169,7 +165,7 @@ fn cell(buffer: &Buffer, x: u16, y: u16) -> [Color; 2] {
 
 #[test]
 fn a_large_terminal_shows_a_large_picture_and_the_log() {
-    let start = Instant::now();
+    let start = Duration::ZERO;
     let buffer = screen(&view(&busy(start), start), 120, 45);
     for y in 0..32 {
         for x in 0..64 {
@@ -185,7 +181,7 @@ fn a_large_terminal_shows_a_large_picture_and_the_log() {
 
 /// A board whose pictures have another shape, and one of them in a checkered pattern of `width`.
 fn shaped(height: u16, width: u16, channels: u8) -> State {
-    let start = Instant::now();
+    let start = Duration::ZERO;
     let mut state = State::new(start);
     let mut info = device_info();
     info.input = Shape { height, width, channels };
@@ -200,7 +196,7 @@ fn shaped(height: u16, width: u16, channels: u8) -> State {
 
 #[test]
 fn grey_wide_and_large_pictures_are_shown() {
-    let now = Instant::now();
+    let now = Duration::ZERO;
     let shown = |state: State| screen(&view(&state, now), 80, 24);
     let [light, dark] = [200, 90].map(|grey| Color::Rgb(grey, grey, grey));
     let grey = shown(shaped(24, 32, 1));
@@ -213,7 +209,7 @@ fn grey_wide_and_large_pictures_are_shown() {
 
 #[test]
 fn no_size_is_too_small() {
-    let start = Instant::now();
+    let start = Duration::ZERO;
     let states = [busy(start), lost(start), State::new(start), shaped(8, 256, 1), shaped(256, 8, 3)];
     for (width, height) in (0..=100).flat_map(|width| (0..=30).map(move |height| (width, height))) {
         for state in &states {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use protocol::{BootFailure, Decoder, FRAME_LEN, Finding, Message, PictureMode, Received, Request, Subject, encode};
 
-use super::fixtures::{fault, frame, full_frame, image, introduction, picture};
+use board_client::fixtures::{fault, frame, full_frame, image, introduction, picture};
 
 /// No test waits longer for the other side.
 pub const PATIENCE: Duration = Duration::from_secs(30);

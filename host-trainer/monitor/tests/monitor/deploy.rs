@@ -27,7 +27,7 @@ use shared_model::testing::{Plain, network};
 use shared_model::{AlignedBytes, Model, Shape};
 
 use super::board::{Board, listen};
-use super::fixtures::{device_info, frame};
+use board_client::fixtures::{device_info, frame};
 
 /// Bytes of a place for a model.
 const SLOT: u32 = 16 << 10;
@@ -285,7 +285,7 @@ fn what_a_board_cannot_take_is_said_with_the_remedy_before_a_byte_is_sent() {
             blob(2, 24),
             "of working memory, but the board gives it 1,000: take a smaller picture",
         ),
-        (Kind { key: Some([1; 32]), ..PLAIN }, blob(2, 8), "signed models only: add --key FILE"),
+        (Kind { key: Some([1; 32]), ..PLAIN }, blob(2, 8), "signed models only: `monitor deploy --key FILE` signs"),
         (PLAIN, vec![0; 100], "this is no model: "),
     ];
     for (kind, new, expected) in cases {

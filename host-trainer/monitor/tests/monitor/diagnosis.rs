@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use protocol::{Deed, Encoding, FaultClass, Finding, FullFrame, Message, PictureMode, Problem, Request, Subject};
 
 use super::board::{Board, EVERY, listen, wire};
-use super::fixtures::{fault, full_frame};
+use board_client::fixtures::{fault, full_frame};
 
 /// What the program prints, and its exit code.
 fn diagnose(port: &str) -> (String, Option<i32>) {

@@ -12,7 +12,7 @@ use protocol::{
 };
 
 use super::board::{Board, EVERY, accept, listen, wire};
-use super::fixtures::{frame, full_frame, full_frame_pixels, image};
+use board_client::fixtures::{frame, full_frame, full_frame_pixels, image};
 
 /// Standard output, or standard error of a run that fails.
 fn run(arguments: &[&str]) -> Result<String, String> {

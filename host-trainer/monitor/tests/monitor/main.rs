@@ -3,8 +3,6 @@
 mod board;
 mod deploy;
 mod diagnosis;
-#[path = "../../src/fixtures.rs"]
-mod fixtures;
 mod lines;
 mod settings;
 #[cfg(target_os = "linux")]

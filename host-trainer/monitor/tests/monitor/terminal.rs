@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use vt100::{Color, Parser};
 
 use super::board::{EVERY, PATIENCE, listen};
-use super::fixtures::{full_frame_pixels, image};
+use board_client::fixtures::{full_frame_pixels, image};
 
 const ROWS: NonZero<u16> = NonZero::new(24).unwrap();
 const COLUMNS: NonZero<u16> = NonZero::new(80).unwrap();

@@ -1,11 +1,15 @@
-//! Messages that the tests share, those of this crate's modules and those of the program.
+//! Messages that tests share, those of this crate and those of the programs.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use protocol::{
     Candidate, ChunkKind, DeviceInfo, Encoding, FaultClass, FaultCounters, FaultReport, FrameReport, FullFrame, Label,
     Message, Recovery, Shape, StageTimes, TimeUnit, VERSION, Verdict, chunks,
 };
+
+use crate::line::Event;
+use crate::state::State;
 
 const SHAPE: Shape = Shape { height: 32, width: 32, channels: 3 };
 const LABELS: [&str; 4] = ["cat", "deer", "automobile", "a\u{1b}[2J"];
@@ -97,4 +101,11 @@ pub fn full_frame_pixels() -> ((u32, u32), Vec<u8>) {
     let pixels =
         places.flat_map(|(x, y)| [x << 3 | x >> 2, y << 2 | y >> 4, 9 << 3 | 9 >> 2].map(|channel| channel as u8));
     ((width.into(), height.into()), pixels.collect())
+}
+
+/// All of `messages` change `state` at `now`.
+pub fn apply(state: &mut State, messages: &[Message<'_>], now: Duration) {
+    for message in messages {
+        state.apply(&Event::Message(message), now);
+    }
 }

@@ -1,8 +1,10 @@
 //! What is known about a board: a fold over all that happened on its link.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::io;
+use std::time::Duration;
 
+use png::{BitDepth, ColorType, Encoder};
 use protocol::{
     Assembler, Candidate, Chunk, ChunkKind, DeviceInfo, Encoding, FaultCounters, FaultReport, FrameMarks, FrameReport,
     FullFrame, Label, Marks, Message, PictureMode, Progress, Request, ResetCause, Shape, Start, TimeUnit, VERSION,
@@ -10,8 +12,8 @@ use protocol::{
 };
 use serde::Serialize;
 
-use crate::link::{Event, Traffic};
-use crate::text::{fraction, percent, printable, thousands, unsupported};
+use crate::line::{Event, Traffic};
+use crate::text::{self, fault, fraction, percent, printable, thousands, unsupported};
 
 /// Arrivals that the frame rate is taken over.
 const RATE_WINDOW: usize = 16;
@@ -28,13 +30,13 @@ const SILENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Connection {
     /// There is one since then.
-    Up(Instant),
+    Up(Duration),
     /// There is none.
     Down {
         /// Why, in plain words.
         reason: String,
-        /// When the next attempt follows.
-        retry_at: Instant,
+        /// When the next attempt follows, if one does by itself.
+        retry_at: Option<Duration>,
     },
 }
 
@@ -115,6 +117,25 @@ impl Picture {
             _ => [0; 3],
         }
     }
+
+    /// As a PNG file with `texts`, of which each has a keyword.
+    ///
+    /// # Errors
+    /// If a text has letters that a PNG has not, or the picture has no pixels.
+    pub fn to_png(&self, texts: &[(&str, &str)]) -> io::Result<Vec<u8>> {
+        let mut png = Vec::new();
+        let mut encoder = Encoder::new(&mut png, self.shape.width.into(), self.shape.height.into());
+        encoder.set_color(match self.shape.channels {
+            1 => ColorType::Grayscale,
+            _ => ColorType::Rgb,
+        });
+        encoder.set_depth(BitDepth::Eight);
+        for (keyword, text) in texts {
+            encoder.add_text_chunk(keyword.to_string(), text.to_string())?;
+        }
+        encoder.write_header()?.write_image_data(&self.bytes)?;
+        Ok(png)
+    }
 }
 
 /// Everything that a person may want to see.
@@ -157,13 +178,13 @@ pub struct State {
     /// Newest first.
     pub log: VecDeque<Entry>,
     /// When the newest frames came, the newest last.
-    arrivals: VecDeque<Instant>,
+    arrivals: VecDeque<Duration>,
     /// The counter of the newest report.
     counter: Option<u32>,
     /// The picture that is coming.
     transfer: Assembler<Vec<u8>>,
     /// The full frame that is coming, and since when.
-    announced: Option<(FullFrame, Instant)>,
+    announced: Option<(FullFrame, Duration)>,
     full_transfer: Assembler<Vec<u8>>,
     /// Pictures come, so that they need not be asked for.
     has_pictures: bool,
@@ -171,7 +192,7 @@ pub struct State {
 
 impl State {
     /// Connected, and nothing heard yet.
-    pub fn new(now: Instant) -> Self {
+    pub fn new(now: Duration) -> Self {
         Self {
             connection: Connection::Up(now),
             traffic: Traffic::default(),
@@ -201,7 +222,7 @@ impl State {
     }
 
     /// Takes what happened at `now`.
-    pub fn apply(&mut self, event: &Event<'_>, now: Instant) {
+    pub fn apply(&mut self, event: &Event<'_>, now: Duration) {
         match event {
             Event::Connected => {
                 self.connection = Connection::Up(now);
@@ -212,7 +233,8 @@ impl State {
                 if self.is_connected() {
                     self.log(Entry::Link(String::from("connection lost")));
                 }
-                self.connection = Connection::Down { reason: reason.clone(), retry_at: now + *retry_in };
+                self.connection =
+                    Connection::Down { reason: reason.clone(), retry_at: retry_in.map(|wait| now + wait) };
             }
             Event::Message(message) => self.receive(message, now),
             Event::OtherVersion(version) => self.other_version = Some(*version),
@@ -220,7 +242,7 @@ impl State {
         }
     }
 
-    fn receive(&mut self, message: &Message<'_>, now: Instant) {
+    fn receive(&mut self, message: &Message<'_>, now: Duration) {
         match message {
             Message::Start(start) => self.note(start),
             Message::DeviceInfo(info) => self.meet(info),
@@ -288,11 +310,16 @@ impl State {
             input: info.input,
             labels: vec![None; info.labels.into()],
         };
-        if let Some(before) = self.device.take()
-            && before.crc32 == device.crc32
-            && before.labels.len() == device.labels.len()
-        {
-            device.labels = before.labels;
+        match self.device.take() {
+            Some(before) if before.crc32 == device.crc32 && before.labels.len() == device.labels.len() => {
+                device.labels = before.labels;
+            }
+            Some(_) => {
+                // What another model has said would be named by this one's classes.
+                self.frame = None;
+                self.log.retain(|entry| !matches!(entry, Entry::Frame(_)));
+            }
+            None => {}
         }
         let len = info.input.byte_len();
         let is_shown = matches!(info.input.channels, 1 | 3) && len <= LARGEST_PICTURE;
@@ -323,7 +350,7 @@ impl State {
         }
     }
 
-    fn expect_full_frame(&mut self, frame: &FullFrame, now: Instant) {
+    fn expect_full_frame(&mut self, frame: &FullFrame, now: Duration) {
         let len = 2 * usize::from(frame.height) * usize::from(frame.width);
         let is_known = frame.encoding != Encoding::Unknown(frame.encoding.into());
         let is_taken = is_known && (1..=LARGEST_FULL_FRAME).contains(&len);
@@ -331,7 +358,7 @@ impl State {
         self.full_transfer = Assembler::new(vec![0; if is_taken { len } else { 0 }]);
     }
 
-    fn take_full_frame_chunk(&mut self, chunk: &Chunk<'_>, now: Instant) {
+    fn take_full_frame_chunk(&mut self, chunk: &Chunk<'_>, now: Duration) {
         let Some((frame, since)) = self.announced.filter(|(frame, _)| frame.counter == chunk.id) else {
             return;
         };
@@ -452,8 +479,48 @@ impl State {
     /// Frames a second, as they arrive here.
     pub fn rate(&self) -> Option<f64> {
         let (first, last) = (self.arrivals.front()?, self.arrivals.back()?);
-        let seconds = last.duration_since(*first).as_secs_f64();
+        let seconds = (*last - *first).as_secs_f64();
         (seconds > 0.0).then(|| (self.arrivals.len() - 1) as f64 / seconds)
+    }
+
+    /// An entry of the log as a line, behind the counter of its frame.
+    pub fn line(&self, entry: &Entry) -> (Option<u32>, String) {
+        match entry {
+            Entry::Link(text) => (None, text.clone()),
+            Entry::Crash(text) => (None, format!("the run before crashed: {text}")),
+            Entry::Fault(fault) => (Some(fault.counter), printable(&fault.text)),
+            Entry::Frame(frame) => (Some(frame.counter), self.verdict(frame.verdict)),
+        }
+    }
+
+    /// The newest fault of the camera in words; empty if there was none.
+    pub fn latest_fault(&self) -> String {
+        let text = |report: &FaultReport| format!("frame {}: {}", thousands(report.counter), fault(report));
+        self.fault.as_ref().map_or(String::new(), text)
+    }
+
+    /// The fault of the camera, if there has been no frame since.
+    pub fn newest_fault(&self) -> Option<String> {
+        match self.log.front() {
+            Some(Entry::Fault(report)) => Some(fault(report)),
+            Some(Entry::Frame(_) | Entry::Crash(_) | Entry::Link(_)) | None => None,
+        }
+    }
+
+    /// What pictures that are taken are like, and how long one is under way.
+    pub fn picture_kind(&self) -> String {
+        if self.lacks_full_frames {
+            let size = self.device.as_ref().map(|device| device.input);
+            let size = size.map_or(String::new(), |Shape { height, width, .. }| format!("{width}×{height}, "));
+            return format!("{size}no full frames");
+        }
+        match (&self.full_frame, self.full_frame_time) {
+            (Some(Picture { shape, .. }), Some(time)) => {
+                let time = text::time(time.as_micros() as u64, Some(TimeUnit::Microseconds));
+                format!("full frames {}×{}, {time} each", shape.width, shape.height)
+            }
+            (Some(_) | None, _) => String::from("full frames"),
+        }
     }
 
     /// Whether there is a connection.
@@ -462,10 +529,11 @@ impl State {
     }
 
     /// Why there are no frames, and what to do about it, if there are none.
-    pub fn hint(&self, now: Instant) -> Option<String> {
+    pub fn hint(&self, now: Duration) -> Option<String> {
         let since = match &self.connection {
-            Connection::Down { reason, retry_at } => {
-                let seconds = retry_at.saturating_duration_since(now).as_secs_f64();
+            Connection::Down { reason, retry_at: None } => return Some(reason.clone()),
+            Connection::Down { reason, retry_at: Some(retry_at) } => {
+                let seconds = retry_at.saturating_sub(now).as_secs_f64();
                 return Some(format!("{reason}; next attempt in {seconds:.1} s"));
             }
             Connection::Up(since) => *since,
@@ -482,7 +550,7 @@ impl State {
                  firmware from the same sources"
             ));
         }
-        if now.duration_since(since) < SILENCE {
+        if now.saturating_sub(since) < SILENCE {
             return None;
         }
         Some(String::from(if self.traffic.bytes > 0 {
@@ -513,4 +581,4 @@ fn decode(frame: &FullFrame, bytes: &[u8]) -> Option<Picture> {
 }
 
 #[cfg(test)]
-pub mod tests;
+mod tests;

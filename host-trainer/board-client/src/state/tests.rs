@@ -1,19 +1,12 @@
 use super::*;
-use crate::fixtures::{device_info, fault, frame, image, introduction, picture};
+use crate::fixtures::{apply, device_info, fault, frame, image, introduction, picture};
 use protocol::{BootFailure, Statistics};
 
 const EVERY: Request<'static> = Request::Pictures(PictureMode::Every);
 
-/// All of `messages` change `state` at `now`.
-pub fn apply(state: &mut State, messages: &[Message<'_>], now: Instant) {
-    for message in messages {
-        state.apply(&Event::Message(message), now);
-    }
-}
-
 /// The state after messages that come a tenth of a second apart.
 fn after(messages: &[Message<'_>]) -> State {
-    let start = Instant::now();
+    let start = Duration::ZERO;
     let mut state = State::new(start);
     for (index, message) in (0..).zip(messages) {
         let now = start + index * Duration::from_millis(100);
@@ -55,14 +48,14 @@ fn what_the_board_does_not_send_is_asked_for() {
         assert_eq!(requests, expected, "{messages:?}");
     }
     let mut state = after(&seen);
-    state.apply(&Event::Connected, Instant::now());
+    state.apply(&Event::Connected, Duration::ZERO);
     assert!(state.requests().eq([EVERY]));
 }
 
 #[test]
 fn only_a_whole_picture_of_the_newest_frame_belongs_to_it() {
     let image = image();
-    let now = Instant::now();
+    let now = Duration::ZERO;
     let mut state = after(&[introduction(0), frames([4])].concat());
     let incomplete = &picture(4, &image)[1..];
     let short = picture(4, &image[1..]);
@@ -83,7 +76,7 @@ fn only_a_whole_picture_of_the_newest_frame_belongs_to_it() {
 
 #[test]
 fn a_full_frame_is_decoded_when_all_of_it_has_come() {
-    let start = Instant::now();
+    let start = Duration::ZERO;
     let announce = |counter, width, encoding| Message::FullFrame(FullFrame { counter, height: 1, width, encoding });
     let chunks = |counter, bytes: &'static [u8]| -> Vec<Message<'static>> {
         protocol::chunks(counter, ChunkKind::FullFrame, bytes, 0).map(Message::Chunk).collect()
@@ -120,9 +113,9 @@ fn a_full_frame_is_decoded_when_all_of_it_has_come() {
 fn a_board_without_full_frames_is_known_until_it_is_another_one() {
     let mut state = after(&[Message::Unsupported { request: 3 }]);
     assert!(!state.lacks_full_frames);
-    apply(&mut state, &[Message::Unsupported { request: 4 }], Instant::now());
+    apply(&mut state, &[Message::Unsupported { request: 4 }], Duration::ZERO);
     assert!(state.lacks_full_frames);
-    state.apply(&Event::Connected, Instant::now());
+    state.apply(&Event::Connected, Duration::ZERO);
     assert!(!state.lacks_full_frames);
 }
 
@@ -151,8 +144,8 @@ fn gaps_of_the_counter_are_missed_reports_but_a_reset_is_none() {
         let mut state = after(&messages);
         assert_eq!(state.missed, missed, "{counters:?}");
         // Nor is one across connections.
-        state.apply(&Event::Connected, Instant::now());
-        apply(&mut state, &frames([90]), Instant::now());
+        state.apply(&Event::Connected, Duration::ZERO);
+        apply(&mut state, &frames([90]), Duration::ZERO);
         assert_eq!(state.missed, missed, "{counters:?}");
     }
 }
@@ -166,6 +159,16 @@ fn rate_and_log_are_those_of_the_newest() {
     assert_eq!(after(&messages[..1]).rate(), None);
     assert_eq!(state.log.len(), LOG_LEN);
     assert!(matches!(&state.log[0], Entry::Frame(report) if report.counter == 299));
+}
+
+#[test]
+fn classes_of_one_model_are_not_named_by_another() {
+    let mut other = device_info();
+    other.crc32 ^= 1;
+    let state = after(&[introduction(0), frames([7]), vec![fault(8)], introduction(0)].concat());
+    assert_eq!((state.frame.is_some(), state.log.len()), (true, 2));
+    let state = after(&[introduction(0), frames([7]), vec![fault(8), Message::DeviceInfo(other)]].concat());
+    assert_eq!((state.frame.is_some(), state.log.len()), (false, 1));
 }
 
 #[test]
@@ -184,7 +187,7 @@ fn what_keeps_frames_away_is_named() {
         (999, [0, 9, 0], Some("--baud-rate")),
         (999, [1, 9, 9], None),
     ];
-    let start = Instant::now();
+    let start = Duration::ZERO;
     for (bytes, [received, corrupted, foreign], expected) in cases {
         let frames = Statistics { received, corrupted, foreign };
         let mut state = State::new(start);
@@ -204,11 +207,11 @@ fn what_keeps_frames_away_is_named() {
 #[test]
 fn a_boot_failure_holds_until_the_board_classifies() {
     let failure = vec![Message::BootFailure(BootFailure { code: 1, text: "the blob is damaged" })];
-    let text = after(&failure).hint(Instant::now());
+    let text = after(&failure).hint(Duration::ZERO);
     let expected = "the board does not classify: the blob is damaged";
     assert_eq!(text.as_deref(), Some(expected));
     for next in [introduction(0), frames([0])] {
         let state = after(&[failure.clone(), next].concat());
-        assert_eq!(state.hint(Instant::now()), None);
+        assert_eq!(state.hint(Duration::ZERO), None);
     }
 }

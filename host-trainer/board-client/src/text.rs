@@ -1,6 +1,6 @@
 //! Numbers and names for people.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use protocol::{FaultCounters, FaultReport, Recovery, StageTimes, TimeUnit};
 
@@ -51,11 +51,6 @@ pub const fn stages(times: &StageTimes) -> [(&'static str, u64); 4] {
 pub fn printable(text: &str) -> String {
     let orders = |character: char| matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.replace(|character: char| character.is_control() || orders(character), "\u{fffd}")
-}
-
-/// The time, as [`date_time`] takes it; 0 if the clock stands before 1970.
-pub fn since_1970() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A time of the calendar in UTC, in the form of RFC 3339, such as `2026-02-28T23:59:59.250Z`.
