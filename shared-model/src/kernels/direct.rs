@@ -40,9 +40,14 @@ impl Kernel for Direct {
         let (step, rows) = (job.step, job.input_rows);
         let (top, row) = (job.turn * step.pool_side(), job.output_rows.row(job.turn));
         let Places { input, scratch, .. } = job.places;
-        let [input, lines, output, _] = parts(job.arena, [input, scratch, job.output, Place::EMPTY]);
-        let lines = &mut bytemuck::cast_slice_mut(lines)[..lines_len(step)];
-        gather_lines((&rows, bytemuck::cast_slice(input)), top, lines);
+        let [input, lines, ..] = parts(job.arena, [input, scratch, Place::EMPTY, Place::EMPTY]);
+        gather_lines(
+            (&rows, bytemuck::cast_slice(input)),
+            top,
+            &mut bytemuck::cast_slice_mut(lines)[..lines_len(step)],
+        );
+        let [lines, output, ..] = parts(job.arena, [scratch, job.output, Place::EMPTY, Place::EMPTY]);
+        let lines = &bytemuck::cast_slice(lines)[..lines_len(step)];
         let output = &mut bytemuck::cast_slice_mut(output)[row];
         compute_row(step, lines, output);
     }

@@ -34,7 +34,8 @@ pub(crate) trait Kernel: Sync {
     /// A turn; `None` after the last one.
     fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn>;
 
-    /// Computes a turn whose rows of input are there.
+    /// Computes a turn whose rows of input are there. The output of a convolution may lie over rows of its input that neither this turn
+    /// nor a later one reads.
     fn run(&self, job: Job<'_, '_>);
 }
 
@@ -111,7 +112,7 @@ pub(crate) struct Turn {
     pub output: Range<usize>,
 }
 
-/// Where the memory of a step is, in words of the arena. Only input and overlay may overlap.
+/// Where the memory of a step is, in words of the arena. Only input and overlay may overlap, and a convolution's input and output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Places {
     pub input: Place,
