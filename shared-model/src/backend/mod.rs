@@ -23,7 +23,7 @@ use crate::kernels::{Costs, Kernel, average_pool::AveragePool, dense::Dense, dir
 use im2col::Im2col;
 use inner_loops::{InnerLoops, Portable};
 use row_streaming::RowStreaming;
-use winograd::Winograd;
+use winograd::{Winograd, WinogradInPieces};
 
 /// Kernels for a family of cores.
 pub struct Backend {
@@ -41,6 +41,7 @@ const LOOPED: &[&dyn Kernel] = &[
     &Im2col(Native),
     &RowStreaming(Native),
     &Winograd(Native),
+    &WinogradInPieces(Native),
     &MaxPool,
     &AveragePool,
 ];
@@ -124,6 +125,7 @@ const ARM_DSP: Costs = Costs {
     row_filter: 11,
     winograd_products: 27,
     winograd_filter: 62,
+    winograd_piece: 1530,
     winograd_input: 225,
     winograd_output: 340,
 };
@@ -137,6 +139,7 @@ const ARM_V7M: Costs = Costs {
     row_filter: 38,
     winograd_products: 65,
     winograd_filter: 73,
+    winograd_piece: 3000,
     winograd_input: 250,
     winograd_output: 600,
 };
@@ -150,6 +153,7 @@ const ARM_V6M: Costs = Costs {
     row_filter: 60,
     winograd_products: 149,
     winograd_filter: 104,
+    winograd_piece: 10_500,
     winograd_input: 1100,
     winograd_output: 850,
 };
@@ -163,6 +167,7 @@ const RV32IM: Costs = Costs {
     row_filter: 40,
     winograd_products: 105,
     winograd_filter: 87,
+    winograd_piece: 5850,
     winograd_input: 650,
     winograd_output: 1100,
 };

@@ -97,6 +97,8 @@ pub(crate) struct Costs {
     pub winograd_products: u64,
     /// To transform a channel of a filter.
     pub winograd_filter: u64,
+    /// For the multiplications of four tiles, four input channels and two output channels, and to transform these filters.
+    pub winograd_piece: u64,
     /// To transform a channel of a tile of input.
     pub winograd_input: u64,
     /// To transform a channel of a tile of output.
