@@ -410,11 +410,15 @@ mod tests {
         }
     }
 
+    fn committed_shapes() -> Network<'static> {
+        let widths = [32, 64, 128].map(|width| [(width, false), (width, true)]);
+        vgg(8, &widths.concat(), &[128, 10])
+    }
+
     /// The plans of the committed network: what the README promises of memory, and the instructions by which plans are compared.
     #[test]
     fn plans_of_the_committed_shapes() {
-        let widths = [32, 64, 128].map(|width| [(width, false), (width, true)]);
-        let blob = encode(&vgg(8, &widths.concat(), &[128, 10])).unwrap();
+        let blob = encode(&committed_shapes()).unwrap();
         let model = Model::load(&blob).unwrap();
         let plan_on = |backend, arena_len| {
             let plan = model.plan_on(backend, arena_len).unwrap();
@@ -445,6 +449,22 @@ mod tests {
         let lean = [&[first], &lean[..], &pieces, &[dense; 2]].concat();
         assert_eq!(plan(20_480), ((20_195, 26_315_776), lean));
         assert_eq!(model.arena_len_on(Backend::ARM_DSP), 15_875);
+    }
+
+    /// [`random_networks`] proves it of other networks.
+    #[test]
+    fn a_larger_arena_is_never_slower() {
+        let blob = encode(&committed_shapes()).unwrap();
+        let model = Model::load(&blob).unwrap();
+        for backend in Backend::ALL {
+            let least = model.arena_len_on(backend);
+            let largest = model.plan_on(backend, 1 << 26).unwrap();
+            let arenas = (least..largest.arena_len() + 256).step_by(256);
+            let instructions = arenas.map(|arena_len| model.plan_on(backend, arena_len).unwrap().instructions());
+            let instructions: List<_> = instructions.collect();
+            assert!(instructions.is_sorted_by(|small, large| small >= large), "{backend:?}: {instructions:?}");
+            assert_eq!(instructions.last(), Some(&largest.instructions()));
+        }
     }
 
     #[test]

@@ -91,6 +91,10 @@ fn check(numbers: &mut Numbers, operation: Operation, input: Shape, pool: bool, 
     for kernel in kernels.filter(|kernel| kernel.fits(&step)) {
         for whole in [false, true] {
             let sizes = kernel.need(&step, whole).sizes;
+            for costs in Backend::ALL.map(|backend| &backend.costs) {
+                let instructions = (1..=sizes).map(|size| kernel.instructions(&step, size, whole, costs));
+                assert!(instructions.is_sorted_by(|small, large| small >= large), "{}, {step:?}", kernel.name());
+            }
             for size in [size.min(sizes), sizes] {
                 let found = compute(*kernel, &step, &values, size, whole);
                 let name = kernel.name();

@@ -28,7 +28,7 @@ pub(crate) trait Kernel: Sync {
     /// How often an inference fetches each weight from the blob.
     fn weight_fetches(&self, step: &Step, size: usize, whole: bool) -> usize;
 
-    /// An estimate of the instructions of an inference, to compare plans on one backend.
+    /// An estimate of the instructions of an inference, to compare plans on one backend: no more in a larger size.
     fn instructions(&self, step: &Step, size: usize, whole: bool, costs: &Costs) -> u64;
 
     /// A turn; `None` after the last one.

@@ -1,4 +1,7 @@
 //! The search for the fastest plan: every division into segments, every kernel.
+//!
+//! A larger arena is never slower by the estimate: it offers the same divisions and kernels, each with at least the size that it had in
+//! a smaller one, and no kernel takes more instructions in a larger size.
 
 use super::{
     ALIGNMENT_SLACK, Begins, Choice, MAX_SEGMENT, Plan,
