@@ -116,12 +116,11 @@ fn compute_row(
             for pixel in 0..2 {
                 let taps = &line[(2 * pair + pixel) * channels..][..3 * channels];
                 let (pairs, last) = taps.as_chunks::<2>();
-                let mut places = patches.as_chunks_mut::<4>().0.iter_mut();
-                for ([left, right], lanes) in pairs.iter().zip(&mut places) {
-                    lanes[2 * pixel..][..2].copy_from_slice(&[i16::from(*left), i16::from(*right)]);
+                for (&[left, right], lanes) in pairs.iter().zip(patches.as_chunks_mut::<4>().0) {
+                    [lanes[2 * pixel], lanes[2 * pixel + 1]] = [left.into(), right.into()];
                 }
-                if let ([last], Some(lanes)) = (last, places.next()) {
-                    lanes[2 * pixel..][..2].copy_from_slice(&[i16::from(*last), 0]);
+                if let [last] = *last {
+                    [patches[4 * pairs.len() + 2 * pixel], patches[4 * pairs.len() + 2 * pixel + 1]] = [last.into(), 0];
                 }
             }
         }

@@ -216,37 +216,18 @@ pub(crate) trait InnerLoops: Sync + 'static {
         transform_input::<STREAM_PAIR>(map, patch, &mut stream[2 + slot..], 2, STREAM_POSITION);
     }
 
-    /// Writes the 4×4 outputs of one tile and one channel: `Aᵀ m A`, then the epilogue; with a 2×2 pool, the 2×2 outputs. `m` is
-    /// `[position][8]`, and its first column is taken. Output rows start `row_step` bytes behind one another.
-    fn transform_output(&self, m: &[i32], output: &mut [i8], row_step: usize, channel: &OutputChannel) {
-        let m = &m[..8 * (POSITIONS - 1) + 1];
-        // The transformed columns, by rows.
-        let mut rows = [[Wrapping(0); 6]; 4];
-        for x in 0..6 {
-            let value = |row: usize| Wrapping(m[8 * (6 * row + x)]);
-            let column = [value(0), value(1), value(2), value(3), value(4), value(5)];
-            [rows[0][x], rows[1][x], rows[2][x], rows[3][x]] = output_vector(&column);
-        }
-        let mut accumulators = [[0; 4]; 4];
-        for ((row, accumulators), shift) in rows.iter().zip(&mut accumulators).zip([3, 2, 1, 1]) {
-            let [a, b, c, d] = output_vector(row);
-            let value = |value: Wrapping<i32>, further: u32| (value * channel.inverse).0 >> (shift + further);
-            *accumulators = [value(a, 3), value(b, 2), value(c, 1), value(d, 1)];
-        }
-        if channel.pool {
-            let (rows, _) = accumulators.as_chunks::<2>();
-            for ([top, bottom], output) in rows.iter().zip(output.chunks_mut(row_step)) {
-                for (x, output) in output.iter_mut().step_by(channel.pixel_step).take(2).enumerate() {
-                    let largest = top[2 * x].max(top[2 * x + 1]).max(bottom[2 * x]).max(bottom[2 * x + 1]);
-                    *output = channel.activation(channel.sign * largest);
-                }
-            }
-        } else {
-            for (accumulators, output) in accumulators.iter().zip(output.chunks_mut(row_step)) {
-                for (&accumulator, output) in accumulators.iter().zip(output.iter_mut().step_by(channel.pixel_step)) {
-                    *output = channel.activation(accumulator);
-                }
-            }
+    /// Writes the 4×4 outputs of one channel of each of `tiles`: `Aᵀ m A`, then the epilogue; with a 2×2 pool, the 2×2 outputs. `m` is
+    /// `[position][8]`, and its first columns are taken. Output rows start `row_step` bytes behind one another, tiles `tile_step`.
+    fn transform_outputs(
+        &self,
+        m: &[i32],
+        tiles: usize,
+        output: &mut [i8],
+        [row_step, tile_step]: [usize; 2],
+        channel: &OutputChannel,
+    ) {
+        for tile in 0..tiles {
+            transform_output(&m[tile..], &mut output[tile * tile_step..], row_step, channel);
         }
     }
 
@@ -375,6 +356,39 @@ fn transform_input<const PAIR: usize>(map: &[u32], patch: &Patch, v: &mut [u32],
             let places = &mut places[..5 * position + 1];
             [places[0], places[position], places[2 * position]] = [whole(a), whole(b), whole(c)];
             [places[3 * position], places[4 * position], places[5 * position]] = [whole(d), whole(e), whole(f)];
+        }
+    }
+}
+
+/// Writes the outputs of one tile and one channel.
+fn transform_output(m: &[i32], output: &mut [i8], row_step: usize, channel: &OutputChannel) {
+    let m = &m[..8 * (POSITIONS - 1) + 1];
+    // The transformed columns, by rows.
+    let mut rows = [[Wrapping(0); 6]; 4];
+    for x in 0..6 {
+        let value = |row: usize| Wrapping(m[8 * (6 * row + x)]);
+        let column = [value(0), value(1), value(2), value(3), value(4), value(5)];
+        [rows[0][x], rows[1][x], rows[2][x], rows[3][x]] = output_vector(&column);
+    }
+    let mut accumulators = [[0; 4]; 4];
+    for ((row, accumulators), shift) in rows.iter().zip(&mut accumulators).zip([3, 2, 1, 1]) {
+        let [a, b, c, d] = output_vector(row);
+        let value = |value: Wrapping<i32>, further: u32| (value * channel.inverse).0 >> (shift + further);
+        *accumulators = [value(a, 3), value(b, 2), value(c, 1), value(d, 1)];
+    }
+    if channel.pool {
+        let (rows, _) = accumulators.as_chunks::<2>();
+        for ([top, bottom], output) in rows.iter().zip(output.chunks_mut(row_step)) {
+            for (x, output) in output.iter_mut().step_by(channel.pixel_step).take(2).enumerate() {
+                let largest = top[2 * x].max(top[2 * x + 1]).max(bottom[2 * x]).max(bottom[2 * x + 1]);
+                *output = channel.activation(channel.sign * largest);
+            }
+        }
+    } else {
+        for (accumulators, output) in accumulators.iter().zip(output.chunks_mut(row_step)) {
+            for (&accumulator, output) in accumulators.iter().zip(output.iter_mut().step_by(channel.pixel_step)) {
+                *output = channel.activation(accumulator);
+            }
         }
     }
 }

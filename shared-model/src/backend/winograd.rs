@@ -265,10 +265,16 @@ impl Tiling {
     fn patch(&self, tile: usize, input: &Rows) -> Patch {
         let top = tile / self.columns * TILE;
         let left = tile % self.columns * TILE;
-        let mut offsets = [0; POSITIONS];
-        for (column, offsets) in offsets.as_chunks_mut::<6>().0.iter_mut().enumerate() {
-            for (row, offset) in offsets.iter_mut().enumerate() {
-                *offset = input.bordered_pixel(top + row, left + column) as u32;
+        let mut offsets = [input.padding().start as u32; POSITIONS];
+        for row in 0..6 {
+            // Counted from the border of padding.
+            if !(1..=input.height).contains(&(top + row)) {
+                continue;
+            }
+            let mut offset = input.bordered_pixel(top + row, left.max(1));
+            for column in left.max(1)..=input.width.min(left + 5) {
+                offsets[6 * (column - left) + row] = offset as u32;
+                offset += input.channels;
             }
         }
         Patch::new(offsets)
@@ -348,17 +354,25 @@ fn write_tiles(
     m: &[i32],
     output: &mut Output<'_>,
 ) {
+    let side = tiling.output_side();
     for (slot, channel) in channels.enumerate() {
         let prepared = OutputChannel::new(&step.epilogue(channel), output.rows.channels, step.pool);
-        let mut spot = output.spot(tiling, tiles.start);
+        let (mut row, mut column) = (tiles.start / tiling.columns * side, tiles.start % tiling.columns * side);
+        let mut left = tiles.len();
         for quad in m.chunks_exact(ACCUMULATORS) {
-            for tile in 0..TILES_AT_ONCE {
-                if spot.tile == tiles.end {
-                    break;
+            let quad = &quad[slot * TILES_AT_ONCE..];
+            let mut tile = 0;
+            while tile < TILES_AT_ONCE.min(left) {
+                // Those of one row of tiles at once.
+                let run = (TILES_AT_ONCE.min(left) - tile).min(tiling.columns - column / side);
+                output.write(loops, side, (row, column), channel, &quad[tile..], run, &prepared);
+                tile += run;
+                column += run * side;
+                if column == tiling.columns * side {
+                    (row, column) = (row + side, 0);
                 }
-                output.write(loops, tiling, &spot, channel, &quad[slot * TILES_AT_ONCE + tile..], &prepared);
-                output.go_on(tiling, &mut spot);
             }
+            left -= tile;
         }
     }
 }
@@ -383,61 +397,33 @@ struct Output<'o> {
     map: &'o mut [i8],
 }
 
-/// Where the outputs of a tile go, which may hang over the right and the lower edge.
-struct Spot {
-    tile: usize,
-    row: usize,
-    column: usize,
-    /// Where the first row starts in the map, if all rows lie in it one behind the other.
-    line: Option<usize>,
-}
-
 impl Output<'_> {
-    fn spot(&self, tiling: &Tiling, tile: usize) -> Spot {
-        let side = tiling.output_side();
-        let (row, column) = (tile / tiling.columns * side, tile % tiling.columns * side);
-        Spot { tile, row, column, line: self.line(row, side) }
-    }
-
-    /// To the next tile.
-    fn go_on(&self, tiling: &Tiling, spot: &mut Spot) {
-        let side = tiling.output_side();
-        spot.tile += 1;
-        spot.column += side;
-        if spot.column >= self.rows.width {
-            (spot.row, spot.column) = (spot.row + side, 0);
-            spot.line = self.line(spot.row, side);
-        }
-    }
-
-    fn line(&self, row: usize, rows: usize) -> Option<usize> {
-        let Rows { height, kept, .. } = self.rows;
-        (row + rows <= height && row % kept + rows <= kept).then(|| self.rows.row(row).start)
-    }
-
-    /// Transforms and writes one channel of a tile.
+    /// Transforms and writes one channel of some tiles of a row, which may hang over the right and the lower edge.
+    #[allow(clippy::too_many_arguments)]
     fn write(
         &mut self,
         loops: impl InnerLoops + Copy,
-        tiling: &Tiling,
-        spot: &Spot,
+        side: usize,
+        (row, column): (usize, usize),
         channel: usize,
         m: &[i32],
+        tiles: usize,
         prepared: &OutputChannel,
     ) {
-        let (Rows { height, width, channels, .. }, side) = (self.rows, tiling.output_side());
-        if let Some(line) = spot.line
-            && spot.column + side <= width
-        {
-            let output = &mut self.map[line + spot.column * channels + channel..];
-            return loops.transform_output(m, output, self.rows.line(), prepared);
+        let Rows { height, width, channels, kept } = self.rows;
+        let (slot, line) = (row % kept, width * channels);
+        if row + side <= height && slot + side <= kept && column + tiles * side <= width {
+            let output = &mut self.map[slot * line + column * channels + channel..];
+            return loops.transform_outputs(m, tiles, output, [line, side * channels], prepared);
         }
-        let mut outputs = [0; TILE * TILE];
-        loops.transform_output(m, &mut outputs, TILE, &prepared.with_pixel_step(1));
-        for (row, outputs) in (spot.row..height).zip(outputs.chunks_exact(TILE).take(side)) {
-            let line = &mut self.map[self.rows.row(row)];
-            for (column, &output) in (spot.column..width).zip(&outputs[..side]) {
-                line[column * channels + channel] = output;
+        for tile in 0..tiles {
+            let mut outputs = [0; TILE * TILE];
+            loops.transform_outputs(&m[tile..], 1, &mut outputs, [TILE, 0], &prepared.with_pixel_step(1));
+            for (row, outputs) in (row..height).zip(outputs.chunks_exact(TILE).take(side)) {
+                let line = &mut self.map[self.rows.row(row)];
+                for (column, &output) in (column + tile * side..width).zip(&outputs[..side]) {
+                    line[column * channels + channel] = output;
+                }
             }
         }
     }

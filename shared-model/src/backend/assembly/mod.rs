@@ -56,13 +56,22 @@ unsafe extern "C" {
     );
     #[cfg(any(arm_v6m, arm_v7m))]
     /// Row steps are counted from the last pixel of a row.
-    fn shared_model_transform_output(m: *const i32, output: *mut i8, channel: *const OutputChannel, row_step: isize);
+    fn shared_model_transform_output(
+        m: *const i32,
+        output: *mut i8,
+        channel: *const OutputChannel,
+        row_step: isize,
+        tiles: usize,
+        tile_step: usize,
+    );
     #[cfg(any(arm_v6m, arm_v7m))]
     fn shared_model_transform_pooled_output(
         m: *const i32,
         output: *mut i8,
         channel: *const OutputChannel,
         row_step: isize,
+        tiles: usize,
+        tile_step: usize,
     );
     #[cfg(arm_v7m)]
     fn shared_model_requantize_pairs(
@@ -179,19 +188,30 @@ impl InnerLoops for Assembly {
     }
 
     #[cfg(any(arm_v6m, arm_v7m))]
-    fn transform_output(&self, m: &[i32], output: &mut [i8], row_step: usize, channel: &OutputChannel) {
+    fn transform_outputs(
+        &self,
+        m: &[i32],
+        tiles: usize,
+        output: &mut [i8],
+        [row_step, tile_step]: [usize; 2],
+        channel: &OutputChannel,
+    ) {
         let pixel_step = channel.pixel_step();
-        let last = if channel.is_pooled() { 1 } else { 3 };
-        assert!(m.len() > 8 * (POSITIONS - 1) && output.len() > last * (row_step + pixel_step));
+        let is_pooled = channel.is_pooled();
+        let last = if is_pooled { 1 } else { 3 };
+        assert!(tiles > 0 && m.len() >= 8 * (POSITIONS - 1) + tiles);
+        assert!(output.len() > last * (row_step + pixel_step) + (tiles - 1) * tile_step);
         let (m, output) = (m.as_ptr(), output.as_mut_ptr());
-        if channel.is_pooled() {
-            // SAFETY: it reads the words 0, 8, … 280 of `m` and writes two times two bytes, the last of which is a row and a pixel
-            // behind the first: inside the slices by the assertion.
-            unsafe { shared_model_transform_pooled_output(m, output, channel, row_step as isize) }
-        } else {
-            let row_step = row_step as isize - pixel_step as isize;
-            // SAFETY: as above, with four times four bytes, and three rows and three pixels.
-            unsafe { shared_model_transform_output(m, output, channel, row_step) }
+        let row_step = if is_pooled { row_step } else { row_step.wrapping_sub(pixel_step) };
+        let transform = if is_pooled { shared_model_transform_pooled_output } else { shared_model_transform_output };
+        // That of Armv6-M takes a single tile.
+        for tile in 0..if cfg!(arm_v6m) { tiles } else { 1 } {
+            // SAFETY: for each tile it reads the words 0, 8, … 280 of `m`, from one word further on, and writes four times four bytes
+            // or two times two, the last of which is three rows and three pixels, or one of each, behind the first: inside the slices
+            // by the assertions.
+            unsafe {
+                transform(m.add(tile), output.add(tile * tile_step), channel, row_step as isize, tiles, tile_step)
+            }
         }
     }
 

@@ -12,19 +12,18 @@
     mov     r7, #products_pair_len
     mls     r6, r4, r7, r6
     orr     r6, r6, #1                  @ Thumb
-    strd    r2, r3, [sp]
-    strd    r6, r5, [sp, #8]
-1:  ldr     r12, [sp]
-    ldr     lr, [sp, #8]
-    ldm     r12, {r4-r11}
-    bx      lr
+    strd    r3, r5, [sp, #4]
+    str     r6, [sp, #12]
+    str     r2, [sp]
+    mov     r12, r2
+1:  ldm     r12, {r4-r11}
+    ldr     pc, [sp, #12]
     .balign 4
     .rept   16
     products_pair
     .endr
 2:  ldr     r12, [sp]
-    ldr     r2, [sp, #4]
-    ldr     r3, [sp, #12]
+    ldrd    r2, r3, [sp, #4]            @ m_end, u_skip
     stm     r12!, {r4-r11}
     str     r12, [sp]
     add     r0, r0, r3
@@ -249,8 +248,8 @@
     add     sp, #156
     pop     {r4-r11, pc}
 
-@ transform_output(m, output, channel, row_step) and its variant with a pool. The stack holds 6 columns of 4 values, then
-@ row_step, then the sign of the pool.
+@ transform_output(m, output, channel, row_step, tiles, tile_step) and its variant with a pool. The stack holds 6 columns of 4 values,
+@ then row_step, the sign of the pool, m, output, channel and the channel's offset; and, of the caller, tiles and tile_step.
     .macro  output_vector               @ m0 r4, m1 r8, m2 r9, m3 r6, m4 r5, m5 r7 become z0-z3 in r4-r7
     add     r8, r8, r9                  @ m1 + m2
     sub     r9, r8, r9, lsl #1          @ m1 - m2
@@ -282,15 +281,31 @@
 
     .macro  output_prologue
     push    {r4-r11, lr}
-    sub     sp, #108
+    sub     sp, #124
+    ldrd    r4, r5, [r2]                @ offset
     str     r3, [sp, #96]
+    str     r2, [sp, #112]
+    strd    r4, r5, [sp, #116]
+1:  strd    r0, r1, [sp, #104]
     output_columns
     ldr     r4, [r2, #28]               @ sign
     str     r4, [sp, #100]
-    ldrd    r10, r11, [r2]              @ offset
     ldrd    r3, r12, [r2, #16]          @ multiplier, ReLU's mask
     ldr     lr, [r2, #24]               @ bytes between pixels
     ldrd    r0, r2, [r2, #8]            @ inverse, bias
+    .endm
+
+    .macro  output_epilogue             @ to the next tile
+    ldrd    r3, r4, [sp, #160]          @ tiles, tile_step
+    ldrd    r0, r1, [sp, #104]
+    ldr     r2, [sp, #112]
+    subs    r3, #1
+    str     r3, [sp, #160]
+    add     r0, r0, #4
+    add     r1, r1, r4
+    bne     1b
+    add     sp, #124
+    pop     {r4-r11, pc}
     .endm
 
     .macro  output_row row
@@ -311,8 +326,7 @@
     add     \x, r2, \x, asr #\shift
     and     r8, r12, \x, asr #31
     bic     \x, \x, r8
-    mov     r8, r10
-    mov     r9, r11
+    ldrd    r8, r9, [sp, #116]
     smlal   r8, r9, \x, r3
     ssat    r9, #8, r9
     .endm
@@ -338,8 +352,7 @@
     activation_row 1, 2
     activation_row 2, 1
     activation_row 3, 1
-    add     sp, #108
-    pop     {r4-r11, pc}
+    output_epilogue
 
     .macro  pooled_pair row             @ the larger of columns 0 and 1 in r4, of 2 and 3 in r6
     output_row \row
@@ -393,8 +406,7 @@
     it      lt
     movlt   r6, r7
     pooled_finish 1
-    add     sp, #108
-    pop     {r4-r11, pc}
+    output_epilogue
 
     .macro  requantize_channel channel
     ldr     r4, [r0, #4 * \channel]
