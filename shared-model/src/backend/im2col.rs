@@ -3,7 +3,7 @@
 
 use super::inner_loops::{CHUNK_PAIRS, InnerLoops};
 use crate::{
-    kernels::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, direct, parts},
+    kernels::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, direct, pair, parts},
     ops::OperationKind,
     step::Step,
 };
@@ -54,7 +54,7 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
         let row = job.output_rows.row(turn);
         let Places { input, kept, scratch, .. } = job.places;
         let lines_len = direct::lines_len(step);
-        let [input, lines, ..] = parts(job.arena, [input, scratch, Place::EMPTY, Place::EMPTY]);
+        let (input, lines) = pair(job.arena, input, scratch);
         let lines = &mut bytemuck::cast_slice_mut(lines)[..lines_len];
         direct::gather_lines((&rows, bytemuck::cast_slice(input)), turn, lines);
         let [filters, scratch, output, _] = parts(job.arena, [kept, scratch, job.output, Place::EMPTY]);

@@ -3,7 +3,7 @@
 
 use super::inner_loops::InnerLoops;
 use crate::{
-    kernels::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, parts},
+    kernels::{Costs, Job, Kernel, Need, Places, Turn, Words, convolution_turn, pair},
     ops::OperationKind,
     rows::Rows,
     step::{Epilogue, Step},
@@ -63,10 +63,10 @@ impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
         for start in (0..across).step_by(job.size) {
             let strip = start..across.min(start + job.size);
             let row_words = WINDOW * rows.channels / 2 * strip.len();
-            let [input, windows, ..] = parts(job.arena, [input, scratch, Place::EMPTY, Place::EMPTY]);
+            let (input, windows) = pair(job.arena, input, scratch);
             let windows = &mut windows[..row_words * (step.pool_side() + 2)];
             widen(self.0, (&rows, input), top, strip.clone(), windows);
-            let [scratch, output, ..] = parts(job.arena, [scratch, job.output, Place::EMPTY, Place::EMPTY]);
+            let (scratch, output) = pair(job.arena, scratch, job.output);
             let output = &mut bytemuck::cast_slice_mut(output)[row.clone()];
             compute_strip(self.0, step, strip, row_words, scratch, output);
         }

@@ -2,7 +2,7 @@
 
 use super::inner_loops::{CHUNK_PAIRS, InnerLoops, OutputChannel, POSITIONS, Patch, STREAM};
 use crate::{
-    kernels::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, parts},
+    kernels::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, pair, parts},
     ops::OperationKind,
     rows::Rows,
     step::Step,
@@ -77,8 +77,7 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
         let (input_rows, output_rows) = (job.input_rows, job.output_rows);
         for start in all.clone().step_by(size) {
             let tiles = start..all.end.min(start + size);
-            let regions = [places.input, places.scratch, Place::EMPTY, Place::EMPTY];
-            let [input, v, ..] = parts(job.arena, regions);
+            let (input, v) = pair(job.arena, places.input, places.scratch);
             let input = (&input_rows, &*input);
             transform_tiles(self.0, &tiling, tiles.clone(), input, v);
             let regions = [places.scratch, places.overlay, job.output, Place::EMPTY];
@@ -152,7 +151,7 @@ impl<L: InnerLoops + Copy> WinogradInPieces<L> {
         for first in (0..outputs).step_by(2 * job.size) {
             let channels = first..outputs.min(first + 2 * job.size);
             let weights = &bytemuck::cast_slice(step.weights)[filter * first..filter * channels.end];
-            let [map, words, ..] = parts(job.arena, [input, scratch, Place::EMPTY, Place::EMPTY]);
+            let (map, words) = pair(job.arena, input, scratch);
             let (stream, corrections, m) = piece_scratch(words);
             let m = &mut m[..channels.len().div_ceil(2)];
             if first == 0 {
@@ -184,7 +183,7 @@ impl<L: InnerLoops + Copy> WinogradInPieces<L> {
                     }
                 }
             }
-            let [words, output, ..] = parts(job.arena, [scratch, job.output, Place::EMPTY, Place::EMPTY]);
+            let (words, output) = pair(job.arena, scratch, job.output);
             let (.., m) = piece_scratch(words);
             let mut output = Output { rows: job.output_rows, map: bytemuck::cast_slice_mut(output) };
             for (pair, m) in channels.clone().step_by(2).zip(m.iter()) {
@@ -365,7 +364,8 @@ fn write_tiles(
             while tile < TILES_AT_ONCE.min(left) {
                 // Those of one row of tiles at once.
                 let run = (TILES_AT_ONCE.min(left) - tile).min(tiling.columns - column / side);
-                output.write(loops, side, (row, column), channel, &quad[tile..], run, &prepared);
+                let place = Run { row, column, tiles: run };
+                output.write(loops, side, place, channel, &quad[tile..], &prepared);
                 tile += run;
                 column += run * side;
                 if column == tiling.columns * side {
@@ -397,17 +397,22 @@ struct Output<'o> {
     map: &'o mut [i8],
 }
 
+/// Where the outputs of some tiles of a row go; they may hang over the right and the lower edge.
+struct Run {
+    row: usize,
+    column: usize,
+    tiles: usize,
+}
+
 impl Output<'_> {
-    /// Transforms and writes one channel of some tiles of a row, which may hang over the right and the lower edge.
-    #[allow(clippy::too_many_arguments)]
+    /// Transforms and writes one channel of tiles with `side` rows and columns of outputs each.
     fn write(
         &mut self,
         loops: impl InnerLoops + Copy,
         side: usize,
-        (row, column): (usize, usize),
+        Run { row, column, tiles }: Run,
         channel: usize,
         m: &[i32],
-        tiles: usize,
         prepared: &OutputChannel,
     ) {
         let Rows { height, width, channels, kept } = self.rows;

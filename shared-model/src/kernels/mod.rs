@@ -155,6 +155,13 @@ pub(crate) struct Job<'j, 'a> {
     pub logits: &'j mut Vec<i32, MAX_LABELS>,
 }
 
+/// Two regions of the arena.
+#[inline(never)]
+pub(crate) fn pair(arena: &mut [u32], a: Place, b: Place) -> (&mut [u32], &mut [u32]) {
+    let [a, b, ..] = parts(arena, [a, b, Place::EMPTY, Place::EMPTY]);
+    (a, b)
+}
+
 /// Regions of the arena; empty places are empty regions.
 #[inline(never)]
 pub(crate) fn parts(arena: &mut [u32], places: [Place; 4]) -> [&mut [u32]; 4] {

@@ -85,11 +85,14 @@
     ldr     r4, [r0], #4
     .endm
 
-    .macro  filter_pair rotation, position, pair
+    .macro  filter_taps rotation
     ldr     r12, [sp, #36]
     .irp    tap, r4, r5, r6, r7, r8, r9, r10, r11, lr
     filter_tap \tap, r12, \rotation
     .endr
+    .endm
+
+    .macro  filter_pair position, pair
     filter_row r4, r5, r6, r12, r3, 0, \position
     add     r2, r2, #30 * \position
     filter_row r10, r11, lr, r12, r3, 0, \position
@@ -119,14 +122,6 @@
     add     r2, #\pair
     .endm
 
-    .macro  filter_quad position, pair
-    filter_words
-    stm     sp, {r4-r11, lr}
-    filter_pair 0, \position, \pair
-    ldm     sp, {r4-r11, lr}
-    filter_pair 8, \position, \pair
-    .endm
-
     .macro  filter_prologue words
     push    {r4-r11, lr}
     sub     sp, #4 * \words
@@ -138,7 +133,13 @@
     filter_prologue 11
     add     r3, r2, r3, lsl #4
     strd    r12, r3, [sp, #36]
-1:  filter_quad 128, 8
+1:  filter_words
+    stm     sp, {r4-r11, lr}
+    filter_taps 0
+    filter_pair 128, 8
+    ldm     sp, {r4-r11, lr}
+    filter_taps 8
+    filter_pair 128, 8
     ldr     r3, [sp, #40]
     cmp     r2, r3
     bne     1b
@@ -146,16 +147,17 @@
     pop     {r4-r11, pc}
 
 @ stream_filters(weights, stride, stream, m, filter_len, filters): the taps and the products as above. The stack holds nine words of taps,
-@ then the offset, a return address or the end of m, weights, stride, stream and m; and, of the caller, filter_len and filters.
+@ then the offset, a return address or the end of m, weights, stride, stream, m and the end of a filter's two pairs; and, of the caller,
+@ filter_len and filters.
     function shared_model_stream_filters
-    filter_prologue 15
+    filter_prologue 17
     str     r12, [sp, #36]
     add     r12, sp, #44
     stm     r12, {r0-r3}
 1:  add     r12, sp, #44
     ldm     r12, {r0-r2}
     bl      4f
-    ldrd    r5, r4, [sp, #96]           @ filter_len, filters
+    ldrd    r5, r4, [sp, #104]          @ filter_len, filters
     cmp     r4, #1
     beq     2f
     ldr     r0, [sp, #44]
@@ -175,25 +177,37 @@
     cmp     r1, r2
     bne     3b
     str     r1, [sp, #56]
-    ldrd    r5, r4, [sp, #96]
+    ldrd    r5, r4, [sp, #104]
     ldr     r0, [sp, #44]
     add     r0, r0, r5
     str     r0, [sp, #44]
     subs    r4, #2
-    str     r4, [sp, #100]
+    str     r4, [sp, #108]
     bgt     1b
-    add     sp, #60
+    add     sp, #68
     pop     {r4-r11, pc}
 4:  str     lr, [sp, #40]
-    filter_quad 48, 24
-    ldr     pc, [sp, #40]
+    add     r3, r2, #48
+    str     r3, [sp, #60]
+    filter_words
+    stm     sp, {r4-r11, lr}
+    filter_taps 0
+5:  filter_pair 48, 24
+    ldr     r3, [sp, #60]
+    cmp     r2, r3
+    it      eq
+    ldreq   pc, [sp, #40]
+    ldm     sp, {r4-r11, lr}
+    filter_taps 8
+    b       5b
 
 @ transform_input(map, offsets, v, position_len, v_end, pair_len). The stack holds 6 columns of 6 values, the place of a pair, what
 @ leads to the next one, and the end.
     .macro  input_pair rotation
+    str     r2, [sp, #144]
+    add     r2, sp, #144
     mov     lr, sp
-    .rept   6
-    ldm     r1!, {r4-r9}
+2:  ldm     r1!, {r4-r9}
     .irp    pixel, r4, r5, r6, r7, r8, r9
     ldr     \pixel, [r0, \pixel]
     .endr
@@ -203,9 +217,10 @@
     input_vector
     input_column
     stm     lr!, {r4-r9}
-    .endr
+    cmp     lr, r2
+    bne     2b
     sub     r1, #144
-    str     r2, [sp, #144]
+    ldr     r2, [sp, #144]
     add     lr, r2, r3
     add     lr, lr, r3, lsl #1
     .irp    row, 0, 4, 8, 12, 16, 20
@@ -249,7 +264,8 @@
     pop     {r4-r11, pc}
 
 @ transform_output(m, output, channel, row_step, tiles, tile_step) and its variant with a pool. The stack holds 6 columns of 4 values,
-@ then row_step, the sign of the pool, m, output, channel and the channel's offset; and, of the caller, tiles and tile_step.
+@ then row_step, the sign of the pool, m, output, channel and the channel's offset; and, of the caller, tiles and tile_step. The first
+@ function is a part of these two, and uses their stack.
     .macro  output_vector               @ m0 r4, m1 r8, m2 r9, m3 r6, m4 r5, m5 r7 become z0-z3 in r4-r7
     add     r8, r8, r9                  @ m1 + m2
     sub     r9, r8, r9, lsl #1          @ m1 - m2
@@ -265,9 +281,10 @@
     sub     r6, r6, r8                  @ (m3 + m4) - (m1 + m2)
     .endm
 
-    .macro  output_columns
+    function shared_model_output_columns
     mov     r10, sp
-    .irp    column, 0, 1, 2, 3, 4, 5
+    add     r11, sp, #96
+1:  .irp    column, 0, 1, 2
     ldr     r4, [r0, #32 * \column]
     ldr     r8, [r0, #32 * (6 + \column)]
     ldr     r9, [r0, #32 * (12 + \column)]
@@ -277,7 +294,10 @@
     output_vector
     stm     r10!, {r4-r7}
     .endr
-    .endm
+    add     r0, #96
+    cmp     r10, r11
+    bne     1b
+    bx      lr
 
     .macro  output_prologue
     push    {r4-r11, lr}
@@ -287,7 +307,7 @@
     str     r2, [sp, #112]
     strd    r4, r5, [sp, #116]
 1:  strd    r0, r1, [sp, #104]
-    output_columns
+    bl      shared_model_output_columns
     ldr     r4, [r2, #28]               @ sign
     str     r4, [sp, #100]
     ldrd    r3, r12, [r2, #16]          @ multiplier, ReLU's mask
