@@ -34,8 +34,10 @@
 //!
 //! - *winograd* multiplies least: 36 products for 16 outputs of a 3×3 convolution instead of 144, and exactly (`NUMERICS.md`). It
 //!   needs the most memory.
-//! - *row-streaming* is for little memory: a few columns of the input and one row of one filter are int16 at a time.
-//! - *im2col* is for the first step, whose three channels are too few for the other two.
+//! - *winograd-pieces* is the same with fewer words: the sums of four tiles and some output channels stay, and the input is transformed
+//!   four channels after four, again for every group of outputs. The more memory, the larger the groups.
+//! - *row-streaming* is for the least memory: a few columns of the input and one row of one filter are int16 at a time.
+//! - *im2col* is for the first step, whose three channels are too few for the others.
 //! - *direct* takes any shape and no assembly; on a host, whose compiler vectorizes it, it is the fastest.
 //!
 //! Their inner loops are portable Rust, two int16 in a word; on Cortex-M and RISC-V some of them are assembly (`backend/assembly`) that gives

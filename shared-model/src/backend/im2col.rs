@@ -3,7 +3,7 @@
 
 use super::inner_loops::{CHUNK_PAIRS, InnerLoops};
 use crate::{
-    kernels::{Costs, Job, Kernel, Need, Turn, Words, convolution_turn, direct, parts},
+    kernels::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, direct, pair, parts},
     ops::OperationKind,
     step::Step,
 };
@@ -51,16 +51,18 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
 
     fn run(&self, job: Job<'_, '_>) {
         let (step, turn, rows) = (job.step, job.turn, job.input_rows);
-        let (places, row) = (job.places, job.output_rows.row(turn));
-        let places = [places.input, places.kept, places.scratch, job.output];
-        let [input, filters, scratch, output] = parts(job.arena, places);
+        let row = job.output_rows.row(turn);
+        let Places { input, kept, scratch, .. } = job.places;
+        let lines_len = direct::lines_len(step);
+        let (input, lines) = pair(job.arena, input, scratch);
+        let lines = &mut bytemuck::cast_slice_mut(lines)[..lines_len];
+        direct::gather_lines((&rows, bytemuck::cast_slice(input)), turn, lines);
+        let [filters, scratch, output, _] = parts(job.arena, [kept, scratch, job.output, Place::EMPTY]);
         if turn == 0 {
             widen_filters(step, bytemuck::cast_slice_mut(filters));
         }
-        let lines_len = direct::lines_len(step);
         let (lines, scratch) = scratch.split_at_mut(lines_len.div_ceil(4));
-        let lines = &mut bytemuck::cast_slice_mut(lines)[..lines_len];
-        direct::gather_lines((&rows, bytemuck::cast_slice(input)), turn, lines);
+        let lines = &bytemuck::cast_slice(lines)[..lines_len];
         let output = &mut bytemuck::cast_slice_mut(output)[row];
         compute_row(self.0, step, lines, filters, scratch, output);
     }
@@ -114,12 +116,11 @@ fn compute_row(
             for pixel in 0..2 {
                 let taps = &line[(2 * pair + pixel) * channels..][..3 * channels];
                 let (pairs, last) = taps.as_chunks::<2>();
-                let mut places = patches.as_chunks_mut::<4>().0.iter_mut();
-                for ([left, right], lanes) in pairs.iter().zip(&mut places) {
-                    lanes[2 * pixel..][..2].copy_from_slice(&[i16::from(*left), i16::from(*right)]);
+                for (&[left, right], lanes) in pairs.iter().zip(patches.as_chunks_mut::<4>().0) {
+                    [lanes[2 * pixel], lanes[2 * pixel + 1]] = [left.into(), right.into()];
                 }
-                if let ([last], Some(lanes)) = (last, places.next()) {
-                    lanes[2 * pixel..][..2].copy_from_slice(&[i16::from(*last), 0]);
+                if let [last] = *last {
+                    [patches[4 * pairs.len() + 2 * pixel], patches[4 * pairs.len() + 2 * pixel + 1]] = [last.into(), 0];
                 }
             }
         }

@@ -10,6 +10,16 @@ pub(crate) const CHUNK_PAIRS: usize = 16;
 /// Positions of a transformed tile, 6×6.
 pub(crate) const POSITIONS: usize = 36;
 
+/// Words of a pair of channels in a stream.
+const STREAM_PAIR: usize = 6;
+
+/// Words of a position in a stream.
+const STREAM_POSITION: usize = 2 * STREAM_PAIR;
+
+/// Words of a *stream*, `[position][2 pairs][6]`: four channels of two transformed filters and of four transformed tiles, in the order in
+/// which they are multiplied.
+pub(crate) const STREAM: usize = POSITIONS * STREAM_POSITION;
+
 /// Added to every weight before its transform, so that the lower lane of a word never borrows from the upper one.
 const FILTER_OFFSET: i16 = 1143;
 
@@ -29,6 +39,100 @@ pub(crate) static OFFSET_FACTORS: [[i16; 2]; POSITIONS] = {
     factors
 };
 
+/// Where the 6×6 pixels of a tile's patch start in a map.
+pub(crate) struct Patch {
+    offsets: [u32; POSITIONS],
+    #[cfg(arm_v7m)]
+    last: u32,
+}
+
+impl Patch {
+    /// Of bytes, multiples of four, `[column][row]`.
+    pub const fn new(offsets: [u32; POSITIONS]) -> Self {
+        Self {
+            #[cfg(arm_v7m)]
+            last: largest(&offsets),
+            offsets,
+        }
+    }
+
+    /// The offsets, if `4 * quads` channels of all pixels lie in `map`.
+    #[cfg(arm_v7m)]
+    pub fn within(&self, map: &[u32], quads: usize) -> Option<&[u32; POSITIONS]> {
+        (self.last as usize + 4 * quads <= size_of_val(map)).then_some(&self.offsets)
+    }
+}
+
+#[cfg(arm_v7m)]
+const fn largest(offsets: &[u32; POSITIONS]) -> u32 {
+    let (mut largest, mut index) = (0, 0);
+    while index < POSITIONS {
+        if offsets[index] > largest {
+            largest = offsets[index];
+        }
+        index += 1;
+    }
+    largest
+}
+
+/// What turns a channel's accumulators into its outputs, at the offsets that the assembly knows.
+#[repr(C)]
+pub(crate) struct OutputChannel {
+    offset: i64,
+    /// Of 9 modulo 2^32, negated for a pool that takes the smallest.
+    inverse: Wrapping<i32>,
+    bias: i32,
+    multiplier: i32,
+    /// All ones with a ReLU.
+    relu_mask: i32,
+    /// Bytes between pixels.
+    pixel_step: usize,
+    /// Of the pool.
+    sign: i32,
+    pool: bool,
+}
+
+impl OutputChannel {
+    /// With the bytes between pixels, and whether they are those of a 2×2 pool.
+    pub fn new(epilogue: &Epilogue, pixel_step: usize, pool: bool) -> Self {
+        const INVERSE_OF_9: i32 = 0x38E3_8E39;
+        let sign = if pool && epilogue.multiplier < 0 { -1 } else { 1 };
+        Self {
+            offset: epilogue.offset,
+            inverse: Wrapping(sign * INVERSE_OF_9),
+            bias: epilogue.bias,
+            multiplier: epilogue.multiplier,
+            relu_mask: -i32::from(epilogue.relu),
+            pixel_step,
+            sign,
+            pool,
+        }
+    }
+
+    /// The same with other bytes between pixels.
+    pub fn with_pixel_step(&self, pixel_step: usize) -> Self {
+        Self { pixel_step, ..*self }
+    }
+
+    /// Bytes between pixels.
+    #[cfg(any(arm_v6m, arm_v7m))]
+    pub fn pixel_step(&self) -> usize {
+        self.pixel_step
+    }
+
+    /// Whether four accumulators are pooled to one output.
+    #[cfg(any(arm_v6m, arm_v7m))]
+    pub fn is_pooled(&self) -> bool {
+        self.pool
+    }
+
+    #[inline]
+    fn activation(&self, accumulator: i32) -> i8 {
+        let floor = if self.relu_mask != 0 { 0 } else { i32::MIN };
+        requantize((accumulator + self.bias).max(floor), self.multiplier, self.offset)
+    }
+}
+
 /// The inner loops.
 ///
 /// A word holds two int16 *lanes*, of two channels: channels 0 and 2, then 1 and 3, of each four. Winograd's transforms are those of
@@ -43,19 +147,25 @@ pub(crate) trait InnerLoops: Sync + 'static {
         let tiles = accumulators.as_chunks_mut::<8>().0;
         for (position, (tile, v)) in tiles.iter_mut().zip(v.chunks_exact(4 * pairs)).enumerate() {
             let u = &u[position * u_step..][..2 * pairs];
-            // Written out, for registers.
-            let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *tile;
-            for (v, u) in lanes(v).as_chunks::<4>().0.iter().zip(lanes(u).as_chunks::<2>().0) {
-                a = multiply_add(a, &v[0], &u[0]);
-                b = multiply_add(b, &v[1], &u[0]);
-                c = multiply_add(c, &v[2], &u[0]);
-                d = multiply_add(d, &v[3], &u[0]);
-                e = multiply_add(e, &v[0], &u[1]);
-                f = multiply_add(f, &v[1], &u[1]);
-                g = multiply_add(g, &v[2], &u[1]);
-                h = multiply_add(h, &v[3], &u[1]);
+            let pairs = lanes(v).as_chunks().0.iter().zip(lanes(u).as_chunks().0);
+            *tile = pairs.fold(*tile, |sums, (v, [a, b])| multiply_tile(sums, v, a, b));
+        }
+    }
+
+    /// The same of a stream, of which it writes the filters, two at a time: those of one output channel after the other, `weights` of
+    /// `[channel][9][stride]` words from their first input channel on, the last one perhaps cut off. `accumulators` are
+    /// `[channel / 2][position][2][4]`.
+    fn stream_filters(&self, weights: &[u32], stride: usize, stream: &mut [u32], accumulators: &mut [i32]) {
+        let pairs = accumulators.as_chunks_mut::<{ 8 * POSITIONS }>().0;
+        for (weights, accumulators) in weights.chunks(18 * stride).zip(pairs) {
+            for (slot, weights) in weights.chunks(9 * stride).enumerate() {
+                transform_filter::<STREAM_PAIR, STREAM_POSITION>(weights, stride, &mut stream[slot..], 2);
             }
-            *tile = [a, b, c, d, e, f, g, h];
+            let positions = lanes(stream).as_chunks::<STREAM_POSITION>().0;
+            for (tile, position) in accumulators.as_chunks_mut().0.iter_mut().zip(positions) {
+                let pairs = position.as_chunks::<STREAM_PAIR>().0.iter();
+                *tile = pairs.fold(*tile, |sums, [a, b, v @ ..]| multiply_tile(sums, v, a, b));
+            }
         }
     }
 
@@ -77,99 +187,47 @@ pub(crate) trait InnerLoops: Sync + 'static {
         }
     }
 
+    /// The same of a stream.
+    fn stream_corrections(&self, stream: &[u32], corrections: &mut [[i32; 4]; POSITIONS]) {
+        let positions = lanes(stream).as_chunks::<STREAM_POSITION>().0.iter().zip(&OFFSET_FACTORS);
+        for (correction, (&[_, _, a, b, c, d, _, _, e, f, g, h], &[factor, _])) in corrections.iter_mut().zip(positions)
+        {
+            for (correction, pairs) in correction.iter_mut().zip([[a, e], [b, f], [c, g], [d, h]]) {
+                let sum: i32 = pairs.as_flattened().iter().map(|&lane| i32::from(lane)).sum();
+                *correction = correction.wrapping_add(sum.wrapping_mul(factor.into()));
+            }
+        }
+    }
+
     /// Transforms the 3×3 filters of one output channel, `weights` of `[9][stride]` words from its first channel on: `G g Gᵀ` with an
     /// offset, for `4 * quads` channels. Slot `slot` (0 or 1) of `u`, `[position][16 pairs][2]`, takes them.
     fn transform_filter(&self, weights: &[u32], stride: usize, u: &mut [u32], slot: usize, quads: usize) {
-        // The transformed columns, by rows.
-        let mut rows = [[Wrapping(0); 3]; 6];
-        for pair in 0..2 * quads {
-            for x in 0..3 {
-                let tap = |y: usize| {
-                    // The bytes have an offset of 128 already.
-                    unsigned_lanes(weights[(3 * y + x) * stride + pair / 2], pair)
-                        + both_lanes(FILTER_OFFSET as u32 - 128)
-                };
-                let values = filter_vector(&[tap(0), tap(1), tap(2)]);
-                [rows[0][x], rows[1][x], rows[2][x], rows[3][x], rows[4][x], rows[5][x]] = values;
-            }
-            let u = &mut u[2 * pair + slot..][..(POSITIONS - 1) * 2 * CHUNK_PAIRS + 1];
-            const POSITION: usize = 2 * CHUNK_PAIRS;
-            for (row, places) in rows.iter().zip(u.chunks_mut(6 * POSITION)) {
-                let [a, b, c, d, e, f] = filter_vector(row);
-                let places = &mut places[..5 * POSITION + 1];
-                [places[0], places[POSITION], places[2 * POSITION]] = [a.0, b.0, c.0];
-                [places[3 * POSITION], places[4 * POSITION], places[5 * POSITION]] = [d.0, e.0, f.0];
-            }
-        }
+        transform_filter::<2, { 2 * CHUNK_PAIRS }>(weights, stride, &mut u[slot..], 2 * quads);
     }
 
-    /// Transforms a patch of 6×6 pixels, `Bᵀ d B`, for the first `4 * quads` channels in `map`, where `offsets`, `[column][row]`,
-    /// says behind how many bytes, a multiple of four, each pixel starts. Slot `slot` (0 … 3) of `v`, `[position][pair][4]`, takes it.
-    fn transform_input(&self, map: &[u32], offsets: &[u32; POSITIONS], v: &mut [u32], slot: usize, quads: usize) {
-        let pairs = 2 * quads;
-        // The transformed columns, by rows.
-        let mut rows = [[Wrapping(0); 6]; 6];
-        for pair in 0..pairs {
-            for (x, offsets) in offsets.as_chunks::<6>().0.iter().enumerate() {
-                let pixel = |offset: u32| unsigned_lanes(map[offset as usize / 4 + pair / 2], pair);
-                let [a, b, c, d, e, f] = *offsets;
-                let values = input_vector(&[pixel(a), pixel(b), pixel(c), pixel(d), pixel(e), pixel(f)]);
-                [rows[0][x], rows[1][x], rows[2][x], rows[3][x], rows[4][x], rows[5][x]] = values;
-                // The bytes' offset of 128: the coefficients of the second row of Bᵀ sum to -6, of all others to zero.
-                rows[1][x] += both_lanes(6 * 128);
-            }
-            let position = 4 * pairs;
-            for (row, places) in rows.iter().zip(v[4 * pair + slot..].chunks_mut(6 * position)) {
-                let [a, b, c, d, e, f] = input_vector(row);
-                let places = &mut places[..5 * position + 1];
-                [places[0], places[position], places[2 * position]] = [whole(a), whole(b), whole(c)];
-                [places[3 * position], places[4 * position], places[5 * position]] = [whole(d), whole(e), whole(f)];
-            }
-        }
+    /// Transforms a patch of 6×6 pixels, `Bᵀ d B`, for the first `4 * quads` channels in `map`. Slot `slot` (0 … 3) of `v`,
+    /// `[position][pair][4]`, takes it.
+    fn transform_input(&self, map: &[u32], patch: &Patch, v: &mut [u32], slot: usize, quads: usize) {
+        transform_input::<4>(map, patch, &mut v[slot..], 2 * quads, 8 * quads);
     }
 
-    /// Writes the 4×4 outputs of one tile and one channel: `Aᵀ m A`, then the epilogue; with a 2×2 pool, the 2×2 outputs. `m` is
-    /// `[position][8]`, and its first column is taken. Output rows start `row_step` bytes and pixels `pixel_step` bytes behind one
-    /// another.
-    fn transform_output(
+    /// The same for four channels, to a stream.
+    fn stream_input(&self, map: &[u32], patch: &Patch, stream: &mut [u32], slot: usize) {
+        transform_input::<STREAM_PAIR>(map, patch, &mut stream[2 + slot..], 2, STREAM_POSITION);
+    }
+
+    /// Writes the 4×4 outputs of one channel of each of `tiles`: `Aᵀ m A`, then the epilogue; with a 2×2 pool, the 2×2 outputs. `m` is
+    /// `[position][8]`, and its first columns are taken. Output rows start `row_step` bytes behind one another, tiles `tile_step`.
+    fn transform_outputs(
         &self,
         m: &[i32],
+        tiles: usize,
         output: &mut [i8],
-        row_step: usize,
-        pixel_step: usize,
-        epilogue: &Epilogue,
-        pool: bool,
+        [row_step, tile_step]: [usize; 2],
+        channel: &OutputChannel,
     ) {
-        /// 9 times this is 1 modulo 2^32.
-        const INVERSE_OF_9: Wrapping<i32> = Wrapping(0x38E3_8E39);
-        let m = &m[..8 * (POSITIONS - 1) + 1];
-        // The transformed columns, by rows.
-        let mut rows = [[Wrapping(0); 6]; 4];
-        for x in 0..6 {
-            let value = |row: usize| Wrapping(m[8 * (6 * row + x)]);
-            let column = [value(0), value(1), value(2), value(3), value(4), value(5)];
-            [rows[0][x], rows[1][x], rows[2][x], rows[3][x]] = output_vector(&column);
-        }
-        let mut accumulators = [[0; 4]; 4];
-        for ((row, accumulators), shift) in rows.iter().zip(&mut accumulators).zip([3, 2, 1, 1]) {
-            let [a, b, c, d] = output_vector(row);
-            let value = |value: Wrapping<i32>, further: u32| (value * INVERSE_OF_9).0 >> (shift + further);
-            *accumulators = [value(a, 3), value(b, 2), value(c, 1), value(d, 1)];
-        }
-        if pool {
-            let (rows, _) = accumulators.as_chunks::<2>();
-            for ([top, bottom], output) in rows.iter().zip(output.chunks_mut(row_step)) {
-                for (x, output) in output.iter_mut().step_by(pixel_step).take(2).enumerate() {
-                    let window = [top[2 * x], top[2 * x + 1], bottom[2 * x], bottom[2 * x + 1]];
-                    *output = epilogue.activation(epilogue.pool(window));
-                }
-            }
-        } else {
-            for (accumulators, output) in accumulators.iter().zip(output.chunks_mut(row_step)) {
-                for (&accumulator, output) in accumulators.iter().zip(output.iter_mut().step_by(pixel_step)) {
-                    *output = epilogue.activation(accumulator);
-                }
-            }
+        for tile in 0..tiles {
+            transform_output(&m[tile..], &mut output[tile * tile_step..], row_step, channel);
         }
     }
 
@@ -248,6 +306,106 @@ impl InnerLoops for Portable {}
 
 fn lanes(words: &[u32]) -> &[[i16; 2]] {
     bytemuck::cast_slice(words)
+}
+
+/// Transforms filters, two channels at a time: pairs of channels lie `PAIR` words behind one another, and positions `POSITION` words.
+#[inline(never)]
+fn transform_filter<const PAIR: usize, const POSITION: usize>(
+    weights: &[u32],
+    stride: usize,
+    u: &mut [u32],
+    pairs: usize,
+) {
+    // The transformed columns, by rows.
+    let mut rows = [[Wrapping(0); 3]; 6];
+    for pair in 0..pairs {
+        for x in 0..3 {
+            let tap = |y: usize| {
+                // The bytes have an offset of 128 already.
+                unsigned_lanes(weights[(3 * y + x) * stride + pair / 2], pair) + both_lanes(FILTER_OFFSET as u32 - 128)
+            };
+            let values = filter_vector(&[tap(0), tap(1), tap(2)]);
+            [rows[0][x], rows[1][x], rows[2][x], rows[3][x], rows[4][x], rows[5][x]] = values;
+        }
+        let u = &mut u[PAIR * pair..][..(POSITIONS - 1) * POSITION + 1];
+        for (row, places) in rows.iter().zip(u.chunks_mut(6 * POSITION)) {
+            let [a, b, c, d, e, f] = filter_vector(row);
+            let places = &mut places[..5 * POSITION + 1];
+            [places[0], places[POSITION], places[2 * POSITION]] = [a.0, b.0, c.0];
+            [places[3 * POSITION], places[4 * POSITION], places[5 * POSITION]] = [d.0, e.0, f.0];
+        }
+    }
+}
+
+/// Transforms a patch, two channels at a time: pairs of channels lie `PAIR` words behind one another, and positions `position` words.
+#[inline(always)]
+fn transform_input<const PAIR: usize>(map: &[u32], patch: &Patch, v: &mut [u32], pairs: usize, position: usize) {
+    // The transformed columns, by rows.
+    let mut rows = [[Wrapping(0); 6]; 6];
+    for pair in 0..pairs {
+        for (x, offsets) in patch.offsets.as_chunks::<6>().0.iter().enumerate() {
+            let pixel = |offset: u32| unsigned_lanes(map[offset as usize / 4 + pair / 2], pair);
+            let [a, b, c, d, e, f] = *offsets;
+            let values = input_vector(&[pixel(a), pixel(b), pixel(c), pixel(d), pixel(e), pixel(f)]);
+            [rows[0][x], rows[1][x], rows[2][x], rows[3][x], rows[4][x], rows[5][x]] = values;
+            // The bytes' offset of 128: the coefficients of the second row of Bᵀ sum to -6, of all others to zero.
+            rows[1][x] += both_lanes(6 * 128);
+        }
+        for (row, places) in rows.iter().zip(v[PAIR * pair..].chunks_mut(6 * position)) {
+            let [a, b, c, d, e, f] = input_vector(row);
+            let places = &mut places[..5 * position + 1];
+            [places[0], places[position], places[2 * position]] = [whole(a), whole(b), whole(c)];
+            [places[3 * position], places[4 * position], places[5 * position]] = [whole(d), whole(e), whole(f)];
+        }
+    }
+}
+
+/// Writes the outputs of one tile and one channel.
+fn transform_output(m: &[i32], output: &mut [i8], row_step: usize, channel: &OutputChannel) {
+    let m = &m[..8 * (POSITIONS - 1) + 1];
+    // The transformed columns, by rows.
+    let mut rows = [[Wrapping(0); 6]; 4];
+    for x in 0..6 {
+        let value = |row: usize| Wrapping(m[8 * (6 * row + x)]);
+        let column = [value(0), value(1), value(2), value(3), value(4), value(5)];
+        [rows[0][x], rows[1][x], rows[2][x], rows[3][x]] = output_vector(&column);
+    }
+    let mut accumulators = [[0; 4]; 4];
+    for ((row, accumulators), shift) in rows.iter().zip(&mut accumulators).zip([3, 2, 1, 1]) {
+        let [a, b, c, d] = output_vector(row);
+        let value = |value: Wrapping<i32>, further: u32| (value * channel.inverse).0 >> (shift + further);
+        *accumulators = [value(a, 3), value(b, 2), value(c, 1), value(d, 1)];
+    }
+    if channel.pool {
+        let (rows, _) = accumulators.as_chunks::<2>();
+        for ([top, bottom], output) in rows.iter().zip(output.chunks_mut(row_step)) {
+            for (x, output) in output.iter_mut().step_by(channel.pixel_step).take(2).enumerate() {
+                let largest = top[2 * x].max(top[2 * x + 1]).max(bottom[2 * x]).max(bottom[2 * x + 1]);
+                *output = channel.activation(channel.sign * largest);
+            }
+        }
+    } else {
+        for (accumulators, output) in accumulators.iter().zip(output.chunks_mut(row_step)) {
+            for (&accumulator, output) in accumulators.iter().zip(output.iter_mut().step_by(channel.pixel_step)) {
+                *output = channel.activation(accumulator);
+            }
+        }
+    }
+}
+
+/// Adds to the accumulators of a 4×2 tile the products of a pair of channels.
+#[inline(always)]
+fn multiply_tile([a, b, c, d, e, f, g, h]: [i32; 8], v: &[[i16; 2]; 4], u: &[i16; 2], w: &[i16; 2]) -> [i32; 8] {
+    [
+        multiply_add(a, &v[0], u),
+        multiply_add(b, &v[1], u),
+        multiply_add(c, &v[2], u),
+        multiply_add(d, &v[3], u),
+        multiply_add(e, &v[0], w),
+        multiply_add(f, &v[1], w),
+        multiply_add(g, &v[2], w),
+        multiply_add(h, &v[3], w),
+    ]
 }
 
 /// Adds the products of both lanes, which are read by themselves.

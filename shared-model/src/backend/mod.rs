@@ -23,7 +23,7 @@ use crate::kernels::{Costs, Kernel, average_pool::AveragePool, dense::Dense, dir
 use im2col::Im2col;
 use inner_loops::{InnerLoops, Portable};
 use row_streaming::RowStreaming;
-use winograd::Winograd;
+use winograd::{Winograd, WinogradInPieces};
 
 /// Kernels for a family of cores.
 pub struct Backend {
@@ -41,6 +41,7 @@ const LOOPED: &[&dyn Kernel] = &[
     &Im2col(Native),
     &RowStreaming(Native),
     &Winograd(Native),
+    &WinogradInPieces(Native),
     &MaxPool,
     &AveragePool,
 ];
@@ -116,16 +117,17 @@ impl core::fmt::Debug for Backend {
 // Measured in QEMU, a layer at a time.
 
 const ARM_DSP: Costs = Costs {
-    dense: 8,
+    dense: 7,
     direct: 16,
     direct_row: 200,
-    im2col: 5,
+    im2col: 6,
     row_pair: 15,
     row_filter: 11,
     winograd_products: 27,
-    winograd_filter: 62,
-    winograd_input: 225,
-    winograd_output: 340,
+    winograd_filter: 59,
+    winograd_piece: 1380,
+    winograd_input: 290,
+    winograd_output: 400,
 };
 
 const ARM_V7M: Costs = Costs {
@@ -136,7 +138,8 @@ const ARM_V7M: Costs = Costs {
     row_pair: 43,
     row_filter: 38,
     winograd_products: 65,
-    winograd_filter: 73,
+    winograd_filter: 69,
+    winograd_piece: 3000,
     winograd_input: 250,
     winograd_output: 600,
 };
@@ -150,6 +153,7 @@ const ARM_V6M: Costs = Costs {
     row_filter: 60,
     winograd_products: 149,
     winograd_filter: 104,
+    winograd_piece: 10_500,
     winograd_input: 1100,
     winograd_output: 850,
 };
@@ -163,6 +167,7 @@ const RV32IM: Costs = Costs {
     row_filter: 40,
     winograd_products: 105,
     winograd_filter: 87,
+    winograd_piece: 5850,
     winograd_input: 650,
     winograd_output: 1100,
 };

@@ -3,11 +3,12 @@
 
 use super::inner_loops::InnerLoops;
 use crate::{
-    kernels::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, parts},
+    kernels::{Costs, Job, Kernel, Need, Places, Turn, Words, convolution_turn, pair},
     ops::OperationKind,
     rows::Rows,
     step::{Epilogue, Step},
 };
+use core::ops::Range;
 
 /// Columns of accumulators that share a window.
 const COLUMNS: usize = 4;
@@ -55,13 +56,20 @@ impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
     }
 
     fn run(&self, job: Job<'_, '_>) {
-        let (step, windows, rows) = (job.step, job.size, job.input_rows);
+        let (step, rows) = (job.step, job.input_rows);
         let (top, row) = (job.turn * step.pool_side(), job.output_rows.row(job.turn));
         let Places { input, scratch, .. } = job.places;
-        let [input, scratch, output, _] = parts(job.arena, [input, scratch, job.output, Place::EMPTY]);
-        let input = (&rows, &*input);
-        let output = &mut bytemuck::cast_slice_mut(output)[row];
-        compute_row(self.0, step, top, input, windows, scratch, output);
+        let across = windows_across(step);
+        for start in (0..across).step_by(job.size) {
+            let strip = start..across.min(start + job.size);
+            let row_words = WINDOW * rows.channels / 2 * strip.len();
+            let (input, windows) = pair(job.arena, input, scratch);
+            let windows = &mut windows[..row_words * (step.pool_side() + 2)];
+            widen(self.0, (&rows, input), top, strip.clone(), windows);
+            let (scratch, output) = pair(job.arena, scratch, job.output);
+            let output = &mut bytemuck::cast_slice_mut(output)[row.clone()];
+            compute_strip(self.0, step, strip, row_words, scratch, output);
+        }
     }
 }
 
@@ -71,43 +79,40 @@ fn windows_across(step: &Step) -> usize {
     width.div_ceil(COLUMNS)
 }
 
-/// Computes one row of outputs, `[w, out]`, in strips of `windows` windows. `first` is the row of accumulators.
-fn compute_row(
+/// Widens the windows of a strip, for the rows of accumulators from `top` on, to `[rows][window][pair][6]`.
+fn widen(loops: impl InnerLoops, (input, map): (&Rows, &[u32]), top: usize, strip: Range<usize>, windows: &mut [u32]) {
+    for (index, window) in windows.chunks_exact_mut(WINDOW * input.channels / 2).enumerate() {
+        let (row, left) = (top + index / strip.len(), (strip.start + index % strip.len()) * COLUMNS);
+        let offsets = core::array::from_fn(|column| input.bordered_pixel(row, left + column) as u32);
+        loops.widen_pixels(map, &offsets, window, input.channels / 4);
+    }
+}
+
+/// Computes the outputs of a strip whose windows, `row_words` words for each row, are the first in `scratch`.
+fn compute_strip(
     loops: impl InnerLoops,
     step: &Step,
-    first: usize,
-    (input, map): (&Rows, &[u32]),
-    windows: usize,
+    strip: Range<usize>,
+    row_words: usize,
     scratch: &mut [u32],
     output: &mut [i8],
 ) {
-    let (rows, across) = (step.pool_side(), windows_across(step));
-    let (channels, outputs) = (input.channels, step.biases.len());
-    for start in (0..across).step_by(windows) {
-        let windows = windows.min(across - start);
-        let row_words = WINDOW * channels / 2 * windows;
-        let (window, rest) = scratch.split_at_mut(row_words * (rows + 2));
-        let (filter, accumulators) = rest.split_at_mut(3 * channels / 2);
-        // `window` is `[rows + 2][window][pair][6]`, `filter` `[pair][3]`, and this `[rows][window][4]`.
-        let accumulators: &mut [i32] = bytemuck::cast_slice_mut(accumulators);
-        let accumulators = &mut accumulators.as_chunks_mut().0[..rows * windows];
-        for (index, window) in window.chunks_exact_mut(WINDOW * channels / 2).enumerate() {
-            let (row, left) = (first + index / windows, (start + index % windows) * COLUMNS);
-            let offsets = core::array::from_fn(|column| input.bordered_pixel(row, left + column) as u32);
-            loops.widen_pixels(map, &offsets, window, channels / 4);
+    let (rows, channels, outputs) = (step.pool_side(), usize::from(step.input.channels), step.biases.len());
+    let (windows, rest) = scratch.split_at_mut(row_words * (rows + 2));
+    let (filter, accumulators) = rest.split_at_mut(3 * channels / 2);
+    // `filter` is `[pair][3]`, and this `[rows][window][4]`.
+    let accumulators: &mut [i32] = bytemuck::cast_slice_mut(accumulators);
+    let accumulators = &mut accumulators.as_chunks_mut().0[..rows * strip.len()];
+    let weights: &[u32] = bytemuck::cast_slice(step.weights);
+    for (channel, weights) in weights.chunks_exact(9 * channels / 4).enumerate() {
+        accumulators.fill([0; COLUMNS]);
+        for (kernel_row, weights) in weights.chunks_exact(3 * channels / 4).enumerate() {
+            loops.widen_filter_row(weights, channels / 4, filter, channels / 4);
+            loops.row_products(filter, &windows[kernel_row * row_words..], accumulators, channels / 2);
         }
-        let weights: &[u32] = bytemuck::cast_slice(step.weights);
-        for (channel, weights) in weights.chunks_exact(9 * channels / 4).enumerate() {
-            accumulators.fill([0; COLUMNS]);
-            for (kernel_row, weights) in weights.chunks_exact(3 * channels / 4).enumerate() {
-                loops.widen_filter_row(weights, channels / 4, filter, channels / 4);
-                let windows = &window[kernel_row * row_words..];
-                loops.row_products(filter, windows, accumulators, channels / 2);
-            }
-            let pixels = output[start * COLUMNS / rows * outputs + channel..].iter_mut();
-            let (top, bottom) = accumulators.split_at(windows);
-            finish(&step.epilogue(channel), top, bottom, pixels.step_by(outputs));
-        }
+        let pixels = output[strip.start * COLUMNS / rows * outputs + channel..].iter_mut();
+        let (top, bottom) = accumulators.split_at(strip.len());
+        finish(&step.epilogue(channel), top, bottom, pixels.step_by(outputs));
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::{
     Native,
-    inner_loops::{CHUNK_PAIRS, InnerLoops, POSITIONS, Portable},
+    inner_loops::{CHUNK_PAIRS, InnerLoops, OutputChannel, POSITIONS, Patch, Portable, STREAM},
 };
 use crate::step::Epilogue;
 
@@ -127,6 +127,10 @@ impl InnerLoopCheck {
                 loops.offset_corrections(input, &mut quads[0], pairs);
             });
         }
+        self.compare("stream_corrections", [0; 3], 4 * POSITIONS, |loops, input, m| {
+            let quads = fours(m).as_chunks_mut().0;
+            loops.stream_corrections(&input[..STREAM], &mut quads[0]);
+        });
     }
 
     fn input_and_filter(&mut self) {
@@ -141,12 +145,28 @@ impl InnerLoopCheck {
                 }
             }
             for slot in 0..4 {
-                let offsets = self.pixels(4 * quads);
+                let patch = Patch::new(self.pixels(4 * quads));
                 let (shape, len) = ([slot, quads, 0], POSITIONS * quads * 8);
                 self.compare("transform_input", shape, len, |loops, input, v| {
-                    loops.transform_input(&input[..1024], &offsets, v, slot, quads);
+                    loops.transform_input(&input[..1024], &patch, v, slot, quads);
                 });
             }
+        }
+        for filters in 1..=5_usize {
+            for (stride, first) in [(1, 0), (2, 1), (32, 31)] {
+                let (shape, len) = ([filters, stride, first], STREAM + filters.div_ceil(2) * 8 * POSITIONS);
+                self.compare("stream_filters", shape, len, |loops, input, words| {
+                    let (stream, m) = words.split_at_mut(STREAM);
+                    let weights = &input[1..][first..9 * stride * filters];
+                    loops.stream_filters(weights, stride, stream, bytemuck::cast_slice_mut(m));
+                });
+            }
+        }
+        for slot in 0..4 {
+            let patch = Patch::new(self.pixels(4));
+            self.compare("stream_input", [slot, 0, 0], STREAM, |loops, input, stream| {
+                loops.stream_input(&input[..1024], &patch, stream, slot);
+            });
         }
     }
 
@@ -163,21 +183,23 @@ impl InnerLoopCheck {
             let pixel_step = [1, 2, 7, 64][case % 4];
             let row_step = [4 * pixel_step, 33 * pixel_step][case / 4 % 2];
             for (pool, last) in [(false, 3_usize), (true, 1)] {
-                let (shape, len) = ([row_step, pixel_step, last], last * (row_step + pixel_step) + 1);
+                let channel = OutputChannel::new(&epilogue, pixel_step, pool);
+                let (tiles, tile_step) = (1 + case % 4, (last + 1) * pixel_step);
+                let len = last * (row_step + pixel_step) + (tiles - 1) * tile_step + 1;
+                let shape = [row_step, pixel_step, tiles];
                 let words = (len + 1).div_ceil(4);
                 self.compare("transform_output", shape, words, |loops, _, output| {
                     let output = &mut bytemuck::cast_slice_mut(output)[1..1 + len];
-                    loops.transform_output(&m, output, row_step, pixel_step, &epilogue, pool);
+                    loops.transform_outputs(&m, tiles, output, [row_step, tile_step], &channel);
                 });
             }
         }
     }
 
-    /// Products of a patch and a filter of four channels, `[position][8]`.
+    /// Products of four patches and a filter of four channels, `[position][8]`.
     fn true_products(&mut self) -> [i32; 8 * POSITIONS] {
         let start = self.next() as usize % 256;
-        let map = &self.input[start..][..POSITIONS];
-        let offsets = core::array::from_fn(|index| 4 * index as u32);
+        let map = &self.input[start..][..4 * POSITIONS];
         // No weight is -128.
         let weights = &bytes(&self.input[start + 1024..])[..36];
         let mut filter = [0; 9];
@@ -187,12 +209,15 @@ impl InnerLoopCheck {
         let mut v = [0; 8 * POSITIONS];
         let mut u = [0; 2 * CHUNK_PAIRS * POSITIONS];
         let mut m = [0; 8 * POSITIONS];
-        Portable.transform_input(map, &offsets, &mut v, 0, 1);
+        for tile in 0..4 {
+            let patch = Patch::new(core::array::from_fn(|index| 4 * (POSITIONS * tile + index) as u32));
+            Portable.transform_input(map, &patch, &mut v, tile, 1);
+        }
         Portable.transform_filter(&filter, 1, &mut u, 0, 1);
         let mut corrections = [[0; 4]; POSITIONS];
         Portable.offset_corrections(&v, &mut corrections, 2);
-        for (tile, [correction, ..]) in m.as_chunks_mut::<8>().0.iter_mut().zip(corrections) {
-            tile[0] = correction;
+        for (tile, correction) in m.as_chunks_mut::<8>().0.iter_mut().zip(corrections) {
+            tile[..4].copy_from_slice(&correction);
         }
         Portable.products(&u, &v, &mut m, 2, 2 * CHUNK_PAIRS);
         m

@@ -2,7 +2,7 @@
 
 use super::{
     Backend,
-    inner_loops::{CHUNK_PAIRS, InnerLoops, OFFSET_FACTORS, POSITIONS, Portable},
+    inner_loops::{CHUNK_PAIRS, InnerLoops, OFFSET_FACTORS, POSITIONS, Patch, Portable},
 };
 use crate::{
     OperationView, Shape,
@@ -91,6 +91,10 @@ fn check(numbers: &mut Numbers, operation: Operation, input: Shape, pool: bool, 
     for kernel in kernels.filter(|kernel| kernel.fits(&step)) {
         for whole in [false, true] {
             let sizes = kernel.need(&step, whole).sizes;
+            for costs in Backend::ALL.map(|backend| &backend.costs) {
+                let instructions = (1..=sizes).map(|size| kernel.instructions(&step, size, whole, costs));
+                assert!(instructions.is_sorted_by(|small, large| small >= large), "{}, {step:?}", kernel.name());
+            }
             for size in [size.min(sizes), sizes] {
                 let found = compute(*kernel, &step, &values, size, whole);
                 let name = kernel.name();
@@ -218,9 +222,9 @@ fn transforms_are_those_of_their_matrices() {
         let mut u = [0; POSITIONS * CHUNK_PAIRS * 2];
         Portable.transform_filter(&words(&taps), 1, &mut u, 1, 1);
         let pixels = values(-128, &inputs.each_ref().map(|row| &row[..]));
-        let offsets = core::array::from_fn(|place| 4 * (place % 6 * 6 + place / 6) as u32);
+        let patch = Patch::new(core::array::from_fn(|place| 4 * (place % 6 * 6 + place / 6) as u32));
         let mut v = [0; POSITIONS * 2 * 4];
-        Portable.transform_input(&words(&pixels), &offsets, &mut v, 3, 1);
+        Portable.transform_input(&words(&pixels), &patch, &mut v, 3, 1);
         for channel in 0..4 {
             let pair = channel % 2;
             let filter = transformed(filters, |row, column| taps[4 * (3 * row + column) + channel].into());

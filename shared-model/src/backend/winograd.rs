@@ -1,11 +1,11 @@
 //! 3×3 convolutions with Winograd's F(4×4, 3×3) in integers: 36 products for 16 outputs instead of 144.
 
-use super::inner_loops::{CHUNK_PAIRS, InnerLoops, POSITIONS};
+use super::inner_loops::{CHUNK_PAIRS, InnerLoops, OutputChannel, POSITIONS, Patch, STREAM};
 use crate::{
-    kernels::{Costs, Job, Kernel, Need, Place, Turn, Words, convolution_turn, parts},
+    kernels::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, pair, parts},
     ops::OperationKind,
     rows::Rows,
-    step::{Epilogue, Step},
+    step::Step,
 };
 use core::ops::Range;
 
@@ -36,10 +36,7 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
     }
 
     fn fits(&self, step: &Step) -> bool {
-        // Transforms take four channels at a time.
-        step.kind == OperationKind::Convolution
-            && step.input.channels.is_multiple_of(4)
-            && step.weight_sum < WEIGHT_SUM_LIMIT
+        fits(step)
     }
 
     fn need(&self, step: &Step, whole: bool) -> Need {
@@ -55,38 +52,32 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
     }
 
     fn weight_fetches(&self, step: &Step, size: usize, whole: bool) -> usize {
-        let Tiling { rows, columns, .. } = Tiling::of(step);
-        let size = size * TILES_AT_ONCE;
-        if whole { (rows * columns).div_ceil(size) } else { rows * columns.div_ceil(size) }
+        Tiling::of(step).batches(size, whole)
     }
 
     fn instructions(&self, step: &Step, size: usize, whole: bool, costs: &Costs) -> u64 {
         let tiling = Tiling::of(step);
         let tiles = tiling.rows * tiling.columns;
         let (inputs, outputs) = (tiling.channels as u64, step.biases.len() as u64);
-        let multiplied = tiles.next_multiple_of(TILES_AT_ONCE) as u64;
+        let multiplied = (TILES_AT_ONCE * tiling.batches(1, whole)) as u64;
         let products = multiplied * outputs.next_multiple_of(2) * inputs * costs.winograd_products;
         let filters = self.weight_fetches(step, size, whole) as u64 * inputs * outputs * costs.winograd_filter;
         filters + products + tiles as u64 * (inputs * costs.winograd_input + outputs * costs.winograd_output)
     }
 
     fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn> {
-        let [height, _] = step.computed_size();
-        convolution_turn(step, if whole { height } else { TILE }, turn)
+        tiled_turn(step, turn, whole)
     }
 
     fn run(&self, job: Job<'_, '_>) {
         let tiling = Tiling::of(job.step);
-        let side = job.step.pool_side();
-        let [first, end] =
-            [job.rows.start * side / TILE, (job.rows.end * side).div_ceil(TILE)].map(|row| row * tiling.columns);
+        let all = tiling.tiles(&job);
         let size = job.size * TILES_AT_ONCE;
         let (places, step) = (job.places, job.step);
         let (input_rows, output_rows) = (job.input_rows, job.output_rows);
-        for start in (first..end).step_by(size) {
-            let tiles = start..end.min(start + size);
-            let regions = [places.input, places.scratch, Place::EMPTY, Place::EMPTY];
-            let [input, v, ..] = parts(job.arena, regions);
+        for start in all.clone().step_by(size) {
+            let tiles = start..all.end.min(start + size);
+            let (input, v) = pair(job.arena, places.input, places.scratch);
             let input = (&input_rows, &*input);
             transform_tiles(self.0, &tiling, tiles.clone(), input, v);
             let regions = [places.scratch, places.overlay, job.output, Place::EMPTY];
@@ -95,6 +86,137 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
             multiply_tiles(self.0, step, &tiling, tiles, v, scratch, &mut output);
         }
     }
+}
+
+/// The same with fewer words: four tiles at a time, whose accumulators for some output channels stay, while the input is transformed and
+/// multiplied four channels after four. Of size n: the input is transformed again for every `2 * n` output channels.
+pub(super) struct WinogradInPieces<L>(pub L);
+
+impl<L: InnerLoops + Copy> Kernel for WinogradInPieces<L> {
+    fn name(&self) -> &'static str {
+        "winograd-pieces"
+    }
+
+    fn fits(&self, step: &Step) -> bool {
+        fits(step)
+    }
+
+    fn need(&self, step: &Step, _: bool) -> Need {
+        Need {
+            rows_out: TILE / step.pool_side(),
+            sizes: step.biases.len().div_ceil(2),
+            scratch: Words { fixed: STREAM + POSITIONS * TILES_AT_ONCE, each: ACCUMULATORS },
+            ..Need::rows(TILE + 2)
+        }
+    }
+
+    fn weight_fetches(&self, step: &Step, _: usize, whole: bool) -> usize {
+        Tiling::of(step).batches(1, whole)
+    }
+
+    fn instructions(&self, step: &Step, size: usize, whole: bool, costs: &Costs) -> u64 {
+        let tiling = Tiling::of(step);
+        let tiles = (tiling.rows * tiling.columns) as u64;
+        let (inputs, outputs) = (tiling.channels as u64, step.biases.len());
+        let pieces = (tiling.batches(1, whole) * outputs.div_ceil(2)) as u64 * inputs / 4;
+        let transformed = tiles * inputs * outputs.div_ceil(2 * size) as u64;
+        pieces * costs.winograd_piece
+            + transformed * costs.winograd_input
+            + tiles * outputs as u64 * costs.winograd_output
+    }
+
+    fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn> {
+        tiled_turn(step, turn, whole)
+    }
+
+    fn run(&self, mut job: Job<'_, '_>) {
+        let tiling = Tiling::of(job.step);
+        let all = tiling.tiles(&job);
+        for start in all.clone().step_by(TILES_AT_ONCE) {
+            self.compute(&mut job, &tiling, start..all.end.min(start + TILES_AT_ONCE));
+        }
+    }
+}
+
+impl<L: InnerLoops + Copy> WinogradInPieces<L> {
+    /// Computes the outputs of at most four tiles.
+    fn compute(&self, job: &mut Job<'_, '_>, tiling: &Tiling, tiles: Range<usize>) {
+        let (loops, step) = (self.0, job.step);
+        let Places { input, scratch, .. } = job.places;
+        let (outputs, filter) = (step.biases.len(), 9 * tiling.channels / 4);
+        let mut patches = [const { Patch::new([0; POSITIONS]) }; TILES_AT_ONCE];
+        for (patch, tile) in patches.iter_mut().zip(tiles.clone()) {
+            *patch = tiling.patch(tile, &job.input_rows);
+        }
+        for first in (0..outputs).step_by(2 * job.size) {
+            let channels = first..outputs.min(first + 2 * job.size);
+            let weights = &bytemuck::cast_slice(step.weights)[filter * first..filter * channels.end];
+            let (map, words) = pair(job.arena, input, scratch);
+            let (stream, corrections, m) = piece_scratch(words);
+            let m = &mut m[..channels.len().div_ceil(2)];
+            if first == 0 {
+                corrections.fill([0; TILES_AT_ONCE]);
+            }
+            // Accumulators start with what takes the filters' offset away, once that is known.
+            for m in m.iter_mut() {
+                loops.spread(corrections, m.as_chunks_mut().0.as_chunks_mut().0);
+            }
+            for start in (0..tiling.channels).step_by(4) {
+                for (slot, patch) in patches[..tiles.len()].iter().enumerate() {
+                    loops.stream_input(&map[start / 4..], patch, stream, slot);
+                }
+                if first == 0 {
+                    loops.stream_corrections(stream, corrections);
+                }
+                loops.stream_filters(&weights[start / 4..], tiling.channels / 4, stream, m.as_flattened_mut());
+            }
+            if first == 0 {
+                for m in m.iter_mut() {
+                    let halves = m.as_chunks_mut().0.as_chunks_mut::<2>().0.iter_mut();
+                    for (halves, correction) in halves.zip(&*corrections) {
+                        for [a, b, c, d] in halves {
+                            *a = a.wrapping_add(correction[0]);
+                            *b = b.wrapping_add(correction[1]);
+                            *c = c.wrapping_add(correction[2]);
+                            *d = d.wrapping_add(correction[3]);
+                        }
+                    }
+                }
+            }
+            let (words, output) = pair(job.arena, scratch, job.output);
+            let (.., m) = piece_scratch(words);
+            let mut output = Output { rows: job.output_rows, map: bytemuck::cast_slice_mut(output) };
+            for (pair, m) in channels.clone().step_by(2).zip(m.iter()) {
+                write_tiles(loops, step, tiling, tiles.clone(), pair..channels.end.min(pair + 2), m, &mut output);
+            }
+        }
+    }
+}
+
+/// The stream, the corrections, and the accumulators of each two output channels, `[position][2][4]`.
+fn piece_scratch(
+    scratch: &mut [u32],
+) -> (&mut [u32], &mut [[i32; TILES_AT_ONCE]; POSITIONS], &mut [[i32; ACCUMULATORS]]) {
+    let (stream, scratch) = scratch.split_at_mut(STREAM);
+    let (corrections, m) = scratch.split_at_mut(POSITIONS * TILES_AT_ONCE);
+    let corrections: &mut [i32] = bytemuck::cast_slice_mut(corrections);
+    let corrections = &mut corrections.as_chunks_mut().0.as_chunks_mut().0[0];
+    let m: &mut [i32] = bytemuck::cast_slice_mut(m);
+    (stream, corrections, m.as_chunks_mut().0)
+}
+
+/// Whether a step can be computed this way, and exactly.
+fn fits(step: &Step) -> bool {
+    // Transforms take four channels at a time.
+    step.kind == OperationKind::Convolution
+        && step.input.channels.is_multiple_of(4)
+        && step.weight_sum < WEIGHT_SUM_LIMIT
+}
+
+/// A row of tiles or, if the step is `whole`, all of them.
+fn tiled_turn(step: &Step, turn: usize, whole: bool) -> Option<Turn> {
+    let [height, _] = step.computed_size();
+    convolution_turn(step, if whole { height } else { TILE }, turn)
 }
 
 /// The geometry of a step.
@@ -114,23 +236,47 @@ impl Tiling {
         Self { rows, columns, channels: step.input.channels.into(), pool: step.pool }
     }
 
+    /// Rows and columns of outputs of a tile.
+    fn output_side(&self) -> usize {
+        if self.pool { TILE / 2 } else { TILE }
+    }
+
     /// Chunks of channels: the first one, and how many there are.
     fn chunks(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let channels = self.channels;
         (0..channels).step_by(CHUNK).map(move |first| (first, CHUNK.min(channels - first)))
     }
 
-    /// Where the 6×6 pixels of a tile's patch are, `[column][row]`.
-    fn patch(&self, tile: usize, input: &Rows) -> [u32; POSITIONS] {
+    /// In how many batches of `size` times four tiles the tiles are taken: those of all rows at once, if the step is `whole`.
+    fn batches(&self, size: usize, whole: bool) -> usize {
+        let size = size * TILES_AT_ONCE;
+        if whole { (self.rows * self.columns).div_ceil(size) } else { self.rows * self.columns.div_ceil(size) }
+    }
+
+    /// The tiles of a turn.
+    fn tiles(&self, job: &Job) -> Range<usize> {
+        let side = job.step.pool_side();
+        let [first, end] = [job.rows.start * side / TILE, (job.rows.end * side).div_ceil(TILE)];
+        first * self.columns..end * self.columns
+    }
+
+    /// Where the 6×6 pixels of a tile's patch are.
+    fn patch(&self, tile: usize, input: &Rows) -> Patch {
         let top = tile / self.columns * TILE;
         let left = tile % self.columns * TILE;
-        let mut offsets = [0; POSITIONS];
-        for (column, offsets) in offsets.as_chunks_mut::<6>().0.iter_mut().enumerate() {
-            for (row, offset) in offsets.iter_mut().enumerate() {
-                *offset = input.bordered_pixel(top + row, left + column) as u32;
+        let mut offsets = [input.padding().start as u32; POSITIONS];
+        for row in 0..6 {
+            // Counted from the border of padding.
+            if !(1..=input.height).contains(&(top + row)) {
+                continue;
+            }
+            let mut offset = input.bordered_pixel(top + row, left.max(1));
+            for column in left.max(1)..=input.width.min(left + 5) {
+                offsets[6 * (column - left) + row] = offset as u32;
+                offset += input.channels;
             }
         }
-        offsets
+        Patch::new(offsets)
     }
 }
 
@@ -144,13 +290,13 @@ fn transform_tiles(
 ) {
     let quads = tiles.len().div_ceil(TILES_AT_ONCE);
     for (tile, place) in tiles.enumerate() {
-        let offsets = tiling.patch(place, input);
+        let patch = tiling.patch(place, input);
         for (start, channels) in tiling.chunks() {
             let block = POSITIONS * channels / 2 * TILES_AT_ONCE;
             let chunk = POSITIONS * start / 2 * TILES_AT_ONCE * quads;
             let v = &mut v[chunk + tile / TILES_AT_ONCE * block..][..block];
             let slot = tile % TILES_AT_ONCE;
-            loops.transform_input(&map[start / 4..], &offsets, v, slot, channels / 4);
+            loops.transform_input(&map[start / 4..], &patch, v, slot, channels / 4);
         }
     }
 }
@@ -193,13 +339,40 @@ fn multiply_tiles(
                 loops.products(u, v, m, chunk / 2, 2 * CHUNK_PAIRS);
             }
         }
-        for (slot, channel) in channels.enumerate() {
-            let epilogue = step.epilogue(channel);
-            for (tile, place) in tiles.clone().enumerate() {
-                let quad = tile / TILES_AT_ONCE * ACCUMULATORS;
-                let m = &m[quad + slot * TILES_AT_ONCE + tile % TILES_AT_ONCE..];
-                output.write(loops, tiling, place, channel, m, &epilogue);
+        write_tiles(loops, step, tiling, tiles.clone(), channels, m, output);
+    }
+}
+
+/// Writes the outputs of tiles for two output channels or one. The accumulators are `[tile / 4][position][2][4]`.
+fn write_tiles(
+    loops: impl InnerLoops + Copy,
+    step: &Step,
+    tiling: &Tiling,
+    tiles: Range<usize>,
+    channels: Range<usize>,
+    m: &[i32],
+    output: &mut Output<'_>,
+) {
+    let side = tiling.output_side();
+    for (slot, channel) in channels.enumerate() {
+        let prepared = OutputChannel::new(&step.epilogue(channel), output.rows.channels, step.pool);
+        let (mut row, mut column) = (tiles.start / tiling.columns * side, tiles.start % tiling.columns * side);
+        let mut left = tiles.len();
+        for quad in m.chunks_exact(ACCUMULATORS) {
+            let quad = &quad[slot * TILES_AT_ONCE..];
+            let mut tile = 0;
+            while tile < TILES_AT_ONCE.min(left) {
+                // Those of one row of tiles at once.
+                let run = (TILES_AT_ONCE.min(left) - tile).min(tiling.columns - column / side);
+                let place = Run { row, column, tiles: run };
+                output.write(loops, side, place, channel, &quad[tile..], &prepared);
+                tile += run;
+                column += run * side;
+                if column == tiling.columns * side {
+                    (row, column) = (row + side, 0);
+                }
             }
+            left -= tile;
         }
     }
 }
@@ -224,34 +397,38 @@ struct Output<'o> {
     map: &'o mut [i8],
 }
 
+/// Where the outputs of some tiles of a row go; they may hang over the right and the lower edge.
+struct Run {
+    row: usize,
+    column: usize,
+    tiles: usize,
+}
+
 impl Output<'_> {
-    /// Transforms and writes one channel of a tile; a tile may hang over the right and the lower edge.
+    /// Transforms and writes one channel of tiles with `side` rows and columns of outputs each.
     fn write(
         &mut self,
         loops: impl InnerLoops + Copy,
-        tiling: &Tiling,
-        tile: usize,
+        side: usize,
+        Run { row, column, tiles }: Run,
         channel: usize,
         m: &[i32],
-        epilogue: &Epilogue,
+        prepared: &OutputChannel,
     ) {
-        let side = if tiling.pool { TILE / 2 } else { TILE };
-        let (row, column) = (tile / tiling.columns * side, tile % tiling.columns * side);
         let Rows { height, width, channels, kept } = self.rows;
-        let is_whole = row + side <= height && column + side <= width && row % kept + side <= kept;
-        if is_whole {
-            let start = self.rows.row(row).start + column * channels + channel;
-            let line = self.rows.line();
-            let output = &mut self.map[start..];
-            loops.transform_output(m, output, line, channels, epilogue, tiling.pool);
-            return;
+        let (slot, line) = (row % kept, width * channels);
+        if row + side <= height && slot + side <= kept && column + tiles * side <= width {
+            let output = &mut self.map[slot * line + column * channels + channel..];
+            return loops.transform_outputs(m, tiles, output, [line, side * channels], prepared);
         }
-        let mut outputs = [0; TILE * TILE];
-        loops.transform_output(m, &mut outputs, TILE, 1, epilogue, tiling.pool);
-        for (row, outputs) in (row..height).zip(outputs.chunks_exact(TILE).take(side)) {
-            let line = &mut self.map[self.rows.row(row)];
-            for (column, &output) in (column..width).zip(&outputs[..side]) {
-                line[column * channels + channel] = output;
+        for tile in 0..tiles {
+            let mut outputs = [0; TILE * TILE];
+            loops.transform_outputs(&m[tile..], 1, &mut outputs, [TILE, 0], &prepared.with_pixel_step(1));
+            for (row, outputs) in (row..height).zip(outputs.chunks_exact(TILE).take(side)) {
+                let line = &mut self.map[self.rows.row(row)];
+                for (column, &output) in (column + tile * side..width).zip(&outputs[..side]) {
+                    line[column * channels + channel] = output;
+                }
             }
         }
     }

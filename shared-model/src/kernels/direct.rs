@@ -3,7 +3,7 @@
 //! A line is a row of input with a pixel of padding at either end, `[w + 2, in]`: the three pixels that lie under one row of the
 //! kernel are `3 * in` bytes in succession, and so are their weights.
 
-use super::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, dot_four, parts};
+use super::{Costs, Job, Kernel, Need, Places, Turn, Words, convolution_turn, dot_four, pair};
 use crate::{ops::OperationKind, rows::Rows, step::Step};
 
 /// A row of output at a time.
@@ -40,9 +40,14 @@ impl Kernel for Direct {
         let (step, rows) = (job.step, job.input_rows);
         let (top, row) = (job.turn * step.pool_side(), job.output_rows.row(job.turn));
         let Places { input, scratch, .. } = job.places;
-        let [input, lines, output, _] = parts(job.arena, [input, scratch, job.output, Place::EMPTY]);
-        let lines = &mut bytemuck::cast_slice_mut(lines)[..lines_len(step)];
-        gather_lines((&rows, bytemuck::cast_slice(input)), top, lines);
+        let (input, lines) = pair(job.arena, input, scratch);
+        gather_lines(
+            (&rows, bytemuck::cast_slice(input)),
+            top,
+            &mut bytemuck::cast_slice_mut(lines)[..lines_len(step)],
+        );
+        let (lines, output) = pair(job.arena, scratch, job.output);
+        let lines = &bytemuck::cast_slice(lines)[..lines_len(step)];
         let output = &mut bytemuck::cast_slice_mut(output)[row];
         compute_row(step, lines, output);
     }

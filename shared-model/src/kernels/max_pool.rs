@@ -1,6 +1,6 @@
 //! Maximum pools that no convolution takes in.
 
-use super::{Costs, Job, Kernel, Need, Place, Turn, parts};
+use super::{Costs, Job, Kernel, Need, Turn, pair};
 use crate::{ops::OperationKind, step::Step};
 
 /// A 2×2 maximum pool with stride 2, a row of output at a time.
@@ -38,8 +38,7 @@ impl Kernel for MaxPool {
         let channels = usize::from(job.step.input.channels);
         let [top, bottom] = [0, 1].map(|row| job.input_rows.row(2 * job.turn + row));
         let row = job.output_rows.row(job.turn);
-        let places = [job.places.input, job.output, Place::EMPTY, Place::EMPTY];
-        let [input, output, ..] = parts(job.arena, places);
+        let (input, output) = pair(job.arena, job.places.input, job.output);
         let input: &[i8] = bytemuck::cast_slice(input);
         let output: &mut [i8] = &mut bytemuck::cast_slice_mut(output)[row];
         let pairs = input[top].chunks_exact(2 * channels);

@@ -28,13 +28,14 @@ pub(crate) trait Kernel: Sync {
     /// How often an inference fetches each weight from the blob.
     fn weight_fetches(&self, step: &Step, size: usize, whole: bool) -> usize;
 
-    /// An estimate of the instructions of an inference, to compare plans on one backend.
+    /// An estimate of the instructions of an inference, to compare plans on one backend: no more in a larger size.
     fn instructions(&self, step: &Step, size: usize, whole: bool, costs: &Costs) -> u64;
 
     /// A turn; `None` after the last one.
     fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn>;
 
-    /// Computes a turn whose rows of input are there.
+    /// Computes a turn whose rows of input are there. The output of a convolution may lie over rows of its input that neither this turn
+    /// nor a later one reads.
     fn run(&self, job: Job<'_, '_>);
 }
 
@@ -96,6 +97,8 @@ pub(crate) struct Costs {
     pub winograd_products: u64,
     /// To transform a channel of a filter.
     pub winograd_filter: u64,
+    /// For the multiplications of four tiles, four input channels and two output channels, and to transform these filters.
+    pub winograd_piece: u64,
     /// To transform a channel of a tile of input.
     pub winograd_input: u64,
     /// To transform a channel of a tile of output.
@@ -111,7 +114,7 @@ pub(crate) struct Turn {
     pub output: Range<usize>,
 }
 
-/// Where the memory of a step is, in words of the arena. Only input and overlay may overlap.
+/// Where the memory of a step is, in words of the arena. Only input and overlay may overlap, and a convolution's input and output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Places {
     pub input: Place,
@@ -150,6 +153,13 @@ pub(crate) struct Job<'j, 'a> {
     pub output: Place,
     pub output_rows: Rows,
     pub logits: &'j mut Vec<i32, MAX_LABELS>,
+}
+
+/// Two regions of the arena.
+#[inline(never)]
+pub(crate) fn pair(arena: &mut [u32], a: Place, b: Place) -> (&mut [u32], &mut [u32]) {
+    let [a, b, ..] = parts(arena, [a, b, Place::EMPTY, Place::EMPTY]);
+    (a, b)
 }
 
 /// Regions of the arena; empty places are empty regions.

@@ -1,8 +1,9 @@
 //! Where everything of a segment lies.
 
-use super::{Choice, MAX_SEGMENT, Plan, SegmentPlan, StepPlan};
+use super::{Begins, Choice, MAX_SEGMENT, Plan, SegmentPlan, StepPlan};
 use crate::{
     kernels::{Need, Place, Places},
+    ops::OperationKind,
     rows::Rows,
     step::Step,
 };
@@ -12,6 +13,8 @@ use heapless::Vec;
 /// Steps that stream their rows to one another, with what the kernel of each needs.
 pub(super) struct Segment {
     pub first: usize,
+    /// Whether its output overwrites its input.
+    pub in_place: bool,
     pub choices: Vec<(Choice, Need), MAX_SEGMENT>,
 }
 
@@ -23,8 +26,37 @@ impl Segment {
 
     /// Whether its only step may be computed in one turn.
     pub fn is_whole(&self) -> bool {
-        self.choices.len() == 1 && self.is_input_whole()
+        self.choices.len() == 1 && self.is_input_whole() && !self.in_place
     }
+}
+
+/// Whether the steps `first..end` can be a segment in place: convolutions know which rows they read.
+pub(super) fn can_be_in_place(steps: &[Step], first: usize, end: usize) -> bool {
+    first > 0 && end < steps.len() && steps[first..end].iter().all(|step| step.kind == OperationKind::Convolution)
+}
+
+/// Words between the start of the output and the start of the input, which lies behind it: in place, each turn overwrites only rows that
+/// neither it nor a later one reads.
+fn lead(steps: &[Step], segment: &Segment) -> usize {
+    let steps = &steps[segment.first..][..segment.choices.len()];
+    let ([first, within @ ..], [.., last], [.., (_, need)]) = (steps, steps, &segment.choices[..]) else {
+        return 0;
+    };
+    if !segment.in_place {
+        return 0;
+    }
+    let [input_line, output_line] = [first.input, last.output].map(|map| Rows::new(map, 1).line());
+    let height = usize::from(last.output.height);
+    let leads = (0..height).step_by(need.rows_out).map(|start| {
+        let end = height.min(start + need.rows_out);
+        // The steps before have given the rows that the turn needs, and go on behind them.
+        let next = within.iter().rev().fold(if within.is_empty() { start } else { end }, |row, step| {
+            (row * step.pool_side() + 1).min(step.input.height.into())
+        });
+        let read = (next * first.pool_side()).saturating_sub(1);
+        (end * output_line).saturating_sub(read * input_line)
+    });
+    leads.max().unwrap_or_default().div_ceil(4)
 }
 
 /// Rows of a step's input that are kept: all of them at the start of a segment; else those that one turn needs, and room for those that come at once with the last of them.
@@ -42,16 +74,28 @@ fn input_words(steps: &[Step], segment: &Segment, index: usize) -> usize {
     Rows::new(input, kept_rows(steps, segment, index)).words()
 }
 
-/// Words of the segment's inputs and of what its kernels keep: where scratch memory begins.
-pub(super) fn scratch_start(steps: &[Step], segment: &Segment) -> usize {
-    let choices = segment.choices.iter().enumerate();
-    choices.map(|(index, (_, need))| input_words(steps, segment, index) + need.kept).sum()
-}
-
 /// Words of the segment's output, the input of the step behind it, which is whole.
-pub(super) fn output_words(steps: &[Step], segment: &Segment) -> usize {
+fn output_words(steps: &[Step], segment: &Segment) -> usize {
     let next = steps.get(segment.first + segment.choices.len());
     next.map_or(0, |step| Rows::new(step.input, step.input.height.into()).words())
+}
+
+/// Words of the segment's input and, in place, of its output.
+fn base_words(steps: &[Step], segment: &Segment) -> usize {
+    let input = lead(steps, segment) + input_words(steps, segment, 0);
+    if segment.in_place { input.max(output_words(steps, segment)) } else { input }
+}
+
+/// Words of the segment's maps and rows at one end of the arena, and of what its kernels keep: where scratch memory begins.
+pub(super) fn scratch_start(steps: &[Step], segment: &Segment) -> usize {
+    let kept = segment.choices.iter().map(|(_, need)| need.kept);
+    let rows = (1..segment.choices.len()).map(|index| input_words(steps, segment, index));
+    base_words(steps, segment) + kept.chain(rows).sum::<usize>()
+}
+
+/// Words of the segment's output at the other end of the arena.
+pub(super) fn apart_words(steps: &[Step], segment: &Segment) -> usize {
+    if segment.in_place { 0 } else { output_words(steps, segment) }
 }
 
 /// Whether the overlay lies in the input: all of it has been read by the time that the overlay is written.
@@ -70,7 +114,7 @@ pub(super) fn words(steps: &[Step], segment: &Segment) -> usize {
     let free = scratch_start(steps, segment);
     let ends = segment.choices.iter();
     let ends = ends.map(|(choice, need)| scratch_end(need, choice.size.into(), segment.is_whole(), free));
-    ends.max().unwrap_or(free) + output_words(steps, segment)
+    ends.max().unwrap_or(free) + apart_words(steps, segment)
 }
 
 /// Hands out words from one end of the arena.
@@ -100,11 +144,12 @@ impl Allocator {
 
 /// The steps of a plan from `first` on up to the next segment.
 fn chosen(plan: &Plan, first: usize) -> Segment {
-    let mut segment = Segment { first, choices: Vec::new() };
+    let in_place = plan.choices[first].begins == Begins::InPlace;
+    let mut segment = Segment { first, in_place, choices: Vec::new() };
     let choices = plan.choices[first..].iter().take(MAX_SEGMENT);
     let others = choices.clone().skip(1);
-    let len = 1 + others.take_while(|choice| !choice.begins_segment).count();
-    let is_whole = len == 1 && segment.is_input_whole();
+    let len = 1 + others.take_while(|choice| choice.begins == Begins::Nothing).count();
+    let is_whole = len == 1 && segment.is_input_whole() && !in_place;
     for (choice, step) in choices.take(len).zip(&plan.steps[first..]) {
         let kernel = plan.backend.kernels[usize::from(choice.kernel)];
         // A segment has no more steps than that.
@@ -115,27 +160,34 @@ fn chosen(plan: &Plan, first: usize) -> Segment {
 
 /// Words of the arena that a plan needs.
 pub(super) fn plan_words(plan: &Plan) -> usize {
-    let firsts = (0..plan.choices.len()).filter(|&first| plan.choices[first].begins_segment);
+    let firsts = (0..plan.choices.len()).filter(|&first| plan.choices[first].begins != Begins::Nothing);
     let words = firsts.map(|first| words(plan.steps, &chosen(plan, first)));
     words.max().unwrap_or_default()
 }
 
-/// Lays out the segment that begins with step `first`, from its input on.
-pub(super) fn segment(plan: &Plan, first: usize, is_mirrored: bool) -> SegmentPlan {
+/// Lays out the segment that begins with step `first`, from its input on. Unless it is computed in place, that lies at the start of the
+/// arena or at the end.
+pub(super) fn segment(plan: &Plan, first: usize, is_input_first: bool) -> SegmentPlan {
     let steps = plan.steps;
     let segment = chosen(plan, first);
+    let is_mirrored = !is_input_first && !segment.in_place;
     let (free, is_whole) = (scratch_start(steps, &segment), segment.is_whole());
     let allocator = |is_mirrored: bool| Allocator { next: 0, mirrored: is_mirrored.then_some(plan.words) };
     let mut laid_out = SegmentPlan {
         first,
         steps: Vec::new(),
-        output: allocator(!is_mirrored).take(output_words(steps, &segment)),
-        is_mirrored,
+        output: allocator(is_mirrored == segment.in_place).take(output_words(steps, &segment)),
+        is_output_first: is_mirrored != segment.in_place,
     };
     let mut allocator = allocator(is_mirrored);
+    let base = allocator.take(base_words(steps, &segment));
     for (index, (choice, need)) in segment.choices.iter().enumerate() {
         let (step, size) = (&steps[first + index], usize::from(choice.size));
-        let input = allocator.take(input_words(steps, &segment, index));
+        let input_words = input_words(steps, &segment, index);
+        let input = match index {
+            0 => Place { start: base.start + lead(steps, &segment) as u32, len: input_words as u32 },
+            1.. => allocator.take(input_words),
+        };
         let kept = allocator.take(need.kept);
         let end = scratch_end(need, size, is_whole, free);
         let (scratch_len, overlay_len) = (need.scratch.at(size), need.overlay.at(size));

@@ -4,6 +4,9 @@
 //! soon as the rows that they need are there, and only the rows that are still needed exist. The maps lie at either end of the
 //! arena in turn, so that a segment's output is the next one's input where it is; between them lie the rows within the
 //! segment, what kernels keep, and the scratch memory that they take turns to use.
+//!
+//! A segment of convolutions may also compute *in place*: its output lies at the start of the arena and overwrites the rows of its
+//! input that no turn reads any more. The input is moved behind the start before, as far as that needs.
 
 mod layout;
 mod search;
@@ -42,7 +45,19 @@ struct Choice {
     size: u16,
     /// Index in the backend's table.
     kernel: u8,
-    begins_segment: bool,
+    begins: Begins,
+}
+
+/// What begins with a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Begins {
+    /// It continues a segment.
+    #[default]
+    Nothing,
+    /// A segment whose output lies apart from its input.
+    Apart,
+    /// A segment whose output overwrites its input.
+    InPlace,
 }
 
 /// How one step is computed and where its memory is.
@@ -82,8 +97,8 @@ pub(crate) struct SegmentPlan {
     pub steps: Vec<StepPlan, MAX_SEGMENT>,
     /// Where its output goes, all of it: nowhere, if that is the logits.
     pub output: Place,
-    /// Whether its input lies at the end of the arena.
-    is_mirrored: bool,
+    /// Whether its output lies at the start of the arena.
+    is_output_first: bool,
 }
 
 /// The arena's first word may begin three bytes behind its first byte.
@@ -92,13 +107,13 @@ pub(crate) const ALIGNMENT_SLACK: usize = size_of::<u32>() - 1;
 impl Plan<'_, '_> {
     /// The first segment.
     pub(crate) fn first_segment(&self) -> SegmentPlan {
-        layout::segment(self, 0, false)
+        layout::segment(self, 0, true)
     }
 
     /// The segment behind another one; `None` after the last.
     pub(crate) fn next_segment(&self, segment: &SegmentPlan) -> Option<SegmentPlan> {
         let first = segment.first + segment.steps.len();
-        (first < self.steps.len()).then(|| layout::segment(self, first, !segment.is_mirrored))
+        (first < self.steps.len()).then(|| layout::segment(self, first, segment.is_output_first))
     }
 
     /// The steps in the order of computation.

@@ -1,7 +1,10 @@
 //! The search for the fastest plan: every division into segments, every kernel.
+//!
+//! A larger arena is never slower by the estimate: it offers the same divisions and kernels, each with at least the size that it had in
+//! a smaller one, and no kernel takes more instructions in a larger size.
 
 use super::{
-    ALIGNMENT_SLACK, Choice, MAX_SEGMENT, Plan,
+    ALIGNMENT_SLACK, Begins, Choice, MAX_SEGMENT, Plan,
     layout::{self, Segment},
 };
 use crate::{Backend, graph::MAX_OPERATIONS, kernels::Need, step::Step};
@@ -24,12 +27,23 @@ struct Search<'s, 'a> {
 impl Search<'_, '_> {
     /// Calls `visit` with every choice of kernels for the steps `first..end`, all of size 1.
     fn for_each_choice(&self, first: usize, end: usize, visit: &mut dyn FnMut(&Segment)) {
-        let mut segment = Segment { first, choices: Vec::new() };
-        self.extend(&mut segment, end, visit);
+        let can_be_in_place = layout::can_be_in_place(self.steps, first, end);
+        // In place several steps need less memory, and a single one gives up to be computed as a whole.
+        if !can_be_in_place || end - first == 1 {
+            self.extend(&mut Segment { first, in_place: false, choices: Vec::new() }, end, visit);
+        }
+        if can_be_in_place {
+            self.extend(&mut Segment { first, in_place: true, choices: Vec::new() }, end, visit);
+        }
     }
 
     fn extend(&self, segment: &mut Segment, end: usize, visit: &mut dyn FnMut(&Segment)) {
-        let is_alone = end - segment.first == 1;
+        let is_whole = end - segment.first == 1 && segment.is_input_whole() && !segment.in_place;
+        let begins = match (segment.choices.is_empty(), segment.in_place) {
+            (false, _) => Begins::Nothing,
+            (true, false) => Begins::Apart,
+            (true, true) => Begins::InPlace,
+        };
         let index = segment.first + segment.choices.len();
         let Some(step) = self.steps[..end].get(index) else {
             return visit(segment);
@@ -38,8 +52,8 @@ impl Search<'_, '_> {
             if !candidate.fits(step) {
                 continue;
             }
-            let need = candidate.need(step, is_alone && segment.is_input_whole());
-            let choice = Choice { size: 1, kernel, begins_segment: index == segment.first };
+            let need = candidate.need(step, is_whole);
+            let choice = Choice { size: 1, kernel, begins };
             // A segment has no more steps than that.
             let _ = segment.choices.push((choice, need));
             self.extend(segment, end, visit);
@@ -50,7 +64,7 @@ impl Search<'_, '_> {
     /// The segment with the largest sizes that fit `words`; `before` are the instructions up to it.
     fn fit(&self, segment: &Segment, words: usize, before: u64) -> Option<Best> {
         let free = layout::scratch_start(self.steps, segment);
-        let available = words.checked_sub(layout::output_words(self.steps, segment))?;
+        let available = words.checked_sub(layout::apart_words(self.steps, segment))?;
         let is_whole = segment.is_whole();
         let mut best = Best { instructions: before, first: segment.first as u8, choices: Default::default() };
         let steps = &self.steps[segment.first..];

@@ -19,6 +19,19 @@
 
     .equ    products_pair_len, 40
 
+    .macro  stream_pair
+    ldm     r0!, {r2, r3, r12, lr}
+    smlad   r4, r12, r2, r4
+    smlad   r5, lr, r2, r5
+    smlad   r8, r12, r3, r8
+    smlad   r9, lr, r3, r9
+    ldm     r0!, {r12, lr}
+    smlad   r6, r12, r2, r6
+    smlad   r7, lr, r2, r7
+    smlad   r10, r12, r3, r10
+    smlad   r11, lr, r3, r11
+    .endm
+
     .macro  row_products_pair
     ldm     r0!, {r8, r9, r10}
     ldm     r1!, {r11, r12, lr}
@@ -102,6 +115,28 @@
     subs    lr, #1
     bne     1b
     add     sp, #12
+    pop     {r4-r11, pc}
+
+@ stream_corrections(stream, corrections, factors): the same with the words of a stream.
+    .macro  correct_stream_pair
+    add     r0, #8
+    ldm     r0!, {r8-r11}
+    smlad   r4, r8, r12, r4
+    smlad   r5, r9, r12, r5
+    smlad   r6, r10, r12, r6
+    smlad   r7, r11, r12, r7
+    .endm
+
+    function shared_model_stream_corrections
+    push    {r4-r11, lr}
+    mov     lr, #36
+1:  ldm     r1, {r4-r7}
+    ldr     r12, [r2], #4
+    correct_stream_pair
+    correct_stream_pair
+    stm     r1!, {r4-r7}
+    subs    lr, #1
+    bne     1b
     pop     {r4-r11, pc}
 
 @ widen_pixels(map, offsets, window, quads)

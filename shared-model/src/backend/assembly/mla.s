@@ -27,6 +27,29 @@
 
     .equ    products_pair_len, 112
 
+    .macro  stream_channel lane
+    ldrsh   r12, [r0, #\lane]
+    ldrsh   lr, [r0, #\lane + 4]
+    ldrsh   r2, [r0, #\lane + 8]
+    ldrsh   r3, [r0, #\lane + 12]
+    mla     r4, r2, r12, r4
+    mla     r8, r2, lr, r8
+    mla     r5, r3, r12, r5
+    mla     r9, r3, lr, r9
+    ldrsh   r2, [r0, #\lane + 16]
+    ldrsh   r3, [r0, #\lane + 20]
+    mla     r6, r2, r12, r6
+    mla     r10, r2, lr, r10
+    mla     r7, r3, r12, r7
+    mla     r11, r3, lr, r11
+    .endm
+
+    .macro  stream_pair
+    stream_channel 0
+    stream_channel 2
+    add     r0, #24
+    .endm
+
     .macro  row_products_lane filter_step, window_step
     ldrsh   r10, [r0, #8]
     ldrsh   r9, [r0, #4]

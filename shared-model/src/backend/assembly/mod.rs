@@ -10,9 +10,11 @@
 
 #[cfg(arm_dsp)]
 use super::inner_loops::OFFSET_FACTORS;
-use super::inner_loops::{CHUNK_PAIRS, InnerLoops, POSITIONS};
 #[cfg(any(arm_v6m, arm_v7m))]
-use crate::step::Epilogue;
+use super::inner_loops::OutputChannel;
+use super::inner_loops::{CHUNK_PAIRS, InnerLoops, POSITIONS};
+#[cfg(arm_v7m)]
+use super::inner_loops::{Patch, STREAM};
 use core::arch::global_asm;
 
 // Without it the assembler refuses the DSP extension, which Armv8-M leaves to the chip.
@@ -27,68 +29,49 @@ global_asm!(include_str!("function.s"), include_str!("v6m.s"), options(raw));
 #[cfg(rv32im)]
 global_asm!(include_str!("rv32im.s"));
 
-/// What the output transforms read, at the offsets that the assembly knows.
-#[cfg(any(arm_v6m, arm_v7m))]
-#[repr(C)]
-struct OutputChannel {
-    /// Of 9 modulo 2^32, negated to pool minima.
-    inverse: i32,
-    bias: i32,
-    multiplier: i32,
-    offset_low: u32,
-    offset_high: i32,
-    /// All ones with a ReLU.
-    relu_mask: u32,
-    pixel_step: usize,
-    /// Of the pool.
-    sign: i32,
-}
-
-#[cfg(any(arm_v6m, arm_v7m))]
-impl OutputChannel {
-    fn new(epilogue: &Epilogue, pixel_step: usize, pooled: bool) -> Self {
-        const INVERSE_OF_9: i32 = 0x38E3_8E39;
-        let sign = if pooled && epilogue.multiplier < 0 { -1 } else { 1 };
-        Self {
-            inverse: sign * INVERSE_OF_9,
-            bias: epilogue.bias,
-            multiplier: epilogue.multiplier,
-            offset_low: epilogue.offset as u32,
-            offset_high: (epilogue.offset >> 32) as i32,
-            relu_mask: relu_mask(epilogue.relu),
-            pixel_step,
-            sign,
-        }
-    }
-}
-
-#[cfg(any(arm_v6m, arm_v7m))]
-fn relu_mask(relu: bool) -> u32 {
-    if relu { u32::MAX } else { 0 }
-}
-
 unsafe extern "C" {
     fn shared_model_products(u: *const u32, v: *const u32, m: *mut i32, m_end: *mut i32, pairs: usize, u_skip: isize);
     #[cfg(arm_dsp)]
     fn shared_model_offset_corrections(v: *const u32, corrections: *mut i32, pairs: usize, factors: *const [i16; 2]);
     fn shared_model_transform_filter(weights: *const u32, stride: usize, u: *mut u32, quads: usize);
     #[cfg(arm_v7m)]
+    fn shared_model_stream_filters(
+        weights: *const u32,
+        stride: usize,
+        stream: *mut u32,
+        m: *mut i32,
+        filter_len: usize,
+        filters: usize,
+    );
+    #[cfg(arm_dsp)]
+    fn shared_model_stream_corrections(stream: *const u32, corrections: *mut i32, factors: *const [i16; 2]);
+    #[cfg(arm_v7m)]
     fn shared_model_transform_input(
         map: *const u32,
         offsets: *const u32,
         v: *mut u32,
         position_len: usize,
-        quads: usize,
+        v_end: *mut u32,
+        pair_len: usize,
     );
     #[cfg(any(arm_v6m, arm_v7m))]
     /// Row steps are counted from the last pixel of a row.
-    fn shared_model_transform_output(m: *const i32, output: *mut i8, channel: *const OutputChannel, row_step: isize);
+    fn shared_model_transform_output(
+        m: *const i32,
+        output: *mut i8,
+        channel: *const OutputChannel,
+        row_step: isize,
+        tiles: usize,
+        tile_step: usize,
+    );
     #[cfg(any(arm_v6m, arm_v7m))]
     fn shared_model_transform_pooled_output(
         m: *const i32,
         output: *mut i8,
         channel: *const OutputChannel,
         row_step: isize,
+        tiles: usize,
+        tile_step: usize,
     );
     #[cfg(arm_v7m)]
     fn shared_model_requantize_pairs(
@@ -122,12 +105,6 @@ unsafe extern "C" {
         sums: *mut i32,
         input_end: *const i8,
     );
-}
-
-/// Pixels of `4 * quads` channels at `offsets` bytes lie in a map.
-#[cfg(arm_v7m)]
-fn assert_pixels(map: &[u32], offsets: &[u32], quads: usize) {
-    assert!(offsets.iter().all(|&offset| offset as usize + 4 * quads <= size_of_val(map)));
 }
 
 /// The inner loops in assembly.
@@ -171,42 +148,70 @@ impl InnerLoops for Assembly {
     }
 
     #[cfg(arm_v7m)]
-    fn transform_input(&self, map: &[u32], offsets: &[u32; POSITIONS], v: &mut [u32], slot: usize, quads: usize) {
-        assert!(quads > 0 && slot < 4 && v.len() >= POSITIONS * quads * 8);
-        assert_pixels(map, offsets, quads);
-        let v = &mut v[slot..];
+    fn stream_filters(&self, weights: &[u32], stride: usize, stream: &mut [u32], accumulators: &mut [i32]) {
+        let filters = weights.len().div_ceil(9 * stride);
+        assert!(filters > 0 && weights.len() > 9 * stride * (filters - 1) + 8 * stride);
+        assert!(stream.len() >= STREAM && accumulators.len() >= filters.div_ceil(2) * 8 * POSITIONS);
+        let (weights, stream, m) = (weights.as_ptr(), stream.as_mut_ptr(), accumulators.as_mut_ptr());
+        // SAFETY: of each filter it reads the words 0, stride, … 8 · stride, the last one of which is inside by the first assertion; it
+        // reads and writes the stream's 36 · 12 words, and 36 · 8 accumulators for each two filters, inside by the second one.
+        unsafe { shared_model_stream_filters(weights, 4 * stride, stream, m, 36 * stride, filters) }
+    }
+
+    #[cfg(arm_dsp)]
+    fn stream_corrections(&self, stream: &[u32], corrections: &mut [[i32; 4]; POSITIONS]) {
+        assert!(stream.len() >= STREAM);
+        let corrections = corrections.as_flattened_mut().as_mut_ptr();
+        // SAFETY: it reads 36 · 2 · 6 words of the stream and 36 factors, and reads and writes 36 · 4 corrections.
+        unsafe { shared_model_stream_corrections(stream.as_ptr(), corrections, OFFSET_FACTORS.as_ptr()) }
+    }
+
+    #[cfg(arm_v7m)]
+    fn transform_input(&self, map: &[u32], patch: &Patch, v: &mut [u32], slot: usize, quads: usize) {
+        assert!(quads > 0 && slot < 4);
+        let offsets = patch.within(map, quads).expect("the pixels lie in the map").as_ptr();
+        let v = &mut v[..POSITIONS * quads * 8][slot..];
+        let (start, end) = (v.as_mut_ptr(), v[8 * quads..].as_mut_ptr());
         // SAFETY: it reads 4 · quads bytes at each of the 36 offsets, as words for which LDR needs no alignment, and writes the word
-        // `slot` of each of 36 · 2 · quads times four: all inside the slices by the assertions.
-        unsafe {
-            shared_model_transform_input(map.as_ptr(), offsets.as_ptr(), v.as_mut_ptr(), 32 * quads, quads);
-        }
+        // `slot` of each of 36 · 2 · quads times four: all inside the slices by the checks.
+        unsafe { shared_model_transform_input(map.as_ptr(), offsets, start, 32 * quads, end, 16) }
+    }
+
+    #[cfg(arm_v7m)]
+    fn stream_input(&self, map: &[u32], patch: &Patch, stream: &mut [u32], slot: usize) {
+        assert!(slot < 4);
+        let offsets = patch.within(map, 1).expect("the pixels lie in the map").as_ptr();
+        let stream = &mut stream[..STREAM][2 + slot..];
+        let (start, end) = (stream.as_mut_ptr(), stream[12..].as_mut_ptr());
+        // SAFETY: as above, with one quad and the word 2 + `slot` of each of 36 · 2 times six.
+        unsafe { shared_model_transform_input(map.as_ptr(), offsets, start, 48, end, 24) }
     }
 
     #[cfg(any(arm_v6m, arm_v7m))]
-    fn transform_output(
+    fn transform_outputs(
         &self,
         m: &[i32],
+        tiles: usize,
         output: &mut [i8],
-        row_step: usize,
-        pixel_step: usize,
-        epilogue: &Epilogue,
-        pool: bool,
+        [row_step, tile_step]: [usize; 2],
+        channel: &OutputChannel,
     ) {
-        let (reads, writes) = (m.len(), output.len());
-        let fits = |last| reads > 8 * (POSITIONS - 1) && writes > last * (row_step + pixel_step);
+        let pixel_step = channel.pixel_step();
+        let is_pooled = channel.is_pooled();
+        let last = if is_pooled { 1 } else { 3 };
+        assert!(tiles > 0 && m.len() >= 8 * (POSITIONS - 1) + tiles);
+        assert!(output.len() > last * (row_step + pixel_step) + (tiles - 1) * tile_step);
         let (m, output) = (m.as_ptr(), output.as_mut_ptr());
-        if pool {
-            assert!(fits(1));
-            let channel = OutputChannel::new(epilogue, pixel_step, true);
-            // SAFETY: it reads the words 0, 8, … 280 of `m` and writes two times two bytes, the last of which is a row and a pixel
-            // behind the first: inside the slices by the assertion.
-            unsafe { shared_model_transform_pooled_output(m, output, &channel, row_step as isize) }
-        } else {
-            assert!(fits(3));
-            let channel = OutputChannel::new(epilogue, pixel_step, false);
-            let row_step = row_step as isize - pixel_step as isize;
-            // SAFETY: as above, with four times four bytes, and three rows and three pixels.
-            unsafe { shared_model_transform_output(m, output, &channel, row_step) }
+        let row_step = if is_pooled { row_step } else { row_step.wrapping_sub(pixel_step) };
+        let transform = if is_pooled { shared_model_transform_pooled_output } else { shared_model_transform_output };
+        // That of Armv6-M takes a single tile.
+        for tile in 0..if cfg!(arm_v6m) { tiles } else { 1 } {
+            // SAFETY: for each tile it reads the words 0, 8, … 280 of `m`, from one word further on, and writes four times four bytes
+            // or two times two, the last of which is three rows and three pixels, or one of each, behind the first: inside the slices
+            // by the assertions.
+            unsafe {
+                transform(m.add(tile), output.add(tile * tile_step), channel, row_step as isize, tiles, tile_step)
+            }
         }
     }
 
@@ -233,7 +238,7 @@ impl InnerLoops for Assembly {
                 offsets.as_ptr(),
                 accumulators.end,
                 channels,
-                relu_mask(relu),
+                if relu { u32::MAX } else { 0 },
             );
         }
     }
@@ -250,7 +255,7 @@ impl InnerLoops for Assembly {
     #[cfg(arm_dsp)]
     fn widen_pixels(&self, map: &[u32], offsets: &[u32; 6], window: &mut [u32], quads: usize) {
         assert!(quads > 0 && window.len() >= 12 * quads);
-        assert_pixels(map, offsets, quads);
+        assert!(offsets.iter().all(|&offset| offset as usize + 4 * quads <= size_of_val(map)));
         // SAFETY: it reads 4 · quads bytes at each of the 6 offsets, as words for which LDR needs no alignment, and writes 48 · quads
         // bytes: inside the slices by the assertions.
         unsafe {

@@ -453,15 +453,15 @@
     mov     r11, r3
     bl      shared_model_output_columns
     mov     r0, r12
-    ldm     r0!, {r1-r6}                @ inverse, bias, multiplier, offset, ReLU's mask
-    str     r1, [sp, #inverse]
-    mov     r8, r2
-    uxth    r1, r3
+    ldm     r0!, {r1-r6}                @ offset, inverse, bias, multiplier, ReLU's mask
+    str     r1, [sp, #offset_low]
+    str     r2, [sp, #offset_high]
+    str     r3, [sp, #inverse]
+    mov     r8, r4
+    uxth    r1, r5
     str     r1, [sp, #multiplier_low]
-    asrs    r3, r3, #16
-    str     r3, [sp, #multiplier_high]
-    str     r4, [sp, #offset_low]
-    str     r5, [sp, #offset_high]
+    asrs    r5, r5, #16
+    str     r5, [sp, #multiplier_high]
     mov     r9, r6
     ldm     r0!, {r1, r2}               @ bytes between pixels, sign
     mov     r10, r1

@@ -12,19 +12,18 @@
     mov     r7, #products_pair_len
     mls     r6, r4, r7, r6
     orr     r6, r6, #1                  @ Thumb
-    strd    r2, r3, [sp]
-    strd    r6, r5, [sp, #8]
-1:  ldr     r12, [sp]
-    ldr     lr, [sp, #8]
-    ldm     r12, {r4-r11}
-    bx      lr
+    strd    r3, r5, [sp, #4]
+    str     r6, [sp, #12]
+    str     r2, [sp]
+    mov     r12, r2
+1:  ldm     r12, {r4-r11}
+    ldr     pc, [sp, #12]
     .balign 4
     .rept   16
     products_pair
     .endr
 2:  ldr     r12, [sp]
-    ldr     r2, [sp, #4]
-    ldr     r3, [sp, #12]
+    ldrd    r2, r3, [sp, #4]            @ m_end, u_skip
     stm     r12!, {r4-r11}
     str     r12, [sp]
     add     r0, r0, r3
@@ -54,46 +53,50 @@
     add     sp, #12
     pop     {r4-r11, pc}
 
-@ transform_filter(weights, stride, u, quads): the nine taps in r4-r11 and lr, two channels at a time.
-    .equ    position, 128               @ bytes between positions in u
-
-    .macro  filter_row a, b, c, t, s, row
-    str     \a, [r2, #(6 * \row) * position]
-    str     \c, [r2, #(6 * \row + 5) * position]
+@ transform_filter(weights, stride, u, quads): the nine taps in r4-r11 and lr, two channels at a time. The stack holds nine words of
+@ taps, then the offset and the end.
+    .macro  filter_row a, b, c, t, s, row, position
+    str     \a, [r2, #(6 * \row) * \position]
+    str     \c, [r2, #(6 * \row + 5) * \position]
     add     \t, \a, \c
     add     \s, \t, \b
-    str     \s, [r2, #(6 * \row + 1) * position]
+    str     \s, [r2, #(6 * \row + 1) * \position]
     sub     \s, \t, \b
-    str     \s, [r2, #(6 * \row + 2) * position]
+    str     \s, [r2, #(6 * \row + 2) * \position]
     add     \t, \a, \c, lsl #2
     add     \s, \t, \b, lsl #1
-    str     \s, [r2, #(6 * \row + 3) * position]
+    str     \s, [r2, #(6 * \row + 3) * \position]
     sub     \s, \t, \b, lsl #1
-    str     \s, [r2, #(6 * \row + 4) * position]
+    str     \s, [r2, #(6 * \row + 4) * \position]
     .endm
 
-    .macro  filter_pair rotation
-    ldr     r12, [sp, #4]
-    ldr     r4, [r0]
+    .macro  filter_words
+    add     r3, r0, r1
+    add     r3, r3, r1, lsl #2
+    ldr     r9, [r3]
+    ldr     r10, [r3, r1]
+    ldr     r11, [r3, r1, lsl #1]
+    sub     r3, r3, r1, lsl #1
+    ldr     r7, [r3]
+    ldr     r8, [r0, r1, lsl #2]
+    ldr     lr, [r0, r1, lsl #3]
     ldr     r5, [r0, r1]
     ldr     r6, [r0, r1, lsl #1]
-    add     r3, r0, r1
-    add     r3, r3, r1, lsl #1
-    ldr     r7, [r3]
-    ldr     r8, [r3, r1]
-    ldr     r9, [r3, r1, lsl #1]
-    add     r3, r3, r1
-    add     r3, r3, r1, lsl #1
-    ldr     r10, [r3]
-    ldr     r11, [r3, r1]
-    ldr     lr, [r3, r1, lsl #1]
+    ldr     r4, [r0], #4
+    .endm
+
+    .macro  filter_taps rotation
+    ldr     r12, [sp, #36]
     .irp    tap, r4, r5, r6, r7, r8, r9, r10, r11, lr
     filter_tap \tap, r12, \rotation
     .endr
-    filter_row r4, r5, r6, r12, r3, 0
-    add     r2, r2, #30 * position
-    filter_row r10, r11, lr, r12, r3, 0
-    sub     r2, r2, #30 * position
+    .endm
+
+    .macro  filter_pair position, pair
+    filter_row r4, r5, r6, r12, r3, 0, \position
+    add     r2, r2, #30 * \position
+    filter_row r10, r11, lr, r12, r3, 0, \position
+    sub     r2, r2, #30 * \position
     add     r12, r4, r10                @ taps 0 + 2 in r12, r10, r11; taps 0 + 4 · 2 in r4, r5, r6
     add     r4, r4, r10, lsl #2
     add     r10, r5, r11
@@ -103,43 +106,108 @@
     add     r12, r12, r7
     add     r10, r10, r8
     add     r11, r11, r9
-    filter_row r12, r10, r11, lr, r3, 1
+    filter_row r12, r10, r11, lr, r3, 1, \position
     sub     r12, r12, r7, lsl #1
     sub     r10, r10, r8, lsl #1
     sub     r11, r11, r9, lsl #1
-    filter_row r12, r10, r11, lr, r3, 2
+    filter_row r12, r10, r11, lr, r3, 2, \position
     add     r4, r4, r7, lsl #1
     add     r5, r5, r8, lsl #1
     add     r6, r6, r9, lsl #1
-    filter_row r4, r5, r6, lr, r3, 3
+    filter_row r4, r5, r6, lr, r3, 3, \position
     sub     r4, r4, r7, lsl #2
     sub     r5, r5, r8, lsl #2
     sub     r6, r6, r9, lsl #2
-    filter_row r4, r5, r6, lr, r3, 4
-    add     r2, #8
+    filter_row r4, r5, r6, lr, r3, 4, \position
+    add     r2, #\pair
+    .endm
+
+    .macro  filter_prologue words
+    push    {r4-r11, lr}
+    sub     sp, #4 * \words
+    movw    r12, #filter_offset
+    movt    r12, #filter_offset
     .endm
 
     function shared_model_transform_filter
-    push    {r4-r11, lr}
-    sub     sp, #12
+    filter_prologue 11
     add     r3, r2, r3, lsl #4
-    movw    r12, #filter_offset
-    movt    r12, #filter_offset
-    strd    r3, r12, [sp]
-1:  filter_pair 0
-    filter_pair 8
-    ldr     r3, [sp]
-    add     r0, #4
+    strd    r12, r3, [sp, #36]
+1:  filter_words
+    stm     sp, {r4-r11, lr}
+    filter_taps 0
+    filter_pair 128, 8
+    ldm     sp, {r4-r11, lr}
+    filter_taps 8
+    filter_pair 128, 8
+    ldr     r3, [sp, #40]
     cmp     r2, r3
     bne     1b
-    add     sp, #12
+    add     sp, #44
     pop     {r4-r11, pc}
 
-@ transform_input(map, offsets, v, position_len, quads)
+@ stream_filters(weights, stride, stream, m, filter_len, filters): the taps and the products as above. The stack holds nine words of taps,
+@ then the offset, a return address or the end of m, weights, stride, stream, m and the end of a filter's two pairs; and, of the caller,
+@ filter_len and filters.
+    function shared_model_stream_filters
+    filter_prologue 17
+    str     r12, [sp, #36]
+    add     r12, sp, #44
+    stm     r12, {r0-r3}
+1:  add     r12, sp, #44
+    ldm     r12, {r0-r2}
+    bl      4f
+    ldrd    r5, r4, [sp, #104]          @ filter_len, filters
+    cmp     r4, #1
+    beq     2f
+    ldr     r0, [sp, #44]
+    ldr     r2, [sp, #52]
+    add     r0, r0, r5
+    str     r0, [sp, #44]
+    add     r2, #4
+    bl      4f
+2:  ldrd    r0, r1, [sp, #52]
+    add     r2, r1, #36 * 32
+    str     r2, [sp, #40]
+3:  ldm     r1, {r4-r11}
+    stream_pair
+    stream_pair
+    ldr     r2, [sp, #40]
+    stm     r1!, {r4-r11}
+    cmp     r1, r2
+    bne     3b
+    str     r1, [sp, #56]
+    ldrd    r5, r4, [sp, #104]
+    ldr     r0, [sp, #44]
+    add     r0, r0, r5
+    str     r0, [sp, #44]
+    subs    r4, #2
+    str     r4, [sp, #108]
+    bgt     1b
+    add     sp, #68
+    pop     {r4-r11, pc}
+4:  str     lr, [sp, #40]
+    add     r3, r2, #48
+    str     r3, [sp, #60]
+    filter_words
+    stm     sp, {r4-r11, lr}
+    filter_taps 0
+5:  filter_pair 48, 24
+    ldr     r3, [sp, #60]
+    cmp     r2, r3
+    it      eq
+    ldreq   pc, [sp, #40]
+    ldm     sp, {r4-r11, lr}
+    filter_taps 8
+    b       5b
+
+@ transform_input(map, offsets, v, position_len, v_end, pair_len). The stack holds 6 columns of 6 values, the place of a pair, what
+@ leads to the next one, and the end.
     .macro  input_pair rotation
+    str     r2, [sp, #144]
+    add     r2, sp, #144
     mov     lr, sp
-    .rept   6
-    ldm     r1!, {r4-r9}
+2:  ldm     r1!, {r4-r9}
     .irp    pixel, r4, r5, r6, r7, r8, r9
     ldr     \pixel, [r0, \pixel]
     .endr
@@ -149,9 +217,10 @@
     input_vector
     input_column
     stm     lr!, {r4-r9}
-    .endr
+    cmp     lr, r2
+    bne     2b
     sub     r1, #144
-    str     r2, [sp, #144]
+    ldr     r2, [sp, #144]
     add     lr, r2, r3
     add     lr, lr, r3, lsl #1
     .irp    row, 0, 4, 8, 12, 16, 20
@@ -176,27 +245,27 @@
     add     lr, lr, r3, lsl #2
     add     lr, lr, r3, lsl #1
     .endr
-    ldr     r2, [sp, #144]
-    add     r2, #16
+    ldrd    r2, r4, [sp, #144]
+    add     r2, r4
     .endm
 
     function shared_model_transform_input
     push    {r4-r11, lr}
     sub     sp, #156
-    ldr     r4, [sp, #192]              @ quads
-    add     r4, r2, r4, lsl #5
-    str     r4, [sp, #148]
+    ldrd    r5, r4, [sp, #192]          @ v_end, pair_len
+    strd    r4, r5, [sp, #148]
 1:  input_pair 0
     input_pair 8
-    ldr     r4, [sp, #148]
+    ldr     r4, [sp, #152]
     add     r0, #4
     cmp     r2, r4
     bne     1b
     add     sp, #156
     pop     {r4-r11, pc}
 
-@ transform_output(m, output, channel, row_step) and its variant with a pool. The stack holds 6 columns of 4 values, then
-@ row_step, then the sign of the pool.
+@ transform_output(m, output, channel, row_step, tiles, tile_step) and its variant with a pool. The stack holds 6 columns of 4 values,
+@ then row_step, the sign of the pool, m, output, channel and the channel's offset; and, of the caller, tiles and tile_step. The first
+@ function is a part of these two, and uses their stack.
     .macro  output_vector               @ m0 r4, m1 r8, m2 r9, m3 r6, m4 r5, m5 r7 become z0-z3 in r4-r7
     add     r8, r8, r9                  @ m1 + m2
     sub     r9, r8, r9, lsl #1          @ m1 - m2
@@ -212,9 +281,10 @@
     sub     r6, r6, r8                  @ (m3 + m4) - (m1 + m2)
     .endm
 
-    .macro  output_columns
+    function shared_model_output_columns
     mov     r10, sp
-    .irp    column, 0, 1, 2, 3, 4, 5
+    add     r11, sp, #96
+1:  .irp    column, 0, 1, 2
     ldr     r4, [r0, #32 * \column]
     ldr     r8, [r0, #32 * (6 + \column)]
     ldr     r9, [r0, #32 * (12 + \column)]
@@ -224,22 +294,38 @@
     output_vector
     stm     r10!, {r4-r7}
     .endr
-    .endm
+    add     r0, #96
+    cmp     r10, r11
+    bne     1b
+    bx      lr
 
     .macro  output_prologue
     push    {r4-r11, lr}
-    sub     sp, #108
+    sub     sp, #124
+    ldrd    r4, r5, [r2]                @ offset
     str     r3, [sp, #96]
-    output_columns
+    str     r2, [sp, #112]
+    strd    r4, r5, [sp, #116]
+1:  strd    r0, r1, [sp, #104]
+    bl      shared_model_output_columns
     ldr     r4, [r2, #28]               @ sign
     str     r4, [sp, #100]
-    ldr     r0, [r2]                    @ inverse
-    ldr     r3, [r2, #8]                @ multiplier
-    ldr     r10, [r2, #12]              @ offset
-    ldr     r11, [r2, #16]
-    ldr     r12, [r2, #20]              @ ReLU's mask
+    ldrd    r3, r12, [r2, #16]          @ multiplier, ReLU's mask
     ldr     lr, [r2, #24]               @ bytes between pixels
-    ldr     r2, [r2, #4]                @ bias
+    ldrd    r0, r2, [r2, #8]            @ inverse, bias
+    .endm
+
+    .macro  output_epilogue             @ to the next tile
+    ldrd    r3, r4, [sp, #160]          @ tiles, tile_step
+    ldrd    r0, r1, [sp, #104]
+    ldr     r2, [sp, #112]
+    subs    r3, #1
+    str     r3, [sp, #160]
+    add     r0, r0, #4
+    add     r1, r1, r4
+    bne     1b
+    add     sp, #124
+    pop     {r4-r11, pc}
     .endm
 
     .macro  output_row row
@@ -260,8 +346,7 @@
     add     \x, r2, \x, asr #\shift
     and     r8, r12, \x, asr #31
     bic     \x, \x, r8
-    mov     r8, r10
-    mov     r9, r11
+    ldrd    r8, r9, [sp, #116]
     smlal   r8, r9, \x, r3
     ssat    r9, #8, r9
     .endm
@@ -287,8 +372,7 @@
     activation_row 1, 2
     activation_row 2, 1
     activation_row 3, 1
-    add     sp, #108
-    pop     {r4-r11, pc}
+    output_epilogue
 
     .macro  pooled_pair row             @ the larger of columns 0 and 1 in r4, of 2 and 3 in r6
     output_row \row
@@ -342,8 +426,7 @@
     it      lt
     movlt   r6, r7
     pooled_finish 1
-    add     sp, #108
-    pop     {r4-r11, pc}
+    output_epilogue
 
     .macro  requantize_channel channel
     ldr     r4, [r0, #4 * \channel]
