@@ -275,6 +275,6 @@ mod tests {
         assert_eq!(large[1].row()[1], "655,361 of 655,360: does not fit");
         let small = Board { memory: committed[0].memory - 1, ..BOARDS[0] };
         let row = small.needs(&model, bytes.len()).row();
-        assert_eq!(row[2..], ["23,107 of 23,106: does not fit", "–", "–"]);
+        assert_eq!(row[2..], ["18,947 of 18,946: does not fit", "–", "–"]);
     }
 }
