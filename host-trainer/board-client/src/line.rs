@@ -49,6 +49,18 @@ pub enum Step<'a, R> {
     End(R),
 }
 
+impl<'a, R> Step<'a, R> {
+    /// The same with another end.
+    pub fn map_end<E>(self, end: impl FnOnce(R) -> E) -> Step<'a, E> {
+        match self {
+            Self::Send(request) => Step::Send(request),
+            Self::Say(text) => Step::Say(text),
+            Self::Wait => Step::Wait,
+            Self::End(result) => Step::End(end(result)),
+        }
+    }
+}
+
 /// What comes over one connection after the other.
 #[derive(Default)]
 pub struct Receiver {

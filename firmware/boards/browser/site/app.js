@@ -2,13 +2,13 @@
 
 import { Board } from "./board.js";
 import * as boardView from "./board-view.js";
+import { create, element } from "./dom.js";
 
 const SAMPLES = ["deer", "airplane", "automobile", "bird", "cat", "dog", "frog", "horse", "ship", "truck"];
 /** The most pixels of a picture that is looked at whole; what is larger is made smaller first. */
 const MOST_PIXELS = 1 << 24;
 const PROBABILITY_ONE = 65535;
 
-const element = (id) => document.getElementById(id);
 const frame = element("frame");
 const context = frame.getContext("2d", { willReadFrequently: true });
 const video = element("video");
@@ -23,12 +23,6 @@ const pace = { interval: 0, resize: 0, classify: 0, last: 0 };
 
 const percent = (share) => `${(share * 100).toFixed(share > 0.0995 ? 0 : 1)}\u00a0%`;
 const follow = (value, next) => (value === 0 ? next : value + (next - value) / 8);
-
-function create(tag, text = "") {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  return made;
-}
 
 function notify(sentence) {
   element("notice").textContent = sentence;

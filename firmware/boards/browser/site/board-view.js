@@ -1,6 +1,7 @@
 // A real board at a serial port of this computer: its port and what the page shows of it. What all of it means is `client.js`'s.
 
 import { Client } from "./client.js";
+import { create, element } from "./dom.js";
 
 const BURST = 10;
 /** Between two tries to open a port that was lost, and between two looks at what is to be asked again; milliseconds. */
@@ -12,15 +13,7 @@ const REDRAW = 80;
 const TAKEN_SIDE = 320;
 const VERDICTS = { good: "OK", doubtful: "doubtful", bad: "BAD", "left-out": "left out" };
 
-const element = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
-
-function create(tag, text = "", className = "") {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  made.className = className;
-  return made;
-}
 
 /** Writes only what is another text: whoever listens to the page hears of changes. */
 function write(id, text) {

@@ -46,13 +46,9 @@ export class Client extends Instance {
     return this.answer(this.#now.client_view());
   }
 
-  /** The network's newest picture, and the camera's newest full frame, in the shape that the view says. */
+  /** The network's newest picture, in the shape that the view says. */
   picture(shape) {
     return imageData(this.answered(this.exports.client_picture()), shape);
-  }
-
-  fullFrame(shape) {
-    return imageData(this.answered(this.exports.client_full_frame()), shape);
   }
 
   /** Throws an `Error` if the blob is no model. */

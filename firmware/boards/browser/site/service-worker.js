@@ -3,7 +3,7 @@
 const CACHE = "board";
 const SAMPLES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 const FILES = [
-  ...["./", "style.css", "app.js", "board.js", "board-view.js", "client.js", "board.wasm", "model.blob", "icon.svg", "app.webmanifest"],
+  ...["./", "style.css", "app.js", "board.js", "board-view.js", "client.js", "dom.js", "board.wasm", "model.blob", "icon.svg", "app.webmanifest"],
   ...SAMPLES.map((name) => `samples/${name}.png`),
 ];
 

@@ -113,18 +113,10 @@ impl Talk {
     /// At its end, what has failed.
     fn advance(&mut self, now: Duration) -> Step<'static, Option<String>> {
         match self {
-            Self::List(deployment) | Self::Change(deployment, _) => match deployment.advance(now) {
-                Step::Send(request) => Step::Send(request),
-                Step::Say(text) => Step::Say(text),
-                Step::Wait => Step::Wait,
-                Step::End(end) => Step::End(end.err().map(|problem| problem.to_string())),
-            },
-            Self::Diagnosis(diagnosis) => match diagnosis.advance(now) {
-                Step::Send(request) => Step::Send(request),
-                Step::Say(text) => Step::Say(text),
-                Step::Wait => Step::Wait,
-                Step::End(()) => Step::End(None),
-            },
+            Self::List(deployment) | Self::Change(deployment, _) => {
+                deployment.advance(now).map_end(|end| end.err().map(|problem| problem.to_string()))
+            }
+            Self::Diagnosis(diagnosis) => diagnosis.advance(now).map_end(|()| None),
         }
     }
 }
@@ -302,7 +294,6 @@ impl Client {
             let line = |(name, ticks): (&'static str, u64)| (name, time(ticks, unit), ticks as f64 / longest as f64);
             stages.map(line).to_vec()
         });
-        let size = |picture: &Option<Picture>| picture.as_ref().map(|picture| (picture.counter, picture.shape));
         let capture = &self.capture;
         View {
             is_connected: state.is_connected(),
@@ -318,8 +309,7 @@ impl Client {
             faults: faults(&state.faults),
             latest_fault: state.latest_fault(),
             log: state.log.iter().take(LOG_LINES).map(|entry| state.line(entry)).collect(),
-            picture: size(&state.picture),
-            full_frame: size(&state.full_frame),
+            picture: state.picture.as_ref().map(|picture| (picture.counter, picture.shape)),
             capture: Captured {
                 classes: capture.keys().map(|(key, class)| (key, class.name.as_str(), class.pictures)).collect(),
                 chosen: capture.chosen,
@@ -360,9 +350,8 @@ struct View<'a> {
     latest_fault: String,
     /// Newest first, each behind the counter of its frame.
     log: Vec<(Option<u32>, String)>,
-    /// Counter and shape of the newest one of [`client_picture`], and of [`client_full_frame`].
+    /// Counter and shape of [`client_picture`].
     picture: Option<(u32, Shape)>,
-    full_frame: Option<(u32, Shape)>,
     capture: Captured<'a>,
     /// Models and diagnosis have to wait.
     is_busy: bool,
@@ -472,12 +461,6 @@ pub extern "C" fn client_view() -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn client_picture() -> usize {
     with(|client| memory::answer(client.state.picture.as_ref().map_or(Vec::new(), |picture| picture.bytes.clone())))
-}
-
-/// The answer is the newest full frame.
-#[unsafe(no_mangle)]
-pub extern "C" fn client_full_frame() -> usize {
-    with(|client| memory::answer(client.state.full_frame.as_ref().map_or(Vec::new(), |frame| frame.bytes.clone())))
 }
 
 /// Has the board run the model in the room, whose name in the page is not told. The answer is empty, or says why that is no model.
