@@ -16,8 +16,8 @@ fn main() {
 }
 
 /// Finds the blob and gives its path to the crate as the environment variable MODEL_BLOB. Writes the working memory that the model
-/// needs as `model_memory.rs`: a pair of bytes, of a picture of its shape, and of the smallest arena that is enough on every
-/// Cortex-M.
+/// needs as `model_memory.rs`: a pair of bytes, of a picture of its shape, and of the smallest arena on a Cortex-M, which
+/// is the same on all of them.
 ///
 /// # Errors
 ///
@@ -31,9 +31,7 @@ fn take() -> Result<(), String> {
     let bytes = fs::read(&path).map_err(|error| format!("no model: {}: {error}; {hint}", path.display()))?;
     let bytes = AlignedBytes::from(bytes.as_slice());
     let model = Model::load(&bytes).map_err(|error| format!("{} is no model: {error}; {hint}", path.display()))?;
-    let picture_len = model.input_shape().elements();
-    let backends = [Backend::ARM_DSP, Backend::ARM_V7M, Backend::ARM_V6M];
-    let arena_len = backends.map(|backend| model.arena_len_on(backend)).into_iter().max().unwrap_or_default();
+    let (picture_len, arena_len) = (model.input_shape().elements(), model.arena_len_on(Backend::ARM_DSP));
     let out = env::var("OUT_DIR").map_err(|error| format!("OUT_DIR: {error}"))?;
     let generated = Path::new(&out).join("model_memory.rs");
     fs::write(&generated, format!("({picture_len}, {arena_len})"))

@@ -80,7 +80,7 @@ impl Offer {
     pub fn new(blob: &[u8], secret: Option<&[u8; 32]>) -> Result<Self, LoadError> {
         let blob = AlignedBytes::from(blob);
         let model = Model::load(&blob)?;
-        // All boards have cores with the DSP extension.
+        // All boards have a Cortex-M, and all of those need the same.
         let memory = (model.input_shape().elements() + model.arena_len_on(Backend::ARM_DSP)) as u32;
         let (name, crc32, digest) = (printable(model.graph().name), model.crc32(), digest(&blob));
         drop(model);

@@ -5,15 +5,15 @@ use super::{
     inner_loops::{CHUNK_PAIRS, InnerLoops, OFFSET_FACTORS, POSITIONS, Patch, Portable},
 };
 use crate::{
-    OperationView, Shape,
-    encode::Layer,
+    Model, OperationView, Shape,
+    encode::{Layer, encode},
     interpreter::pad,
     kernels::{Job, Kernel, Place, Places},
     ops::{AveragePool, Convolution, Dense, Epilogue, MaxPool, Operation},
     rows::Rows,
     section::Range,
     step::Step,
-    testing::{Numbers, operation},
+    testing::{Numbers, any_network, operation},
 };
 use heapless::Vec;
 use proptest::prelude::*;
@@ -254,6 +254,17 @@ fn winograd_is_refused_where_it_could_be_inexact() {
         let mut kernels = Backend::ARM_DSP.kernels.iter();
         let fits = kernels.any(|kernel| kernel.name() == "winograd" && kernel.fits(&step));
         assert_eq!(fits, is_exact);
+    }
+}
+
+#[test]
+fn all_cores_of_a_cortex_m_need_the_same_memory() {
+    for seed in 0..32 {
+        let blob = encode(&any_network(seed)).expect("the network is valid");
+        let model = Model::load(&blob).expect("the network is valid");
+        let [dsp, v7m, v6m] =
+            [Backend::ARM_DSP, Backend::ARM_V7M, Backend::ARM_V6M].map(|backend| model.arena_len_on(backend));
+        assert_eq!((dsp, dsp), (v7m, v6m), "seed {seed}");
     }
 }
 
