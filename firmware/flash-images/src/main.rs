@@ -11,6 +11,7 @@ use flash_images::{ElfError, load_segments};
 use sha2::{Digest, Sha256};
 use shared_model::{AlignedBytes, LoadError, Model};
 use thiserror::Error;
+use walkdir::WalkDir;
 
 /// Make files that a board takes without a debug probe: UF2 for a Pico 2, DfuSe for an STM32
 ///
@@ -200,20 +201,13 @@ fn browser(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {
         return Err(Error::Browser);
     }
     let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let error = |error| Error::File { path: folder.clone(), error };
-        for entry in fs::read_dir(&folder).map_err(error)? {
-            let path = entry.map_err(error)?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let bytes = read(&path)?;
-                files.push((path, bytes));
-            }
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.map_err(|error| Error::File { path: folder.to_owned(), error: error.into() })?;
+        if entry.file_type().is_file() {
+            let bytes = read(entry.path())?;
+            files.push((entry.into_path(), bytes));
         }
     }
-    files.sort();
     Ok(files)
 }
 
