@@ -6,6 +6,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use host_trainer::{note, output};
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Trains an image classifier on your pictures or on CIFAR-10, quantizes it to int8 and writes one blob for a microcontroller.
 ///

@@ -43,6 +43,16 @@ fn an_inference_takes_no_more_than_it_may() {
             assert!(is_within, "{machine}, {mode}: {figure:?} instructions, at most {limit}");
         }
     }
+    let cores = report.as_object().expect("an object of cores");
+    for (core, figures) in cores {
+        let points = sweep(figures);
+        assert_eq!(points.len(), 11, "{core}");
+        assert_larger_arenas_are_never_slower(core, &points);
+    }
+    for (arena, limit) in SWEEP_LIMITS {
+        let figure = report["cortex-m4"]["sweep"][arena].as_u64();
+        assert!(figure.is_some_and(|figure| figure <= limit), "{arena}: {figure:?} instructions, at most {limit}");
+    }
     for machine in ["cortex-m4", "cortex-m7", "cortex-m33"] {
         for (mode, name, limit) in LIMITS {
             let figure = report[machine][mode][name].as_u64();
@@ -50,6 +60,28 @@ fn an_inference_takes_no_more_than_it_may() {
             assert!(figure > 0, "{machine}, {mode}: no {name}");
             assert!(figure <= limit, "{machine}, {mode}: {figure} {name}, at most {limit}");
         }
+    }
+}
+
+/// The most instructions of a Cortex-M4 in arenas between the two modes, by bytes of arena.
+const SWEEP_LIMITS: [(&str, u64); 4] =
+    [("16384", 35_200_000), ("24576", 22_700_000), ("32768", 18_500_000), ("98304", 14_900_000)];
+
+/// Instructions by bytes of arena, in rising order of the arenas; nothing where the network does not fit.
+fn sweep(core: &Value) -> Vec<(usize, Option<u64>)> {
+    let points = core["sweep"].as_object().expect("each core has a sweep");
+    let point = |(arena, instructions): (&String, &Value)| (arena.parse().expect("bytes"), instructions.as_u64());
+    let mut points: Vec<_> = points.iter().map(point).collect();
+    points.sort_unstable();
+    points
+}
+
+fn assert_larger_arenas_are_never_slower(core: &str, points: &[(usize, Option<u64>)]) {
+    for pair in points.windows(2) {
+        let [(smaller, before), (larger, after)] = pair else { unreachable!("windows of two") };
+        // Two ticks of the slowest counter.
+        let is_slower = before.is_some_and(|before| after.is_none_or(|after| after > before + 100));
+        assert!(!is_slower, "{core}: {before:?} instructions in {smaller} bytes, {after:?} in {larger}");
     }
 }
 

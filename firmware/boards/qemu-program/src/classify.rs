@@ -17,11 +17,11 @@ use shared_model::{Classification, Model};
 use crate::records::{RecordFile, RecordsError};
 use crate::{COMMAND_LINE_LEN, fail, send, stack};
 
-/// Enough for the fastest plan of the committed model; a run may take a part of it.
-const FAST_ARENA_LEN: usize = 64 * 1024;
+/// The largest arena of `tests/bench`; a run may take a part of it.
+const LARGE_ARENA_LEN: usize = 96 * 1024;
 
 /// Bytes of an arena, at least what the model that is built in needs.
-pub const ARENA_LEN: usize = if LEAST_ARENA_LEN > FAST_ARENA_LEN { LEAST_ARENA_LEN } else { FAST_ARENA_LEN };
+pub const ARENA_LEN: usize = if LEAST_ARENA_LEN > LARGE_ARENA_LEN { LEAST_ARENA_LEN } else { LARGE_ARENA_LEN };
 
 /// Bytes of a picture of that model and of the arena.
 pub const MEMORY_LEN: usize = PICTURE_LEN + ARENA_LEN;

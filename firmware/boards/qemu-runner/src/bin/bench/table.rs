@@ -39,6 +39,25 @@ mod cmsis_nn {
     pub const MULTIPLY_ACCUMULATES: u64 = 38_896_896;
 }
 
+/// What CMSIS-NN takes for an inference.
+pub struct CmsisNn {
+    /// Of activations and scratch.
+    pub bytes: u64,
+    /// Executed.
+    pub instructions: u64,
+}
+
+/// CMSIS-NN's figures for `model` on a machine: it was measured with one network, and not on all of them.
+pub fn cmsis_nn(model: &Model<'_>, machine: Machine) -> Option<CmsisNn> {
+    let instructions = *cmsis_nn::TOTAL.get(machine as usize)?;
+    (multiply_accumulates(model) == cmsis_nn::MULTIPLY_ACCUMULATES)
+        .then_some(CmsisNn { bytes: cmsis_nn::ACTIVATION_BYTES, instructions })
+}
+
+fn multiply_accumulates(model: &Model<'_>) -> u64 {
+    model.steps().iter().map(|step| step.multiply_accumulates()).sum()
+}
+
 /// Prints the figures of a machine next to those of CMSIS-NN.
 pub fn print(model: &Model<'_>, bench: &Bench) {
     let Bench { machine, code, fast, lean } = bench;
@@ -50,22 +69,20 @@ pub fn print(model: &Model<'_>, bench: &Bench) {
         grouped(calibration.counted)
     );
     println!("{:44}{:>12}{:>14}{:>8}{:>14}{:>8}", "", "CMSIS-NN", "fast", "times", "lean", "times");
-    let macs: u64 = model.steps().iter().map(|step| step.multiply_accumulates()).sum();
-    let column = *machine as usize;
-    // Another network than the one that CMSIS-NN was measured with has nothing to be compared with, and neither have cores without it.
-    let is_measured = macs == cmsis_nn::MULTIPLY_ACCUMULATES && column < cmsis_nn::TOTAL.len();
-    let reference = |value: &dyn Fn(usize) -> u64| is_measured.then(|| value(column));
+    let macs = multiply_accumulates(model);
+    let others = cmsis_nn(model, *machine);
+    let reference = |value: u64| others.is_some().then_some(value);
     let row = |name: &str, reference, value: &dyn Fn(&Measurement) -> u64| {
         row(name, reference, value(fast), value(lean));
     };
     for (index, step) in model.steps().iter().enumerate() {
-        let others = cmsis_nn::STEPS.iter().filter(|(step, _)| *step == index);
-        let others = |column| others.clone().map(|(_, instructions)| instructions[column]).sum();
-        row(&format!("{step:?}"), reference(&others), &|measurement| {
+        let same = cmsis_nn::STEPS.iter().filter(|(step, _)| *step == index);
+        let same = same.filter_map(|(_, instructions)| instructions.get(*machine as usize)).sum();
+        row(&format!("{step:?}"), reference(same), &|measurement| {
             measurement.steps.get(index).copied().unwrap_or_default()
         });
     }
-    let total = reference(&|column| cmsis_nn::TOTAL[column]);
+    let total = others.as_ref().map(|others| others.instructions);
     row("instructions in all", total, &|measurement| measurement.instructions);
     let per_mac = |instructions: u64| format!("{:.3}", instructions as f64 / macs as f64);
     println!(
@@ -76,7 +93,7 @@ pub fn print(model: &Model<'_>, bench: &Bench) {
         "",
         per_mac(lean.instructions)
     );
-    row("activations and scratch, bytes", reference(&|_| cmsis_nn::ACTIVATION_BYTES), &|measurement| {
+    row("activations and scratch, bytes", others.map(|others| others.bytes), &|measurement| {
         measurement.report.device.arena_len.into()
     });
     row("code of an inference, bytes", (*machine == Machine::M4).then_some(cmsis_nn::CODE_BYTES), &|_| code.inference);
