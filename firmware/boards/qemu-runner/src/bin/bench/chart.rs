@@ -52,7 +52,8 @@ fn draw_panel(
         let fitting = sweep.points.iter().filter_map(|(len, instructions)| Some((*len, instructions.as_ref()?)));
         fitting.map(|(len, instructions)| point(len as f64, value(instructions))).collect()
     };
-    let (executed, estimated) = (line(|instructions| instructions.executed), line(|instructions| instructions.estimated));
+    let (executed, estimated) =
+        (line(|instructions| instructions.executed), line(|instructions| instructions.estimated));
     let other = cmsis_nn.map(|CmsisNn { bytes, instructions }| point(bytes as f64, instructions));
     let highest = executed.iter().chain(&estimated).chain(&other).map(|point| point.1).fold(0.0, f64::max);
     let widest = sweep.points.last().map_or(0.0, |&(len, _)| point(len as f64, 0).0);

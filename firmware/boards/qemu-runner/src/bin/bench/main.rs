@@ -63,7 +63,7 @@ struct Arguments {
     /// PNG or JPEG picture to classify [default: data/samples/deer.png]
     #[arg(default_value = SAMPLE, hide_default_value = true)]
     picture: PathBuf,
-    /// Print the functions of an inference with the cycles that a Cortex-M4 would take for them, modelled
+    /// Print the functions of an inference with the cycles that a Cortex-M4, -M3 and -M0+ would take for them, modelled
     #[arg(long)]
     cycles: bool,
     /// Print one JSON object as the last line
@@ -139,16 +139,16 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
                 "stack_bytes": measurement.report.stack.high_water(),
             })
         };
-        report.insert(
-            subject.core.to_owned(),
-            json!({"fast": figures(&bench.fast), "lean": figures(&bench.lean)}),
-        );
+        report.insert(subject.core.to_owned(), json!({"fast": figures(&bench.fast), "lean": figures(&bench.lean)}));
     }
     table::print_legend();
     if arguments.cycles {
-        for (mode, arena_len) in [("fast", FAST_ARENA), ("lean", LEAN_ARENA)] {
-            let functions = cycles::by_function(&arguments.thumbv7em, arena_len, image)?;
-            table::print_cycles(mode, &functions);
+        for core in cycles::Core::ALL {
+            let elf = subjects.iter().find(|subject| subject.machine == core.machine()).map(|subject| subject.elf);
+            let elf = elf.expect("every core that is modelled is measured");
+            for (mode, arena_len) in [("fast", FAST_ARENA), ("lean", LEAN_ARENA)] {
+                table::print_cycles(core, mode, &cycles::by_function(elf, core, arena_len, image)?);
+            }
         }
     }
     if arguments.json || arguments.chart.is_some() {

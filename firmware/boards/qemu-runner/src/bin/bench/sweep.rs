@@ -53,7 +53,11 @@ impl Sweep {
             let executed = subject.run(arena_len, false)?.1.instructions;
             Ok((arena_len, Some(Instructions { executed, estimated: plan.instructions() })))
         };
-        Ok(Self { core: subject.core, machine: subject.machine, points: ARENAS.iter().map(point).collect::<Result<_, _>>()? })
+        Ok(Self {
+            core: subject.core,
+            machine: subject.machine,
+            points: ARENAS.iter().map(point).collect::<Result<_, _>>()?,
+        })
     }
 
     /// An object from bytes of arena to executed instructions or null.

@@ -3,7 +3,7 @@
 use qemu_runner::qemu::Machine;
 use shared_model::Model;
 
-use crate::cycles::Cost;
+use crate::cycles::{Core, Cost};
 use crate::{Bench, Measurement};
 
 /// What CMSIS-NN takes for the same network, to compare with.
@@ -117,15 +117,16 @@ Stack: the whole program's, main included; boot loads the blob and reproduces it
 }
 
 /// Prints what each function of an inference takes, as far as it is more than a thousandth of the whole.
-pub fn print_cycles(mode: &str, functions: &[(String, Cost)]) {
+pub fn print_cycles(core: Core, mode: &str, functions: &[(String, Cost)]) {
     let all = functions.iter().fold(Cost::default(), |all, (_, cost)| Cost {
         instructions: all.instructions + cost.instructions,
         cycles: all.cycles + cost.cycles,
     });
-    println!(
-        "\nM4, {mode}: a model of its cycles, without wait states; CMSIS-NN takes {} million",
-        cmsis_nn::MEGACYCLES
-    );
+    let others = match core {
+        Core::M4 => format!("; CMSIS-NN takes {} million", cmsis_nn::MEGACYCLES),
+        Core::M3 | Core::M0plus => String::new(),
+    };
+    println!("\n{core:?}, {mode}: a model of its cycles, without wait states{others}");
     println!("{:>14}{:>14}", "instructions", "cycles");
     let line =
         |name: &str, cost: &Cost| println!("{:>14}{:>14}  {name}", grouped(cost.instructions), grouped(cost.cycles));
