@@ -12,6 +12,7 @@ pub mod dataset;
 #[cfg(feature = "training")]
 pub mod device;
 pub mod evaluate;
+pub mod family;
 pub mod files;
 pub mod fit;
 mod format;

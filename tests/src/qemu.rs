@@ -42,6 +42,18 @@ impl Machine {
         }
     }
 
+    /// Its core, as shared-model names it.
+    pub const fn core(self) -> &'static str {
+        match self {
+            Self::CortexM4 => "cortex-m4",
+            Self::CortexM7 => "cortex-m7",
+            Self::CortexM33 => "cortex-m33",
+            Self::CortexM3 => "cortex-m3",
+            Self::CortexM0Plus => "cortex-m0plus",
+            Self::Rv32imac => "rv32imac",
+        }
+    }
+
     /// The folder of the program for it.
     const fn board(self) -> &'static str {
         match self {

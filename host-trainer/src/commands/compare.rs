@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use host_trainer::comparison::{self, Entry, Plan, Records, Source};
 use host_trainer::dataset::Dataset;
+use host_trainer::family;
 use host_trainer::recipe::Recipe;
 use host_trainer::run::Run;
 use host_trainer::say;
@@ -34,8 +35,8 @@ pub struct Arguments {
     /// Try the whole way out: one epoch on the first N images of each row, in a folder of its own.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(64..))]
     rehearse: Option<u16>,
-    /// Folder of the table, the chart, and each run's history and curves [default: data/comparison, but when rehearsing the
-    /// folder of the rehearsal].
+    /// Folder of the table, the chart, and each run's history and curves [default: data/comparison, of the family data/family, and
+    /// when rehearsing the folder of the rehearsal].
     #[arg(long)]
     output: Option<PathBuf>,
     /// The model of the tutorial table's last row.
@@ -54,6 +55,8 @@ enum TableName {
     Tutorial,
     /// What the tutorial's author proposes to try next.
     Extensions,
+    /// Networks from small to large, which `fit` knows the accuracy of.
+    Family,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -89,6 +92,12 @@ pub fn run(arguments: Arguments) -> CommandResult {
     for file in table.write(&output, plan.name)? {
         say!("wrote {}", file.display());
     }
+    if arguments.table == TableName::Family {
+        keep_smallest_blobs(&plan, &runs, &output)?;
+        for file in family::write_ladder(&table, &output)? {
+            say!("wrote {}", file.display());
+        }
+    }
     let missing = table.rows.iter().filter(|row| row.measured.is_none());
     let names: Vec<&str> = missing.map(|row| row.name.as_str()).collect();
     if !names.is_empty() {
@@ -104,6 +113,7 @@ impl Arguments {
             (TableName::Tutorial, ScheduleChoice::Compressed) => "compare",
             (TableName::Tutorial, ScheduleChoice::Tutorial) => "compare-tutorial-schedule",
             (TableName::Extensions, _) => "extensions",
+            (TableName::Family, _) => "family",
         };
         match self.rehearse {
             None => self.place.runs.join(folder),
@@ -115,7 +125,10 @@ impl Arguments {
     fn output(&self, runs: &Path) -> PathBuf {
         match (&self.output, self.rehearse) {
             (Some(folder), _) => folder.clone(),
-            (None, None) => files::in_repository("data/comparison"),
+            (None, None) => files::in_repository(match self.table {
+                TableName::Tutorial | TableName::Extensions => "data/comparison",
+                TableName::Family => family::FOLDER,
+            }),
             (None, Some(_)) => runs.join("table"),
         }
     }
@@ -125,6 +138,7 @@ impl Arguments {
             (TableName::Tutorial, ScheduleChoice::Compressed) => comparison::tutorial(&self.best, Recipe::compressed),
             (TableName::Tutorial, ScheduleChoice::Tutorial) => comparison::tutorial(&self.best, |recipe| recipe),
             (TableName::Extensions, _) => comparison::extensions(runs),
+            (TableName::Family, _) => comparison::family(&self.best),
         };
         if let Some(images) = self.rehearse {
             for entry in &mut plan.entries {
@@ -140,9 +154,11 @@ impl Arguments {
     /// The command that was given, without the flags that choose rows or folders.
     fn command(&self) -> String {
         let mut command = "cargo run -p host-trainer -- compare".to_owned();
-        if self.table == TableName::Extensions {
-            command += " --table extensions";
-        }
+        command += match self.table {
+            TableName::Tutorial => "",
+            TableName::Extensions => " --table extensions",
+            TableName::Family => " --table family",
+        };
         if self.schedule == ScheduleChoice::Tutorial {
             command += " --schedule tutorial";
         }
@@ -155,13 +171,13 @@ impl Arguments {
 
 /// The rows named in `only`, all if it is empty.
 fn chosen<'a>(plan: &'a Plan, only: &[String]) -> Result<Vec<&'a Entry>, String> {
-    let names = || plan.entries.iter().map(|entry| entry.name);
+    let names = || plan.entries.iter().map(|entry| entry.name.as_str());
     if let Some(unknown) = only.iter().find(|name| !names().any(|row| row == **name)) {
         let rows: Vec<&str> = names().collect();
         return Err(format!("there is no row {unknown}: the rows are {}", rows.join(", ")));
     }
     let entries = plan.entries.iter();
-    Ok(entries.filter(|entry| only.is_empty() || only.iter().any(|name| name == entry.name)).collect())
+    Ok(entries.filter(|entry| only.is_empty() || only.contains(&entry.name)).collect())
 }
 
 /// Trains and quantizes what is not there yet, one run after the other.
@@ -227,6 +243,17 @@ fn keep(plan: &Plan, runs: &Path, records: &Records) -> CommandResult {
             (from.curves_file("svg"), to.curves_file("svg")),
         ] {
             files::write(&to, &files::read(&from)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies the blobs of the two smallest networks: they are a few kilobytes, and fit any board.
+fn keep_smallest_blobs(plan: &Plan, runs: &Path, output: &Path) -> CommandResult {
+    for entry in &plan.entries[..2] {
+        if entry.report(runs)?.is_some() {
+            let blob = output.join(&entry.name).with_added_extension("blob");
+            files::write(&blob, &files::read(&entry.files(runs).blob)?)?;
         }
     }
     Ok(())

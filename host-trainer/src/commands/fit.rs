@@ -6,8 +6,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser};
 use host_trainer::boards::{BOARDS, Board};
 use host_trainer::dataset::{ChannelStatistics, Description};
+use host_trainer::family;
 use host_trainer::fit::{self, Budget, Candidate};
-use host_trainer::recipe::Recipe;
 use host_trainer::{output, say};
 use shared_model::{Backend, Shape};
 
@@ -113,8 +113,7 @@ fn core(text: &str) -> Result<(&'static str, f64), String> {
 pub fn run(arguments: Arguments) -> CommandResult {
     let budget = arguments.budget();
     let dataset = arguments.dataset();
-    let recipe = Recipe::preset("vgg3-best").expect("a preset");
-    let found = fit::candidates(&recipe, &dataset, &budget, &fit::ladder()?)?;
+    let found = fit::candidates(&dataset, &budget, &family::ladder()?)?;
     let Some(largest) = found.first() else {
         let Board { name, flash, memory, .. } = &budget.board;
         let time = budget.milliseconds.map(|most| format!(" in {most} ms")).unwrap_or_default();
@@ -139,11 +138,11 @@ pub fn run(arguments: Arguments) -> CommandResult {
          as the plan counts them; times are estimates, without camera and reduction"
     );
     if arguments.best {
-        let flags = format!("{} --name {}", largest.flags(), largest.name());
+        let flags = format!("{} --name {}", largest.member.flags(), largest.member.name());
         let words = flags.split(' ').map(OsString::from).chain(arguments.train);
         return train::run(Training::parse_from(words).arguments);
     }
-    say!("next: cargo run -p host-trainer -- train {} --name {}", largest.flags(), largest.name());
+    say!("next: cargo run -p host-trainer -- train {} --name {}", largest.member.flags(), largest.member.name());
     Ok(())
 }
 
@@ -200,7 +199,7 @@ fn print(listed: &[Candidate], budget: &Budget, arguments: &Arguments) {
         let [least, most] = candidate.milliseconds;
         say!(
             "{:18} {:>9} {:>12} {:>12} {:>10} {:>8.2} {:>12.2} {:>13}  {}",
-            candidate.name(),
+            candidate.member.name(),
             candidate.flash,
             candidate.least_memory,
             candidate.memory,

@@ -16,7 +16,7 @@ use crate::report::model::ModelReport;
 use crate::report::{ReportError, canvas};
 use crate::run::Run;
 
-pub use plans::{extensions, tutorial};
+pub use plans::{extensions, family, tutorial};
 
 /// What a table compares: the runs are made or collected, then [`Plan::table`] puts their figures together.
 pub struct Plan {
@@ -34,9 +34,9 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// Name of the row.
-    pub name: &'static str,
+    pub name: String,
     /// What the row is about.
-    pub about: &'static str,
+    pub about: String,
     /// Accuracy on the test set that the tutorial gives, in percent, and its epochs.
     pub tutorial: Option<Published>,
     /// Where the row's figures come from.
@@ -58,7 +58,7 @@ pub enum Source {
     /// A run of its own, in the folder of that name.
     Run {
         /// Name of the run's folder; two rows may share one.
-        run: &'static str,
+        run: String,
         /// How it is trained.
         recipe: Box<Recipe>,
     },
@@ -230,8 +230,8 @@ impl Plan {
                 None => records.measured(entry)?,
             };
             Ok(Row {
-                name: entry.name.to_owned(),
-                about: entry.about.to_owned(),
+                name: entry.name.clone(),
+                about: entry.about.clone(),
                 tutorial: entry.tutorial,
                 command: again,
                 measured,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Entry, Plan, Published, Source};
+use crate::family;
 use crate::recipe::{Normalization, Optimizer, PRESETS, Recipe, Schedule};
 
 /// The accuracy on the test set in percent, and the epochs, that the tutorial reports for each of its networks: Jason
@@ -35,18 +36,19 @@ with a recipe of ours.";
 ///
 /// `schedule` makes the recipe from the preset, for instance [`Recipe::compressed`].
 pub fn tutorial(best: &Path, schedule: fn(Recipe) -> Recipe) -> Plan {
-    let entry = |name, tutorial, source| Entry {
-        name,
+    let entry = |name: &str, tutorial, source| Entry {
+        name: name.to_owned(),
         about: PRESETS
             .iter()
             .find_map(|&(preset, about)| (preset == name).then_some(about))
-            .expect("the table names presets"),
+            .expect("the table names presets")
+            .to_owned(),
         tutorial,
         source,
     };
     let rows = PUBLISHED.iter().map(|&(name, accuracy, epochs)| {
         let recipe = Recipe::preset(name).expect("the tutorial's networks are presets");
-        let source = Source::Run { run: name, recipe: Box::new(schedule(recipe)) };
+        let source = Source::Run { run: name.to_owned(), recipe: Box::new(schedule(recipe)) };
         entry(name, Some(Published { accuracy, epochs }), source)
     });
     let blob = best.to_owned();
@@ -104,10 +106,38 @@ pub fn extensions(runs: &Path) -> Plan {
         ("transfer", "four kinds of vehicles, 400 images, from the animals' convolutions", transferred),
     ];
     let entries = rows.map(|(name, about, recipe)| Entry {
-        name,
-        about,
+        name: name.to_owned(),
+        about: about.to_owned(),
         tutorial: None,
-        source: Source::Run { run: if recipe == base { "base" } else { name }, recipe: Box::new(recipe) },
+        source: Source::Run { run: if recipe == base { "base" } else { name }.to_owned(), recipe: Box::new(recipe) },
     });
     Plan { name: "extensions", title: "Extensions of the tutorial", about: ABOUT_EXTENSIONS, entries: entries.into() }
+}
+
+const ABOUT_FAMILY: &str = "\
+Networks of blocks of two 3×3 convolutions and a 2×2 max pool; each block has twice as many filters as the one before, and the mean of \
+each channel of the last one gives the logits. Each is trained by `vgg3-best`'s recipe on all 50,000 training images, keeps its last \
+epoch, and is tested once. The smallest do not learn their pictures by heart, and see them shifted less and with nothing cut out. The last \
+row is the reference model, with the tutorial's head: a dense layer of 128 outputs.";
+
+/// The ladder of the family, and the reference model in `best`, which is not trained here.
+pub fn family(best: &Path) -> Plan {
+    let rungs = family::LADDER.map(|(member, epochs)| Entry {
+        name: member.name(),
+        about: member.description(),
+        tutorial: None,
+        source: Source::Run { run: member.name(), recipe: Box::new(member.on_ladder(epochs)) },
+    });
+    let reference = Entry {
+        name: family::REFERENCE.name(),
+        about: family::REFERENCE.description(),
+        tutorial: None,
+        source: Source::Model { blob: best.to_owned() },
+    };
+    Plan {
+        name: "family",
+        title: "A network for every board",
+        about: ABOUT_FAMILY,
+        entries: rungs.into_iter().chain([reference]).collect(),
+    }
 }

@@ -9,9 +9,9 @@ use crate::report::model::tests::sample;
 use crate::run::Run;
 
 /// The runs and recipes of a plan's rows, without the models that are not trained.
-fn runs(plan: &Plan) -> Vec<(&'static str, Recipe)> {
+fn runs(plan: &Plan) -> Vec<(&str, Recipe)> {
     let run = |entry: &Entry| match &entry.source {
-        Source::Run { run, recipe } => Some((*run, (**recipe).clone())),
+        Source::Run { run, recipe } => Some((run.as_str(), (**recipe).clone())),
         Source::Model { .. } => None,
     };
     plan.entries.iter().filter_map(run).collect()
@@ -135,7 +135,8 @@ fn compressed_recipes_keep_the_regularization_and_save_epochs() {
 
 #[test]
 fn extensions_differ_from_the_base_and_transfer_comes_after_its_source() {
-    let runs = runs(&extensions(Path::new("runs")));
+    let plan = extensions(Path::new("runs"));
+    let runs = runs(&plan);
     for (index, (name, recipe)) in runs.iter().enumerate() {
         recipe.check().unwrap();
         let mut before = runs[..index].iter();

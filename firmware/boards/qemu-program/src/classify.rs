@@ -17,8 +17,8 @@ use shared_model::{Classification, Model};
 use crate::records::{RecordFile, RecordsError};
 use crate::{COMMAND_LINE_LEN, fail, send, stack};
 
-/// The largest arena of `tests/bench`; a run may take a part of it.
-const LARGE_ARENA_LEN: usize = 96 * 1024;
+/// As much as the largest board has for which networks are chosen (`host-trainer fit`); a run may take a part of it.
+const LARGE_ARENA_LEN: usize = 576 * 1024;
 
 /// Bytes of an arena, at least what the model that is built in needs.
 pub const ARENA_LEN: usize = if LEAST_ARENA_LEN > LARGE_ARENA_LEN { LEAST_ARENA_LEN } else { LARGE_ARENA_LEN };
