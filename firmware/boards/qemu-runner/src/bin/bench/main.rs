@@ -27,7 +27,7 @@ const LEAN_ARENA: usize = 20 * 1024;
 /// The picture that is classified unless another is named.
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../data/samples/deer.png");
 
-/// Counts what one inference takes in QEMU on a Cortex-M4, -M7, -M33, -M3 and -M0+ and on a 32-bit RISC-V, next to CMSIS-NN.
+/// Counts what one inference takes in QEMU on a Cortex-M4, -M7, -M33, -M3, -M55 and -M0+ and on a 32-bit RISC-V, next to CMSIS-NN.
 ///
 /// Each machine runs twice: with an arena of 48 KiB (fast) and of 20 KiB (lean). Instructions are counted under
 /// `-icount shift=0`, which every run tries on a loop of known length first. They are no cycles. The run fails
@@ -47,6 +47,9 @@ struct Arguments {
     /// The firmware for Cortex-M3
     #[arg(long, value_name = "ELF", hide = true)]
     thumbv7m: PathBuf,
+    /// The firmware for Cortex-M55
+    #[arg(long, value_name = "ELF", hide = true)]
+    helium: PathBuf,
     /// The firmware for Cortex-M0+
     #[arg(long, value_name = "ELF", hide = true)]
     thumbv6m: PathBuf,
@@ -117,6 +120,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         "cortex-m7": bench(Machine::M7, &arguments.thumbv7em)?,
         "cortex-m33": bench(Machine::M33, &arguments.thumbv8m)?,
         "cortex-m3": bench(Machine::M3, &arguments.thumbv7m)?,
+        "cortex-m55": bench(Machine::M55, &arguments.helium)?,
         "cortex-m0plus": bench(Machine::M0plus, &arguments.thumbv6m)?,
         "rv32imac": bench(Machine::Rv32imac, &arguments.riscv32imac)?,
     });
