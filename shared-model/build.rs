@@ -5,7 +5,8 @@ use std::env;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=CARGO_CFG_SHARED_MODEL_BACKEND");
-    for name in ["arm_dsp", "arm_v8m", "arm_v7m", "arm_v6m", "rv32im"] {
+    println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
+    for name in ["arm_mve", "arm_dsp", "arm_v8m", "arm_v7m", "arm_v6m", "rv32im"] {
         println!("cargo::rustc-check-cfg=cfg({name})");
     }
     println!("cargo::rustc-check-cfg=cfg(shared_model_backend, values(\"portable\"))");
@@ -19,6 +20,10 @@ fn main() {
     let target = env::var("TARGET").unwrap_or_default();
     let starts = |prefix| target.starts_with(prefix);
     let chosen = |name| println!("cargo::rustc-cfg={name}");
+    // With that ABI a program switches the registers of the vectors on.
+    if target.ends_with("-eabihf") && is_helium() {
+        chosen("arm_mve");
+    }
     if starts("thumbv8m.main-") {
         chosen("arm_v8m");
     }
@@ -34,4 +39,13 @@ fn main() {
     if starts("riscv32im") {
         chosen("rv32im");
     }
+}
+
+/// Whether it is compiled for a core with vectors of integers. No triple has them, and stable rustc does not name the feature; the flags
+/// name the core.
+fn is_helium() -> bool {
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let mut cpus =
+        flags.split('\x1f').filter_map(|flag| flag.strip_prefix("-C").unwrap_or(flag).strip_prefix("target-cpu="));
+    cpus.next_back().is_some_and(|cpu| ["cortex-m55", "cortex-m85"].contains(&cpu))
 }

@@ -452,6 +452,12 @@ mod tests {
         let lean = [&[first], &lean[..], &pieces, &[dense; 2]].concat();
         assert_eq!(plan(20_480), ((20_195, 27_190_464), lean));
         assert_eq!(model.arena_len_on(Backend::ARM_DSP), 15_875);
+        let ((arena_len, instructions), choices) = plan_on(Backend::HELIUM, 49_152);
+        assert!(choices[..6].iter().all(|(kernel, ..)| *kernel == "patches"), "{choices:?}");
+        // What `tests/bench` counts.
+        let counted = 5_371_469_u64;
+        let is_close = instructions.abs_diff(counted) < counted / 50;
+        assert!(arena_len == 22_531 && is_close, "{arena_len}; {instructions}, but {counted} are counted");
     }
 
     /// [`random_networks`] proves it of other networks.

@@ -1,4 +1,4 @@
-//! The firmware of `firmware/boards/qemu-mps2` and `qemu-virt`: built, run in QEMU, with other models too.
+//! The firmware of `firmware/boards/qemu-mps2`, `qemu-mps3` and `qemu-virt`: built, run in QEMU, with other models too.
 //!
 //! `firmware/boards/qemu-runner` does the running and decoding, as a program: it belongs to another workspace.
 
@@ -20,6 +20,8 @@ pub enum Machine {
     CortexM33,
     /// mps2-an385.
     CortexM3,
+    /// mps3-an547.
+    CortexM55,
     /// mps2-an385 too, with code for a Cortex-M0+.
     CortexM0Plus,
     /// virt.
@@ -28,14 +30,21 @@ pub enum Machine {
 
 impl Machine {
     /// All machines.
-    pub const ALL: [Self; 6] =
-        [Self::CortexM4, Self::CortexM7, Self::CortexM33, Self::CortexM3, Self::CortexM0Plus, Self::Rv32imac];
+    pub const ALL: [Self; 7] = [
+        Self::CortexM4,
+        Self::CortexM7,
+        Self::CortexM33,
+        Self::CortexM3,
+        Self::CortexM55,
+        Self::CortexM0Plus,
+        Self::Rv32imac,
+    ];
 
     /// What the firmware for this machine is compiled for.
     const fn target(self) -> &'static str {
         match self {
             Self::CortexM4 | Self::CortexM7 => "thumbv7em-none-eabihf",
-            Self::CortexM33 => "thumbv8m.main-none-eabihf",
+            Self::CortexM33 | Self::CortexM55 => "thumbv8m.main-none-eabihf",
             Self::CortexM3 => "thumbv7m-none-eabi",
             Self::CortexM0Plus => "thumbv6m-none-eabi",
             Self::Rv32imac => "riscv32imac-unknown-none-elf",
@@ -49,6 +58,7 @@ impl Machine {
             Self::CortexM7 => "cortex-m7",
             Self::CortexM33 => "cortex-m33",
             Self::CortexM3 => "cortex-m3",
+            Self::CortexM55 => "cortex-m55",
             Self::CortexM0Plus => "cortex-m0plus",
             Self::Rv32imac => "rv32imac",
         }
@@ -58,6 +68,7 @@ impl Machine {
     const fn board(self) -> &'static str {
         match self {
             Self::CortexM4 | Self::CortexM7 | Self::CortexM33 | Self::CortexM3 | Self::CortexM0Plus => "qemu-mps2",
+            Self::CortexM55 => "qemu-mps3",
             Self::Rv32imac => "qemu-virt",
         }
     }
@@ -68,6 +79,7 @@ impl Machine {
             Self::CortexM7 => "m7",
             Self::CortexM33 => "m33",
             Self::CortexM3 => "m3",
+            Self::CortexM55 => "m55",
             Self::CortexM0Plus => "m0plus",
             Self::Rv32imac => "rv32imac",
         }
@@ -118,7 +130,7 @@ pub struct ImageRecord {
     pub label: String,
     /// Every class's logit, as the integers that the network computes.
     pub logits: Vec<i32>,
-    /// Executed instructions of the inference, on a Cortex-M to a multiple of 40, or 50 on the M33.
+    /// Executed instructions of the inference, on a Cortex-M to a multiple of 40, 50 on the M33, or 31.25 on the M55.
     pub instructions: u64,
     /// The same for each step; empty unless profiled.
     pub steps: Vec<u64>,

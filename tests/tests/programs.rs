@@ -39,7 +39,11 @@ fn every_inner_loop_equals_its_portable_twin_and_keeps_to_its_buffers() {
     // The machine with a Cortex-M3 runs what is compiled for a Cortex-M0+ too.
     let further = [("mps2-an385", "thumbv7m-none-eabi"), ("mps2-an385", "thumbv6m-none-eabi")];
     let arm = MACHINES.into_iter().chain(further).map(|(machine, target)| ("qemu-checks", machine, target));
-    for (board, machine, target) in arm.chain([("qemu-virt", "virt", "riscv32imac-unknown-none-elf")]) {
+    let others = [
+        ("qemu-mps3", "mps3-an547", "thumbv8m.main-none-eabihf"),
+        ("qemu-virt", "virt", "riscv32imac-unknown-none-elf"),
+    ];
+    for (board, machine, target) in arm.chain(others) {
         let output = emulate(machine, build(board, "kernels", target));
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{target}: {text}");

@@ -14,10 +14,10 @@ use tests::reference::{BLOB, MODEL, test_images};
 /// Real images on a machine, with each arena.
 const IMAGES: usize = 100;
 
-/// How many of them a machine classifies: a core without the DSP extension takes longer.
+/// How many of them a machine classifies: a core with neither the DSP extension nor vectors takes longer.
 const fn images_on(machine: Machine) -> usize {
     match machine {
-        Machine::CortexM4 | Machine::CortexM7 | Machine::CortexM33 => IMAGES,
+        Machine::CortexM4 | Machine::CortexM7 | Machine::CortexM33 | Machine::CortexM55 => IMAGES,
         Machine::CortexM3 | Machine::CortexM0Plus | Machine::Rv32imac => 20,
     }
 }

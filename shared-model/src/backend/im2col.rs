@@ -56,7 +56,7 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
         let lines_len = direct::lines_len(step);
         let (input, lines) = pair(job.arena, input, scratch);
         let lines = &mut bytemuck::cast_slice_mut(lines)[..lines_len];
-        direct::gather_lines((&rows, bytemuck::cast_slice(input)), turn, lines);
+        direct::gather_lines((&rows, bytemuck::cast_slice(input)), turn, lines, <[i8]>::copy_from_slice);
         let [filters, scratch, output, _] = parts(job.arena, [kept, scratch, job.output, Place::EMPTY]);
         if turn == 0 {
             widen_filters(step, bytemuck::cast_slice_mut(filters));

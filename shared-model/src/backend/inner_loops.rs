@@ -1,7 +1,11 @@
-//! The inner loops of the kernels for cores without vectors, in portable Rust. Backends replace some of them by assembly, which gives
+//! The inner loops of the kernels that assembly is written for, in portable Rust. Backends replace some of them by assembly, which gives
 //! the same bits.
 
-use crate::{arithmetic::requantize, kernels::dot_four, step::Epilogue};
+use crate::{
+    arithmetic::requantize,
+    kernels::dot_four,
+    step::{Epilogue, Step},
+};
 use core::num::Wrapping;
 
 /// Pairs of channels that are transformed and multiplied at once.
@@ -130,6 +134,49 @@ impl OutputChannel {
     fn activation(&self, accumulator: i32) -> i8 {
         let floor = if self.relu_mask != 0 { 0 } else { i32::MIN };
         requantize((accumulator + self.bias).max(floor), self.multiplier, self.offset)
+    }
+}
+
+/// Bytes of a patch that lie in succession, a vector: the same of three other patches lie between them and the next ones.
+pub(crate) const BLOCK: usize = 16;
+
+/// Words of such a block of four patches.
+pub(crate) const BLOCK_WORDS: usize = 4 * BLOCK / 4;
+
+/// What turns the accumulators of all channels of a step into its outputs: as many biases, multipliers and offsets as it has channels.
+pub(crate) struct Channels<'a> {
+    biases: &'a [i32],
+    multipliers: &'a [i32],
+    offsets: &'a [i64],
+    relu: bool,
+}
+
+impl<'a> Channels<'a> {
+    /// Takes the same of each, as many as there are biases and no more.
+    pub fn new(biases: &'a [i32], multipliers: &'a [i32], offsets: &'a [i64], relu: bool) -> Self {
+        let count = biases.len();
+        Self { biases, multipliers: &multipliers[..count], offsets: &offsets[..count], relu }
+    }
+
+    /// Of a convolution.
+    pub fn of(step: &Step<'a>) -> Self {
+        Self::new(step.biases, step.multipliers, step.offsets, step.relu)
+    }
+
+    /// The biases, the multipliers and the offsets, of one length, and whether a negative accumulator becomes zero.
+    #[cfg(arm_mve)]
+    pub fn parts(&self) -> (&[i32], &[i32], &[i64], bool) {
+        (self.biases, self.multipliers, self.offsets, self.relu)
+    }
+
+    /// Of one channel.
+    fn epilogue(&self, channel: usize) -> Epilogue {
+        Epilogue {
+            bias: self.biases[channel],
+            multiplier: self.multipliers[channel],
+            offset: self.offsets[channel],
+            relu: self.relu,
+        }
     }
 }
 
@@ -295,6 +342,64 @@ pub(crate) trait InnerLoops: Sync + 'static {
     /// Four dot products of `input` with rows of weights, `[4][input.len()]`. The length is a multiple of four.
     fn dot_products(&self, weights: &[i8], input: &[i8]) -> [i32; 4] {
         dot_four(input, [0, 1, 2, 3].map(|row| &weights[row * input.len()..][..input.len()]))
+    }
+
+    /// The same as [`Self::dot_products`], with vectors of int8.
+    fn vector_dot_products(&self, weights: &[i8], input: &[i8]) -> [i32; 4] {
+        self.dot_products(weights, input)
+    }
+
+    /// Copies bytes; both slices have the same length.
+    fn copy(&self, to: &mut [i8], from: &[i8]) {
+        to.copy_from_slice(from);
+    }
+
+    /// Copies four patches of three rows of `row` bytes each, that begin at `starts` of `lines`, bytes, and `line` bytes behind one
+    /// another. `patches` is `[block][4][16]`, and the last bytes that no patch fills keep what they are.
+    fn gather_patches(&self, lines: &[i8], line: usize, starts: &[usize; 4], row: usize, patches: &mut [u32]) {
+        let blocks = bytemuck::cast_slice_mut::<_, i8>(patches).as_chunks_mut::<BLOCK>().0;
+        for (patch, &start) in starts.iter().enumerate() {
+            for kernel_row in 0..3 {
+                let pixels = &lines[start + kernel_row * line..][..row];
+                for (byte, &pixel) in (kernel_row * row..).zip(pixels) {
+                    blocks[byte / BLOCK * 4 + patch][byte % BLOCK] = pixel;
+                }
+            }
+        }
+    }
+
+    /// Products of four patches, `[block][4][16]`, with all of `weights`, `[channel][tap]`: four sums a channel. The number of channels
+    /// is even, and `accumulators` has as many.
+    fn patch_products(&self, patches: &[u32], weights: &[i8], accumulators: &mut [[i32; 4]]) {
+        let taps = weights.len() / accumulators.len();
+        let tiles = bytemuck::cast_slice::<_, i8>(patches).as_chunks::<BLOCK>().0.as_chunks::<4>().0;
+        for (sums, weights) in accumulators.iter_mut().zip(weights.chunks_exact(taps)) {
+            *sums = [0; 4];
+            for (weights, [a, b, c, d]) in weights.chunks(BLOCK).zip(tiles) {
+                let products = dot_four(weights, [a, b, c, d]);
+                sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
+            }
+        }
+    }
+
+    /// Bias, ReLU and requantization of four pixels, whose accumulators are `[channel][4]`, to `output`, `[4][channel]`. The number of
+    /// channels is a multiple of four.
+    fn requantize_fours(&self, accumulators: &[[i32; 4]], output: &mut [i8], channels: &Channels) {
+        for (channel, accumulators) in accumulators.iter().enumerate() {
+            let epilogue = channels.epilogue(channel);
+            let pixels = output[channel..].iter_mut().step_by(channels.biases.len());
+            for (pixel, &accumulator) in pixels.zip(accumulators) {
+                *pixel = epilogue.activation(accumulator);
+            }
+        }
+    }
+
+    /// The same with a pool, which makes one pixel of the four: `output` is `[channel]`.
+    fn requantize_pooled(&self, accumulators: &[[i32; 4]], output: &mut [i8], channels: &Channels) {
+        for (channel, (&accumulators, pixel)) in accumulators.iter().zip(output).enumerate() {
+            let epilogue = channels.epilogue(channel);
+            *pixel = epilogue.activation(epilogue.pool(accumulators));
+        }
     }
 }
 

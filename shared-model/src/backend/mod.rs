@@ -7,6 +7,7 @@
 mod assembly;
 mod im2col;
 mod inner_loops;
+mod patches;
 mod row_streaming;
 #[cfg(feature = "self-test")]
 pub(crate) mod self_test;
@@ -22,6 +23,7 @@ use inner_loops::Portable as Native;
 use crate::kernels::{Costs, Kernel, average_pool::AveragePool, dense::Dense, direct::Direct, max_pool::MaxPool};
 use im2col::Im2col;
 use inner_loops::{InnerLoops, Portable};
+use patches::Patches;
 use row_streaming::RowStreaming;
 use winograd::{Winograd, WinogradInPieces};
 
@@ -76,8 +78,29 @@ impl Backend {
     /// RISC-V of 32 bits with multiplications.
     pub const RV32IM: &'static Self = &Self { name: "rv32im", cores: &["rv32imac"], kernels: LOOPED, costs: RV32IM };
 
+    /// Cortex-M with vectors of integers (Helium).
+    pub const HELIUM: &'static Self = &Self {
+        name: "helium",
+        cores: &["cortex-m55", "cortex-m85"],
+        // The least memory is that of every Cortex-M.
+        kernels: &[
+            &Dense { dot_products: |weights, input| Native.vector_dot_products(weights, input) },
+            &Patches(Native),
+            &Direct,
+            &Im2col(Native),
+            &RowStreaming(Native),
+            &Winograd(Native),
+            &WinogradInPieces(Native),
+            &MaxPool,
+            &AveragePool,
+        ],
+        costs: HELIUM,
+    };
+
     /// The one that this is compiled for.
-    pub const NATIVE: &'static Self = if cfg!(arm_dsp) {
+    pub const NATIVE: &'static Self = if cfg!(arm_mve) {
+        Self::HELIUM
+    } else if cfg!(arm_dsp) {
         Self::ARM_DSP
     } else if cfg!(arm_v7m) {
         Self::ARM_V7M
@@ -90,7 +113,8 @@ impl Backend {
     };
 
     /// All there are.
-    pub const ALL: [&'static Self; 5] = [Self::PORTABLE, Self::ARM_DSP, Self::ARM_V7M, Self::ARM_V6M, Self::RV32IM];
+    pub const ALL: [&'static Self; 6] =
+        [Self::PORTABLE, Self::ARM_DSP, Self::ARM_V7M, Self::ARM_V6M, Self::RV32IM, Self::HELIUM];
 
     /// Name of the family.
     pub const fn name(&self) -> &'static str {
@@ -128,6 +152,10 @@ const ARM_DSP: Costs = Costs {
     winograd_piece: 1380,
     winograd_input: 290,
     winograd_output: 400,
+    // No kernel of this backend counts them.
+    patch_block: 0,
+    patch_pair: 0,
+    patch: 0,
 };
 
 const ARM_V7M: Costs = Costs {
@@ -142,6 +170,7 @@ const ARM_V7M: Costs = Costs {
     winograd_piece: 3000,
     winograd_input: 250,
     winograd_output: 600,
+    ..ARM_DSP
 };
 
 const ARM_V6M: Costs = Costs {
@@ -156,6 +185,7 @@ const ARM_V6M: Costs = Costs {
     winograd_piece: 10_500,
     winograd_input: 1100,
     winograd_output: 850,
+    ..ARM_DSP
 };
 
 const RV32IM: Costs = Costs {
@@ -170,4 +200,8 @@ const RV32IM: Costs = Costs {
     winograd_piece: 5850,
     winograd_input: 650,
     winograd_output: 1100,
+    ..ARM_DSP
 };
+
+/// Its other inner loops are those of the DSP extension.
+const HELIUM: Costs = Costs { dense: 1, patch_block: 14, patch_pair: 60, patch: 270, ..ARM_DSP };

@@ -6,7 +6,9 @@
 
 use super::{
     Native,
-    inner_loops::{CHUNK_PAIRS, InnerLoops, OutputChannel, POSITIONS, Patch, Portable, STREAM},
+    inner_loops::{
+        BLOCK, BLOCK_WORDS, CHUNK_PAIRS, Channels, InnerLoops, OutputChannel, POSITIONS, Patch, Portable, STREAM,
+    },
 };
 use crate::step::Epilogue;
 
@@ -52,6 +54,7 @@ impl InnerLoopCheck {
             self.input_and_filter();
             self.outputs();
             self.strips();
+            self.patches();
             self.rest();
         }
         self.comparisons
@@ -247,6 +250,56 @@ impl InnerLoopCheck {
         }
     }
 
+    fn patches(&mut self) {
+        for len in (0..70).chain([4 * INPUT / 2]) {
+            let words = len / 4 + 2;
+            self.compare("copy", [len, 0, 0], words, |loops, input, to| {
+                loops.copy(&mut bytemuck::cast_slice_mut(to)[1..][..len], &bytes(input)[3..][..len]);
+            });
+        }
+        // Rows of whole blocks, and rows that end anywhere in one.
+        for row in [1_usize, 2, 3, 6, 9, 10, 11, 15, 16, 17, 24, 31, 33, 48, 51, 96, 144] {
+            let blocks = (3 * row).div_ceil(BLOCK);
+            for line in [row, row + 5] {
+                let last = 4096 - 2 * line - row;
+                let [a, b, c] = [(); 3].map(|()| self.next() as usize % last);
+                let (starts, shape) = ([a, b, c, last], [line, row, 0]);
+                self.compare("gather_patches", shape, BLOCK_WORDS * blocks, |loops, input, patches| {
+                    loops.gather_patches(&bytes(input)[..4096], line, &starts, row, patches);
+                });
+            }
+            for channels in [2, 4, 10] {
+                let shape = [row, channels, 0];
+                self.compare("patch_products", shape, 4 * channels, |loops, input, m| {
+                    let (patches, weights) = input.split_at(BLOCK_WORDS * blocks);
+                    let weights = &bytes(weights)[1..][..3 * row * channels];
+                    loops.patch_products(patches, weights, fours(m));
+                });
+            }
+        }
+        for (case, (count, relu)) in
+            [(4, true), (8, false), (32, true), (132, false)].into_iter().cycle().take(32).enumerate()
+        {
+            // Outputs from saturated to nothing but zeros.
+            let shift = case as u32 % 8 * 3;
+            let shape = [count, shift as usize, 0];
+            let words: [i32; 7 * 132] = core::array::from_fn(|_| self.next() as i32 >> 1);
+            let (biases, words) = words.split_at(count);
+            let (multipliers, words) = words.split_at(count);
+            let (accumulators, words) = words.split_at(4 * count);
+            let multipliers: [i32; 132] = core::array::from_fn(|channel| multipliers[channel % count] >> shift);
+            let offsets: [i64; 132] = core::array::from_fn(|channel| i64::from(words[channel % count]) << (28 - shift));
+            let channels = Channels::new(biases, &multipliers, &offsets, relu);
+            let accumulators = accumulators.as_chunks().0;
+            self.compare("requantize_fours", shape, count, |loops, _, output| {
+                loops.requantize_fours(accumulators, bytemuck::cast_slice_mut(output), &channels);
+            });
+            self.compare("requantize_pooled", shape, count / 4, |loops, _, output| {
+                loops.requantize_pooled(accumulators, bytemuck::cast_slice_mut(output), &channels);
+            });
+        }
+    }
+
     fn rest(&mut self) {
         for quads in [1, 2, 36] {
             self.compare("spread", [quads, 0, 0], 8 * quads, |loops, input, tiles| {
@@ -269,6 +322,13 @@ impl InnerLoopCheck {
             self.compare("dot_products", [len, 0, 0], 4, |loops, input, sums| {
                 let (values, weights) = bytes(input)[1..].split_at(len);
                 let products = loops.dot_products(weights, values);
+                sums.copy_from_slice(bytemuck::cast_slice(&products));
+            });
+        }
+        for len in [4, 12, 16, 20, 44, 128, 2048] {
+            self.compare("vector_dot_products", [len, 0, 0], 4, |loops, input, sums| {
+                let (values, weights) = bytes(input)[1..].split_at(len);
+                let products = loops.vector_dot_products(weights, values);
                 sums.copy_from_slice(bytemuck::cast_slice(&products));
             });
         }

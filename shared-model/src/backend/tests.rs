@@ -262,9 +262,9 @@ fn all_cores_of_a_cortex_m_need_the_same_memory() {
     for seed in 0..32 {
         let blob = encode(&any_network(seed)).expect("the network is valid");
         let model = Model::load(&blob).expect("the network is valid");
-        let [dsp, v7m, v6m] =
-            [Backend::ARM_DSP, Backend::ARM_V7M, Backend::ARM_V6M].map(|backend| model.arena_len_on(backend));
-        assert_eq!((dsp, dsp), (v7m, v6m), "seed {seed}");
+        let cores = [Backend::ARM_DSP, Backend::ARM_V7M, Backend::ARM_V6M, Backend::HELIUM];
+        let [dsp, others @ ..] = cores.map(|backend| model.arena_len_on(backend));
+        assert_eq!([dsp; 3], others, "seed {seed}");
     }
 }
 
@@ -273,6 +273,7 @@ fn cores_have_backends() {
     let name = |core| Backend::of_core(core).map(Backend::name);
     assert_eq!(name("cortex-m4"), Some("arm-dsp"));
     assert_eq!(name("cortex-m0plus"), Some("armv6-m"));
+    assert_eq!(name("cortex-m55"), Some("helium"));
     assert_eq!(name("host"), Some("portable"));
     assert_eq!(name("z80"), None);
 }

@@ -45,6 +45,7 @@ impl Kernel for Direct {
             (&rows, bytemuck::cast_slice(input)),
             top,
             &mut bytemuck::cast_slice_mut(lines)[..lines_len(step)],
+            <[i8]>::copy_from_slice,
         );
         let (lines, output) = pair(job.arena, scratch, job.output);
         let lines = &bytemuck::cast_slice(lines)[..lines_len(step)];
@@ -59,19 +60,19 @@ pub(crate) fn lines_len(step: &Step) -> usize {
     (step.pool_side() + 2) * (width + 2) * channels
 }
 
-/// Copies the lines around row `top` of accumulators from a map.
-pub(crate) fn gather_lines((rows, map): (&Rows, &[i8]), top: usize, lines: &mut [i8]) {
+/// Copies the lines around row `top` of accumulators from a map, with `copy` from the second slice to the first, both of one length.
+pub(crate) fn gather_lines((rows, map): (&Rows, &[i8]), top: usize, lines: &mut [i8], copy: impl Fn(&mut [i8], &[i8])) {
     let channels = rows.channels;
     let padding = &map[rows.padding()];
     let bordered = lines.chunks_exact_mut(rows.line() + 2 * channels);
     for (row, line) in (top..).zip(bordered) {
         if (1..=rows.height).contains(&row) {
-            line[..channels].copy_from_slice(padding);
-            line[channels..channels + rows.line()].copy_from_slice(&map[rows.row(row - 1)]);
-            line[channels + rows.line()..].copy_from_slice(padding);
+            copy(&mut line[..channels], padding);
+            copy(&mut line[channels..channels + rows.line()], &map[rows.row(row - 1)]);
+            copy(&mut line[channels + rows.line()..], padding);
         } else {
             for pixel in line.chunks_exact_mut(channels) {
-                pixel.copy_from_slice(padding);
+                copy(pixel, padding);
             }
         }
     }

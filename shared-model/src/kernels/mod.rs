@@ -103,6 +103,12 @@ pub(crate) struct Costs {
     pub winograd_input: u64,
     /// To transform a channel of a tile of output.
     pub winograd_output: u64,
+    /// For the multiplications of 16 bytes of four patches with two filters.
+    pub patch_block: u64,
+    /// Beside them, for four patches and two filters, what becomes of the accumulators included.
+    pub patch_pair: u64,
+    /// Beside them, for four patches.
+    pub patch: u64,
 }
 
 /// A turn of a kernel.

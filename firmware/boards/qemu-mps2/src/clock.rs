@@ -1,8 +1,8 @@
 //! Counts executed instructions with SysTick.
 //!
 //! Under `qemu-system-arm -icount shift=0` an instruction takes one nanosecond of virtual time, and
-//! SysTick runs at 25 MHz on mps2-an385, mps2-an386 and mps2-an500 (a tick is 40 instructions) and at 20 MHz on
-//! mps2-an505 (50). These are instructions, not cycles; without `-icount` the figures mean nothing.
+//! SysTick runs at 25 MHz on mps2-an385, mps2-an386 and mps2-an500 (a tick is 40 instructions), at 20 MHz on
+//! mps2-an505 (50), and at 32 MHz on mps3-an547 (31.25). These are instructions, not cycles; without `-icount` the figures mean nothing.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,7 +14,13 @@ use embassy_futures::yield_now;
 use embedded_hal_async::delay::DelayNs;
 use qemu_messages::Calibration;
 
-const INSTRUCTIONS_PER_TICK: u64 = if cfg!(armv8m) { 50 } else { 40 };
+const INSTRUCTIONS_PER_FOUR_TICKS: u64 = if cfg!(mps3) {
+    125
+} else if cfg!(armv8m) {
+    200
+} else {
+    160
+};
 /// SysTick counts 24 bits down from here.
 const RELOAD: u32 = 0x00ff_ffff;
 
@@ -40,7 +46,7 @@ pub fn instructions() -> u64 {
             // At 0 a period has ended, or none has begun: the counter is loaded a tick later.
             let elapsed = remaining.wrapping_neg() & RELOAD;
             let ticks = u64::from(wraps) * (u64::from(RELOAD) + 1) + u64::from(elapsed);
-            return ticks * INSTRUCTIONS_PER_TICK;
+            return ticks * INSTRUCTIONS_PER_FOUR_TICKS / 4;
         }
     }
 }

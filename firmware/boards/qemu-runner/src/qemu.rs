@@ -33,6 +33,8 @@ pub enum Machine {
     M33,
     /// mps2-an385
     M3,
+    /// mps3-an547
+    M55,
     /// mps2-an385, whose Cortex-M3 runs the instructions of Armv6-M too: QEMU has no machine like it with a Cortex-M0+
     M0plus,
     /// virt with one 32-bit core
@@ -47,6 +49,7 @@ impl Machine {
             Self::M7 => "mps2-an500",
             Self::M33 => "mps2-an505",
             Self::M3 | Self::M0plus => "mps2-an385",
+            Self::M55 => "mps3-an547",
             Self::Rv32imac => "virt",
         }
     }
@@ -54,7 +57,7 @@ impl Machine {
     /// The program that emulates it.
     const fn emulator(self) -> &'static str {
         match self {
-            Self::M4 | Self::M7 | Self::M33 | Self::M3 | Self::M0plus => "qemu-system-arm",
+            Self::M4 | Self::M7 | Self::M33 | Self::M3 | Self::M55 | Self::M0plus => "qemu-system-arm",
             Self::Rv32imac => "qemu-system-riscv32",
         }
     }
@@ -98,7 +101,7 @@ pub struct ImageRecord {
     pub label: String,
     /// Every class's logit, as the integers that the network computes.
     pub logits: Vec<i32>,
-    /// Executed instructions of the inference, on a Cortex-M to a multiple of 40, or 50 on the M33.
+    /// Executed instructions of the inference, on a Cortex-M to a multiple of 40, 50 on the M33, or 31.25 on the M55.
     pub instructions: u64,
     /// The same for each step; empty unless profiled.
     pub steps: Vec<u64>,

@@ -1,26 +1,38 @@
 //! The inner loops in assembly, behind safe functions with the contracts of [`InnerLoops`].
 //!
 //! `v6m.s` is for the instruction set of Armv6-M, `v7m.s` for that of Armv7-M, which takes what differs with the DSP extension and
-//! without it from `dsp.s` or `mla.s`; `rv32im.s` is for RISC-V.
+//! without it from `dsp.s` or `mla.s`; `mve.s` is what cores with Helium have beside those; `rv32im.s` is for RISC-V.
 //!
 //! This is the crate's only file with `unsafe`. Every call of assembly is preceded by the checks of all lengths from which its
 //! argument follows; the assembly reads and writes nothing but what its arguments span, leaves the stack and the callee-saved
-//! registers as it found them, and sets no state but the flags (Q included, which nothing reads).
+//! registers as it found them, and sets no state but the flags (Q and QC included, which nothing reads).
 #![allow(unsafe_code)]
 
+use super::inner_loops::InnerLoops;
 #[cfg(arm_dsp)]
 use super::inner_loops::OFFSET_FACTORS;
 #[cfg(any(arm_v6m, arm_v7m))]
 use super::inner_loops::OutputChannel;
-use super::inner_loops::{CHUNK_PAIRS, InnerLoops, POSITIONS};
+#[cfg(arm_mve)]
+use super::inner_loops::{BLOCK, BLOCK_WORDS, Channels};
+use super::inner_loops::{CHUNK_PAIRS, POSITIONS};
 #[cfg(arm_v7m)]
 use super::inner_loops::{Patch, STREAM};
 use core::arch::global_asm;
 
 // Without it the assembler refuses the DSP extension, which Armv8-M leaves to the chip.
-#[cfg(arm_v8m)]
+#[cfg(all(arm_v8m, not(arm_mve)))]
 global_asm!(".cpu cortex-m33");
-#[cfg(arm_dsp)]
+#[cfg(arm_mve)]
+global_asm!(
+    ".cpu cortex-m55",
+    include_str!("function.s"),
+    include_str!("dsp.s"),
+    include_str!("v7m.s"),
+    include_str!("mve.s"),
+    options(raw)
+);
+#[cfg(all(arm_dsp, not(arm_mve)))]
 global_asm!(include_str!("function.s"), include_str!("dsp.s"), include_str!("v7m.s"), options(raw));
 #[cfg(all(arm_v7m, not(arm_dsp)))]
 global_asm!(include_str!("function.s"), include_str!("mla.s"), include_str!("v7m.s"), options(raw));
@@ -105,6 +117,67 @@ unsafe extern "C" {
         sums: *mut i32,
         input_end: *const i8,
     );
+    #[cfg(arm_mve)]
+    fn shared_model_vector_dot_products(
+        weights: *const i8,
+        stride: usize,
+        input: *const i8,
+        sums: *mut i32,
+        input_end: *const i8,
+    );
+    #[cfg(arm_mve)]
+    fn shared_model_copy(to: *mut i8, from: *const i8, len: usize);
+    #[cfg(arm_mve)]
+    fn shared_model_gather_patches(lines: *const i8, line: usize, starts: *const usize, row: usize, patches: *mut u32);
+    #[cfg(arm_mve)]
+    fn shared_model_patch_products(
+        patches: *const u32,
+        weights: *const i8,
+        taps: usize,
+        accumulators: *mut i32,
+        accumulators_end: *mut i32,
+    );
+    #[cfg(arm_mve)]
+    fn shared_model_requantize_fours(
+        accumulators: *const i32,
+        output: *mut i8,
+        channels: *const ChannelPointers,
+        quads: usize,
+    );
+    #[cfg(arm_mve)]
+    fn shared_model_requantize_pooled(
+        accumulators: *const i32,
+        output: *mut i8,
+        channels: *const ChannelPointers,
+        quads: usize,
+    );
+}
+
+/// [`Channels`] at the offsets that the assembly knows.
+#[cfg(arm_mve)]
+#[repr(C)]
+struct ChannelPointers {
+    biases: *const i32,
+    multipliers: *const i32,
+    offsets: *const i64,
+    least: i32,
+}
+
+#[cfg(arm_mve)]
+impl ChannelPointers {
+    /// Of as many channels as there are `accumulators`, a multiple of four, whose pixels `output` has `pixels` times room for.
+    fn new(channels: &Channels, accumulators: &[[i32; 4]], output: &[i8], pixels: usize) -> Self {
+        let count = accumulators.len();
+        assert!(count > 0 && count.is_multiple_of(4) && output.len() >= pixels * count);
+        let (biases, multipliers, offsets, relu) = channels.parts();
+        assert!(biases.len() == count);
+        Self {
+            biases: biases.as_ptr(),
+            multipliers: multipliers.as_ptr(),
+            offsets: offsets.as_ptr(),
+            least: if relu { 0 } else { i32::MIN },
+        }
+    }
 }
 
 /// The inner loops in assembly.
@@ -294,5 +367,67 @@ impl InnerLoops for Assembly {
             shared_model_dot_products(weights, stride, input.start, sums.as_mut_ptr(), input.end);
         }
         sums
+    }
+
+    #[cfg(arm_mve)]
+    fn vector_dot_products(&self, weights: &[i8], input: &[i8]) -> [i32; 4] {
+        assert!(!input.is_empty() && input.len().is_multiple_of(4) && weights.len() >= 4 * input.len());
+        let mut sums = [0; 4];
+        let (weights, stride) = (weights.as_ptr(), input.len());
+        let input = input.as_ptr_range();
+        // SAFETY: as above; of a last vector it reads only as far as the input goes.
+        unsafe {
+            shared_model_vector_dot_products(weights, stride, input.start, sums.as_mut_ptr(), input.end);
+        }
+        sums
+    }
+
+    #[cfg(arm_mve)]
+    fn copy(&self, to: &mut [i8], from: &[i8]) {
+        assert!(to.len() == from.len());
+        // SAFETY: it reads and writes so many bytes, or none.
+        unsafe { shared_model_copy(to.as_mut_ptr(), from.as_ptr(), to.len()) }
+    }
+
+    #[cfg(arm_mve)]
+    fn gather_patches(&self, lines: &[i8], line: usize, starts: &[usize; 4], row: usize, patches: &mut [u32]) {
+        assert!(row > 0 && patches.len() >= (3 * row).div_ceil(BLOCK) * BLOCK_WORDS);
+        assert!(starts.iter().all(|&start| start + 2 * line + row <= lines.len()));
+        let (lines, starts) = (lines.as_ptr(), starts.as_ptr());
+        // SAFETY: from each of four starts on it reads `row` bytes at 0, `line` and 2 · `line`, and writes 3 · `row` bytes to the blocks
+        // of that patch: inside the slices by the assertions.
+        unsafe { shared_model_gather_patches(lines, line, starts, row, patches.as_mut_ptr()) }
+    }
+
+    #[cfg(arm_mve)]
+    fn patch_products(&self, patches: &[u32], weights: &[i8], accumulators: &mut [[i32; 4]]) {
+        let channels = accumulators.len();
+        assert!(channels > 0 && channels.is_multiple_of(2));
+        let taps = weights.len() / channels;
+        assert!(taps > 0 && patches.len() >= taps.div_ceil(BLOCK) * BLOCK_WORDS);
+        let accumulators = accumulators.as_flattened_mut().as_mut_ptr_range();
+        // SAFETY: for each two channels up to the accumulators' end it reads 2 · `taps` bytes of weights, those of a last vector only as
+        // far as the filter goes, and the patches as far as `taps` rounded up to whole blocks, and writes 8 accumulators: inside the
+        // slices by the assertions.
+        unsafe {
+            shared_model_patch_products(patches.as_ptr(), weights.as_ptr(), taps, accumulators.start, accumulators.end);
+        }
+    }
+
+    #[cfg(arm_mve)]
+    fn requantize_fours(&self, accumulators: &[[i32; 4]], output: &mut [i8], channels: &Channels) {
+        let pointers = ChannelPointers::new(channels, accumulators, output, 4);
+        let (quads, accumulators) = (accumulators.len() / 4, accumulators.as_flattened().as_ptr());
+        // SAFETY: for each four channels it reads 16 accumulators, 4 biases, 4 multipliers and 4 offsets and writes 4 bytes to each of four
+        // pixels, which are as many bytes apart as there are channels: inside the slices by the assertions in `new`.
+        unsafe { shared_model_requantize_fours(accumulators, output.as_mut_ptr(), &pointers, quads) }
+    }
+
+    #[cfg(arm_mve)]
+    fn requantize_pooled(&self, accumulators: &[[i32; 4]], output: &mut [i8], channels: &Channels) {
+        let pointers = ChannelPointers::new(channels, accumulators, output, 1);
+        let (quads, accumulators) = (accumulators.len() / 4, accumulators.as_flattened().as_ptr());
+        // SAFETY: as above, with one pixel.
+        unsafe { shared_model_requantize_pooled(accumulators, output.as_mut_ptr(), &pointers, quads) }
     }
 }

@@ -66,7 +66,9 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Error> {
     let camera = arguments.camera.unwrap_or(match arguments.machine {
         Machine::M7 => Camera::Ov2640,
-        Machine::M4 | Machine::M33 | Machine::M3 | Machine::M0plus | Machine::Rv32imac => Camera::Arducam128,
+        Machine::M4 | Machine::M33 | Machine::M3 | Machine::M55 | Machine::M0plus | Machine::Rv32imac => {
+            Camera::Arducam128
+        }
     });
     let (width, height) = camera.size();
     let folder = tempfile::tempdir()?;

@@ -54,7 +54,7 @@ fn build(machine: Machine) -> PathBuf {
         Machine::M4 | Machine::M7 => "thumbv7em-none-eabihf",
         Machine::M33 => "thumbv8m.main-none-eabihf",
         Machine::M0plus => "thumbv6m-none-eabi",
-        Machine::M3 | Machine::Rv32imac => panic!("{machine:?} has no camera"),
+        Machine::M3 | Machine::M55 | Machine::Rv32imac => panic!("{machine:?} has no camera"),
     };
     let output = Command::new(root().join("tests/support/firmware-build"))
         .args(["qemu-mps2", target, "camera"])

@@ -30,7 +30,7 @@ const LEAN_ARENA: usize = 20 * 1024;
 /// The picture that is classified unless another is named.
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../data/samples/deer.png");
 
-/// Counts what one inference takes in QEMU on a Cortex-M4, -M7, -M33, -M3 and -M0+ and on a 32-bit RISC-V, next to CMSIS-NN.
+/// Counts what one inference takes in QEMU on a Cortex-M4, -M7, -M33, -M3, -M55 and -M0+ and on a 32-bit RISC-V, next to CMSIS-NN.
 ///
 /// Each machine runs with an arena of 48 KiB (fast) and of 20 KiB (lean), and for the JSON object and the chart with arenas from 16
 /// to 96 KiB. Instructions are counted under
@@ -51,6 +51,9 @@ struct Arguments {
     /// The firmware for Cortex-M3
     #[arg(long, value_name = "ELF", hide = true)]
     thumbv7m: PathBuf,
+    /// The firmware for Cortex-M55
+    #[arg(long, value_name = "ELF", hide = true)]
+    helium: PathBuf,
     /// The firmware for Cortex-M0+
     #[arg(long, value_name = "ELF", hide = true)]
     thumbv6m: PathBuf,
@@ -122,6 +125,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         ("cortex-m7", Machine::M7, &arguments.thumbv7em),
         ("cortex-m33", Machine::M33, &arguments.thumbv8m),
         ("cortex-m3", Machine::M3, &arguments.thumbv7m),
+        ("cortex-m55", Machine::M55, &arguments.helium),
         ("cortex-m0plus", Machine::M0plus, &arguments.thumbv6m),
         ("rv32imac", Machine::Rv32imac, &arguments.riscv32imac),
     ];
