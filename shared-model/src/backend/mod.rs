@@ -5,6 +5,7 @@
 
 #[cfg(any(arm_v6m, arm_v7m, rv32im))]
 mod assembly;
+mod blocked;
 mod im2col;
 mod inner_loops;
 mod row_streaming;
@@ -12,7 +13,10 @@ mod row_streaming;
 pub(crate) mod self_test;
 #[cfg(test)]
 mod tests;
+mod vector_loops;
 mod winograd;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 #[cfg(any(arm_v6m, arm_v7m, rv32im))]
 use assembly::Assembly as Native;
@@ -20,9 +24,11 @@ use assembly::Assembly as Native;
 use inner_loops::Portable as Native;
 
 use crate::kernels::{Costs, Kernel, average_pool::AveragePool, dense::Dense, direct::Direct, max_pool::MaxPool};
+use blocked::Blocked;
 use im2col::Im2col;
 use inner_loops::{InnerLoops, Portable};
 use row_streaming::RowStreaming;
+use vector_loops::{Pairs, Quads};
 use winograd::{Winograd, WinogradInPieces};
 
 /// Kernels for a family of cores.
@@ -32,7 +38,15 @@ pub struct Backend {
     /// The search prefers the first of equals.
     pub(crate) kernels: &'static [&'static dyn Kernel],
     pub(crate) costs: Costs,
+    /// Bytes of an arena that machines of the family can usually spare.
+    pub(crate) spare: usize,
 }
+
+/// What a microcontroller can usually spare.
+const SPARE: usize = 48 * 1024;
+
+/// On a computer, for each thread.
+const HOST_SPARE: usize = 8 * 1024 * 1024;
 
 /// Built from [`InnerLoops`].
 const LOOPED: &[&dyn Kernel] = &[
@@ -57,40 +71,90 @@ impl Backend {
             &MaxPool,
             &AveragePool,
         ],
-        // It has no kernel that multiplies in any other way.
-        costs: Costs { dense: 1, direct: 1, direct_row: 0, ..ARM_DSP },
+        costs: HOST,
+        spare: SPARE,
+    };
+
+    /// A processor with AVX2. Elsewhere portable Rust computes the same.
+    pub const AVX2: &'static Self = &Self {
+        name: "avx2",
+        cores: &[],
+        kernels: &[
+            &Dense { dot_products: |weights, input| Portable.dot_products(weights, input) },
+            &Blocked(Pairs),
+            &Direct,
+            &MaxPool,
+            &AveragePool,
+        ],
+        costs: HOST,
+        spare: HOST_SPARE,
+    };
+
+    /// A processor with AVX-VNNI, or with AVX-512 and its VNNI. Elsewhere portable Rust computes the same.
+    pub const VNNI: &'static Self = &Self {
+        name: "vnni",
+        cores: &[],
+        kernels: &[
+            &Dense { dot_products: |weights, input| Portable.dot_products(weights, input) },
+            &Blocked(Quads),
+            &Direct,
+            &MaxPool,
+            &AveragePool,
+        ],
+        costs: HOST,
+        spare: HOST_SPARE,
     };
 
     /// Cortex-M with the DSP extension: an M4, an M7, or an M33 that has it.
-    pub const ARM_DSP: &'static Self =
-        &Self { name: "arm-dsp", cores: &["cortex-m4", "cortex-m7", "cortex-m33"], kernels: LOOPED, costs: ARM_DSP };
+    pub const ARM_DSP: &'static Self = &Self {
+        name: "arm-dsp",
+        cores: &["cortex-m4", "cortex-m7", "cortex-m33"],
+        kernels: LOOPED,
+        costs: ARM_DSP,
+        spare: SPARE,
+    };
 
     /// Cortex-M with the instruction set of Armv7-M and no DSP extension.
     pub const ARM_V7M: &'static Self =
-        &Self { name: "armv7-m", cores: &["cortex-m3"], kernels: LOOPED, costs: ARM_V7M };
+        &Self { name: "armv7-m", cores: &["cortex-m3"], kernels: LOOPED, costs: ARM_V7M, spare: SPARE };
 
     /// Cortex-M with the instruction set of Armv6-M.
-    pub const ARM_V6M: &'static Self =
-        &Self { name: "armv6-m", cores: &["cortex-m0", "cortex-m0plus"], kernels: LOOPED, costs: ARM_V6M };
-
-    /// RISC-V of 32 bits with multiplications.
-    pub const RV32IM: &'static Self = &Self { name: "rv32im", cores: &["rv32imac"], kernels: LOOPED, costs: RV32IM };
-
-    /// The one that this is compiled for.
-    pub const NATIVE: &'static Self = if cfg!(arm_dsp) {
-        Self::ARM_DSP
-    } else if cfg!(arm_v7m) {
-        Self::ARM_V7M
-    } else if cfg!(arm_v6m) {
-        Self::ARM_V6M
-    } else if cfg!(rv32im) {
-        Self::RV32IM
-    } else {
-        Self::PORTABLE
+    pub const ARM_V6M: &'static Self = &Self {
+        name: "armv6-m",
+        cores: &["cortex-m0", "cortex-m0plus"],
+        kernels: LOOPED,
+        costs: ARM_V6M,
+        spare: SPARE,
     };
 
+    /// RISC-V of 32 bits with multiplications.
+    pub const RV32IM: &'static Self =
+        &Self { name: "rv32im", cores: &["rv32imac"], kernels: LOOPED, costs: RV32IM, spare: SPARE };
+
+    /// The one for the processor that this runs on.
+    pub fn native() -> &'static Self {
+        #[cfg(target_arch = "x86_64")]
+        if x86::Avx512Vnni::detect().is_some() || x86::AvxVnni::detect().is_some() {
+            return Self::VNNI;
+        } else if x86::Avx2::detect().is_some() {
+            return Self::AVX2;
+        }
+        if cfg!(arm_dsp) {
+            Self::ARM_DSP
+        } else if cfg!(arm_v7m) {
+            Self::ARM_V7M
+        } else if cfg!(arm_v6m) {
+            Self::ARM_V6M
+        } else if cfg!(rv32im) {
+            Self::RV32IM
+        } else {
+            Self::PORTABLE
+        }
+    }
+
     /// All there are.
-    pub const ALL: [&'static Self; 5] = [Self::PORTABLE, Self::ARM_DSP, Self::ARM_V7M, Self::ARM_V6M, Self::RV32IM];
+    pub const ALL: [&'static Self; 7] =
+        [Self::PORTABLE, Self::AVX2, Self::VNNI, Self::ARM_DSP, Self::ARM_V7M, Self::ARM_V6M, Self::RV32IM];
 
     /// Name of the family.
     pub const fn name(&self) -> &'static str {
@@ -102,8 +166,11 @@ impl Backend {
         self.cores
     }
 
-    /// The backend of a core, such as `cortex-m4`.
+    /// The backend of a core, such as `cortex-m4`, or of this `host`.
     pub fn of_core(core: &str) -> Option<&'static Self> {
+        if core == "host" {
+            return Some(Self::native());
+        }
         Self::ALL.into_iter().find(|backend| backend.cores.contains(&core))
     }
 }
@@ -113,6 +180,9 @@ impl core::fmt::Debug for Backend {
         f.write_str(self.name)
     }
 }
+
+/// In quarters of a nanosecond, about: what divides plans here are the kernels that find room.
+const HOST: Costs = Costs { blocked: 1, blocked_filter: 1, dense: 2, direct: 4, direct_row: 0, ..ARM_DSP };
 
 // Measured in QEMU, a layer at a time.
 
@@ -128,6 +198,8 @@ const ARM_DSP: Costs = Costs {
     winograd_piece: 1380,
     winograd_input: 290,
     winograd_output: 400,
+    blocked: 0,
+    blocked_filter: 0,
 };
 
 const ARM_V7M: Costs = Costs {
@@ -142,6 +214,8 @@ const ARM_V7M: Costs = Costs {
     winograd_piece: 3000,
     winograd_input: 250,
     winograd_output: 600,
+    blocked: 0,
+    blocked_filter: 0,
 };
 
 const ARM_V6M: Costs = Costs {
@@ -156,6 +230,8 @@ const ARM_V6M: Costs = Costs {
     winograd_piece: 10_500,
     winograd_input: 1100,
     winograd_output: 850,
+    blocked: 0,
+    blocked_filter: 0,
 };
 
 const RV32IM: Costs = Costs {
@@ -170,4 +246,6 @@ const RV32IM: Costs = Costs {
     winograd_piece: 5850,
     winograd_input: 650,
     winograd_output: 1100,
+    blocked: 0,
+    blocked_filter: 0,
 };
