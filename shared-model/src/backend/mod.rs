@@ -20,8 +20,12 @@ mod x86;
 
 #[cfg(any(arm_v6m, arm_v7m, rv32im))]
 use assembly::Assembly as Native;
-#[cfg(not(any(arm_v6m, arm_v7m, rv32im)))]
+#[cfg(not(any(arm_v6m, arm_v7m, rv32im, target_arch = "x86_64")))]
 use inner_loops::Portable as Native;
+#[cfg(not(target_arch = "x86_64"))]
+use inner_loops::Portable as NativeVectors;
+#[cfg(target_arch = "x86_64")]
+use x86::{X86 as Native, X86 as NativeVectors};
 
 use crate::kernels::{Costs, Kernel, average_pool::AveragePool, dense::Dense, direct::Direct, max_pool::MaxPool};
 use blocked::Blocked;
@@ -80,8 +84,8 @@ impl Backend {
         name: "avx2",
         cores: &[],
         kernels: &[
-            &Dense { dot_products: |weights, input| Portable.dot_products(weights, input) },
-            &Blocked(Pairs),
+            &Dense { dot_products: |weights, input| Native.dot_products(weights, input) },
+            &Blocked(Pairs, NativeVectors),
             &Direct,
             &MaxPool,
             &AveragePool,
@@ -95,8 +99,8 @@ impl Backend {
         name: "vnni",
         cores: &[],
         kernels: &[
-            &Dense { dot_products: |weights, input| Portable.dot_products(weights, input) },
-            &Blocked(Quads),
+            &Dense { dot_products: |weights, input| Native.dot_products(weights, input) },
+            &Blocked(Quads, NativeVectors),
             &Direct,
             &MaxPool,
             &AveragePool,
@@ -134,9 +138,9 @@ impl Backend {
     /// The one for the processor that this runs on.
     pub fn native() -> &'static Self {
         #[cfg(target_arch = "x86_64")]
-        if x86::Avx512Vnni::detect().is_some() || x86::AvxVnni::detect().is_some() {
+        if x86::has_vnni() {
             return Self::VNNI;
-        } else if x86::Avx2::detect().is_some() {
+        } else if x86::has_avx2() {
             return Self::AVX2;
         }
         if cfg!(arm_dsp) {

@@ -2,7 +2,9 @@
 
 use super::{
     Backend,
+    blocked::Blocked,
     inner_loops::{CHUNK_PAIRS, InnerLoops, OFFSET_FACTORS, POSITIONS, Patch, Portable},
+    vector_loops::{Pairs, Quads},
 };
 use crate::{
     Model, OperationView, Shape,
@@ -61,6 +63,9 @@ fn compute(kernel: &dyn Kernel, step: &Step, input: &[i8], size: usize, whole: b
     output[..output_rows.size()].to_vec()
 }
 
+/// Kernels whose inner loops a backend takes from the processor, with the portable ones.
+const TWINS: &[&dyn Kernel] = &[&Blocked(Pairs, Portable), &Blocked(Quads, Portable)];
+
 /// An operation with random numbers and, behind a convolution, perhaps a pool; checks all kernels that can compute it.
 fn check(numbers: &mut Numbers, operation: Operation, input: Shape, pool: bool, size: usize) {
     let layer = numbers.layer(operation, input);
@@ -88,7 +93,7 @@ fn check(numbers: &mut Numbers, operation: Operation, input: Shape, pool: bool, 
     }
     let kernels = Backend::ALL.iter().flat_map(|backend| backend.kernels);
     let mut computed = 0;
-    for kernel in kernels.filter(|kernel| kernel.fits(&step)) {
+    for kernel in kernels.chain(TWINS).filter(|kernel| kernel.fits(&step)) {
         for whole in [false, true] {
             let sizes = kernel.need(&step, whole).sizes;
             for costs in Backend::ALL.map(|backend| &backend.costs) {

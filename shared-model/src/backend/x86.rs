@@ -7,7 +7,11 @@
 //! inside. No load and no store needs an alignment.
 #![allow(unsafe_code)]
 
-use super::vector_loops::{Block, Finish, TILE, finish_from};
+use super::{
+    inner_loops::{InnerLoops, Portable},
+    vector_loops::{Block, Finish, Pairs, Quads, TILE, VectorLoops, Words, finish_from},
+};
+use crate::kernels::dot;
 use core::{
     arch::x86_64::*,
     ops::Range,
@@ -81,116 +85,91 @@ fn xcr0() -> u64 {
     unsafe { _xgetbv(0) }
 }
 
-/// AVX2.
-pub(super) struct Avx2(());
+/// Whether the processor has AVX2.
+pub(super) fn has_avx2() -> bool {
+    extensions() & AVX2 != 0
+}
 
-/// AVX2, and the products of bytes in its vectors.
-pub(super) struct AvxVnni(());
+/// Whether the processor multiplies bytes, in vectors of either length.
+pub(super) fn has_vnni() -> bool {
+    extensions() & (AVX_VNNI | AVX512_VNNI) != 0
+}
 
-/// AVX2 and AVX-512, and the products of bytes in vectors of 512 bits.
-pub(super) struct Avx512Vnni(());
+/// The inner loops with the vectors that the processor has, in portable Rust without any.
+#[derive(Clone, Copy)]
+pub(super) struct X86;
 
-impl Avx2 {
-    /// If the processor has it.
-    pub fn detect() -> Option<Self> {
-        (extensions() & AVX2 != 0).then_some(Self(()))
-    }
-
-    /// As [`VectorLoops::multiply`](super::vector_loops::VectorLoops::multiply) of `Pairs`.
-    pub fn multiply(&self, lines: &[u8], line: usize, windows: &[usize], block: Block<'_>, sums: &mut [i32]) {
-        let tile = Tile::new::<16>(lines, line, windows, block, sums);
-        // SAFETY: the processor has AVX2; the tile is one for 16 lanes.
-        unsafe { for_pixels!(windows.len(), avx2_pairs(&tile, 0)) }
-    }
-
-    /// As [`VectorLoops::finish`](super::vector_loops::VectorLoops::finish), of blocks of `lanes` channels.
-    pub fn finish(&self, sums: &[i32], output: &mut [i8], channels: Range<usize>, finish: Finish<'_>, lanes: usize) {
-        let outputs = finish.multipliers.len();
-        let columns = output.len() / outputs;
-        let vectors = channels.len() / 8;
-        let (top, bottom) = sums.split_at(if finish.pool { sums.len() / 2 } else { sums.len() });
-        let width = if finish.pool { 2 * columns } else { columns };
-        assert!(channels.end <= outputs && 8 * vectors <= lanes && top.len() >= width * lanes);
-        assert!(!finish.pool || bottom.len() >= width * lanes);
-        for vector in 0..vectors {
-            let channel = channels.start + 8 * vector;
-            let row = Row {
-                sums: [top, bottom].map(|sums| sums[..].as_ptr().wrapping_add(8 * vector)),
-                pixel: lanes,
-                output: output[channel..].as_mut_ptr(),
-                outputs,
-                columns,
-            };
-            let multipliers = &finish.multipliers[channel..][..8];
-            let offsets = &finish.offsets[channel..][..8];
-            // SAFETY: the processor has AVX2. Of each row of sums there are `width * lanes`, so that eight from lane `8 * vector` on are
-            // there for each column, of which there are twice as many with a pool; of the output `columns * outputs`, so that eight from
-            // `channel` on are there for each column, since the last of them is below `outputs`.
-            unsafe {
-                match finish.pool {
-                    true => finish_vector::<true>(&row, multipliers, offsets, finish.relu),
-                    false => finish_vector::<false>(&row, multipliers, offsets, finish.relu),
-                }
-            }
+impl InnerLoops for X86 {
+    fn dot_products(&self, weights: &[i8], input: &[i8]) -> [i32; 4] {
+        if !has_avx2() {
+            return Portable.dot_products(weights, input);
         }
-        finish_from(8 * vectors, sums, output, channels, finish, lanes);
+        let rows = [0, 1, 2, 3].map(|row| &weights[row * input.len()..][..input.len()]);
+        // SAFETY: the processor has AVX2; all rows have the length of the input.
+        unsafe { dot_products(rows, input) }
     }
+}
 
-    /// Writes words of a kernel row of eight filters, `[word][16][2]`, and says how many. The filters lie `3 * row` weights behind one
-    /// another.
-    pub fn transpose_pairs(&self, weights: &[i8], row: usize, filters: &mut [i16]) -> usize {
+impl VectorLoops<Pairs> for X86 {
+    fn transpose(&self, weights: &[i8], filter: usize, row: usize, words: &mut [i16]) -> usize {
         let vectors = row / 16;
-        if vectors > 0 {
-            assert!(weights.len() >= 7 * 3 * row + 16 * vectors);
-            assert!(filters.len() >= (8 * vectors - 1) * 32 + 16);
-            // SAFETY: the processor has AVX2; by the assertions it reads 16 weights of each of eight filters, `vectors` times in
-            // succession, and writes 16 int16 at each of `8 * vectors` words, 32 behind one another, inside the slices.
-            unsafe { transpose_pairs(weights.as_ptr(), 3 * row, filters.as_mut_ptr(), vectors) }
+        if vectors == 0 || !has_avx2() {
+            return 0;
         }
+        assert!(weights.len() >= 7 * filter + 16 * vectors);
+        assert!(words.len() >= (8 * vectors - 1) * 32 + 16);
+        // SAFETY: the processor has AVX2. By the assertions 16 weights of each of eight filters are there `vectors` times in succession,
+        // and 16 int16 at each of `8 * vectors` words, 32 behind one another.
+        unsafe { transpose_pairs(weights.as_ptr(), filter, words.as_mut_ptr(), vectors) }
         8 * vectors
     }
 
-    /// The same with words of four bytes, `[word][32][4]`.
-    pub fn transpose_quads(&self, weights: &[i8], row: usize, filters: &mut [i8]) -> usize {
+    fn multiply(&self, lines: &[u8], line: usize, windows: &[usize], block: Block<'_>, sums: &mut [i32]) {
+        if !has_avx2() {
+            return VectorLoops::<Pairs>::multiply(&Portable, lines, line, windows, block, sums);
+        }
+        let tile = Tile::new::<Pairs>(lines, line, windows, block, sums);
+        // SAFETY: the processor has AVX2, and the tile is one of 16 lanes.
+        unsafe { for_pixels!(windows.len(), avx2_pairs(&tile, 0)) }
+    }
+
+    fn finish(&self, sums: &[i32], output: &mut [i8], channels: Range<usize>, finish: Finish<'_>) {
+        finish_with_avx2::<Pairs>(sums, output, channels, finish);
+    }
+}
+
+impl VectorLoops<Quads> for X86 {
+    fn transpose(&self, weights: &[i8], filter: usize, row: usize, words: &mut [i8]) -> usize {
         let vectors = row / 16;
         if vectors > 0 {
-            assert!(weights.len() >= 7 * 3 * row + 16 * vectors);
-            assert!(filters.len() >= (4 * vectors - 1) * 128 + 32);
-            // SAFETY: as above, with 32 bytes at each of `4 * vectors` words, 128 behind one another.
-            unsafe { transpose_quads(weights.as_ptr(), 3 * row, filters.as_mut_ptr(), vectors) }
+            assert!(weights.len() >= 7 * filter + 16 * vectors);
+            assert!(words.len() >= (4 * vectors - 1) * 128 + 32);
+            // SAFETY: every processor has SSE2. By the assertions 16 weights of each of eight filters are there `vectors` times in
+            // succession, and 32 bytes at each of `4 * vectors` words, 128 behind one another.
+            unsafe { transpose_quads(weights.as_ptr(), filter, words.as_mut_ptr(), vectors) }
         }
         4 * vectors
     }
-}
 
-impl AvxVnni {
-    /// If the processor has it.
-    pub fn detect() -> Option<Self> {
-        (extensions() & AVX_VNNI != 0).then_some(Self(()))
-    }
-
-    /// As [`VectorLoops::multiply`](super::vector_loops::VectorLoops::multiply) of `Quads`.
-    pub fn multiply(&self, lines: &[u8], line: usize, windows: &[usize], block: Block<'_>, sums: &mut [i32]) {
-        let tile = Tile::new::<32>(lines, line, windows, block, sums);
-        // SAFETY: the processor has AVX2 and AVX-VNNI; the tile is one for 32 lanes, of which either half is computed.
+    fn multiply(&self, lines: &[u8], line: usize, windows: &[usize], block: Block<'_>, sums: &mut [i32]) {
+        if !has_vnni() {
+            return VectorLoops::<Quads>::multiply(&Portable, lines, line, windows, block, sums);
+        }
+        let tile = Tile::new::<Quads>(lines, line, windows, block, sums);
+        // SAFETY: the processor has AVX-512 with its VNNI or AVX-VNNI, which it is asked for; the tile is one of 32 lanes, of which the
+        // shorter vectors compute either half.
         unsafe {
-            for_pixels!(windows.len(), avx_vnni_quads(&tile, 0));
-            for_pixels!(windows.len(), avx_vnni_quads(&tile, 16));
+            if extensions() & AVX512_VNNI != 0 {
+                for_pixels!(windows.len(), avx512_vnni_quads(&tile, 0));
+            } else {
+                for_pixels!(windows.len(), avx_vnni_quads(&tile, 0));
+                for_pixels!(windows.len(), avx_vnni_quads(&tile, 16));
+            }
         }
     }
-}
 
-impl Avx512Vnni {
-    /// If the processor has it.
-    pub fn detect() -> Option<Self> {
-        (extensions() & AVX512_VNNI != 0).then_some(Self(()))
-    }
-
-    /// As [`VectorLoops::multiply`](super::vector_loops::VectorLoops::multiply) of `Quads`.
-    pub fn multiply(&self, lines: &[u8], line: usize, windows: &[usize], block: Block<'_>, sums: &mut [i32]) {
-        let tile = Tile::new::<32>(lines, line, windows, block, sums);
-        // SAFETY: the processor has AVX-512 and its VNNI; the tile is one for 32 lanes.
-        unsafe { for_pixels!(windows.len(), avx512_vnni_quads(&tile, 0)) }
+    fn finish(&self, sums: &[i32], output: &mut [i8], channels: Range<usize>, finish: Finish<'_>) {
+        finish_with_avx2::<Quads>(sums, output, channels, finish);
     }
 }
 
@@ -207,17 +186,10 @@ struct Tile {
 }
 
 impl Tile {
-    /// Of a block of `LANES` lanes.
-    fn new<const LANES: usize>(
-        lines: &[u8],
-        line: usize,
-        windows: &[usize],
-        block: Block<'_>,
-        sums: &mut [i32],
-    ) -> Self {
-        let words = block.filters.len() / (3 * LANES);
+    fn new<W: Words>(lines: &[u8], line: usize, windows: &[usize], block: Block<'_>, sums: &mut [i32]) -> Self {
+        let words = block.filters.len() / (3 * W::LANES);
         assert!((1..=TILE).contains(&windows.len()));
-        assert!(block.starts.len() >= LANES && sums.len() >= windows.len() * LANES);
+        assert!(block.starts.len() >= W::LANES && sums.len() >= windows.len() * W::LANES);
         let span = 2 * line + size_of::<u32>() * words;
         let mut starts = [lines.as_ptr(); TILE];
         for (start, &window) in starts.iter_mut().zip(windows) {
@@ -308,9 +280,75 @@ multiply!(
     _mm512_dpbusd_epi32
 );
 
+/// [`VectorLoops::finish`], eight channels at a time where the processor has AVX2.
+fn finish_with_avx2<W: Words>(sums: &[i32], output: &mut [i8], channels: Range<usize>, finish: Finish<'_>) {
+    let outputs = finish.multipliers.len();
+    let columns = output.len() / outputs;
+    let vectors = if has_avx2() { channels.len() / 8 } else { 0 };
+    let (top, bottom) = sums.split_at(if finish.pool { sums.len() / 2 } else { 0 });
+    let width = if finish.pool { 2 * columns } else { columns };
+    assert!(channels.end <= outputs && 8 * vectors <= W::LANES && bottom.len() >= width * W::LANES);
+    assert!(!finish.pool || top.len() >= width * W::LANES);
+    for vector in 0..vectors {
+        let channel = channels.start + 8 * vector;
+        let row = Row {
+            sums: [top, bottom].map(|sums| sums.as_ptr().wrapping_add(8 * vector)),
+            pixel: W::LANES,
+            output: output.as_mut_ptr().wrapping_add(channel),
+            outputs,
+            columns,
+        };
+        let multipliers = &finish.multipliers[channel..][..8];
+        let offsets = &finish.offsets[channel..][..8];
+        // SAFETY: the processor has AVX2. By the assertions the last row of sums has `width * LANES`, and so has the first one with a
+        // pool, so that eight from lane `8 * vector` on are there for each column, of which there are twice as many with a pool. The
+        // output has `columns * outputs`, so that eight from `channel` on are there for each column, of which the last is below `outputs`.
+        unsafe {
+            match finish.pool {
+                true => finish_vector::<true>(&row, multipliers, offsets, finish.relu),
+                false => finish_vector::<false>(&row, multipliers, offsets, finish.relu),
+            }
+        }
+    }
+    finish_from::<W>(8 * vectors, sums, output, channels, finish);
+}
+
+/// Four dot products.
+///
+/// # Safety
+///
+/// All rows are as long as the input.
+#[target_feature(enable = "avx2")]
+unsafe fn dot_products(rows: [&[i8]; 4], input: &[i8]) -> [i32; 4] {
+    const LEN: usize = 16;
+    let vectors = input.len() / LEN;
+    let mut sums = [_mm256_setzero_si256(); 4];
+    for vector in 0..vectors {
+        // SAFETY: the vector lies in the input, and so in each row.
+        let load =
+            |values: &[i8]| unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(values.as_ptr().add(LEN * vector).cast())) };
+        let input = load(input);
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(load(row), input));
+        }
+    }
+    let [a, b, c, d] = sums;
+    // Sums of four neighbours, of each row in turn, in either half.
+    let sums = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+    let sums = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    let rest = rows.map(|row| dot(&row[LEN * vectors..], &input[LEN * vectors..]));
+    let mut all = [0; 4];
+    // SAFETY: it reads and writes four int32 of an array of four.
+    unsafe {
+        let rest = _mm_loadu_si128(rest.as_ptr().cast());
+        _mm_storeu_si128(all.as_mut_ptr().cast(), _mm_add_epi32(sums, rest));
+    }
+    all
+}
+
 /// Where eight channels of a row of outputs come from, and where they go.
 struct Row {
-    /// The sums of the first pixel; with a pool those of the first pixel of the second row as well.
+    /// The sums of the first pixel of the first row of a pool, and of the last row.
     sums: [*const i32; 2],
     /// Sums between pixels.
     pixel: usize,
@@ -350,7 +388,7 @@ unsafe fn finish_vector<const POOL: bool>(row: &Row, multipliers: &[i32], offset
                 let [a, b, c, d] = window.map(|sum| _mm256_xor_si256(sum, turned));
                 _mm256_xor_si256(_mm256_max_epi32(_mm256_max_epi32(a, b), _mm256_max_epi32(c, d)), turned)
             } else {
-                load(0, column)
+                load(1, column)
             };
             sum = _mm256_max_epi32(sum, floor);
             let even = _mm256_add_epi64(_mm256_mul_epi32(sum, multiplier), even_offset);
@@ -407,7 +445,7 @@ unsafe fn transpose_pairs(weights: *const i8, filter: usize, filters: *mut i16, 
 /// # Safety
 ///
 /// `16 * vectors` weights of each filter are there, and 32 bytes at each of `4 * vectors` words, 128 behind one another.
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "sse2")]
 unsafe fn transpose_quads(weights: *const i8, filter: usize, filters: *mut i8, vectors: usize) {
     for (vector, half) in (0..vectors).flat_map(|vector| [(vector, 0), (vector, 4)]) {
         // SAFETY: by the caller's promise.
