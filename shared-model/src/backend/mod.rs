@@ -13,7 +13,11 @@ mod row_streaming;
 pub(crate) mod self_test;
 #[cfg(test)]
 mod tests;
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")))]
+mod tile;
 mod vector_loops;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 mod winograd;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -22,10 +26,12 @@ mod x86;
 use assembly::Assembly as Native;
 #[cfg(not(any(arm_v6m, arm_v7m, rv32im, target_arch = "x86_64")))]
 use inner_loops::Portable as Native;
-#[cfg(not(target_arch = "x86_64"))]
-use inner_loops::Portable as NativeVectors;
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
+use inner_loops::Portable as Vectors;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use wasm::Simd128 as Vectors;
 #[cfg(target_arch = "x86_64")]
-use x86::{X86 as Native, X86 as NativeVectors};
+use x86::{X86 as Native, X86 as Vectors};
 
 use crate::kernels::{Costs, Kernel, average_pool::AveragePool, dense::Dense, direct::Direct, max_pool::MaxPool};
 use blocked::Blocked;
@@ -64,6 +70,17 @@ const LOOPED: &[&dyn Kernel] = &[
     &AveragePool,
 ];
 
+/// With a convolution for vectors.
+const fn vectors(convolution: &'static dyn Kernel) -> [&'static dyn Kernel; 5] {
+    [
+        &Dense { dot_products: |weights, input| Native.dot_products(weights, input) },
+        convolution,
+        &Direct,
+        &MaxPool,
+        &AveragePool,
+    ]
+}
+
 impl Backend {
     /// Any core: plain loops, which compilers for processors with vectors make the most of.
     pub const PORTABLE: &'static Self = &Self {
@@ -75,37 +92,28 @@ impl Backend {
             &MaxPool,
             &AveragePool,
         ],
-        costs: HOST,
+        // It has no kernel that multiplies in any other way.
+        costs: Costs { dense: 1, direct: 1, direct_row: 0, ..ARM_DSP },
         spare: SPARE,
     };
 
-    /// A processor with AVX2. Elsewhere portable Rust computes the same.
-    pub const AVX2: &'static Self = &Self {
-        name: "avx2",
+    /// Vectors of int16, two products and their sum at once: x86-64 with AVX2, and WebAssembly with its vectors. Elsewhere portable Rust
+    /// computes the same.
+    pub const VECTORS: &'static Self = &Self {
+        name: "vectors",
         cores: &[],
-        kernels: &[
-            &Dense { dot_products: |weights, input| Native.dot_products(weights, input) },
-            &Blocked(Pairs, NativeVectors),
-            &Direct,
-            &MaxPool,
-            &AveragePool,
-        ],
-        costs: HOST,
+        kernels: &vectors(&Blocked(Pairs, Vectors)),
+        costs: VECTORS,
         spare: HOST_SPARE,
     };
 
-    /// A processor with AVX-VNNI, or with AVX-512 and its VNNI. Elsewhere portable Rust computes the same.
+    /// Vectors of bytes, four products and their sum at once: x86-64 with AVX-VNNI, or with AVX-512 and its VNNI. Elsewhere portable Rust
+    /// computes the same.
     pub const VNNI: &'static Self = &Self {
         name: "vnni",
         cores: &[],
-        kernels: &[
-            &Dense { dot_products: |weights, input| Native.dot_products(weights, input) },
-            &Blocked(Quads, NativeVectors),
-            &Direct,
-            &MaxPool,
-            &AveragePool,
-        ],
-        costs: HOST,
+        kernels: &vectors(&Blocked(Quads, Vectors)),
+        costs: VECTORS,
         spare: HOST_SPARE,
     };
 
@@ -141,7 +149,7 @@ impl Backend {
         if x86::has_vnni() {
             return Self::VNNI;
         } else if x86::has_avx2() {
-            return Self::AVX2;
+            return Self::VECTORS;
         }
         if cfg!(arm_dsp) {
             Self::ARM_DSP
@@ -151,6 +159,8 @@ impl Backend {
             Self::ARM_V6M
         } else if cfg!(rv32im) {
             Self::RV32IM
+        } else if cfg!(all(target_arch = "wasm32", target_feature = "simd128")) {
+            Self::VECTORS
         } else {
             Self::PORTABLE
         }
@@ -158,7 +168,7 @@ impl Backend {
 
     /// All there are.
     pub const ALL: [&'static Self; 7] =
-        [Self::PORTABLE, Self::AVX2, Self::VNNI, Self::ARM_DSP, Self::ARM_V7M, Self::ARM_V6M, Self::RV32IM];
+        [Self::PORTABLE, Self::VECTORS, Self::VNNI, Self::ARM_DSP, Self::ARM_V7M, Self::ARM_V6M, Self::RV32IM];
 
     /// Name of the family.
     pub const fn name(&self) -> &'static str {
@@ -185,8 +195,8 @@ impl core::fmt::Debug for Backend {
     }
 }
 
-/// In quarters of a nanosecond, about: what divides plans here are the kernels that find room.
-const HOST: Costs = Costs { blocked: 1, blocked_filter: 1, dense: 2, direct: 4, direct_row: 0, ..ARM_DSP };
+/// Of instructions on vectors, about. It is enough that every step is computed with vectors where there is room.
+const VECTORS: Costs = Costs { dense: 1, blocked: 1, blocked_filter: 1, direct: 4, direct_row: 4, ..ARM_DSP };
 
 // Measured in QEMU, a layer at a time.
 
