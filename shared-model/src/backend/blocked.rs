@@ -114,13 +114,18 @@ impl<W: Words, L: VectorLoops<W>> Blocked<W, L> {
         let pixels = sums.len() / W::LANES;
         // As many tiles as are needed, of equal sizes or nearly so.
         let tiles = pixels.div_ceil(TILE);
-        let starts = (0..).step_by(sizes.line);
-        let mut starts = starts.flat_map(|line| (line..).step_by(sizes.pixel).take(sizes.width));
+        let (mut start, mut column) = (0, 0);
         let mut rest = sums;
         for tile in 0..tiles {
             let tile = tile * pixels / tiles..(tile + 1) * pixels / tiles;
             let mut windows = [0; TILE];
-            windows[..tile.len()].fill_with(|| starts.next().expect("lines go on"));
+            for window in &mut windows[..tile.len()] {
+                *window = start + column * sizes.pixel;
+                column += 1;
+                if column == sizes.width {
+                    (start, column) = (start + sizes.line, 0);
+                }
+            }
             let (sums, behind) = rest.split_at_mut(tile.len() * W::LANES);
             self.1.multiply(lines, sizes.line, &windows[..tile.len()], block, sums);
             rest = behind;

@@ -1,10 +1,10 @@
 //! The inner loops of [`VectorLoops`](super::vector_loops::VectorLoops) with the vectors of x86-64.
 //!
-//! A type stands for an extension of the instruction set: a value of it says that the processor has the extension and that the system
-//! keeps its registers. That is found out once, when the program runs.
+//! Which of them the processor has, and whether the system keeps their registers, is found out once, when the program runs. Where there are
+//! none, portable Rust computes the same.
 //!
-//! All pointers are made here from slices, behind the checks of all lengths from which it follows that what they read and write lies
-//! inside. No load and no store needs an alignment.
+//! Every loop is called behind the checks of all lengths from which it follows that what it reads and writes lies inside of slices. No load and
+//! no store needs an alignment.
 #![allow(unsafe_code)]
 
 use super::{
@@ -38,7 +38,8 @@ fn extensions() -> u8 {
     found
 }
 
-/// Asks the processor, which Miri does not have: Intel's Software Developer's Manual, volume 1, section 14.3 and chapter 15, and volume 2, CPUID.
+/// Asks the processor, which Miri does not have: Intel's Software Developer's Manual, volume 1, sections 14.3, 14.7.1 and 15.2, and volume
+/// 2, CPUID.
 #[cold]
 fn find_out() -> u8 {
     if cfg!(miri) {
@@ -48,9 +49,9 @@ fn find_out() -> u8 {
             | has(cfg!(target_feature = "avx512vnni"), AVX512_VNNI);
     }
     let bits = |register: u32, bits: &[u32]| bits.iter().all(|bit| register >> bit & 1 == 1);
-    let last = __cpuid(0).eax;
+    let (last, basic) = (__cpuid(0).eax, __cpuid(1).ecx);
     // OSXSAVE and AVX.
-    if last < 7 || !bits(__cpuid(1).ecx, &[27, 28]) {
+    if last < 7 || !bits(basic, &[27, 28]) {
         return 0;
     }
     // SAFETY: OSXSAVE says that the instruction exists and that the system allows it.
@@ -65,8 +66,10 @@ fn find_out() -> u8 {
     if features.eax >= 1 && bits(further.eax, &[4]) {
         found |= AVX_VNNI;
     }
-    // The masks and both parts of the registers of AVX-512; its foundation, and VNNI.
-    if bits(kept, &[5, 6, 7]) && bits(features.ebx, &[16]) && bits(features.ecx, &[11]) {
+    // The masks and both parts of the registers of AVX-512; its foundation, VNNI, and FMA and F16C, which the compiler takes the foundation
+    // to imply.
+    let has_vnni = bits(features.ebx, &[16]) && bits(features.ecx, &[11]) && bits(basic, &[12, 29]);
+    if bits(kept, &[5, 6, 7]) && has_vnni {
         found |= AVX512_VNNI;
     }
     found
