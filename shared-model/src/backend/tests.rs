@@ -192,7 +192,7 @@ fn blocked_convolutions_at_the_extremes() {
             let mut extreme = |least: i8, is_least: bool| match style {
                 0..4 if is_least => least,
                 0..4 => 127,
-                _ if numbers.number() % 2 == 0 => least,
+                _ if numbers.number().is_multiple_of(2) => least,
                 _ => 127,
             };
             let counts = operation.counts(input);
