@@ -9,9 +9,6 @@ use shared_model::{Aligned, Interpreter, Model};
 
 static BLOB: &Aligned<[u8]> = &Aligned(*include_bytes!("../../data/models/vgg3-full.blob"));
 
-/// Bytes.
-const FAST_ARENA: usize = 64 * 1024;
-
 fn main() {
     divan::main();
 }
@@ -23,8 +20,8 @@ fn load() -> Model<'static> {
 }
 
 /// Classifies a picture on one thread and on every core, each with an interpreter of its own: with the least arena that the
-/// model needs, and with one for the plan that is fastest on a Cortex-M.
-#[divan::bench(args = [load().arena_len(), FAST_ARENA], threads = [1, 0])]
+/// model needs, and with the one for the fastest plan here.
+#[divan::bench(args = [load().arena_len(), load().fast_arena_len()], threads = [1, 0])]
 fn classify(bencher: Bencher, arena_len: usize) {
     let model = load();
     let picture: Vec<u8> = model.known_pixels().collect();

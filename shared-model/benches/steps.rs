@@ -1,6 +1,6 @@
 //! Times every step of an inference: `cargo bench -p shared-model --bench steps`
 //!
-//! On one thread and in the least arena, as the trainer evaluates.
+//! On one thread and in the arena in which the trainer evaluates.
 //! Steps take turns within an inference, so a hook holds the watch; frameworks of benchmarks only time whole calls.
 
 use std::hint::black_box;
@@ -32,7 +32,7 @@ impl Hook for Stopwatch {
 
 fn main() {
     let model = Model::load(&BLOB.0).expect("the blob is valid");
-    let mut arena = vec![0; model.arena_len()];
+    let mut arena = vec![0; model.fast_arena_len()];
     let mut interpreter = Interpreter::new(&model, &mut arena).expect("the arena is as asked for");
     let picture: Vec<u8> = model.known_pixels().collect();
     let samples: Vec<_> = (0..SAMPLES)

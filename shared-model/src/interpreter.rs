@@ -83,7 +83,7 @@ impl<'m, 'a> Interpreter<'m, 'a> {
     ///
     /// If the arena is smaller than [`Model::arena_len`].
     pub fn new(model: &'m Model<'a>, arena: &'m mut [u8]) -> Result<Self, ArenaTooSmall> {
-        Self::on(Backend::NATIVE, model, arena)
+        Self::on(Backend::native(), model, arena)
     }
 
     /// Like [`Self::new`], on another backend: what a microcontroller computes, and in which memory, can so be tested elsewhere.

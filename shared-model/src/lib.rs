@@ -38,7 +38,11 @@
 //!   four channels after four, again for every group of outputs. The more memory, the larger the groups.
 //! - *row-streaming* is for the least memory: a few columns of the input and one row of one filter are int16 at a time.
 //! - *im2col* is for the first step, whose three channels are too few for the others.
-//! - *direct* takes any shape and no assembly; on a host, whose compiler vectorizes it, it is the fastest.
+//! - *direct* takes any shape and no assembly; a compiler for a processor with vectors makes the most of it.
+//!
+//! A host has memory, and vectors that multiply 16 pairs and more in an instruction. There, *blocked* multiplies by definition: a lane of a vector
+//! is an output channel, and filters are packed for that in the first turn (`backend/blocked.rs`). Its innermost loop is written for AVX2, for AVX-VNNI,
+//! for AVX-512 with VNNI, and for WebAssembly's vectors; which of the first three, [`Backend::native`] asks the processor.
 //!
 //! Their inner loops are portable Rust, two int16 in a word; on Cortex-M and RISC-V some of them are assembly (`backend/assembly`) that gives
 //! the same bits, so that hosts can plan and test for such a core. The innermost loop of the fast kernel takes, for each pair of channels, four tiles

@@ -30,7 +30,7 @@ fn logits_are_these() {
 fn rows_equal_the_oracle() {
     test_images(8).images.par_iter().for_each(|image| {
         for backend in Backend::ALL {
-            for arena_len in [MODEL.arena_len_on(backend), 48 * 1024, 64 * 1024] {
+            for arena_len in [MODEL.arena_len_on(backend), 48 * 1024, 64 * 1024, 1024 * 1024] {
                 let mut arena = vec![0; arena_len];
                 let mut interpreter = Interpreter::on(backend, &MODEL, &mut arena).unwrap();
                 assert_equals_oracle(&mut interpreter, image);

@@ -5,6 +5,7 @@
 
 #[cfg(any(arm_v6m, arm_v7m, rv32im))]
 mod assembly;
+mod blocked;
 mod im2col;
 mod inner_loops;
 mod patches;
@@ -13,18 +14,33 @@ mod row_streaming;
 pub(crate) mod self_test;
 #[cfg(test)]
 mod tests;
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")))]
+mod tile;
+mod vector_loops;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 mod winograd;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 #[cfg(any(arm_v6m, arm_v7m, rv32im))]
 use assembly::Assembly as Native;
-#[cfg(not(any(arm_v6m, arm_v7m, rv32im)))]
+#[cfg(not(any(arm_v6m, arm_v7m, rv32im, target_arch = "x86_64")))]
 use inner_loops::Portable as Native;
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
+use inner_loops::Portable as Vectors;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use wasm::Simd128 as Vectors;
+#[cfg(target_arch = "x86_64")]
+use x86::{X86 as Native, X86 as Vectors};
 
 use crate::kernels::{Costs, Kernel, average_pool::AveragePool, dense::Dense, direct::Direct, max_pool::MaxPool};
+use blocked::Blocked;
 use im2col::Im2col;
 use inner_loops::{InnerLoops, Portable};
 use patches::Patches;
 use row_streaming::RowStreaming;
+use vector_loops::{Pairs, Quads};
 use winograd::{Winograd, WinogradInPieces};
 
 /// Kernels for a family of cores.
@@ -34,7 +50,15 @@ pub struct Backend {
     /// The search prefers the first of equals.
     pub(crate) kernels: &'static [&'static dyn Kernel],
     pub(crate) costs: Costs,
+    /// Bytes of an arena that machines of the family can usually spare.
+    pub(crate) spare: usize,
 }
+
+/// What a microcontroller can usually spare.
+const SPARE: usize = 48 * 1024;
+
+/// On a computer, for each thread.
+const HOST_SPARE: usize = 8 * 1024 * 1024;
 
 /// Built from [`InnerLoops`].
 const LOOPED: &[&dyn Kernel] = &[
@@ -47,6 +71,17 @@ const LOOPED: &[&dyn Kernel] = &[
     &MaxPool,
     &AveragePool,
 ];
+
+/// With a convolution for vectors.
+const fn vectors(convolution: &'static dyn Kernel) -> [&'static dyn Kernel; 5] {
+    [
+        &Dense { dot_products: |weights, input| Native.dot_products(weights, input) },
+        convolution,
+        &Direct,
+        &MaxPool,
+        &AveragePool,
+    ]
+}
 
 impl Backend {
     /// Any core: plain loops, which compilers for processors with vectors make the most of.
@@ -61,22 +96,54 @@ impl Backend {
         ],
         // It has no kernel that multiplies in any other way.
         costs: Costs { dense: 1, direct: 1, direct_row: 0, ..ARM_DSP },
+        spare: SPARE,
+    };
+
+    /// Vectors of int16, two products and their sum at once: x86-64 with AVX2, and WebAssembly with its vectors. Elsewhere portable Rust
+    /// computes the same.
+    pub const VECTORS: &'static Self = &Self {
+        name: "vectors",
+        cores: &[],
+        kernels: &vectors(&Blocked(Pairs, Vectors)),
+        costs: VECTORS,
+        spare: HOST_SPARE,
+    };
+
+    /// Vectors of bytes, four products and their sum at once: x86-64 with AVX-VNNI, or with AVX-512 and its VNNI. Elsewhere portable Rust
+    /// computes the same.
+    pub const VNNI: &'static Self = &Self {
+        name: "vnni",
+        cores: &[],
+        kernels: &vectors(&Blocked(Quads, Vectors)),
+        costs: VECTORS,
+        spare: HOST_SPARE,
     };
 
     /// Cortex-M with the DSP extension: an M4, an M7, or an M33 that has it.
-    pub const ARM_DSP: &'static Self =
-        &Self { name: "arm-dsp", cores: &["cortex-m4", "cortex-m7", "cortex-m33"], kernels: LOOPED, costs: ARM_DSP };
+    pub const ARM_DSP: &'static Self = &Self {
+        name: "arm-dsp",
+        cores: &["cortex-m4", "cortex-m7", "cortex-m33"],
+        kernels: LOOPED,
+        costs: ARM_DSP,
+        spare: SPARE,
+    };
 
     /// Cortex-M with the instruction set of Armv7-M and no DSP extension.
     pub const ARM_V7M: &'static Self =
-        &Self { name: "armv7-m", cores: &["cortex-m3"], kernels: LOOPED, costs: ARM_V7M };
+        &Self { name: "armv7-m", cores: &["cortex-m3"], kernels: LOOPED, costs: ARM_V7M, spare: SPARE };
 
     /// Cortex-M with the instruction set of Armv6-M.
-    pub const ARM_V6M: &'static Self =
-        &Self { name: "armv6-m", cores: &["cortex-m0", "cortex-m0plus"], kernels: LOOPED, costs: ARM_V6M };
+    pub const ARM_V6M: &'static Self = &Self {
+        name: "armv6-m",
+        cores: &["cortex-m0", "cortex-m0plus"],
+        kernels: LOOPED,
+        costs: ARM_V6M,
+        spare: SPARE,
+    };
 
     /// RISC-V of 32 bits with multiplications.
-    pub const RV32IM: &'static Self = &Self { name: "rv32im", cores: &["rv32imac"], kernels: LOOPED, costs: RV32IM };
+    pub const RV32IM: &'static Self =
+        &Self { name: "rv32im", cores: &["rv32imac"], kernels: LOOPED, costs: RV32IM, spare: SPARE };
 
     /// Cortex-M with vectors of integers (Helium).
     pub const HELIUM: &'static Self = &Self {
@@ -95,26 +162,45 @@ impl Backend {
             &AveragePool,
         ],
         costs: HELIUM,
+        spare: SPARE,
     };
 
-    /// The one that this is compiled for.
-    pub const NATIVE: &'static Self = if cfg!(arm_mve) {
-        Self::HELIUM
-    } else if cfg!(arm_dsp) {
-        Self::ARM_DSP
-    } else if cfg!(arm_v7m) {
-        Self::ARM_V7M
-    } else if cfg!(arm_v6m) {
-        Self::ARM_V6M
-    } else if cfg!(rv32im) {
-        Self::RV32IM
-    } else {
-        Self::PORTABLE
-    };
+    /// The one for the processor that this runs on.
+    pub fn native() -> &'static Self {
+        #[cfg(target_arch = "x86_64")]
+        if x86::has_vnni() {
+            return Self::VNNI;
+        } else if x86::has_avx2() {
+            return Self::VECTORS;
+        }
+        if cfg!(arm_mve) {
+            Self::HELIUM
+        } else if cfg!(arm_dsp) {
+            Self::ARM_DSP
+        } else if cfg!(arm_v7m) {
+            Self::ARM_V7M
+        } else if cfg!(arm_v6m) {
+            Self::ARM_V6M
+        } else if cfg!(rv32im) {
+            Self::RV32IM
+        } else if cfg!(all(target_arch = "wasm32", target_feature = "simd128")) {
+            Self::VECTORS
+        } else {
+            Self::PORTABLE
+        }
+    }
 
     /// All there are.
-    pub const ALL: [&'static Self; 6] =
-        [Self::PORTABLE, Self::ARM_DSP, Self::ARM_V7M, Self::ARM_V6M, Self::RV32IM, Self::HELIUM];
+    pub const ALL: [&'static Self; 8] = [
+        Self::PORTABLE,
+        Self::VECTORS,
+        Self::VNNI,
+        Self::ARM_DSP,
+        Self::ARM_V7M,
+        Self::ARM_V6M,
+        Self::RV32IM,
+        Self::HELIUM,
+    ];
 
     /// Name of the family.
     pub const fn name(&self) -> &'static str {
@@ -126,8 +212,11 @@ impl Backend {
         self.cores
     }
 
-    /// The backend of a core, such as `cortex-m4`.
+    /// The backend of a core, such as `cortex-m4`, or of this `host`.
     pub fn of_core(core: &str) -> Option<&'static Self> {
+        if core == "host" {
+            return Some(Self::native());
+        }
         Self::ALL.into_iter().find(|backend| backend.cores.contains(&core))
     }
 }
@@ -137,6 +226,9 @@ impl core::fmt::Debug for Backend {
         f.write_str(self.name)
     }
 }
+
+/// Of instructions on vectors, about. It is enough that every step is computed with vectors where there is room.
+const VECTORS: Costs = Costs { dense: 1, blocked: 1, blocked_filter: 1, direct: 4, direct_row: 4, ..ARM_DSP };
 
 // Measured in QEMU, a layer at a time.
 
@@ -156,6 +248,8 @@ const ARM_DSP: Costs = Costs {
     patch_block: 0,
     patch_pair: 0,
     patch: 0,
+    blocked: 0,
+    blocked_filter: 0,
 };
 
 const ARM_V7M: Costs = Costs {

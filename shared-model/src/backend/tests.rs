@@ -1,8 +1,10 @@
 //! Every kernel of every backend against the oracle, one step at a time.
 
 use super::{
-    Backend,
+    Backend, Vectors,
+    blocked::Blocked,
     inner_loops::{CHUNK_PAIRS, InnerLoops, OFFSET_FACTORS, POSITIONS, Patch, Portable},
+    vector_loops::{Pairs, Quads},
 };
 use crate::{
     Model, OperationView, Shape,
@@ -61,6 +63,9 @@ fn compute(kernel: &dyn Kernel, step: &Step, input: &[i8], size: usize, whole: b
     output[..output_rows.size()].to_vec()
 }
 
+/// Kernels whose inner loops a backend takes from the processor, with the portable ones.
+const TWINS: &[&dyn Kernel] = &[&Blocked(Pairs, Portable), &Blocked(Quads, Portable)];
+
 /// An operation with random numbers and, behind a convolution, perhaps a pool; checks all kernels that can compute it.
 fn check(numbers: &mut Numbers, operation: Operation, input: Shape, pool: bool, size: usize) {
     let layer = numbers.layer(operation, input);
@@ -88,7 +93,7 @@ fn check(numbers: &mut Numbers, operation: Operation, input: Shape, pool: bool, 
     }
     let kernels = Backend::ALL.iter().flat_map(|backend| backend.kernels);
     let mut computed = 0;
-    for kernel in kernels.filter(|kernel| kernel.fits(&step)) {
+    for kernel in kernels.chain(TWINS).filter(|kernel| kernel.fits(&step)) {
         for whole in [false, true] {
             let sizes = kernel.need(&step, whole).sizes;
             for costs in Backend::ALL.map(|backend| &backend.costs) {
@@ -168,6 +173,47 @@ proptest! {
             Operation::Dense(Dense::new(outputs, epilogue)),
         ] {
             check(&mut numbers, operation, input, false, 1);
+        }
+    }
+}
+
+/// Every value and every weight at an extreme, in shapes that fill words, tiles and blocks, or leave some of each over.
+#[test]
+fn blocked_convolutions_at_the_extremes() {
+    const KERNELS: [&dyn Kernel; 4] =
+        [&Blocked(Pairs, Vectors), &Blocked(Quads, Vectors), &Blocked(Pairs, Portable), &Blocked(Quads, Portable)];
+    let mut numbers = Numbers(1);
+    for (height, width, channels, outputs) in
+        [(1, 1, 1, 1), (1, 7, 3, 9), (2, 2, 16, 8), (3, 2, 6, 33), (2, 5, 11, 16), (4, 4, 5, 41), (1, 2, 64, 32)]
+    {
+        let input = Shape::new(height, width, channels);
+        let operation = Operation::Convolution(Convolution::same_3x3(outputs, epilogue(&mut numbers, false)));
+        for style in 0..6 {
+            let mut extreme = |least: i8, is_least: bool| match style {
+                0..4 if is_least => least,
+                0..4 => 127,
+                _ if numbers.number().is_multiple_of(2) => least,
+                _ => 127,
+            };
+            let counts = operation.counts(input);
+            let weights = (0..counts.biases * counts.weights_per_channel).map(|_| extreme(-127, style % 2 == 0));
+            let mut layer = Layer::without_numbers(operation);
+            layer.weights = weights.collect();
+            let values: List<i8> = (0..input.elements()).map(|_| extreme(-128, style / 2 == 0)).collect();
+            layer.biases = (0..counts.biases).map(|channel| channel as i32 * 1000 - 20_000).collect();
+            // The largest sums are just not clamped.
+            let multiplier = ((1 << 32) / (9 * i64::from(channels) * 129)) as i32;
+            let sign = |channel: usize| if channel % 3 == 1 { -1 } else { 1 };
+            layer.multipliers = (0..counts.multipliers).map(|channel| sign(channel) * multiplier).collect();
+            layer.offsets = vec![1 << 31; counts.multipliers];
+            let view = view(&layer, input, [127, -128, 0]);
+            let step = Step::new(0, &view, 0);
+            let expected: List<i8> =
+                self::operation(&view, &values).into_iter().map(|wide| wide.clamp(-128, 127) as i8).collect();
+            for (index, kernel) in KERNELS.iter().enumerate() {
+                let found = compute(*kernel, &step, &values, 1, false);
+                assert!(found == expected, "kernel {index}, style {style}, {step:?}");
+            }
         }
     }
 }
@@ -274,6 +320,6 @@ fn cores_have_backends() {
     assert_eq!(name("cortex-m4"), Some("arm-dsp"));
     assert_eq!(name("cortex-m0plus"), Some("armv6-m"));
     assert_eq!(name("cortex-m55"), Some("helium"));
-    assert_eq!(name("host"), Some("portable"));
+    assert_eq!(name("host"), Some(Backend::native().name()));
     assert_eq!(name("z80"), None);
 }

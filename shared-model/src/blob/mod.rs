@@ -17,9 +17,6 @@ use crate::{
 };
 use heapless::Vec;
 
-/// What a microcontroller can usually spare.
-const FAST_ARENA_LEN: usize = 48 * 1024;
-
 /// A validated network in place in its blob. Inference with it cannot fail.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
@@ -133,7 +130,7 @@ impl<'a> Model<'a> {
     /// No sum overflows, even where `usize` has 32 bits: a tensor has at most 2^20 elements, and no kernel needs more than 72 bytes
     /// of scratch memory for one.
     pub fn arena_len(&self) -> usize {
-        self.arena_len_on(Backend::NATIVE)
+        self.arena_len_on(Backend::native())
     }
 
     /// Like [`Self::arena_len`], on another backend.
@@ -144,7 +141,7 @@ impl<'a> Model<'a> {
     /// How an [`Interpreter`](crate::Interpreter) computes this network in an arena of `arena_len` bytes: the fastest way that fits;
     /// `None` if that is fewer than [`Self::arena_len`].
     pub fn plan(&self, arena_len: usize) -> Option<Plan<'_, 'a>> {
-        self.plan_on(Backend::NATIVE, arena_len)
+        self.plan_on(Backend::native(), arena_len)
     }
 
     /// Like [`Self::plan`], on another backend.
@@ -152,8 +149,9 @@ impl<'a> Model<'a> {
         plan::fastest(&self.steps, backend, arena_len)
     }
 
-    /// Bytes of arena that the fastest plan within 48 KiB needs; [`Self::arena_len`] if there is none.
+    /// Bytes of arena that the fastest plan needs within what can usually be spared here: 48 KiB, or 8 MiB on a computer whose vectors have
+    /// a [`Backend`]. [`Self::arena_len`] if there is none.
     pub fn fast_arena_len(&self) -> usize {
-        self.plan(FAST_ARENA_LEN).map_or_else(|| self.arena_len(), |plan| plan.arena_len())
+        self.plan(Backend::native().spare).map_or_else(|| self.arena_len(), |plan| plan.arena_len())
     }
 }

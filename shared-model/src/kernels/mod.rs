@@ -87,6 +87,10 @@ pub(crate) struct Costs {
     pub direct: u64,
     /// Beside them, for four pixels, an output channel and a row of its filter.
     pub direct_row: u64,
+    /// For four multiplications with vectors, by definition.
+    pub blocked: u64,
+    /// To pack a weight for them.
+    pub blocked_filter: u64,
     /// For four multiplications of a matrix of patches.
     pub im2col: u64,
     /// For two channels of a window and a kernel row, that is 24 multiplications.

@@ -3,7 +3,7 @@
 //! `v6m.s` is for the instruction set of Armv6-M, `v7m.s` for that of Armv7-M, which takes what differs with the DSP extension and
 //! without it from `dsp.s` or `mla.s`; `mve.s` is what cores with Helium have beside those; `rv32im.s` is for RISC-V.
 //!
-//! This is the crate's only file with `unsafe`. Every call of assembly is preceded by the checks of all lengths from which its
+//! Every call of assembly is preceded by the checks of all lengths from which its
 //! argument follows; the assembly reads and writes nothing but what its arguments span, leaves the stack and the callee-saved
 //! registers as it found them, and sets no state but the flags (Q and QC included, which nothing reads).
 #![allow(unsafe_code)]
