@@ -41,11 +41,11 @@ const DSP_CYCLES: [f64; 2] = [23.1e6 / 14_985_984.0, 57.9e6 / 33_235_456.0];
 /// Of a Cortex-M0+: assumed, for its multiplier of one cycle; loads and stores take two cycles, and jumps that are taken (its technical
 /// reference manual, table 3-1), and are a third to two thirds of the instructions.
 const ARMV6_M_CYCLES: [f64; 2] = [1.3, 1.7];
-/// Of an ESP32-C3: assumed, since its manual has no timings; one instruction a cycle but for loads that are used at once and jumps.
-const ESP32_C3_CYCLES: [f64; 2] = [1.1, 1.5];
+/// Of an ESP32-C6 and an ESP32-C3: assumed, since their manuals have no timings; one instruction a cycle but for loads that are used at once and jumps.
+const ESP32_CYCLES: [f64; 2] = [1.1, 1.5];
 
 /// All boards that are known.
-pub const BOARDS: [Board; 7] = [
+pub const BOARDS: [Board; 8] = [
     Board {
         flag: "pico2",
         name: "Raspberry Pi Pico 2",
@@ -83,6 +83,19 @@ pub const BOARDS: [Board; 7] = [
         seconds_a_byte: [1.0 / 50e6, 1.0 / 25e6],
         cycles: ARMV6_M_CYCLES,
         source: "firmware/boards/rp2040: MODEL in memory.x, MEMORY_LEN in main.rs; flash is behind a serial bus",
+    },
+    Board {
+        flag: "esp32-c6",
+        name: "ESP32-C6",
+        has_firmware: true,
+        core: "rv32imac",
+        hertz: 160e6,
+        flash: 1472 * 1024,
+        memory: 208 * 1024,
+        // Two bits a clock of 80 MHz are 20 MB a second; half of that with misses.
+        seconds_a_byte: [1.0 / 20e6, 1.0 / 10e6],
+        cycles: ESP32_CYCLES,
+        source: "firmware/boards/esp32-c6: MODEL in board.x, MEMORY_LEN in main.rs; flash is behind a serial bus",
     },
     Board {
         flag: "nrf52840",
@@ -130,7 +143,7 @@ pub const BOARDS: [Board; 7] = [
         memory: 400 * 1024 - 16 * 1024 - 2 * VARIABLES,
         // Quad I/O at 80 MHz gives at most 40 MB a second; half of that with misses.
         seconds_a_byte: [1.0 / 40e6, 1.0 / 20e6],
-        cycles: ESP32_C3_CYCLES,
+        cycles: ESP32_CYCLES,
         source: "ESP32-C3 series datasheet: 400 KB of SRAM, 16 of them cache, 160 MHz, flash behind a serial bus; a quarter of it is the program's",
     },
 ];
@@ -209,7 +222,7 @@ pub const COLUMNS: [&str; 5] =
 pub const EXPLANATION: &str = "Bytes of those that the board's firmware has for a model, and for a picture and the working memory of an \
      inference. The time is an estimate, from a picture to its class, without camera and reduction: instructions as the plan for that \
      memory counts them, at 1.54 to 1.74 cycles each (the committed model, modelled in QEMU without wait states; 1.3 to 1.7, assumed, on \
-     the Pico), and on the Picos the time to fetch weights through the flash's serial bus. Nothing was measured on a board.";
+     the Pico, and 1.1 to 1.5, assumed, on the ESP32-C6), and on the Picos and the ESP32-C6 the time to fetch weights through the flash's serial bus. Nothing was measured on a board.";
 
 impl BoardNeeds {
     /// A row of the table.
@@ -248,9 +261,11 @@ mod tests {
     #[test]
     fn the_table_is_what_the_crates_of_the_boards_say() {
         let boards: Vec<&Board> = BOARDS.iter().filter(|board| board.has_firmware).collect();
-        assert_eq!(boards.len(), 3);
-        for (board, folder) in boards.into_iter().zip(["rp2350", "stm32h743", "rp2040"]) {
-            assert_eq!(board.flash, bytes_in(&format!("{folder}/memory.x"), "MODEL "), "{folder}");
+        assert_eq!(boards.len(), 4);
+        let scripts =
+            [("rp2350", "memory.x"), ("stm32h743", "memory.x"), ("rp2040", "memory.x"), ("esp32-c6", "board.x")];
+        for (board, (folder, script)) in boards.into_iter().zip(scripts) {
+            assert_eq!(board.flash, bytes_in(&format!("{folder}/{script}"), "MODEL "), "{folder}");
             assert_eq!(board.memory, bytes_in(&format!("{folder}/src/main.rs"), "const MEMORY_LEN"), "{folder}");
         }
     }
@@ -263,8 +278,8 @@ mod tests {
         let committed = needs(&model, bytes.len());
         // The arenas are those that the READMEs of the boards promise, and the times contain those of README.md.
         let speeds: Vec<_> = committed.iter().map(|needs| needs.speed.unwrap()).collect();
-        assert_eq!([0, 1, 2].map(|board| speeds[board].memory - 3072), [188_483, 64_835, 85_699]);
-        for (board, expected) in [(0, 180.0..=210.0), (1, 47.0..=50.0), (2, 420.0..=570.0)] {
+        assert_eq!([0, 1, 2, 3].map(|board| speeds[board].memory - 3072), [188_483, 64_835, 85_699, 188_483]);
+        for (board, expected) in [(0, 180.0..=210.0), (1, 47.0..=50.0), (2, 420.0..=570.0), (3, 330.0..=480.0)] {
             let [least, most] = speeds[board].milliseconds;
             assert!(*expected.start() < most && least < *expected.end() && most < 1.5 * least, "{speeds:?}");
         }

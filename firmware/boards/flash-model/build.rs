@@ -16,8 +16,8 @@ fn main() {
 }
 
 /// Finds the blob and gives its path to the crate as the environment variable MODEL_BLOB. Writes the working memory that the model
-/// needs as `model_memory.rs`: a pair of bytes, of a picture of its shape, and of the smallest arena on a Cortex-M, which
-/// is the same on all of them.
+/// needs as `model_memory.rs`: a pair of bytes, of a picture of its shape, and of the smallest arena on the core that is built for; it
+/// is the same on every Cortex-M.
 ///
 /// # Errors
 ///
@@ -31,8 +31,10 @@ fn take() -> Result<(), String> {
     let bytes = fs::read(&path).map_err(|error| format!("no model: {}: {error}; {hint}", path.display()))?;
     let bytes = AlignedBytes::from(bytes.as_slice());
     let model = Model::load(&bytes).map_err(|error| format!("{} is no model: {error}; {hint}", path.display()))?;
-    let (picture_len, arena_len) = (model.input_shape().elements(), model.arena_len_on(Backend::ARM_DSP));
-    let out = env::var("OUT_DIR").map_err(|error| format!("OUT_DIR: {error}"))?;
+    let variable = |name| env::var(name).map_err(|error| format!("{name}: {error}"));
+    let backend = if variable("TARGET")?.starts_with("riscv32") { Backend::RV32IM } else { Backend::ARM_DSP };
+    let (picture_len, arena_len) = (model.input_shape().elements(), model.arena_len_on(backend));
+    let out = variable("OUT_DIR")?;
     let generated = Path::new(&out).join("model_memory.rs");
     fs::write(&generated, format!("({picture_len}, {arena_len})"))
         .map_err(|error| format!("{}: {error}", generated.display()))

@@ -1,7 +1,7 @@
 //! The boards with a camera, as far as flashing them goes.
 
 use crate::uf2::Family;
-use crate::{Segment, dfuse, uf2};
+use crate::{ElfError, Segment, binary, dfuse, esp, load_segments, uf2};
 
 /// A board of `firmware/boards`.
 #[derive(Debug)]
@@ -14,10 +14,10 @@ pub struct Board {
     pub target: &'static str,
     /// What its boot loader takes.
     pub format: Format,
-    /// Where its program looks for a model that was flashed, and how many bytes may lie there: `MODEL` in its memory.x. It runs one that it did not
-    /// find there before, whatever was sent to it.
+    /// Where its program looks for a model that was flashed, and how many bytes may lie there: `MODEL` in its memory.x, or `model` in its
+    /// partitions.csv. It runs one that it did not find there before, whatever was sent to it.
     pub model: (u32, usize),
-    /// How a file gets onto it, in three steps; `{file}` stands for the file.
+    /// How a file gets onto it, in three steps; `{file}` stands for the file, and `{address}` for the place of its first byte.
     pub steps: [&'static str; 3],
 }
 
@@ -33,6 +33,11 @@ pub enum Format {
     },
     /// With `dfu-util`.
     Dfuse,
+    /// With `espflash`, esptool, or a web page that does the same: what flash holds from some place on.
+    Binary {
+        /// ESP-IDF's table of what is where in flash.
+        partitions: &'static str,
+    },
 }
 
 /// What a file holds.
@@ -45,7 +50,7 @@ pub enum Content {
 }
 
 /// All of them.
-pub const BOARDS: [Board; 3] = [
+pub const BOARDS: [Board; 4] = [
     Board {
         name: "rp2350",
         title: "Raspberry Pi Pico 2",
@@ -82,6 +87,18 @@ pub const BOARDS: [Board; 3] = [
             "The drive goes away and the board starts by itself.",
         ],
     },
+    Board {
+        name: "esp32-c6",
+        title: "ESP32-C6",
+        target: "riscv32imac-unknown-none-elf",
+        format: Format::Binary { partitions: include_str!("../../boards/esp32-c6/partitions.csv") },
+        model: (0x0010_0000, 1472 * 1024),
+        steps: [
+            "Plug in the USB cable, into the socket that is the chip's own (on an ESP32-C6-DevKitC-1 the one marked USB).",
+            "`espflash write-bin --chip esp32c6 {address} {file}` (`cargo install espflash`), or any other program that writes an ESP32's flash, at {address}.",
+            "The board starts by itself. If it does not, its boot loader is missing: `cargo run --release` in firmware/boards/esp32-c6 writes the one that espflash brings.",
+        ],
+    },
 ];
 
 impl Format {
@@ -90,17 +107,40 @@ impl Format {
         match self {
             Self::Uf2 { .. } => "uf2",
             Self::Dfuse => "dfu",
+            Self::Binary { .. } => "bin",
         }
     }
 }
 
 impl Board {
+    /// All that flash has to hold for a linked program and its model, by ascending address.
+    ///
+    /// # Errors
+    ///
+    /// If these bytes are no program of the board's.
+    pub fn segments(&self, elf: &[u8]) -> Result<Vec<Segment>, ElfError> {
+        match self.format {
+            Format::Uf2 { .. } | Format::Dfuse => load_segments(elf),
+            Format::Binary { partitions } => esp::segments(elf, partitions, self.model.0),
+        }
+    }
+
+    /// How a file of this content gets onto it.
+    pub fn steps(&self, file: &str, content: Content) -> [String; 3] {
+        let address = match content {
+            Content::Program => esp::TABLE_ADDRESS,
+            Content::Model => self.model.0,
+        };
+        self.steps.map(|step| step.replace("{file}", file).replace("{address}", &format!("{address:#x}")))
+    }
+
     /// A file with these segments.
     pub fn image(&self, segments: &[Segment], content: Content) -> Vec<u8> {
         match (self.format, content) {
             (Format::Uf2 { program, .. }, Content::Program) => uf2::image(segments, program),
             (Format::Uf2 { model, .. }, Content::Model) => uf2::image(segments, model),
             (Format::Dfuse, Content::Program | Content::Model) => dfuse::image(segments),
+            (Format::Binary { .. }, Content::Program | Content::Model) => binary::image(segments),
         }
     }
 

@@ -16,6 +16,20 @@ pub enum ElfError {
     /// An ELF file that contradicts itself.
     #[error("damaged ELF file: {0}")]
     Damaged(#[from] object::read::Error),
+    /// A line of a partition table is none.
+    #[error("this line of partitions.csv cannot be read: {0}")]
+    Partition(String),
+    /// A partition table has no place for a program.
+    #[error("partitions.csv has no app")]
+    NoProgram,
+    /// A partition is too small for the program.
+    #[error("the program has {len} bytes, and partitions.csv keeps {room} for it")]
+    TooLarge {
+        /// Bytes of the image.
+        len: usize,
+        /// Bytes of the partition.
+        room: u32,
+    },
 }
 
 /// All that a programmer writes, by ascending address: where each segment lies in flash, not where the program copies it to.

@@ -6,14 +6,14 @@ use std::process::{Command, ExitCode, Stdio};
 use std::{env, fs, io, path};
 
 use clap::{Parser, Subcommand};
-use flash_images::board::{BOARDS, Board, Content};
-use flash_images::{ElfError, load_segments};
+use flash_images::ElfError;
+use flash_images::board::{BOARDS, Board, Content, Format};
 use sha2::{Digest, Sha256};
 use shared_model::{AlignedBytes, LoadError, Model};
 use thiserror::Error;
 use walkdir::WalkDir;
 
-/// Make files that a board takes without a debug probe: UF2 for a Pico 2, DfuSe for an STM32
+/// Make files that a board takes without a debug probe: UF2 for a Pico 2, DfuSe for an STM32, a binary for an ESP32-C6
 ///
 /// Without a command: builds the firmware of every board, and the page that is a board itself, and fills a folder with files for each, the
 /// reference model, checksums and a page that says what is what.
@@ -104,7 +104,7 @@ fn model(path: &Path) -> Result<(), Error> {
         let file = path.with_extension(format!("{}.{}", board.name, board.format.extension()));
         write(&file, &board.image(&[segment], Content::Model))?;
         println!("{}: {}", board.title, file.display());
-        println!("{}", steps(board, &file.display().to_string()));
+        println!("{}", steps(board, &file.display().to_string(), Content::Model));
         made += 1;
     }
     if made == 0 {
@@ -114,9 +114,10 @@ fn model(path: &Path) -> Result<(), Error> {
 }
 
 /// How a file gets onto a board, as a numbered list.
-fn steps(board: &Board, file: &str) -> String {
-    let lines = board.steps.iter().enumerate();
-    lines.map(|(index, step)| format!("{}. {}", index + 1, step.replace("{file}", file))).collect::<Vec<_>>().join("\n")
+fn steps(board: &Board, file: &str, content: Content) -> String {
+    let steps = board.steps(file, content);
+    let lines = steps.iter().enumerate();
+    lines.map(|(index, step)| format!("{}. {step}", index + 1)).collect::<Vec<_>>().join("\n")
 }
 
 /// Fills a folder with files for all boards.
@@ -130,13 +131,13 @@ fn all(folder: &Path) -> Result<(), Error> {
     for board in &BOARDS {
         println!("building the firmware of {}", board.title);
         let elf = build(board)?;
-        let segments = load_segments(&read(&elf)?).map_err(|error| Error::Elf { path: elf, error })?;
+        let segments = board.segments(&read(&elf)?).map_err(|error| Error::Elf { path: elf, error })?;
         let (model, program): (Vec<_>, Vec<_>) =
             segments.iter().cloned().partition(|segment| segment.address >= board.model.0);
         let name = |what: &str| format!("{}{what}.{}", board.name, board.format.extension());
         let title = board.title;
         let whole = name("");
-        let _ = write!(page, "\n## {title}\n\n{}\n", steps(board, &whole));
+        let _ = write!(page, "\n## {title}\n\n{}\n", steps(board, &whole, Content::Program));
         let _ = write!(
             page,
             "\nThen `cargo run -p monitor -- PORT` in the repository shows what the camera sees. Wiring: \
@@ -151,7 +152,12 @@ fn all(folder: &Path) -> Result<(), Error> {
         ));
         files.push((
             name("-model"),
-            format!("{title}: reference model alone; the program stays"),
+            match board.format {
+                Format::Uf2 { .. } | Format::Dfuse => format!("{title}: reference model alone; the program stays"),
+                Format::Binary { .. } => {
+                    format!("{title}: reference model alone, at {:#x}; the program stays", board.model.0)
+                }
+            },
             board.image(&model, Content::Model),
         ));
     }

@@ -8,9 +8,12 @@ use std::process::{Command, Output};
 
 use dfufile::{Content, DfuFile, dfuse};
 use flash_images::board::{BOARDS, Board, Format};
+use flash_images::esp::TABLE_ADDRESS;
 use flash_models::NorFlashModel;
+use md5::Md5;
 use model_store::{Layout, Slot};
 use object::{Object, ObjectSymbol};
+use sha2::{Digest, Sha256};
 
 /// Bytes by address.
 type Memory = BTreeMap<u32, u8>;
@@ -79,6 +82,8 @@ fn in_image(board: &Board, path: &Path, family: u32) -> Memory {
     match board.format {
         Format::Uf2 { .. } => in_uf2(&fs::read(path).unwrap(), family),
         Format::Dfuse => in_dfuse(path),
+        // Of a file with a model alone.
+        Format::Binary { .. } => (board.model.0..).zip(fs::read(path).unwrap()).collect(),
     }
 }
 
@@ -102,6 +107,73 @@ fn families(board: &Board) -> (u32, u32) {
     }
 }
 
+/// What an ESP32-C6 has where its processor sees it, after its boot loader has done what the image at the beginning of `file` says: what is copied into RAM,
+/// and what is mapped, from places in flash that must be as far into a page of 64 KB as the addresses are.
+fn in_esp_image(file: &[u8], start: usize) -> Memory {
+    let mut memory = Memory::new();
+    let (mut place, mut sum) = (start + 24, 0xef);
+    for _ in 0..file[start + 1] {
+        let (address, len) = (word(file, place), word(file, place + 4) as usize);
+        place += 8;
+        let bytes = &file[place..place + len];
+        sum = bytes.iter().fold(sum, |sum, byte| sum ^ byte);
+        if (0x4200_0000..0x4300_0000).contains(&address) {
+            assert_eq!(address % 0x1_0000, (place as u32 + TABLE_ADDRESS) % 0x1_0000, "{address:#x}");
+        }
+        if address > 0 {
+            memory.extend((address..).zip(bytes.iter().copied()));
+        }
+        place += len;
+    }
+    place += 15 - (place - start) % 16;
+    assert_eq!(file[place], sum);
+    let hash = Sha256::digest(&file[start..place + 1]);
+    assert_eq!(hash[..], file[place + 1..place + 33]);
+    memory
+}
+
+/// Name, address and end of each partition in a table.
+fn partitions(table: &[u8]) -> Vec<(String, Range<u32>)> {
+    let entries: Vec<_> = table.chunks(32).take_while(|entry| entry[..2] == [0xaa, 0x50]).collect();
+    let sum = 32 * entries.len();
+    assert_eq!(table[sum..sum + 2], [0xeb, 0xeb]);
+    assert_eq!(table[sum + 16..sum + 32], Md5::digest(&table[..sum])[..]);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.iter().copied().take_while(|byte| *byte != 0).collect()).unwrap();
+    entries.iter().map(|entry| (text(&entry[12..28]), word(entry, 4)..word(entry, 4) + word(entry, 8))).collect()
+}
+
+/// The files of a board whose boot loader is in flash as well, and stays: with the partition table, which says what the linker knows, and the program as it
+/// loads it; with the model; and with both.
+fn assert_binaries(board: &Board, file: impl Fn(&str) -> Vec<u8>, elf: &[u8], blob: &[u8]) {
+    let object = object::File::parse(elf).unwrap();
+    let symbol = |name: &str| object.symbol_by_name(name).unwrap().address() as u32;
+    let flash = symbol("_flash_start");
+    let place = |name: &str| symbol(&format!("_{name}_start")) - flash..symbol(&format!("_{name}_end")) - flash;
+    let (whole, program) = (file(""), file("-program"));
+    let in_file = |address: u32| (address - TABLE_ADDRESS) as usize;
+    let expected = [("program", "program"), ("model", "model"), ("other", "other_model"), ("record", "record")];
+    let found = partitions(&program[..0x1000]);
+    assert_eq!(found[1..], expected.map(|(name, symbol)| (name.to_owned(), place(symbol))));
+    assert!(found.is_sorted_by(|(_, one), (_, other)| one.end <= other.start), "{found:x?}");
+    assert_eq!(found.last().unwrap().1.end, 4 << 20);
+    Layout::new::<NorFlashModel<Vec<u8>, 256, 4096>>(
+        [place("model"), place("other_model")],
+        place("record"),
+        256,
+        4096,
+    );
+    let start = in_file(place("program").start);
+    assert!(program.len() <= in_file(place("program").end));
+    assert_holds(&in_esp_image(&program, start), &in_elf(elf), board.name);
+    assert_eq!(word(&program, start + 32), 0xabcd_5432, "the descriptor comes first");
+
+    let model = in_file(place("model").start);
+    assert_eq!(board.model, (place("model").start, place("model").len()));
+    assert_eq!(file("-model"), blob);
+    assert!(whole.starts_with(&program) && whole[program.len()..model].iter().all(|byte| *byte == 0xff));
+    assert_eq!(&whole[model..], blob);
+}
+
 /// What the boot ROM of an RP2040 calls a second boot loader: 252 bytes and their checksum (RP2040 datasheet, section 2.8.1.3.1).
 fn is_second_boot_loader(bytes: &[u8]) -> bool {
     let crc = bytes[..252].iter().fold(u32::MAX, |crc, byte| {
@@ -121,6 +193,7 @@ fn chip(board: &Board) -> Chip {
                 Layout::new::<NorFlashModel<Vec<u8>, 256, 4096>>(slots, record, 256, 4096)
             })
         }
+        Format::Binary { .. } => unreachable!("its flash is not where its addresses are"),
         Format::Dfuse => (0x0800_0000..0x0820_0000, |slots, record| {
             Layout::new::<NorFlashModel<Vec<u8>, 32, { 128 << 10 }>>(slots, record, 32, 128 << 10)
         }),
@@ -162,6 +235,11 @@ fn images_of_all_boards_hold_the_load_segments_of_their_programs() {
             .output()
             .unwrap();
         let elf = fs::read(String::from_utf8(build.stdout).unwrap().trim()).unwrap();
+        if let Format::Binary { .. } = board.format {
+            let file = |what: &str| fs::read(folder.path().join(format!("{}{what}.bin", board.name))).unwrap();
+            assert_binaries(board, file, &elf, &blob);
+            continue;
+        }
         let whole = in_elf(&elf);
         let file = |what: &str| folder.path().join(format!("{}{what}.{}", board.name, board.format.extension()));
         let (program, model) = families(board);
@@ -210,6 +288,7 @@ fn a_blob_becomes_files_beside_it_and_anything_else_is_refused() {
     let output = flash_images(&["model", blob.to_str().unwrap()]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && text.contains("BOOTSEL") && text.contains("dfu-util"), "{text}");
+    assert!(text.contains("espflash write-bin --chip esp32c6 0x100000 "), "{text}");
     let bytes = fs::read(&blob).unwrap();
     for board in &BOARDS {
         let file = blob.with_extension(format!("{}.{}", board.name, board.format.extension()));

@@ -8,9 +8,10 @@
 
 mod confirmed;
 
+use core::convert::Infallible;
 use core::mem::replace;
 use core::sync::atomic::{AtomicBool, Ordering};
-use embassy_futures::join::join3;
+use embassy_futures::join::{join, join3};
 use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
@@ -18,7 +19,7 @@ use embassy_sync::pipe::Pipe;
 use embassy_usb::class::cdc_acm::{CdcAcmClass, ControlChanged, Receiver, Sender, State};
 use embassy_usb::driver::Driver;
 use embassy_usb::{Builder, Config};
-use embedded_io_async::{ErrorKind, ErrorType, Write};
+use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use firmware::report::Command;
 use protocol::{Decoder, FRAME_LEN, Received, Request, UpdateRequest};
 
@@ -103,6 +104,34 @@ impl UsbSerial {
         join3(device.run(), self.send(sender, control, end), self.receive(receiver)).await.0
     }
 
+    /// Runs the port for ever over a controller that is a serial port by itself, such as an ESP32-C6's, and tells no program that has opened it from
+    /// none.
+    ///
+    /// Without one, what was written first stays where it is, and further messages are dropped; one that opens the port gets the beginning of an old
+    /// message, its end, and then whole messages.
+    pub async fn serve_fixed(
+        &self,
+        mut reader: impl Read<Error = Infallible>,
+        mut writer: impl Write<Error = Infallible>,
+    ) -> ! {
+        let send = async {
+            let mut packet = [0; PACKET_LEN - 1];
+            loop {
+                let len = self.to_host.read(&mut packet).await;
+                let Ok(()) = writer.write_all(&packet[..len]).await;
+            }
+        };
+        let receive = async {
+            let mut decoder = Decoder::new();
+            let mut packet = [0; PACKET_LEN];
+            loop {
+                let Ok(len) = reader.read(&mut packet).await;
+                self.accept(&mut decoder, &packet[..len]);
+            }
+        };
+        join(send, receive).await.0
+    }
+
     /// Without a program that has opened the port the bytes are lost: it asks for what it needs. One that opens it gets whole messages.
     async fn send<'d>(&self, mut sender: Sender<'d, impl Driver<'d>>, control: ControlChanged<'d>, end: u8) -> ! {
         // A packet that is not full ends the host's transfer, so that it need not wait for more.
@@ -131,21 +160,25 @@ impl UsbSerial {
         loop {
             receiver.wait_connection().await;
             while let Ok(len) = receiver.read_packet(&mut packet).await {
-                for byte in &packet[..len] {
-                    let Some(received) = decoder.push::<Request<'_>>(*byte) else {
-                        continue;
-                    };
-                    let update = match &received {
-                        Received::Message(request) => UpdateRequest::new(request),
-                        Received::UnknownKind(_) | Received::OtherVersion(_) => None,
-                    };
-                    // A host that asks faster than frames come asks again.
-                    let _ = match update {
-                        Some(update) => self.updates.try_send(update).is_ok(),
-                        None => self.commands.try_send(received.into()).is_ok(),
-                    };
-                }
+                self.accept(&mut decoder, &packet[..len]);
             }
+        }
+    }
+
+    fn accept(&self, decoder: &mut Decoder, bytes: &[u8]) {
+        for byte in bytes {
+            let Some(received) = decoder.push::<Request<'_>>(*byte) else {
+                continue;
+            };
+            let update = match &received {
+                Received::Message(request) => UpdateRequest::new(request),
+                Received::UnknownKind(_) | Received::OtherVersion(_) => None,
+            };
+            // A host that asks faster than frames come asks again.
+            let _ = match update {
+                Some(update) => self.updates.try_send(update).is_ok(),
+                None => self.commands.try_send(received.into()).is_ok(),
+            };
         }
     }
 }

@@ -1,17 +1,19 @@
 #![no_std]
 #![deny(missing_docs)]
 //! What ended the last run: a panic or a fault writes itself into memory that a reset keeps, and restarts the board, which can
-//! then tell it over USB. A program that links this crate has its handlers of panics and hard faults.
+//! then tell it over USB. A program that links this crate has its handler of panics, on a Cortex-M also the one of hard faults; esp-hal's of an
+//! ESP32-C6 panics.
 //!
-//! The board's memory.x keeps 512 bytes from `_crash_start` for that; no section lies there, so that nothing initializes it.
+//! The memory.x of a board with a Cortex-M keeps 512 bytes from `_crash_start` for that; no section lies there, so that nothing initializes it.
 #![expect(unsafe_code, reason = "memory that only the linker knows, and handlers that the runtime calls")]
+
+#[cfg_attr(target_arch = "arm", path = "cortex_m.rs")]
+#[cfg_attr(target_arch = "riscv32", path = "esp32c6.rs")]
+mod chip;
 
 use core::fmt::Display;
 use core::panic::PanicInfo;
 
-use cortex_m::peripheral::{DCB, SCB};
-use cortex_m::{asm, interrupt};
-use cortex_m_rt::{ExceptionFrame, exception};
 use heapless::String;
 use protocol::cut_off;
 
@@ -22,18 +24,12 @@ const HEADER_WORDS: usize = 3;
 const WORDS: usize = HEADER_WORDS + TEXT_LEN / 4;
 const MARK: u32 = u32::from_le_bytes(*b"oops");
 
-unsafe extern "C" {
-    // By memory.x: memory for the record, and nothing else.
-    static mut _crash_start: [u32; WORDS];
-}
-
 /// The panic or the fault that ended the run before this one, if one did; only the first call tells.
 pub fn take() -> Option<String<TEXT_LEN>> {
-    // SAFETY: memory.x keeps this memory for nothing else, any words are valid, and only `restart` touches it too, which never
-    // returns.
-    let words = unsafe { (&raw const _crash_start).read_volatile() };
+    // SAFETY: this memory is for nothing else, any words are valid, and only `restart` touches it too, which never returns.
+    let words = unsafe { chip::record().read_volatile() };
     // SAFETY: as above.
-    unsafe { (&raw mut _crash_start).write_volatile([0; WORDS]) };
+    unsafe { chip::record().write_volatile([0; WORDS]) };
     let [mark, len, sum] = [words[0], words[1], words[2]];
     let text = &words[HEADER_WORDS..];
     if mark != MARK || sum != checksum(len, text) {
@@ -49,7 +45,7 @@ fn checksum(len: u32, text: &[u32]) -> u32 {
 
 /// Keeps `reason` and starts the board anew, unless a debugger is there to look at what happened.
 fn restart(reason: impl Display) -> ! {
-    interrupt::disable();
+    chip::disable_interrupts();
     let text: String<TEXT_LEN> = cut_off(reason);
     let mut words = [0; WORDS];
     for (word, bytes) in words[HEADER_WORDS..].iter_mut().zip(text.as_bytes().chunks(4)) {
@@ -60,29 +56,12 @@ fn restart(reason: impl Display) -> ! {
     let len = text.len() as u32;
     [words[0], words[1], words[2]] = [MARK, len, checksum(len, &words[HEADER_WORDS..])];
     // Whole words, which an STM32H7 writes at once: parts of one may wait for their neighbours, and be lost (ST, AN5342).
-    // SAFETY: memory.x keeps this memory for nothing else, and no interrupt comes any more.
-    unsafe { (&raw mut _crash_start).write_volatile(words) };
-    asm::dsb();
-    if DCB::is_debugger_attached() {
-        asm::bkpt();
-    }
-    SCB::sys_reset()
+    // SAFETY: this memory is for nothing else, and no interrupt comes any more.
+    unsafe { chip::record().write_volatile(words) };
+    chip::reset()
 }
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     restart(info)
-}
-
-#[exception]
-unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    let pc = frame.pc();
-    #[cfg(fault_status)]
-    {
-        // SAFETY: a register that every core from the Cortex-M3 on has, read once.
-        let status = unsafe { (*SCB::PTR).cfsr.read() };
-        restart(format_args!("hard fault at {pc:#010x}, fault status {status:#010x}"))
-    }
-    #[cfg(not(fault_status))]
-    restart(format_args!("hard fault at {pc:#010x}"))
 }

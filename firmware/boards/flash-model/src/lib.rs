@@ -2,15 +2,16 @@
 #![deny(missing_docs)]
 //! The model in a board's flash: the place that is kept for one, and the blob that a program brings along.
 //!
-//! A board's memory.x keeps a part of flash from `_model_start` to `_model_end`, and puts the section `.model` at its start. It may keep another
-//! one from `_other_model_start` to `_other_model_end`, and a place for the record of which is in use from `_record_start` to `_record_end`.
+//! A board's linker script keeps a part of flash from `_model_start` to `_model_end`, and puts the section `.model` at its start, or leaves it in the ELF file
+//! alone, for a tool that puts it there. It may keep another one from `_other_model_start` to `_other_model_end`, and a place for the record of which is in
+//! use from `_record_start` to `_record_end`.
 #![expect(unsafe_code, reason = "a place in flash that the linker knows and a programmer may write on its own")]
 
 use core::{ops::Range, slice};
 use shared_model::Aligned;
 
 /// What a flashed program brings along: placed at the start of the region, where `probe-rs download` puts another.
-// SAFETY: memory.x places the section in flash that nothing else uses.
+// SAFETY: the linker script places the section in flash that nothing else uses, or in none.
 #[used]
 #[unsafe(link_section = ".model")]
 static BLOB: Aligned<[u8; include_bytes!(env!("MODEL_BLOB")).len()]> = Aligned(*include_bytes!(env!("MODEL_BLOB")));
@@ -22,7 +23,7 @@ pub const PICTURE_LEN: usize = MEMORY.0;
 pub const LEAST_ARENA_LEN: usize = MEMORY.1;
 
 unsafe extern "C" {
-    // By memory.x: the part of flash that is kept for a model.
+    // By the linker script: the part of flash that is kept for a model.
     static _model_start: u8;
     static _model_end: u8;
     static _other_model_start: u8;
@@ -47,7 +48,7 @@ pub fn mapped(addresses: Range<usize>) -> &'static [u8] {
     let [model, other, _] = places();
     let is_within = |place: &Range<usize>| place.start <= addresses.start && addresses.end <= place.end;
     assert!(is_within(&model) || is_within(&other));
-    // SAFETY: memory.x makes it flash, which the program can read, and which nothing but a flash driver writes.
+    // SAFETY: the linker script makes it flash, which the program can read, and which nothing but a flash driver writes.
     unsafe { slice::from_raw_parts(addresses.start as *const u8, addresses.len()) }
 }
 
@@ -57,6 +58,6 @@ pub fn mapped(addresses: Range<usize>) -> &'static [u8] {
 pub fn region() -> &'static [u8] {
     let start = &raw const _model_start;
     let len = (&raw const _model_end).addr() - start.addr();
-    // SAFETY: memory.x makes it one piece of flash, which the program can read and never writes.
+    // SAFETY: the linker script makes it one piece of flash, which the program can read and never writes.
     unsafe { slice::from_raw_parts(start, len) }
 }
