@@ -118,7 +118,9 @@ const ABOUT_FAMILY: &str = "\
 Networks of blocks of two 3×3 convolutions and a 2×2 max pool; each block has twice as many filters as the one before, and the mean of \
 each channel of the last one gives the logits. Each is trained by `vgg3-best`'s recipe on all 50,000 training images, keeps its last \
 epoch, and is tested once. The smallest do not learn their pictures by heart, and see them shifted less and with nothing cut out. The last \
-row is the reference model, with the tutorial's head: a dense layer of 128 outputs.";
+row is the reference model, with the tutorial's head: a dense layer of 128 outputs.
+
+![Accuracy over instructions, and over flash](ladder.svg)";
 
 /// The ladder of the family, and the reference model in `best`, which is not trained here.
 pub fn family(best: &Path) -> Plan {

@@ -10,11 +10,11 @@ use crate::run::Run;
 
 /// The runs and recipes of a plan's rows, without the models that are not trained.
 fn runs(plan: &Plan) -> Vec<(&str, Recipe)> {
-    let run = |entry: &Entry| match &entry.source {
+    let runs = plan.entries.iter().filter_map(|entry| match &entry.source {
         Source::Run { run, recipe } => Some((run.as_str(), (**recipe).clone())),
         Source::Model { .. } => None,
-    };
-    plan.entries.iter().filter_map(run).collect()
+    });
+    runs.collect()
 }
 
 /// A folder with the runs `names` of `plan`, as reports only.
