@@ -87,9 +87,12 @@ fn draw_panel(
             .label("CMSIS-NN")
             .legend(|(x, y)| Cross::new((x + 9, y), 5, ORANGE.stroke_width(2)));
     }
+    // Where it hides no point.
+    let is_high = other.is_some_and(|other| other.1 > highest / 2.0);
+    let legend = if is_high { SeriesLabelPosition::MiddleRight } else { SeriesLabelPosition::UpperRight };
     chart
         .configure_series_labels()
-        .position(if other.is_some() { SeriesLabelPosition::MiddleRight } else { SeriesLabelPosition::UpperRight })
+        .position(legend)
         .border_style(BLACK.mix(0.2))
         .background_style(WHITE.mix(0.8))
         .label_font((FONT, 13))

@@ -241,10 +241,12 @@ fn feeds_pipeline(before: &Executed, load: &Executed, operands: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Instructions: how often, what, and the cycles of all.
+    type Sequence = &'static [(u64, &'static str, u64)];
+
     #[test]
     fn sequences_take_the_cycles_of_the_manual() {
-        // How often, what, and the cycles of all.
-        let sequences: [(Core, &[(u64, &str, u64)]); 6] = [
+        let sequences: [(Core, Sequence); 6] = [
             (Core::M4, &[(5, "smlad r0, r1, r2, r0", 5), (1, "smlal r0, r1, r2, r3", 1), (2, "udiv r0, r1, r2", 14)]),
             // Loads overlap unless one gives the address of the next.
             (
