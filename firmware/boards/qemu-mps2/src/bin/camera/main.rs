@@ -28,12 +28,12 @@ use firmware::report::{Report, Serial};
 use firmware::settings::{Key, Scope, Settings};
 use firmware::watchdog::Watchdog;
 use flash::{ModelFlash, Power};
+use flash_model::{LEAST_ARENA_LEN, PICTURE_LEN};
 use oorandom::Rand32;
 use protocol::{BootFailure, Message, Start, TimeUnit};
 use qemu_messages::{QemuMessage, Totals};
 use qemu_mps2::clock::{self, InstructionDelay};
 use qemu_mps2::host;
-use qemu_program::classify::MEMORY_LEN;
 use qemu_program::records::RecordFile;
 use qemu_program::{COMMAND_LINE_LEN, fail, send, stack};
 use semihosting::experimental::env;
@@ -44,6 +44,11 @@ use shared_model::Model;
 const FRAME_LEN: usize = ov2640_driver::FORMAT.len();
 /// The sensor of a 3 MP camera, which has the newer numbers of resolutions.
 const SENSOR_ID: u8 = 0x86;
+
+/// As much for an inference as a board with a camera has at least, or what the model that is built in needs.
+const ARENA_LEN: usize = if LEAST_ARENA_LEN > 64 * 1024 { LEAST_ARENA_LEN } else { 64 * 1024 };
+/// Bytes of a picture and an inference.
+const WORKING_LEN: usize = PICTURE_LEN + ARENA_LEN;
 
 /// Transactions of about one attempt, most of which wait for the picture.
 const ARDUCAM_SPAN: u32 = 80;
@@ -129,7 +134,7 @@ impl<'n> Arguments<'n> {
 
 #[entry]
 fn main() -> ! {
-    static mut WORKING: [u8; MEMORY_LEN] = [0; MEMORY_LEN];
+    static mut WORKING: [u8; WORKING_LEN] = [0; WORKING_LEN];
     static mut MODEL: Option<Model<'static>> = None;
     static mut FRAMES: [[u8; FRAME_LEN]; 2] = [[0; FRAME_LEN]; 2];
     static mut SCENE: [u8; FRAME_LEN] = [0; FRAME_LEN];
