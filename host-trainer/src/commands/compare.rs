@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use host_trainer::comparison::{self, Entry, Plan, Records, Source};
+use host_trainer::comparison::{self, Entry, Plan, Records, Source, Table};
 use host_trainer::dataset::Dataset;
 use host_trainer::family;
 use host_trainer::recipe::Recipe;
@@ -93,7 +93,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         say!("wrote {}", file.display());
     }
     if arguments.table == TableName::Family {
-        keep_smallest_blobs(&plan, &runs, &output)?;
+        keep_smallest_blobs(&plan, &table, &runs, &output)?;
         for file in family::write_ladder(&table, &output)? {
             say!("wrote {}", file.display());
         }
@@ -248,9 +248,12 @@ fn keep(plan: &Plan, runs: &Path, records: &Records) -> CommandResult {
     Ok(())
 }
 
-/// Copies the blobs of the two smallest networks: they are a few kilobytes, and fit any board.
-fn keep_smallest_blobs(plan: &Plan, runs: &Path, output: &Path) -> CommandResult {
-    for entry in &plan.entries[..2] {
+/// Copies the blobs of the two smallest networks that the table has: they are a few kilobytes, and fit any board. One whose run is gone has been
+/// copied before.
+fn keep_smallest_blobs(plan: &Plan, table: &Table, runs: &Path, output: &Path) -> CommandResult {
+    let rows = plan.entries.iter().zip(&table.rows);
+    let trained = rows.filter(|(entry, row)| matches!(entry.source, Source::Run { .. }) && row.measured.is_some());
+    for (entry, _) in trained.take(2) {
         if entry.report(runs)?.is_some() {
             let blob = output.join(&entry.name).with_added_extension("blob");
             files::write(&blob, &files::read(&entry.files(runs).blob)?)?;
