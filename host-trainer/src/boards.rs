@@ -181,6 +181,11 @@ pub fn needs(model: &Model, blob_bytes: usize) -> Vec<BoardNeeds> {
     BOARDS.iter().filter(|board| board.has_firmware).map(|board| board.needs(model, blob_bytes)).collect()
 }
 
+/// Cores of microcontrollers, as [`Backend::of_core`] knows them.
+pub fn cores() -> impl Iterator<Item = &'static str> {
+    Backend::ALL.into_iter().flat_map(Backend::cores).copied().filter(|core| *core != "host")
+}
+
 impl Board {
     /// What computes there.
     pub fn backend(&self) -> &'static Backend {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use shared_model::graph::{Accuracy, Decision};
 use shared_model::{AlignedBytes, Backend, Model};
 
+use crate::boards;
 use crate::comparison::Table;
 use crate::dataset::Description;
 use crate::files::{self, FileError};
@@ -163,15 +164,9 @@ impl Rung {
     ) -> Result<Option<Self>, QuantizeError> {
         let blob = member.untrained(&Description::cifar10())?;
         let model = Model::load(&blob).expect("a member of the ladder was trained");
-        let cores = Backend::ALL.into_iter().filter(|backend| *backend.cores() != ["host"]);
-        let planned = cores.map(|backend| Some((backend, model.plan_on(backend, FAST_ARENA)?.instructions())));
-        let Some(planned) = planned.collect::<Option<Vec<_>>>() else {
-            return Ok(None);
-        };
-        let instructions = planned.into_iter().flat_map(|(backend, instructions)| {
-            backend.cores().iter().map(move |core| ((*core).to_owned(), instructions))
-        });
-        let Some(plan) = model.plan_on(Backend::ARM_DSP, FAST_ARENA) else {
+        let plan = |core| model.plan_on(Backend::of_core(core)?, FAST_ARENA);
+        let planned = boards::cores().map(|core| Some((core.to_owned(), plan(core)?.instructions()))).collect();
+        let (Some(fast), Some(instructions)) = (plan(CORE), planned) else {
             return Ok(None);
         };
         let size = ModelSize::of(&model, blob_bytes);
@@ -182,8 +177,8 @@ impl Rung {
             parameters: size.parameters,
             macs: size.multiply_accumulates,
             blob_bytes,
-            arena_bytes: ArenaBytes { least: size.arena_bytes, fast: plan.arena_len() },
-            instructions: instructions.collect(),
+            arena_bytes: ArenaBytes { least: size.arena_bytes, fast: fast.arena_len() },
+            instructions,
         }))
     }
 }
@@ -243,7 +238,7 @@ struct Ladder(Vec<Rung>);
 
 /// Width and height of a chart in pixels.
 const CHART: (u32, u32) = (960, 420);
-/// The core whose instructions are drawn.
+/// The core whose memory is told, and whose instructions are drawn.
 const CORE: &str = "cortex-m4";
 
 impl Figure for Ladder {
@@ -340,9 +335,8 @@ mod tests {
         assert_eq!((rung.name.as_str(), rung.float_top1, rung.int8_top1), ("w8-b3-average", 80.5, 80.25));
         assert_eq!((rung.parameters, rung.macs, rung.blob_bytes), (18_514, 2_580_800, 23_950));
         assert!(rung.arena_bytes.least < 5000 && (5000..=FAST_ARENA).contains(&rung.arena_bytes.fast), "{rung:?}");
-        let cores = Backend::ALL.iter().flat_map(|backend| backend.cores()).filter(|core| **core != "host");
-        assert!(cores.clone().all(|core| rung.instructions[*core] > 100_000), "{rung:?}");
-        assert_eq!(rung.instructions.len(), cores.count());
+        assert!(boards::cores().all(|core| rung.instructions[core] > 100_000), "{rung:?}");
+        assert_eq!(rung.instructions.len(), boards::cores().count());
         let chart = std::fs::read_to_string(&files[2]).unwrap();
         assert_eq!(chart.matches("w8-b3-average").count(), 2, "{chart}");
         assert_eq!(chart.matches("IC02").count(), 1, "{chart}");

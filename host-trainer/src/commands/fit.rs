@@ -4,12 +4,12 @@ use std::ffi::OsString;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser};
-use host_trainer::boards::{BOARDS, Board};
+use host_trainer::boards::{BOARDS, Board, cores};
 use host_trainer::dataset::{ChannelStatistics, Description};
 use host_trainer::family;
 use host_trainer::fit::{self, Budget, Candidate};
 use host_trainer::{output, say};
-use shared_model::{Backend, Shape};
+use shared_model::Shape;
 
 use super::data::input;
 use super::{CommandResult, train};
@@ -96,7 +96,6 @@ fn bytes(text: &str) -> Result<usize, String> {
 
 /// `cortex-m4@120MHz`.
 fn core(text: &str) -> Result<(&'static str, f64), String> {
-    let cores = || Backend::ALL.into_iter().flat_map(Backend::cores).copied().filter(|core| *core != "host");
     let (name, clock) = text.split_once('@').unwrap_or((text, ""));
     let known = cores().find(|core| *core == name);
     let megahertz = clock.trim_end_matches("MHz").parse().ok().filter(|clock: &f64| clock.is_finite() && *clock > 0.0);
