@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
+use std::thread;
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -243,6 +245,32 @@ impl Firmware {
         }
         Ok(serde_json::from_slice(&output.stdout)?)
     }
+}
+
+/// The firmware for a machine around the committed model; each is built once.
+///
+/// # Panics
+///
+/// If a build fails.
+pub fn firmware(machine: Machine) -> &'static Firmware {
+    static FIRMWARE: LazyLock<[Firmware; Machine::ALL.len()]> = LazyLock::new(|| {
+        Machine::ALL.map(|machine| Firmware::build(machine).unwrap_or_else(|error| panic!("{error}")))
+    });
+
+    &FIRMWARE[machine as usize]
+}
+
+/// Does `work` for every machine, for all at the same time.
+///
+/// # Panics
+///
+/// If the work of one panics.
+pub fn on_all_machines<T: Send>(work: impl Fn(Machine) -> T + Sync) -> [T; Machine::ALL.len()] {
+    let work = &work;
+    thread::scope(|scope| {
+        let threads = Machine::ALL.map(|machine| scope.spawn(move || work(machine)));
+        threads.map(|thread| thread.join().expect("each machine does its work"))
+    })
 }
 
 fn root() -> &'static Path {

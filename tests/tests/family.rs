@@ -1,42 +1,22 @@
 //! The family of networks: what `fit` and the ladder say beforehand is what the machines then do.
 
 use std::fs;
-use std::sync::LazyLock;
-use std::thread;
 
 use host_trainer::boards::BOARDS;
 use host_trainer::dataset::Description;
 use host_trainer::family::{self, FAST_ARENA, LADDER, REFERENCE, Rung};
 use shared_model::{AlignedBytes, Backend, Interpreter, Model};
 use tempfile::NamedTempFile;
-use tests::qemu::{Firmware, Machine, Options, Report};
+use tests::qemu::{Machine, Options, Report, firmware, on_all_machines};
 use tests::reference::{BLOB, root, test_images};
-
-static FIRMWARE: LazyLock<[Firmware; Machine::ALL.len()]> =
-    LazyLock::new(|| Machine::ALL.map(|machine| Firmware::build(machine).unwrap_or_else(|error| panic!("{error}"))));
 
 /// What a machine reports that classifies `images` with the model in `blob`.
 fn run(machine: Machine, blob: &[u8], arena_len: usize, images: &[impl AsRef<[u8]>]) -> Report {
     let file = NamedTempFile::new().expect("there is room for a temporary file");
     fs::write(file.path(), blob).expect("and for a blob");
     let options = Options { arena_len: Some(arena_len), ..Options::default() };
-    let report = FIRMWARE[machine as usize].with_blob(file.path()).classify(options, images);
+    let report = firmware(machine).with_blob(file.path()).classify(options, images);
     report.unwrap_or_else(|error| panic!("{machine:?}: {error}"))
-}
-
-/// Calls `check` with every machine, at the same time.
-fn on_all_machines(check: impl Fn(Machine) + Sync) {
-    thread::scope(|scope| {
-        let threads = Machine::ALL.map(|machine| {
-            scope.spawn({
-                let check = &check;
-                move || check(machine)
-            })
-        });
-        for thread in threads {
-            thread.join().expect("the check holds");
-        }
-    });
 }
 
 fn backend(machine: Machine) -> &'static Backend {

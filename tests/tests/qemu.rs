@@ -1,14 +1,12 @@
 //! The firmware on every emulated machine: the host's logits bit for bit, and every error by its name.
 
 use std::fs;
-use std::sync::LazyLock;
-use std::thread;
 
 use host_trainer::dataset::Image;
 use shared_model::encode::{encode, repair_crc};
 use shared_model::testing::{Numbers, Plain, any_network, convolution, network, oracle};
 use shared_model::{Backend, Interpreter, Model, Shape};
-use tests::qemu::{Firmware, Machine, Options, QemuError, Report};
+use tests::qemu::{Machine, Options, QemuError, Report, firmware, on_all_machines};
 use tests::reference::{BLOB, MODEL, test_images};
 
 /// Real images on a machine, with each arena.
@@ -28,21 +26,10 @@ const ARENAS: [usize; 2] = [64 * 1024, 20 * 1024];
 /// Bytes of the committed model's picture.
 const IMAGE_LEN: usize = 32 * 32 * 3;
 
-static FIRMWARE: LazyLock<[Firmware; Machine::ALL.len()]> =
-    LazyLock::new(|| Machine::ALL.map(|machine| Firmware::build(machine).unwrap_or_else(|error| panic!("{error}"))));
-
-fn firmware(machine: Machine) -> &'static Firmware {
-    &FIRMWARE[machine as usize]
-}
-
 fn run_on_all(images: &[Image], options: Options) -> [Report; Machine::ALL.len()] {
-    let run = |machine| {
+    on_all_machines(|machine| {
         let report = firmware(machine).classify(options, &images[..images_on(machine).min(images.len())]);
         report.unwrap_or_else(|error| panic!("{machine:?}: {error}"))
-    };
-    thread::scope(|scope| {
-        let runs = Machine::ALL.map(|machine| scope.spawn(move || run(machine)));
-        runs.map(|run| run.join().expect("the run succeeds"))
     })
 }
 
