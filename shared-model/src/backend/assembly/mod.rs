@@ -357,29 +357,12 @@ impl InnerLoops for Assembly {
 
     #[cfg(arm_dsp)]
     fn dot_products(&self, weights: &[i8], input: &[i8]) -> [i32; 4] {
-        assert!(!input.is_empty() && input.len().is_multiple_of(4) && weights.len() >= 4 * input.len());
-        let mut sums = [0; 4];
-        let (weights, stride) = (weights.as_ptr(), input.len());
-        let input = input.as_ptr_range();
-        // SAFETY: it reads the input up to its end, the same of four rows of weights, as words for which LDR needs no alignment, and
-        // writes four sums: inside the slices by the assertions.
-        unsafe {
-            shared_model_dot_products(weights, stride, input.start, sums.as_mut_ptr(), input.end);
-        }
-        sums
+        dot_products_by(shared_model_dot_products, weights, input)
     }
 
     #[cfg(arm_mve)]
     fn vector_dot_products(&self, weights: &[i8], input: &[i8]) -> [i32; 4] {
-        assert!(!input.is_empty() && input.len().is_multiple_of(4) && weights.len() >= 4 * input.len());
-        let mut sums = [0; 4];
-        let (weights, stride) = (weights.as_ptr(), input.len());
-        let input = input.as_ptr_range();
-        // SAFETY: as above; of a last vector it reads only as far as the input goes.
-        unsafe {
-            shared_model_vector_dot_products(weights, stride, input.start, sums.as_mut_ptr(), input.end);
-        }
-        sums
+        dot_products_by(shared_model_vector_dot_products, weights, input)
     }
 
     #[cfg(arm_mve)]
@@ -430,4 +413,24 @@ impl InnerLoops for Assembly {
         // SAFETY: as above, with one pixel.
         unsafe { shared_model_requantize_pooled(accumulators, output.as_mut_ptr(), &pointers, quads) }
     }
+}
+
+/// Dot products by one of the two functions of this contract.
+#[cfg(arm_dsp)]
+#[inline(always)]
+fn dot_products_by(
+    function: unsafe extern "C" fn(*const i8, usize, *const i8, *mut i32, *const i8),
+    weights: &[i8],
+    input: &[i8],
+) -> [i32; 4] {
+    assert!(!input.is_empty() && input.len().is_multiple_of(4) && weights.len() >= 4 * input.len());
+    let mut sums = [0; 4];
+    let (weights, stride) = (weights.as_ptr(), input.len());
+    let input = input.as_ptr_range();
+    // SAFETY: either reads the input up to its end, the same of four rows of weights, as words or vectors for which a load needs no
+    // alignment, of a last vector only as far as the input goes, and writes four sums: inside the slices by the assertions.
+    unsafe {
+        function(weights, stride, input.start, sums.as_mut_ptr(), input.end);
+    }
+    sums
 }
