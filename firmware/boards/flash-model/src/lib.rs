@@ -22,6 +22,11 @@ pub const PICTURE_LEN: usize = MEMORY.0;
 /// Bytes of the smallest arena for that model.
 pub const LEAST_ARENA_LEN: usize = MEMORY.1;
 
+/// Bytes of an arena: so many, or what that model needs if it is more.
+pub const fn arena_len(wanted: usize) -> usize {
+    if wanted > LEAST_ARENA_LEN { wanted } else { LEAST_ARENA_LEN }
+}
+
 unsafe extern "C" {
     // By the linker script: the part of flash that is kept for a model.
     static _model_start: u8;

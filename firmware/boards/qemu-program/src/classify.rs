@@ -7,7 +7,7 @@ use core::str::Utf8Error;
 
 use firmware::boot::{self, Booted, Identity};
 use firmware::profile::StepTimes;
-use flash_model::{LEAST_ARENA_LEN, PICTURE_LEN};
+use flash_model::PICTURE_LEN;
 use protocol::{Start, TimeUnit};
 use qemu_messages::{ImageReport, QemuMessage};
 use semihosting::experimental::env;
@@ -17,11 +17,8 @@ use shared_model::{Classification, Model};
 use crate::records::{RecordFile, RecordsError};
 use crate::{COMMAND_LINE_LEN, fail, send, stack};
 
-/// As much as the largest board has for which networks are chosen (`host-trainer fit`); a run may take a part of it.
-const LARGE_ARENA_LEN: usize = 576 * 1024;
-
-/// Bytes of an arena, at least what the model that is built in needs.
-pub const ARENA_LEN: usize = if LEAST_ARENA_LEN > LARGE_ARENA_LEN { LEAST_ARENA_LEN } else { LARGE_ARENA_LEN };
+/// Bytes of an arena: as much as the largest board has for which networks are chosen (`host-trainer fit`); a run may take a part of it.
+pub const ARENA_LEN: usize = flash_model::arena_len(576 * 1024);
 
 /// Bytes of a picture of that model and of the arena.
 pub const MEMORY_LEN: usize = PICTURE_LEN + ARENA_LEN;

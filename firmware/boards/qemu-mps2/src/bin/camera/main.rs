@@ -28,7 +28,7 @@ use firmware::report::{Report, Serial};
 use firmware::settings::{Key, Scope, Settings};
 use firmware::watchdog::Watchdog;
 use flash::{ModelFlash, Power};
-use flash_model::{LEAST_ARENA_LEN, PICTURE_LEN};
+use flash_model::PICTURE_LEN;
 use oorandom::Rand32;
 use protocol::{BootFailure, Message, Start, TimeUnit};
 use qemu_messages::{QemuMessage, Totals};
@@ -45,10 +45,8 @@ const FRAME_LEN: usize = ov2640_driver::FORMAT.len();
 /// The sensor of a 3 MP camera, which has the newer numbers of resolutions.
 const SENSOR_ID: u8 = 0x86;
 
-/// As much for an inference as a board with a camera has at least, or what the model that is built in needs.
-const ARENA_LEN: usize = if LEAST_ARENA_LEN > 64 * 1024 { LEAST_ARENA_LEN } else { 64 * 1024 };
-/// Bytes of a picture and an inference.
-const WORKING_LEN: usize = PICTURE_LEN + ARENA_LEN;
+/// Bytes of a picture, and of as much for an inference as a board with a camera has at least.
+const WORKING_LEN: usize = PICTURE_LEN + flash_model::arena_len(64 * 1024);
 
 /// Transactions of about one attempt, most of which wait for the picture.
 const ARDUCAM_SPAN: u32 = 80;
