@@ -120,7 +120,7 @@ each channel of the last one gives the logits. Each is trained by `vgg3-best`'s 
 epoch, and is tested once. The smallest do not learn their pictures by heart, and see them shifted less and with nothing cut out. The last \
 row is the reference model, with the tutorial's head: a dense layer of 128 outputs.
 
-Instructions are the plan's estimate, which is right within a twentieth from 24 filters on, and too low by up to a third for the smallest networks.
+Instructions are the plan's estimate, which is within a twentieth of what is executed.
 
 ![Accuracy over instructions, and over flash](ladder.svg)";
 

@@ -42,7 +42,8 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
     }
 
     fn instructions(&self, step: &Step, _: usize, _: bool, costs: &Costs) -> u64 {
-        step.multiply_accumulates() * costs.im2col / 4
+        let pixels = u64::from(step.input.height) * u64::from(step.input.width);
+        step.multiply_accumulates() * costs.im2col / 4 + pixels / 2 * costs.im2col_pixels
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {

@@ -39,7 +39,10 @@ impl<L: InnerLoops + Copy> Kernel for Patches<L> {
     fn instructions(&self, step: &Step, size: usize, whole: bool, costs: &Costs) -> u64 {
         let outputs = step.biases.len() as u64;
         let per_pair = blocks(step) as u64 * costs.patch_block + costs.patch_pair;
-        self.weight_fetches(step, size, whole) as u64 * (outputs / 2 * per_pair + costs.patch)
+        let row = 3 * usize::from(step.input.channels);
+        let gathered = if row.is_multiple_of(BLOCK) { 0 } else { row.div_ceil(BLOCK) as u64 * costs.patch_rows };
+        let patches = self.weight_fetches(step, size, whole) as u64 * (outputs / 2 * per_pair + gathered + costs.patch);
+        patches + u64::from(step.output.height) * costs.patch_line
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {

@@ -46,9 +46,9 @@ impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
         let [height, _] = step.computed_size();
         let (inputs, outputs) = (u64::from(step.input.channels), step.biases.len() as u64);
         let windows = (height * windows_across(step)) as u64;
-        let per_row = inputs / 2 * costs.row_pair + 12;
-        let filters = self.weight_fetches(step, size, whole) as u64 * (costs.row_filter * inputs + 100);
-        outputs * (filters + windows * (3 * per_row + 80))
+        let per_row = inputs / 2 * costs.row_pair + 48;
+        let filters = self.weight_fetches(step, size, whole) as u64 * (costs.row_filter * inputs + 280);
+        outputs * (filters + windows * 3 * per_row)
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {

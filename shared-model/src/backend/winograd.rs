@@ -61,8 +61,10 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
         let (inputs, outputs) = (tiling.channels as u64, step.biases.len() as u64);
         let multiplied = (TILES_AT_ONCE * tiling.batches(1, whole)) as u64;
         let products = multiplied * outputs.next_multiple_of(2) * inputs * costs.winograd_products;
-        let filters = self.weight_fetches(step, size, whole) as u64 * inputs * outputs * costs.winograd_filter;
-        filters + products + tiles as u64 * (inputs * costs.winograd_input + outputs * costs.winograd_output)
+        let per_filter = inputs * costs.winograd_filter + tiling.chunks().count() as u64 * costs.winograd_filter_chunk;
+        let filters = self.weight_fetches(step, size, whole) as u64 * outputs * per_filter;
+        let per_tile = inputs * costs.winograd_input + outputs * costs.winograd_output + costs.winograd_tile;
+        filters + products + tiles as u64 * per_tile
     }
 
     fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn> {
@@ -120,9 +122,9 @@ impl<L: InnerLoops + Copy> Kernel for WinogradInPieces<L> {
         let (inputs, outputs) = (tiling.channels as u64, step.biases.len());
         let pieces = (tiling.batches(1, whole) * outputs.div_ceil(2)) as u64 * inputs / 4;
         let transformed = tiles * inputs * outputs.div_ceil(2 * size) as u64;
-        pieces * costs.winograd_piece
-            + transformed * costs.winograd_input
-            + tiles * outputs as u64 * costs.winograd_output
+        // All four channels of a tile are taken in by a call of their own.
+        let per_tile = outputs as u64 * costs.winograd_output + 3 * costs.winograd_tile;
+        pieces * costs.winograd_piece + transformed * costs.winograd_input + tiles * per_tile
     }
 
     fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn> {

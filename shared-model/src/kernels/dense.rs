@@ -27,7 +27,7 @@ impl Kernel for Dense {
     }
 
     fn instructions(&self, step: &Step, _: usize, _: bool, costs: &Costs) -> u64 {
-        step.multiply_accumulates() * costs.dense / 4
+        step.multiply_accumulates() * costs.dense / 4 + step.biases.len() as u64 * costs.dense_output
     }
 
     fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {

@@ -81,8 +81,12 @@ impl Words {
 
 /// Instructions that kernels take on a family of cores.
 pub(crate) struct Costs {
+    /// To take in a byte of the picture.
+    pub input: u64,
     /// For four multiplications of a dense layer.
     pub dense: u64,
+    /// Beside them, for an output.
+    pub dense_output: u64,
     /// For four multiplications by definition.
     pub direct: u64,
     /// Beside them, for four pixels, an output channel and a row of its filter.
@@ -93,6 +97,8 @@ pub(crate) struct Costs {
     pub blocked_filter: u64,
     /// For four multiplications of a matrix of patches.
     pub im2col: u64,
+    /// Beside them, for the patches of two pixels.
+    pub im2col_pixels: u64,
     /// For two channels of a window and a kernel row, that is 24 multiplications.
     pub row_pair: u64,
     /// To widen a channel of a filter.
@@ -101,18 +107,26 @@ pub(crate) struct Costs {
     pub winograd_products: u64,
     /// To transform a channel of a filter.
     pub winograd_filter: u64,
+    /// Beside that, for the part of a filter that is transformed and multiplied at once.
+    pub winograd_filter_chunk: u64,
     /// For the multiplications of four tiles, four input channels and two output channels, and to transform these filters.
     pub winograd_piece: u64,
     /// To transform a channel of a tile of input.
     pub winograd_input: u64,
     /// To transform a channel of a tile of output.
     pub winograd_output: u64,
+    /// Beside them, for a tile.
+    pub winograd_tile: u64,
     /// For the multiplications of 16 bytes of four patches with two filters.
     pub patch_block: u64,
     /// Beside them, for four patches and two filters, what becomes of the accumulators included.
     pub patch_pair: u64,
+    /// To gather 16 bytes, or what is left of them, of the three rows of four patches, where a row does not end with a block.
+    pub patch_rows: u64,
     /// Beside them, for four patches.
     pub patch: u64,
+    /// Beside them, for a row of output.
+    pub patch_line: u64,
 }
 
 /// A turn of a kernel.

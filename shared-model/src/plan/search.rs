@@ -108,7 +108,7 @@ pub(crate) fn fastest<'m, 'a>(
         for first in end.saturating_sub(MAX_SEGMENT)..end {
             let before = match first.checked_sub(1) {
                 Some(last) => best[last].map(|best| best.instructions),
-                None => Some(0),
+                None => Some(steps[0].input.elements() as u64 * backend.costs.input),
             };
             let Some(before) = before else { continue };
             search.for_each_choice(first, end, &mut |segment| {
