@@ -150,29 +150,35 @@ fn resume(run: &Path) -> &'static str {
 fn a_run_that_is_killed_again_and_again_ends_like_an_undisturbed_one() {
     let runs = tempfile::tempdir().unwrap();
     let kills: u32 = std::env::var("KILLS").map_or(20, |kills| kills.parse().unwrap());
-    let mut random = ChaCha8Rng::seed_from_u64(11);
-    for optimizer in ["nesterov", "muon"] {
-        let trained = |name: &str, epochs: u32, more| {
-            let flags = format!("--images 64 --epochs {epochs} --batch-size 32 --dropout 0.2 --weight-decay 0");
-            let flags = format!("{flags} --optimizer {optimizer} --name {optimizer}-{name} {more}");
-            train("vgg3-best", runs.path(), &flags)
-        };
-        let begin = Instant::now();
-        success(&mut trained("timed", 4, ""));
-        let whole = begin.elapsed();
-        let killed = runs.path().join(format!("{optimizer}-killed"));
-        // There is always an epoch to be killed in.
-        let epochs = 4 + kills / 2;
-        for _ in 0..kills / 2 {
-            let mut training = trained("killed", epochs, resume(&killed)).stdout(Stdio::null()).spawn().unwrap();
-            thread::sleep(whole.mul_f64(random.random_range(0.2..0.9)));
-            training.kill().unwrap();
-            training.wait().unwrap();
+    thread::scope(|scope| {
+        for (seed, optimizer) in [(11, "nesterov"), (12, "muon")] {
+            let runs = runs.path();
+            scope.spawn(move || kill_again_and_again(runs, optimizer, kills / 2, ChaCha8Rng::seed_from_u64(seed)));
         }
-        success(&mut trained("killed", epochs, resume(&killed)));
-        success(&mut trained("undisturbed", epochs, ""));
-        assert_eq!(outcome(&killed), outcome(&runs.path().join(format!("{optimizer}-undisturbed"))), "{optimizer}");
+    });
+}
+
+fn kill_again_and_again(runs: &Path, optimizer: &str, kills: u32, mut random: ChaCha8Rng) {
+    let trained = |name: &str, epochs: u32, more| {
+        let flags = format!("--images 64 --epochs {epochs} --batch-size 32 --dropout 0.2 --weight-decay 0");
+        let flags = format!("{flags} --optimizer {optimizer} --name {optimizer}-{name} {more}");
+        train("vgg3-best", runs, &flags)
+    };
+    let begin = Instant::now();
+    success(&mut trained("timed", 4, ""));
+    let whole = begin.elapsed();
+    let killed = runs.join(format!("{optimizer}-killed"));
+    // There is always an epoch to be killed in.
+    let epochs = 4 + kills;
+    for _ in 0..kills {
+        let mut training = trained("killed", epochs, resume(&killed)).stdout(Stdio::null()).spawn().unwrap();
+        thread::sleep(whole.mul_f64(random.random_range(0.2..0.9)));
+        training.kill().unwrap();
+        training.wait().unwrap();
     }
+    success(&mut trained("killed", epochs, resume(&killed)));
+    success(&mut trained("undisturbed", epochs, ""));
+    assert_eq!(outcome(&killed), outcome(&runs.join(format!("{optimizer}-undisturbed"))), "{optimizer}");
 }
 
 /// On a real disk, an empty one of 40 MiB that the environment variable `SMALL_DISK` names, or with limited files.
