@@ -175,7 +175,8 @@ impl Description {
         if classes.len() < 2 {
             return Err("a network tells at least two classes apart".to_owned());
         }
-        let none = self.none.and_then(|none| classes.iter().position(|class| *class == self.labels[usize::from(none)]));
+        let none = self.none.and_then(|none| self.labels.get(usize::from(none)));
+        let none = none.and_then(|none| classes.iter().position(|class| class == none));
         Ok(Self { labels: classes.to_vec(), none: none.map(|none| none as u16), ..self.clone() })
     }
 }

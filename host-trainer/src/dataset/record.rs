@@ -48,7 +48,7 @@ impl Findings {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if self.broken > 0 {
-            let more = match self.broken - self.broken_files.len() {
+            let more = match self.broken.saturating_sub(self.broken_files.len()) {
                 0 => String::new(),
                 more => format!("; and {more} more"),
             };

@@ -7,6 +7,7 @@ mod presets;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use shared_model::graph::MAX_OPERATIONS;
 
 use crate::camera::Camera;
 use crate::dataset::ChannelStatistics;
@@ -217,6 +218,9 @@ impl Schedule {
 /// More than any microcontroller has the memory for.
 const MOST_FILTERS: usize = 1024;
 
+/// Of three operations each, beside which a blob has room for those of the head.
+const MOST_BLOCKS: usize = (MAX_OPERATIONS - 2) / 3;
+
 impl Recipe {
     /// Sets the filters of the first block, of which each further block has twice as many as the one before, and the number of blocks;
     /// those that are not given stay. Convolutions of another size than they come from are not transferred.
@@ -285,6 +289,9 @@ impl Recipe {
         if self.filters.is_empty() || self.filters.len() != self.block_dropout.len() {
             let (blocks, rates) = (self.filters.len(), self.block_dropout.len());
             return Err(format!("there are {blocks} blocks of filters and {rates} dropout rates for them"));
+        }
+        if self.filters.len() > MOST_BLOCKS {
+            return Err(format!("there are {} blocks: there must be 1 to {MOST_BLOCKS}", self.filters.len()));
         }
         if let Some(filters) = self.filters.iter().find(|filters| !(1..=MOST_FILTERS).contains(*filters)) {
             return Err(format!("there are {filters} filters in a block: there must be 1 to {MOST_FILTERS}"));
@@ -371,11 +378,18 @@ mod tests {
     }
 
     #[test]
-    fn blocks_have_filters_but_not_too_many() {
-        for (filters, is_sensible) in
-            [(vec![1], true), (vec![1024], true), (vec![0], false), (vec![1_000_000_000], false)]
-        {
-            let recipe = Recipe { filters, block_dropout: vec![0.0], ..Recipe::preset("vgg1").unwrap() };
+    fn there_are_blocks_and_filters_but_not_too_many() {
+        for (filters, is_sensible) in [
+            (vec![1], true),
+            (vec![1024], true),
+            (vec![0], false),
+            (vec![1_000_000_000], false),
+            (vec![1; 10], true),
+            (vec![1; 11], false),
+            (vec![], false),
+        ] {
+            let block_dropout = vec![0.0; filters.len()];
+            let recipe = Recipe { filters, block_dropout, ..Recipe::preset("vgg1").unwrap() };
             assert_eq!(recipe.check().is_ok(), is_sensible, "{:?}", recipe.filters);
         }
     }
