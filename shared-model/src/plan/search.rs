@@ -149,3 +149,39 @@ pub(crate) fn least_arena_len(steps: &[Step], backend: &'static Backend) -> usiz
     }
     least.last().map_or(0, |words| words * size_of::<u32>()) + ALIGNMENT_SLACK
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::encode;
+    use crate::testing::{Plain, network};
+    use crate::{Model, Shape};
+
+    /// Segments that a search looks at for one step.
+    fn segments(steps: &[Step], backend: &'static Backend) -> usize {
+        let search = Search { steps, backend };
+        let mut count = 0;
+        for end in 1..=steps.len() {
+            for first in end.saturating_sub(MAX_SEGMENT)..end {
+                search.for_each_choice(first, end, &mut |_| count += 1);
+            }
+        }
+        count / steps.len()
+    }
+
+    /// Nothing that a blob may hold makes a plan take long: as many steps as there may be, each of which every kernel fits.
+    #[test]
+    fn the_search_is_bounded() {
+        let mut operations = [Plain::Convolution(4, true); MAX_OPERATIONS];
+        operations[MAX_OPERATIONS - 1] = Plain::Dense(2, false);
+        for channels in [1, 3] {
+            let blob = encode(&network(1, Shape::new(8, 8, channels), &operations)).unwrap();
+            let model = Model::load(&blob).unwrap();
+            assert_eq!(model.steps().len(), MAX_OPERATIONS);
+            for backend in Backend::ALL {
+                let found = segments(model.steps(), backend);
+                assert!(found <= 150, "{backend:?}: {found} segments for each step");
+            }
+        }
+    }
+}
