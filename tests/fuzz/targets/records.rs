@@ -85,7 +85,7 @@ fuzz_target!(|input: (Kind, &[u8])| {
         Kind::Description => {
             if let Some(description) = read::<Description>(bytes) {
                 let same = description.of_classes(Some(&description.labels));
-                assert!(same.is_ok_and(|same| same == description) || !are_classes(&description));
+                assert!(same.is_ok_and(|same| same.labels == description.labels) || !are_classes(&description));
             }
         }
         Kind::DataRecord => {
