@@ -16,18 +16,23 @@ use firmware::camera::ov2640::Ov2640;
 use firmware::camera::{FrameSource, Framed, Policy, Supervisor, View};
 use firmware::deployment::{Change, Deployment, Mapped};
 use firmware::pipeline::{Buffers, Pipeline};
-use firmware::report::{Command, Report};
+use firmware::report::Report;
 use firmware::settings::{Key, Scope, Settings};
 use firmware::watchdog::Watchdog;
 use flash_models::{Cut, NorFlashModel};
-use model_store::{Layout, signature};
+use model_store::Layout;
 use protocol::{
-    Announcement, Message, ModelRequest, ModelSender, Request, SendProgress, SettingAnswer, SettingRequest, Start,
-    TimeUnit, UpdateRequest,
+    Message, ModelRequest, ModelSender, Request, SendProgress, SettingAnswer, SettingRequest, Start, TimeUnit,
+    UpdateRequest,
 };
 use shared_model::encode::encode;
 use shared_model::testing::{Numbers, Plain, network};
-use shared_model::{AlignedBytes, FORMAT_VERSION, Interpreter, Model, Shape};
+use shared_model::{AlignedBytes, Interpreter, Model, Shape};
+use support::Offer;
+
+#[expect(dead_code, reason = "the tests of model-store use more of it")]
+#[path = "../../model-store/tests/store/support.rs"]
+mod support;
 
 const SHAPE: Shape = Shape::new(16, 16, 3);
 const HOUR_NS: u64 = 3_600_000_000_000;
@@ -125,51 +130,24 @@ impl Mapped for Chip {
     }
 }
 
-/// A model that is sent.
-struct Offer {
-    blob: AlignedBytes,
-    digest: [u8; 64],
-    memory: u32,
+fn offer(seed: u64) -> Offer {
+    Offer::new(&encode(&network(seed, SHAPE, &[Plain::Dense(3, false)])).expect("the network is valid"))
 }
 
-impl Offer {
-    fn new(seed: u64) -> Self {
-        let blob = encode(&network(seed, SHAPE, &[Plain::Dense(3, false)])).expect("the network is valid");
-        let arena_len = Model::load(&blob).expect("it is well-formed").arena_len();
-        let memory = (SHAPE.elements() + arena_len) as u32;
-        Self { digest: signature::digest(&blob), memory, blob }
-    }
+/// One whose bytes were changed after it was announced.
+fn spoilt_offer(seed: u64) -> Offer {
+    let mut offer = offer(seed);
+    let middle = offer.blob.len() / 2;
+    offer.blob[middle] ^= 1;
+    offer
+}
 
-    /// Bytes were changed after it was announced.
-    fn spoilt(seed: u64) -> Self {
-        let mut offer = Self::new(seed);
-        let middle = offer.blob.len() / 2;
-        offer.blob[middle] ^= 1;
-        offer
-    }
-
-    fn crc32(&self) -> u32 {
-        u32::from_le_bytes(self.blob[16..20].try_into().expect("four bytes"))
-    }
-
-    fn sender(&self) -> ModelSender<'_> {
-        let announcement = Announcement {
-            crc32: self.crc32(),
-            len: self.blob.len() as u32,
-            format_version: FORMAT_VERSION,
-            memory: self.memory,
-            digest: &self.digest,
-            signature: &[],
-        };
-        ModelSender::new(announcement, &self.blob)
-    }
-
-    fn logits(&self, picture: &[u8]) -> Vec<i32> {
-        let model = Model::load(&self.blob).expect("it is well-formed");
-        let mut arena = vec![0; model.arena_len()];
-        let mut interpreter = Interpreter::new(&model, &mut arena).expect("the arena is as asked for");
-        interpreter.classify(picture).expect("it has the shape").logits.to_vec()
-    }
+fn logits(blob: &[u8], picture: &[u8]) -> Vec<i32> {
+    let blob = AlignedBytes::from(blob);
+    let model = Model::load(&blob).expect("it is well-formed");
+    let mut arena = vec![0; model.arena_len()];
+    let mut interpreter = Interpreter::new(&model, &mut arena).expect("the arena is as asked for");
+    interpreter.classify(picture).expect("it has the shape").logits.to_vec()
 }
 
 /// How often something happened.
@@ -233,8 +211,8 @@ impl Computer<'_> {
                 assert_eq!((chunk.id, chunk.offset as usize), (self.counter - 1, self.picture.len()));
                 self.picture.extend(chunk.bytes);
                 if self.picture.len() == SHAPE.elements() {
-                    let runs = self.offers.iter().find(|offer| offer.crc32() == self.crc32).expect("one that was sent");
-                    assert_eq!(self.logits, runs.logits(&self.picture));
+                    let runs = self.offers.iter().find(|offer| offer.crc32 == self.crc32).expect("one that was sent");
+                    assert_eq!(self.logits, logits(&runs.blob, &self.picture));
                     self.tally.checked += 1;
                 }
             }
@@ -265,18 +243,11 @@ impl Computer<'_> {
 }
 
 /// The line to it.
-struct Line<'c, 'o> {
-    computer: &'c RefCell<Computer<'o>>,
-    command: Option<Command>,
-}
+struct Line<'c, 'o>(&'c RefCell<Computer<'o>>);
 
 impl Report for Line<'_, '_> {
     async fn report(&mut self, message: &Message<'_>) {
-        self.computer.borrow_mut().hear(message);
-    }
-
-    fn command(&mut self) -> Option<Command> {
-        self.command.take()
+        self.0.borrow_mut().hear(message);
     }
 }
 
@@ -336,14 +307,14 @@ impl Chance<'_> {
         if computer.sender.is_none() && self.is(TRANSFER) {
             let offers = computer.offers;
             let offer = &offers[self.numbers.below(offers.len() as u64) as usize];
-            (computer.sender, computer.is_answered) = (Some(offer.sender()), true);
+            (computer.sender, computer.is_answered) = (Some(ModelSender::new(offer.announcement(), &offer.blob)), true);
         } else if self.is(SILENCE) {
             // The computer goes away.
             computer.sender = None;
         }
         if self.is(POWER_CUT) {
             let operation = self.numbers.below(OPERATIONS) as u32;
-            let cut = self.one_of(&[Cut::Before, Cut::Weak, Cut::Torn, Cut::After]);
+            let cut = self.one_of(&Cut::ALL);
             self.chip.0.borrow_mut().cut_power_at(operation, cut);
         }
     }
@@ -352,10 +323,10 @@ impl Chance<'_> {
 #[test]
 fn a_board_runs_for_days_whatever_happens() {
     let hours: u64 = std::env::var("SOAK_HOURS").map_or(2, |hours| hours.parse().expect("a number of hours"));
-    let offers = [Offer::new(1), Offer::new(2), Offer::new(3), Offer::spoilt(4)];
+    let offers = [offer(1), offer(2), offer(3), spoilt_offer(4)];
     let capacity = (2 * PLACE + RECORD) as usize;
     let mut flash = Flash::new(vec![0; Flash::memory_len(capacity)], capacity, true);
-    let mut first = offers[0].blob.to_vec();
+    let mut first = offers[0].blob.clone();
     first.resize(first.len().next_multiple_of(32), 0xFF);
     flash.write(0, &first).expect("it is erased");
     let chip = Chip(Rc::new(RefCell::new(flash)));
@@ -424,7 +395,7 @@ fn a_board_runs_for_days_whatever_happens() {
                     Policy::default(),
                 ),
                 present.smoothing,
-                Line { computer: &computer, command: None },
+                Line(&computer),
                 clock,
             );
             for key in Key::ALL {
@@ -464,7 +435,7 @@ fn a_board_runs_for_days_whatever_happens() {
             heard.tally.in_flight += in_flight;
             drop(heard);
             if change == Some(Change::Install) {
-                let mut line = Line { computer: &computer, command: None };
+                let mut line = Line(&computer);
                 block_on(deployment.install(&mut model, &mut memory, &mut line));
             }
         }
