@@ -25,7 +25,7 @@ const CAPACITY: usize = 1536 << 10;
 #[test]
 fn the_monitor_sends_a_model_while_frames_are_classified() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut blob = fs::read(root().join("data/models/vgg3-full.blob")).expect("the committed model");
+    let mut blob = fs::read(root().join(BUILT_IN)).expect("the committed model");
     // Behind magic, version, length, CRC, length of the graph, and that of the name.
     blob[25] ^= 0x20;
     repair_crc(&mut blob);
