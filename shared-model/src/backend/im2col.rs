@@ -1,7 +1,7 @@
 //! 3×3 convolutions with few input channels: the nine pixels under the kernel become one row of a matrix (im2col), two pixels at a
 //! time, and the filters are kept in memory as int16.
 
-use super::inner_loops::{CHUNK_PAIRS, InnerLoops};
+use super::inner_loops::{CHUNK_PAIRS, InnerLoops, widen_taps};
 use crate::{
     kernels::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, direct, pair, parts},
     ops::OperationKind,
@@ -79,20 +79,16 @@ fn row_pairs(step: &Step) -> usize {
     (3 * usize::from(step.input.channels)).div_ceil(2)
 }
 
-/// Widens the filters to `[out / 4][pair][4]` pairs of lanes.
-fn widen_filters(step: &Step, filters: &mut [i16]) {
-    let taps = 9 * usize::from(step.input.channels);
-    let quads = filters.chunks_exact_mut(8 * pairs(step));
-    for (quad, weights) in quads.zip(step.weights.chunks_exact(4 * taps)) {
-        quad.fill(0);
-        for (output, weights) in weights.chunks_exact(taps).enumerate() {
-            let rows = quad.chunks_exact_mut(8 * row_pairs(step));
-            for (row, weights) in rows.zip(weights.chunks_exact(taps / 3)) {
-                for (tap, &weight) in weights.iter().enumerate() {
-                    row[tap / 2 * 8 + 2 * output + tap % 2] = weight.into();
-                }
-            }
-        }
+/// Widens the filters to `[out / 4][pair][4]`.
+fn widen_filters(step: &Step, filters: &mut [[i16; 2]]) {
+    let row = 3 * usize::from(step.input.channels);
+    let rows = filters.as_chunks_mut().0.chunks_exact_mut(row_pairs(step));
+    for (index, pairs) in rows.enumerate() {
+        let [quad, kernel_row] = [index / 3, index % 3];
+        widen_taps(
+            [0, 1, 2, 3].map(|output| &step.weights[(3 * (4 * quad + output) + kernel_row) * row..][..row]),
+            pairs,
+        );
     }
 }
 
@@ -111,20 +107,7 @@ fn compute_row(
     let (patches, accumulators) = scratch.split_at_mut(PATCHES);
     let accumulators: &mut [i32] = bytemuck::cast_slice_mut(accumulators);
     for (pair, output) in output.chunks_exact_mut(2 * outputs).enumerate() {
-        let lanes: &mut [i16] = bytemuck::cast_slice_mut(patches);
-        let rows = lanes.chunks_exact_mut(4 * row_pairs(step));
-        for (line, patches) in lines.chunks_exact(line).zip(rows) {
-            for pixel in 0..2 {
-                let taps = &line[(2 * pair + pixel) * channels..][..3 * channels];
-                let (pairs, last) = taps.as_chunks::<2>();
-                for (&[left, right], lanes) in pairs.iter().zip(patches.as_chunks_mut::<4>().0) {
-                    [lanes[2 * pixel], lanes[2 * pixel + 1]] = [left.into(), right.into()];
-                }
-                if let [last] = *last {
-                    [patches[4 * pairs.len() + 2 * pixel], patches[4 * pairs.len() + 2 * pixel + 1]] = [last.into(), 0];
-                }
-            }
-        }
+        loops.widen_patches(&lines[2 * pair * channels..], line, 3 * channels, channels, patches);
         let biases = step.biases.as_chunks().0;
         let tiles = accumulators.as_chunks_mut().0.as_chunks_mut().0;
         loops.spread(biases, tiles);

@@ -98,6 +98,7 @@ pub(crate) struct OutputChannel {
 
 impl OutputChannel {
     /// With the bytes between pixels, and whether they are those of a 2×2 pool.
+    #[inline(always)]
     pub fn new(epilogue: &Epilogue, pixel_step: usize, pool: bool) -> Self {
         const INVERSE_OF_9: i32 = 0x38E3_8E39;
         let sign = if pool && epilogue.multiplier < 0 { -1 } else { 1 };
@@ -315,6 +316,16 @@ pub(crate) trait InnerLoops: Sync + 'static {
         }
     }
 
+    /// Widens two patches of three rows of `row` bytes each, `line` bytes behind one another, of which the second starts `channels` bytes
+    /// behind the first, by [`widen_taps`]. `patches` is `[pair][2]`.
+    fn widen_patches(&self, pixels: &[i8], line: usize, row: usize, channels: usize, patches: &mut [u32]) {
+        let patches: &mut [[i16; 2]] = bytemuck::cast_slice_mut(patches);
+        let rows = patches.as_chunks_mut().0.chunks_exact_mut(row.div_ceil(2)).zip(pixels.chunks(line));
+        for (patches, pixels) in rows.take(3) {
+            widen_taps([0, channels].map(|start| &pixels[start..][..row]), patches);
+        }
+    }
+
     /// Widens one kernel row, `[3][stride]` words from its first channel on, for `4 * quads` channels. `filter` is `[pair][3]`.
     fn widen_filter_row(&self, weights: &[u32], stride: usize, filter: &mut [u32], quads: usize) {
         for (quad, places) in filter.as_chunks_mut::<6>().0[..quads].iter_mut().enumerate() {
@@ -408,6 +419,23 @@ pub(crate) trait InnerLoops: Sync + 'static {
 pub(crate) struct Portable;
 
 impl InnerLoops for Portable {}
+
+/// Widens the taps of some kernel rows of one length in pairs, to `[pair][row]`: of each four taps the first and the third, then the other
+/// two; what is left in order, with a zero if the last one stands alone.
+#[inline]
+pub(crate) fn widen_taps<const ROWS: usize>(rows: [&[i8]; ROWS], pairs: &mut [[[i16; 2]; ROWS]]) {
+    for (index, row) in rows.into_iter().enumerate() {
+        let (quads, rest) = row.as_chunks();
+        let (twos, last) = pairs.split_at_mut(2 * quads.len());
+        for (&[a, b, c, d], [even, odd]) in quads.iter().zip(twos.as_chunks_mut().0) {
+            even[index] = [a.into(), c.into()];
+            odd[index] = [b.into(), d.into()];
+        }
+        for (taps, pair) in rest.chunks(2).zip(last) {
+            pair[index] = [taps[0].into(), taps.get(1).copied().unwrap_or_default().into()];
+        }
+    }
+}
 
 fn lanes(words: &[u32]) -> &[[i16; 2]] {
     bytemuck::cast_slice(words)

@@ -239,7 +239,7 @@ const ARM_DSP: Costs = Costs {
     direct: 16,
     direct_row: 200,
     im2col: 5,
-    im2col_pixels: 700,
+    im2col_pixels: 360,
     row_pair: 15,
     row_filter: 11,
     winograd_products: 23,
@@ -247,7 +247,7 @@ const ARM_DSP: Costs = Costs {
     winograd_filter_chunk: 550,
     winograd_piece: 1380,
     winograd_input: 230,
-    winograd_output: 530,
+    winograd_output: 500,
     winograd_tile: 710,
     // No kernel of this backend counts them.
     patch_block: 0,
@@ -264,7 +264,7 @@ const ARM_V7M: Costs = Costs {
     direct: 14,
     direct_row: 200,
     im2col: 9,
-    im2col_pixels: 850,
+    im2col_pixels: 970,
     row_pair: 43,
     row_filter: 38,
     winograd_products: 60,
@@ -272,7 +272,7 @@ const ARM_V7M: Costs = Costs {
     winograd_filter_chunk: 420,
     winograd_piece: 2880,
     winograd_input: 265,
-    winograd_output: 590,
+    winograd_output: 560,
     winograd_tile: 1160,
     ..ARM_DSP
 };
@@ -284,7 +284,7 @@ const ARM_V6M: Costs = Costs {
     direct: 24,
     direct_row: 330,
     im2col: 32,
-    im2col_pixels: 1300,
+    im2col_pixels: 1350,
     row_pair: 101,
     row_filter: 80,
     winograd_products: 139,
@@ -292,7 +292,7 @@ const ARM_V6M: Costs = Costs {
     winograd_filter_chunk: 1550,
     winograd_piece: 10_500,
     winograd_input: 650,
-    winograd_output: 1370,
+    winograd_output: 1360,
     winograd_tile: 800,
     ..ARM_DSP
 };
@@ -304,7 +304,7 @@ const RV32IM: Costs = Costs {
     direct: 21,
     direct_row: 170,
     im2col: 19,
-    im2col_pixels: 690,
+    im2col_pixels: 840,
     row_pair: 78,
     row_filter: 50,
     winograd_products: 99,
@@ -312,7 +312,7 @@ const RV32IM: Costs = Costs {
     winograd_filter_chunk: 840,
     winograd_piece: 5870,
     winograd_input: 465,
-    winograd_output: 1350,
+    winograd_output: 1355,
     winograd_tile: 700,
     ..ARM_DSP
 };

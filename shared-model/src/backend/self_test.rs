@@ -251,6 +251,17 @@ impl InnerLoopCheck {
     }
 
     fn patches(&mut self) {
+        // One to ten channels, in lines as short as may be and longer ones.
+        for channels in 1..=10_usize {
+            for line in [4 * channels, 4 * channels + 7] {
+                let row = 3 * channels;
+                let (shape, len) = ([channels, line, 0], 6 * row.div_ceil(2));
+                self.compare("widen_patches", shape, len, |loops, input, patches| {
+                    let pixels = &bytes(input)[channels..][..2 * line + channels + row];
+                    loops.widen_patches(pixels, line, row, channels, patches);
+                });
+            }
+        }
         for len in (0..70).chain([4 * INPUT / 2]) {
             let words = len / 4 + 2;
             self.compare("copy", [len, 0, 0], words, |loops, input, to| {

@@ -356,26 +356,29 @@ fn write_tiles(
     output: &mut Output<'_>,
 ) {
     let side = tiling.output_side();
-    for (slot, channel) in channels.enumerate() {
-        let prepared = OutputChannel::new(&step.epilogue(channel), output.rows.channels, step.pool);
-        let (mut row, mut column) = (tiles.start / tiling.columns * side, tiles.start % tiling.columns * side);
-        let mut left = tiles.len();
-        for quad in m.chunks_exact(ACCUMULATORS) {
-            let quad = &quad[slot * TILES_AT_ONCE..];
-            let mut tile = 0;
-            while tile < TILES_AT_ONCE.min(left) {
-                // Those of one row of tiles at once.
-                let run = (TILES_AT_ONCE.min(left) - tile).min(tiling.columns - column / side);
-                let place = Run { row, column, tiles: run };
-                output.write(loops, side, place, channel, &quad[tile..], &prepared);
-                tile += run;
-                column += run * side;
-                if column == tiling.columns * side {
-                    (row, column) = (row + side, 0);
-                }
+    let [first, last] = [channels.start, channels.end - 1].map(|channel| step.epilogue(channel));
+    let step_of_pixels = output.rows.channels;
+    // Of a single channel, twice.
+    let prepared =
+        [OutputChannel::new(&first, step_of_pixels, step.pool), OutputChannel::new(&last, step_of_pixels, step.pool)];
+    let (mut row, mut column) = (tiles.start / tiling.columns * side, tiles.start % tiling.columns * side);
+    let mut left = tiles.len();
+    for quad in m.chunks_exact(ACCUMULATORS) {
+        let mut tile = 0;
+        while tile < TILES_AT_ONCE.min(left) {
+            // Those of one row of tiles at once.
+            let run = (TILES_AT_ONCE.min(left) - tile).min(tiling.columns - column / side);
+            let place = Run { row, column, tiles: run };
+            for ((slot, channel), prepared) in channels.clone().enumerate().zip(&prepared) {
+                output.write(loops, side, &place, channel, &quad[slot * TILES_AT_ONCE + tile..], prepared);
             }
-            left -= tile;
+            tile += run;
+            column += run * side;
+            if column == tiling.columns * side {
+                (row, column) = (row + side, 0);
+            }
         }
+        left -= tile;
     }
 }
 
@@ -412,7 +415,7 @@ impl Output<'_> {
         &mut self,
         loops: impl InnerLoops + Copy,
         side: usize,
-        Run { row, column, tiles }: Run,
+        &Run { row, column, tiles }: &Run,
         channel: usize,
         m: &[i32],
         prepared: &OutputChannel,

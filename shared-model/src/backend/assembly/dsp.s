@@ -163,6 +163,42 @@
     bne     1b
     pop     {r4-r11, pc}
 
+@ widen_patches(pixels, line, row, channels, patches): of each four taps the words of both patches, then what is left.
+    function shared_model_widen_patches
+    push    {r4-r11, lr}
+    ldr     r4, [sp, #36]
+    mov     r5, #3
+1:  mov     r6, r0
+    subs    r7, r2, #4
+    blo     3f
+2:  ldr     r9, [r6, r3]
+    ldr     r8, [r6], #4
+    sxtb16  r11, r9, ror #8
+    sxtb16  r10, r8, ror #8
+    sxtb16  r9, r9
+    sxtb16  r8, r8
+    stm     r4!, {r8-r11}
+    subs    r7, #4
+    bhs     2b
+3:  adds    r7, #4
+    beq     5f
+4:  ldrsb   r9, [r6, r3]
+    ldrsb   r8, [r6], #1
+    uxth    r9, r9
+    uxth    r8, r8
+    subs    r7, #2
+    itttt   hs
+    ldrsbhs r11, [r6, r3]
+    ldrsbhs r10, [r6], #1
+    pkhbths r9, r9, r11, lsl #16
+    pkhbths r8, r8, r10, lsl #16
+    stm     r4!, {r8, r9}
+    bhi     4b
+5:  add     r0, r1
+    subs    r5, #1
+    bne     1b
+    pop     {r4-r11, pc}
+
 @ widen_filter_row(weights, stride, filter, quads)
     function shared_model_widen_filter_row
     push    {r4-r11, lr}

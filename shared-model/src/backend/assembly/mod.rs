@@ -100,6 +100,8 @@ unsafe extern "C" {
     #[cfg(arm_dsp)]
     fn shared_model_widen_pixels(map: *const u32, offsets: *const u32, window: *mut u32, quads: usize);
     #[cfg(arm_dsp)]
+    fn shared_model_widen_patches(pixels: *const i8, line: usize, row: usize, channels: usize, patches: *mut u32);
+    #[cfg(arm_dsp)]
     fn shared_model_widen_filter_row(weights: *const u32, stride: usize, filter: *mut u32, quads: usize);
     #[cfg(any(arm_v6m, arm_v7m))]
     fn shared_model_row_products(
@@ -334,6 +336,14 @@ impl InnerLoops for Assembly {
         unsafe {
             shared_model_widen_pixels(map.as_ptr(), offsets.as_ptr(), window.as_mut_ptr(), quads);
         }
+    }
+
+    #[cfg(arm_dsp)]
+    fn widen_patches(&self, pixels: &[i8], line: usize, row: usize, channels: usize, patches: &mut [u32]) {
+        assert!(row > 0 && pixels.len() >= 2 * line + channels + row && patches.len() >= 6 * row.div_ceil(2));
+        // SAFETY: it reads `row` bytes at 0, `line` and 2 · `line`, and the same from `channels` on, as words for which LDR needs no
+        // alignment or as bytes, and writes two words for each two bytes of a row: inside the slices by the assertion.
+        unsafe { shared_model_widen_patches(pixels.as_ptr(), line, row, channels, patches.as_mut_ptr()) }
     }
 
     #[cfg(arm_dsp)]

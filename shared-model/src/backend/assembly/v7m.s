@@ -266,17 +266,15 @@
 @ transform_output(m, output, channel, row_step, tiles, tile_step) and its variant with a pool. The stack holds 6 columns of 4 values,
 @ then row_step, the sign of the pool, m, output, channel and the channel's offset; and, of the caller, tiles and tile_step. The first
 @ function is a part of these two, and uses their stack.
-    .macro  output_vector               @ m0 r4, m1 r8, m2 r9, m3 r6, m4 r5, m5 r7 become z0-z3 in r4-r7
+    .macro  output_vector six, free     @ m0 r4, m1 r8, m2 r9, m3 r6, m4 r5, m5 r7 become z0-z3 in r4-r7
     add     r8, r8, r9                  @ m1 + m2
     sub     r9, r8, r9, lsl #1          @ m1 - m2
     add     r6, r6, r5                  @ m3 + m4
     sub     r5, r6, r5, lsl #1          @ m3 - m4
-    add     r4, r4, r4, lsl #1
-    add     r4, r6, r4, lsl #1
+    mla     r4, r4, \six, r6
     sub     r4, r4, r8, lsl #2          @ 6 m0 - 4 (m1 + m2) + (m3 + m4)
-    add     r7, r7, r7, lsl #1
-    add     r7, r7, r5
-    rsb     r7, r9, r7, lsl #1          @ 2 (m3 - m4) - (m1 - m2) + 6 m5
+    rsb     \free, r9, r5, lsl #1
+    mla     r7, r7, \six, \free         @ 2 (m3 - m4) - (m1 - m2) + 6 m5
     sub     r5, r5, r9, lsl #1          @ (m3 - m4) - 2 (m1 - m2)
     sub     r6, r6, r8                  @ (m3 + m4) - (m1 + m2)
     .endm
@@ -284,6 +282,7 @@
     function shared_model_output_columns
     mov     r10, sp
     add     r11, sp, #96
+    mov     r12, #6
 1:  .irp    column, 0, 1, 2
     ldr     r4, [r0, #32 * \column]
     ldr     r8, [r0, #32 * (6 + \column)]
@@ -291,7 +290,7 @@
     ldr     r6, [r0, #32 * (18 + \column)]
     ldr     r5, [r0, #32 * (24 + \column)]
     ldr     r7, [r0, #32 * (30 + \column)]
-    output_vector
+    output_vector r12, r3
     stm     r10!, {r4-r7}
     .endr
     add     r0, #96
@@ -313,6 +312,7 @@
     ldrd    r3, r12, [r2, #16]          @ multiplier, ReLU's mask
     ldr     lr, [r2, #24]               @ bytes between pixels
     ldrd    r0, r2, [r2, #8]            @ inverse, bias
+    mov     r10, #6
     .endm
 
     .macro  output_epilogue             @ to the next tile
@@ -335,7 +335,7 @@
     ldr     r6, [sp, #4 * \row + 48]
     ldr     r5, [sp, #4 * \row + 64]
     ldr     r7, [sp, #4 * \row + 80]
-    output_vector
+    output_vector r10, r11
     mul     r4, r4, r0
     mul     r5, r5, r0
     mul     r6, r6, r0
