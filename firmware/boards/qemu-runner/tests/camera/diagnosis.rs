@@ -60,7 +60,10 @@ const CASES: [Case; 25] = [
 fn diagnose(camera: Camera, frames: &[Vec<u8>], fault: Option<&str>, further: &[&str]) -> (bool, Vec<Value>) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let machine = if camera == Camera::Ov2640 { Machine::M7 } else { Machine::M4 };
-    let arguments = fault.into_iter().flat_map(|fault| ["--faults".as_ref(), OsStr::new(fault)]);
+    let small = root().join(SMALL_MODEL);
+    let blob = ["--blob".as_ref(), small.as_os_str()];
+    let arguments =
+        blob.into_iter().chain(fault.into_iter().flat_map(|fault| ["--faults".as_ref(), OsStr::new(fault)]));
     let (_emulator, port) = start(machine, camera, folder.path(), frames, 0, arguments);
     let page = folder.path().join("page");
     let output = Command::new("cargo")
