@@ -107,7 +107,7 @@ fn compute_row(
     let (patches, accumulators) = scratch.split_at_mut(PATCHES);
     let accumulators: &mut [i32] = bytemuck::cast_slice_mut(accumulators);
     for (pair, output) in output.chunks_exact_mut(2 * outputs).enumerate() {
-        loops.widen_patches(&lines[2 * pair * channels..], line, 3 * channels, channels, patches);
+        loops.widen_patches(&lines[2 * pair * channels..], line, channels, patches);
         let biases = step.biases.as_chunks().0;
         let tiles = accumulators.as_chunks_mut().0.as_chunks_mut().0;
         loops.spread(biases, tiles);

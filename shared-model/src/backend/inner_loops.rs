@@ -316,9 +316,10 @@ pub(crate) trait InnerLoops: Sync + 'static {
         }
     }
 
-    /// Widens two patches of three rows of `row` bytes each, `line` bytes behind one another, of which the second starts `channels` bytes
-    /// behind the first, by [`widen_taps`]. `patches` is `[pair][2]`.
-    fn widen_patches(&self, pixels: &[i8], line: usize, row: usize, channels: usize, patches: &mut [u32]) {
+    /// Widens the 3×3 patches of two neighbouring pixels of `channels` bytes each, by [`widen_taps`]; rows are `line` bytes behind one
+    /// another. `patches` is `[pair][2]`.
+    fn widen_patches(&self, pixels: &[i8], line: usize, channels: usize, patches: &mut [u32]) {
+        let row = 3 * channels;
         let patches: &mut [[i16; 2]] = bytemuck::cast_slice_mut(patches);
         let rows = patches.as_chunks_mut().0.chunks_exact_mut(row.div_ceil(2)).zip(pixels.chunks(line));
         for (patches, pixels) in rows.take(3) {

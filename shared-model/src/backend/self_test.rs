@@ -258,7 +258,7 @@ impl InnerLoopCheck {
                 let (shape, len) = ([channels, line, 0], 6 * row.div_ceil(2));
                 self.compare("widen_patches", shape, len, |loops, input, patches| {
                     let pixels = &bytes(input)[channels..][..2 * line + channels + row];
-                    loops.widen_patches(pixels, line, row, channels, patches);
+                    loops.widen_patches(pixels, line, channels, patches);
                 });
             }
         }

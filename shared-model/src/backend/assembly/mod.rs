@@ -339,7 +339,8 @@ impl InnerLoops for Assembly {
     }
 
     #[cfg(arm_dsp)]
-    fn widen_patches(&self, pixels: &[i8], line: usize, row: usize, channels: usize, patches: &mut [u32]) {
+    fn widen_patches(&self, pixels: &[i8], line: usize, channels: usize, patches: &mut [u32]) {
+        let row = 3 * channels;
         assert!(row > 0 && pixels.len() >= 2 * line + channels + row && patches.len() >= 6 * row.div_ceil(2));
         // SAFETY: it reads `row` bytes at 0, `line` and 2 · `line`, and the same from `channels` on, as words for which LDR needs no
         // alignment or as bytes, and writes two words for each two bytes of a row: inside the slices by the assertion.
