@@ -91,6 +91,7 @@ impl<'a> Step<'a> {
     }
 
     /// The epilogue of an output channel, with its bias.
+    #[inline]
     pub(crate) fn epilogue(&self, channel: usize) -> Epilogue {
         let channel_or_only = channel.min(self.multipliers.len() - 1);
         Epilogue {

@@ -41,7 +41,7 @@ impl<W: Words, L: VectorLoops<W>> Kernel for Blocked<W, L> {
         step.kind == OperationKind::Convolution
     }
 
-    fn need(&self, step: &Step, _: bool) -> Need {
+    fn need(&self, step: &Step, _: usize) -> Need {
         let sizes = Sizes::of::<W>(step);
         Need {
             rows_out: sizes.rows / step.pool_side(),
@@ -51,15 +51,15 @@ impl<W: Words, L: VectorLoops<W>> Kernel for Blocked<W, L> {
         }
     }
 
-    fn weight_fetches(&self, _: &Step, _: usize, _: bool) -> usize {
+    fn weight_fetches(&self, _: &Step, _: usize, _: usize) -> usize {
         1
     }
 
-    fn instructions(&self, step: &Step, _: usize, _: bool, costs: &Costs) -> u64 {
+    fn instructions(&self, step: &Step, _: usize, _: usize, costs: &Costs) -> u64 {
         step.multiply_accumulates() * costs.blocked / 4 + step.weights.len() as u64 * costs.blocked_filter
     }
 
-    fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
+    fn turn(&self, step: &Step, turn: usize, _: usize) -> Option<Turn> {
         convolution_turn(step, Sizes::of::<W>(step).rows, turn)
     }
 

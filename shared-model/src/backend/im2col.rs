@@ -1,7 +1,7 @@
 //! 3×3 convolutions with few input channels: the nine pixels under the kernel become one row of a matrix (im2col), two pixels at a
 //! time, and the filters are kept in memory as int16.
 
-use super::inner_loops::{CHUNK_PAIRS, InnerLoops, widen_taps};
+use super::inner_loops::{CHUNK_PAIRS, InnerLoops, tap_pairs};
 use crate::{
     kernels::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, direct, pair, parts},
     ops::OperationKind,
@@ -28,7 +28,7 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
             && step.biases.len().is_multiple_of(4)
     }
 
-    fn need(&self, step: &Step, _: bool) -> Need {
+    fn need(&self, step: &Step, _: usize) -> Need {
         let patches_and_accumulators = PATCHES + 2 * step.biases.len();
         Need {
             kept: pairs(step) * step.biases.len(),
@@ -37,16 +37,16 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
         }
     }
 
-    fn weight_fetches(&self, _: &Step, _: usize, _: bool) -> usize {
+    fn weight_fetches(&self, _: &Step, _: usize, _: usize) -> usize {
         1
     }
 
-    fn instructions(&self, step: &Step, _: usize, _: bool, costs: &Costs) -> u64 {
+    fn instructions(&self, step: &Step, _: usize, _: usize, costs: &Costs) -> u64 {
         let pixels = u64::from(step.input.height) * u64::from(step.input.width);
-        step.multiply_accumulates() * costs.im2col / 4 + pixels / 2 * costs.im2col_pixels
+        step.multiply_accumulates() * costs.im2col / 16 + pixels / 2 * costs.im2col_pixels
     }
 
-    fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
+    fn turn(&self, step: &Step, turn: usize, _: usize) -> Option<Turn> {
         convolution_turn(step, 1, turn)
     }
 
@@ -57,38 +57,33 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
         let lines_len = direct::lines_len(step);
         let (input, lines) = pair(job.arena, input, scratch);
         let lines = &mut bytemuck::cast_slice_mut(lines)[..lines_len];
-        direct::gather_lines((&rows, bytemuck::cast_slice(input)), turn, lines, <[i8]>::copy_from_slice);
+        direct::gather_lines((&rows, bytemuck::cast_slice(input)), turn, lines, &|line, row| self.0.copy(line, row));
         let [filters, scratch, output, _] = parts(job.arena, [kept, scratch, job.output, Place::EMPTY]);
-        if turn == 0 {
-            widen_filters(step, bytemuck::cast_slice_mut(filters));
-        }
         let (lines, scratch) = scratch.split_at_mut(lines_len.div_ceil(4));
+        if turn == 0 {
+            widen_filters(self.0, step, &mut scratch[..PATCHES], filters);
+        }
         let lines = &bytemuck::cast_slice(lines)[..lines_len];
         let output = &mut bytemuck::cast_slice_mut(output)[row];
         compute_row(self.0, step, lines, filters, scratch, output);
     }
 }
 
-/// Pairs of taps: each kernel row begins with a new one.
+/// Pairs of taps.
 fn pairs(step: &Step) -> usize {
-    3 * row_pairs(step)
+    tap_pairs(3 * usize::from(step.input.channels))
 }
 
-/// Pairs of taps of a kernel row.
-fn row_pairs(step: &Step) -> usize {
-    (3 * usize::from(step.input.channels)).div_ceil(2)
-}
-
-/// Widens the filters to `[out / 4][pair][4]`.
-fn widen_filters(step: &Step, filters: &mut [[i16; 2]]) {
-    let row = 3 * usize::from(step.input.channels);
-    let rows = filters.as_chunks_mut().0.chunks_exact_mut(row_pairs(step));
-    for (index, pairs) in rows.enumerate() {
-        let [quad, kernel_row] = [index / 3, index % 3];
-        widen_taps(
-            [0, 1, 2, 3].map(|output| &step.weights[(3 * (4 * quad + output) + kernel_row) * row..][..row]),
-            pairs,
-        );
+/// Widens the filters to `[out / 4][pair][4]`, two at a time.
+fn widen_filters(loops: impl InnerLoops + Copy, step: &Step, two: &mut [u32], filters: &mut [u32]) {
+    let (row, pairs) = (3 * usize::from(step.input.channels), pairs(step));
+    for (quad, filters) in filters.chunks_exact_mut(4 * pairs).enumerate() {
+        for half in 0..2 {
+            loops.widen_taps(&step.weights[3 * row * (4 * quad + 2 * half)..], [row, row, 3 * row], two);
+            for (filters, two) in filters.as_chunks_mut::<4>().0.iter_mut().zip(two.as_chunks::<2>().0) {
+                filters[2 * half..][..2].copy_from_slice(two);
+            }
+        }
     }
 }
 
@@ -107,12 +102,10 @@ fn compute_row(
     let (patches, accumulators) = scratch.split_at_mut(PATCHES);
     let accumulators: &mut [i32] = bytemuck::cast_slice_mut(accumulators);
     for (pair, output) in output.chunks_exact_mut(2 * outputs).enumerate() {
-        loops.widen_patches(&lines[2 * pair * channels..], line, channels, patches);
-        let biases = step.biases.as_chunks().0;
-        let tiles = accumulators.as_chunks_mut().0.as_chunks_mut().0;
-        loops.spread(biases, tiles);
-        let accumulators = &mut accumulators[..2 * outputs];
-        loops.products(patches, filters, accumulators, pairs(step), 0);
+        loops.widen_taps(&lines[2 * pair * channels..], [line, 3 * channels, channels], patches);
+        let tiles = &mut accumulators.as_chunks_mut().0.as_chunks_mut().0[..outputs / 4];
+        loops.spread(step.biases.as_chunks().0, tiles);
+        loops.products(patches, filters, tiles, pairs(step), 0);
         let (multipliers, offsets) = (step.multipliers, step.offsets);
         loops.requantize_pairs(accumulators, output, multipliers, offsets, step.relu);
     }

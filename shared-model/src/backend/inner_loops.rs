@@ -6,7 +6,7 @@ use crate::{
     kernels::dot_four,
     step::{Epilogue, Step},
 };
-use core::num::Wrapping;
+use core::{num::Wrapping, ops::Range};
 
 /// Pairs of channels that are transformed and multiplied at once.
 pub(crate) const CHUNK_PAIRS: usize = 16;
@@ -45,18 +45,43 @@ pub(crate) static OFFSET_FACTORS: [[i16; 2]; POSITIONS] = {
 
 /// Where the 6×6 pixels of a tile's patch start in a map.
 pub(crate) struct Patch {
+    /// Of bytes, multiples of four, `[column][row]`.
     offsets: [u32; POSITIONS],
+    /// None is larger.
     #[cfg(arm_v7m)]
     last: u32,
 }
 
 impl Patch {
-    /// Of bytes, multiples of four, `[column][row]`.
-    pub const fn new(offsets: [u32; POSITIONS]) -> Self {
+    /// Of pixels that are all at the start.
+    pub const fn new() -> Self {
         Self {
+            offsets: [0; POSITIONS],
             #[cfg(arm_v7m)]
-            last: largest(&offsets),
-            offsets,
+            last: 0,
+        }
+    }
+
+    /// Puts all pixels at `offset`.
+    pub fn fill(&mut self, offset: u32) {
+        self.offsets.fill(offset);
+        #[cfg(arm_v7m)]
+        {
+            self.last = offset;
+        }
+    }
+
+    /// Puts the pixels of some columns of a row at `offset` and behind it, `step` bytes from one to the next.
+    pub fn set(&mut self, row: usize, columns: Range<usize>, offset: usize, step: usize) {
+        #[cfg(arm_v7m)]
+        {
+            let end = offset as u64 + columns.len() as u64 * step as u64;
+            self.last = self.last.max(u32::try_from(end).expect("a map has fewer bytes"));
+        }
+        let mut offset = offset as u32;
+        for column in columns {
+            self.offsets[6 * column + row] = offset;
+            offset = offset.wrapping_add(step as u32);
         }
     }
 
@@ -65,18 +90,6 @@ impl Patch {
     pub fn within(&self, map: &[u32], quads: usize) -> Option<&[u32; POSITIONS]> {
         (self.last as usize + 4 * quads <= size_of_val(map)).then_some(&self.offsets)
     }
-}
-
-#[cfg(arm_v7m)]
-const fn largest(offsets: &[u32; POSITIONS]) -> u32 {
-    let (mut largest, mut index) = (0, 0);
-    while index < POSITIONS {
-        if offsets[index] > largest {
-            largest = offsets[index];
-        }
-        index += 1;
-    }
-    largest
 }
 
 /// What turns a channel's accumulators into its outputs, at the offsets that the assembly knows.
@@ -89,17 +102,19 @@ pub(crate) struct OutputChannel {
     multiplier: i32,
     /// All ones with a ReLU.
     relu_mask: i32,
-    /// Bytes between pixels.
-    pixel_step: usize,
     /// Of the pool.
     sign: i32,
-    pool: bool,
 }
 
 impl OutputChannel {
-    /// With the bytes between pixels, and whether they are those of a 2×2 pool.
-    #[inline(always)]
-    pub fn new(epilogue: &Epilogue, pixel_step: usize, pool: bool) -> Self {
+    /// Of a step.
+    #[inline(never)]
+    pub fn of(step: &Step, channel: usize) -> Self {
+        Self::new(&step.epilogue(channel), step.pool)
+    }
+
+    /// Of a step with a 2×2 pool or without one.
+    pub fn new(epilogue: &Epilogue, pool: bool) -> Self {
         const INVERSE_OF_9: i32 = 0x38E3_8E39;
         let sign = if pool && epilogue.multiplier < 0 { -1 } else { 1 };
         Self {
@@ -108,33 +123,38 @@ impl OutputChannel {
             bias: epilogue.bias,
             multiplier: epilogue.multiplier,
             relu_mask: -i32::from(epilogue.relu),
-            pixel_step,
             sign,
-            pool,
         }
-    }
-
-    /// The same with other bytes between pixels.
-    pub fn with_pixel_step(&self, pixel_step: usize) -> Self {
-        Self { pixel_step, ..*self }
-    }
-
-    /// Bytes between pixels.
-    #[cfg(any(arm_v6m, arm_v7m))]
-    pub fn pixel_step(&self) -> usize {
-        self.pixel_step
-    }
-
-    /// Whether four accumulators are pooled to one output.
-    #[cfg(any(arm_v6m, arm_v7m))]
-    pub fn is_pooled(&self) -> bool {
-        self.pool
     }
 
     #[inline]
     fn activation(&self, accumulator: i32) -> i8 {
         let floor = if self.relu_mask != 0 { 0 } else { i32::MIN };
         requantize((accumulator + self.bias).max(floor), self.multiplier, self.offset)
+    }
+}
+
+/// Tiles side by side, and where their outputs go.
+pub(crate) struct TileRun {
+    /// How many: 1 … 4.
+    pub tiles: usize,
+    /// Whether four accumulators are pooled to one output.
+    pub pool: bool,
+    /// Bytes between rows of outputs.
+    pub row_step: usize,
+    /// Bytes between pixels.
+    pub pixel_step: usize,
+}
+
+impl TileRun {
+    /// Rows and columns of outputs of a tile.
+    pub fn side(&self) -> usize {
+        if self.pool { 2 } else { 4 }
+    }
+
+    /// Bytes between tiles.
+    pub fn tile_step(&self) -> usize {
+        self.side() * self.pixel_step
     }
 }
 
@@ -191,8 +211,8 @@ pub(crate) trait InnerLoops: Sync + 'static {
     ///
     /// `v` is `[position][pair][4]` and `u` `[position][pair][2]`, where one position of `u` starts `u_step` words behind the one
     /// before it. With `u_step` 0 all positions share one.
-    fn products(&self, u: &[u32], v: &[u32], accumulators: &mut [i32], pairs: usize, u_step: usize) {
-        let tiles = accumulators.as_chunks_mut::<8>().0;
+    fn products(&self, u: &[u32], v: &[u32], accumulators: &mut [[[i32; 4]; 2]], pairs: usize, u_step: usize) {
+        let tiles = accumulators.as_flattened_mut().as_flattened_mut().as_chunks_mut().0;
         for (position, (tile, v)) in tiles.iter_mut().zip(v.chunks_exact(4 * pairs)).enumerate() {
             let u = &u[position * u_step..][..2 * pairs];
             let pairs = lanes(v).as_chunks().0.iter().zip(lanes(u).as_chunks().0);
@@ -264,18 +284,13 @@ pub(crate) trait InnerLoops: Sync + 'static {
         transform_input::<STREAM_PAIR>(map, patch, &mut stream[2 + slot..], 2, STREAM_POSITION);
     }
 
-    /// Writes the 4×4 outputs of one channel of each of `tiles`: `Aᵀ m A`, then the epilogue; with a 2×2 pool, the 2×2 outputs. `m` is
-    /// `[position][8]`, and its first columns are taken. Output rows start `row_step` bytes behind one another, tiles `tile_step`.
-    fn transform_outputs(
-        &self,
-        m: &[i32],
-        tiles: usize,
-        output: &mut [i8],
-        [row_step, tile_step]: [usize; 2],
-        channel: &OutputChannel,
-    ) {
-        for tile in 0..tiles {
-            transform_output(&m[tile..], &mut output[tile * tile_step..], row_step, channel);
+    /// Writes the 4×4 outputs of one or two neighbouring channels of some tiles: `Aᵀ m A`, then the epilogue; with a 2×2 pool, the 2×2
+    /// outputs. `m` is `[position][2][4]` from the first of the tiles on.
+    fn transform_outputs(&self, m: &[i32], run: &TileRun, channels: &[OutputChannel], output: &mut [i8]) {
+        for (slot, channel) in channels.iter().enumerate() {
+            for tile in 0..run.tiles {
+                transform_output(&m[4 * slot + tile..], run, channel, &mut output[slot + tile * run.tile_step()..]);
+            }
         }
     }
 
@@ -316,14 +331,35 @@ pub(crate) trait InnerLoops: Sync + 'static {
         }
     }
 
-    /// Widens the 3×3 patches of two neighbouring pixels of `channels` bytes each, by [`widen_taps`]; rows are `line` bytes behind one
-    /// another. `patches` is `[pair][2]`.
-    fn widen_patches(&self, pixels: &[i8], line: usize, channels: usize, patches: &mut [u32]) {
-        let row = 3 * channels;
-        let patches: &mut [[i16; 2]] = bytemuck::cast_slice_mut(patches);
-        let rows = patches.as_chunks_mut().0.chunks_exact_mut(row.div_ceil(2)).zip(pixels.chunks(line));
-        for (patches, pixels) in rows.take(3) {
-            widen_taps([0, channels].map(|start| &pixels[start..][..row]), patches);
+    /// Widens two patches or filters, of three rows of `row` taps, `line` from one to the next; the second one starts `step` behind the
+    /// first. `pairs` is `[pair][2]`, with the taps of one row after the other, of each four the first and the third, then the other two;
+    /// then, of an odd number, the last tap of the third row with a zero, and those of the first two rows.
+    fn widen_taps(&self, taps: &[i8], [line, row, step]: [usize; 3], pairs: &mut [u32]) {
+        let pairs: &mut [[i16; 2]] = bytemuck::cast_slice_mut(pairs);
+        let pairs: &mut [[[i16; 2]; 2]] = pairs.as_chunks_mut().0;
+        let twos = row / 2;
+        for kernel_row in 0..3 {
+            for index in 0..2 {
+                let taps = &taps[line * kernel_row + step * index..][..row];
+                let rows = &mut pairs[twos * kernel_row..];
+                for (&[a, b, c, d], [even, odd]) in taps.as_chunks().0.iter().zip(rows.as_chunks_mut().0) {
+                    even[index] = [a.into(), c.into()];
+                    odd[index] = [b.into(), d.into()];
+                }
+                for tap in row & !3..row {
+                    let (pair, lane) = match tap {
+                        _ if tap < 2 * twos => (twos * kernel_row + tap / 2, tap % 2),
+                        _ if kernel_row < 2 => (3 * twos + 1, kernel_row),
+                        _ => (3 * twos, 0),
+                    };
+                    let lanes = &mut pairs[pair][index];
+                    // The first of a pair is written first; it may stand alone.
+                    if lane == 0 {
+                        lanes[1] = 0;
+                    }
+                    lanes[lane] = taps[tap].into();
+                }
+            }
         }
     }
 
@@ -421,21 +457,10 @@ pub(crate) struct Portable;
 
 impl InnerLoops for Portable {}
 
-/// Widens the taps of some kernel rows of one length in pairs, to `[pair][row]`: of each four taps the first and the third, then the other
-/// two; what is left in order, with a zero if the last one stands alone.
-#[inline]
-pub(crate) fn widen_taps<const ROWS: usize>(rows: [&[i8]; ROWS], pairs: &mut [[[i16; 2]; ROWS]]) {
-    for (index, row) in rows.into_iter().enumerate() {
-        let (quads, rest) = row.as_chunks();
-        let (twos, last) = pairs.split_at_mut(2 * quads.len());
-        for (&[a, b, c, d], [even, odd]) in quads.iter().zip(twos.as_chunks_mut().0) {
-            even[index] = [a.into(), c.into()];
-            odd[index] = [b.into(), d.into()];
-        }
-        for (taps, pair) in rest.chunks(2).zip(last) {
-            pair[index] = [taps[0].into(), taps.get(1).copied().unwrap_or_default().into()];
-        }
-    }
+/// Pairs of taps of three kernel rows of `row` taps: with an odd number of them, the last ones of the first two rows are a pair, and that of
+/// the third stands alone.
+pub(crate) fn tap_pairs(row: usize) -> usize {
+    3 * (row / 2) + 2 * (row % 2)
 }
 
 fn lanes(words: &[u32]) -> &[[i16; 2]] {
@@ -495,7 +520,7 @@ fn transform_input<const PAIR: usize>(map: &[u32], patch: &Patch, v: &mut [u32],
 }
 
 /// Writes the outputs of one tile and one channel.
-fn transform_output(m: &[i32], output: &mut [i8], row_step: usize, channel: &OutputChannel) {
+fn transform_output(m: &[i32], run: &TileRun, channel: &OutputChannel, output: &mut [i8]) {
     let m = &m[..8 * (POSITIONS - 1) + 1];
     // The transformed columns, by rows.
     let mut rows = [[Wrapping(0); 6]; 4];
@@ -510,17 +535,17 @@ fn transform_output(m: &[i32], output: &mut [i8], row_step: usize, channel: &Out
         let value = |value: Wrapping<i32>, further: u32| (value * channel.inverse).0 >> (shift + further);
         *accumulators = [value(a, 3), value(b, 2), value(c, 1), value(d, 1)];
     }
-    if channel.pool {
+    if run.pool {
         let (rows, _) = accumulators.as_chunks::<2>();
-        for ([top, bottom], output) in rows.iter().zip(output.chunks_mut(row_step)) {
-            for (x, output) in output.iter_mut().step_by(channel.pixel_step).take(2).enumerate() {
+        for ([top, bottom], output) in rows.iter().zip(output.chunks_mut(run.row_step)) {
+            for (x, output) in output.iter_mut().step_by(run.pixel_step).take(2).enumerate() {
                 let largest = top[2 * x].max(top[2 * x + 1]).max(bottom[2 * x]).max(bottom[2 * x + 1]);
                 *output = channel.activation(channel.sign * largest);
             }
         }
     } else {
-        for (accumulators, output) in accumulators.iter().zip(output.chunks_mut(row_step)) {
-            for (&accumulator, output) in accumulators.iter().zip(output.iter_mut().step_by(channel.pixel_step)) {
+        for (accumulators, output) in accumulators.iter().zip(output.chunks_mut(run.row_step)) {
+            for (&accumulator, output) in accumulators.iter().zip(output.iter_mut().step_by(run.pixel_step)) {
                 *output = channel.activation(accumulator);
             }
         }

@@ -26,26 +26,27 @@ impl<L: InnerLoops + Copy> Kernel for Patches<L> {
             && (step.pool || step.output.width >= 4)
     }
 
-    fn need(&self, step: &Step, _: bool) -> Need {
+    fn need(&self, step: &Step, _: usize) -> Need {
         let accumulators = 4 * step.biases.len();
         let scratch = direct::lines_len(step).div_ceil(4) + patches_len(step) + accumulators;
         Need { scratch: Words { fixed: scratch, each: 0 }, ..Need::rows(step.pool_side() + 2) }
     }
 
-    fn weight_fetches(&self, step: &Step, _: usize, _: bool) -> usize {
+    fn weight_fetches(&self, step: &Step, _: usize, _: usize) -> usize {
         usize::from(step.output.height) * tiles_across(step)
     }
 
-    fn instructions(&self, step: &Step, size: usize, whole: bool, costs: &Costs) -> u64 {
+    fn instructions(&self, step: &Step, size: usize, height: usize, costs: &Costs) -> u64 {
         let outputs = step.biases.len() as u64;
         let per_pair = blocks(step) as u64 * costs.patch_block + costs.patch_pair;
         let row = 3 * usize::from(step.input.channels);
         let gathered = if row.is_multiple_of(BLOCK) { 0 } else { row.div_ceil(BLOCK) as u64 * costs.patch_rows };
-        let patches = self.weight_fetches(step, size, whole) as u64 * (outputs / 2 * per_pair + gathered + costs.patch);
+        let patches =
+            self.weight_fetches(step, size, height) as u64 * (outputs / 2 * per_pair + gathered + costs.patch);
         patches + u64::from(step.output.height) * costs.patch_line
     }
 
-    fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
+    fn turn(&self, step: &Step, turn: usize, _: usize) -> Option<Turn> {
         convolution_turn(step, 1, turn)
     }
 
@@ -57,7 +58,7 @@ impl<L: InnerLoops + Copy> Kernel for Patches<L> {
         let (input, lines) = pair(job.arena, input, scratch);
         let lines = &mut bytemuck::cast_slice_mut(lines)[..lines_len];
         let copy = |line: &mut [i8], row: &[i8]| self.0.copy(line, row);
-        direct::gather_lines((&rows, bytemuck::cast_slice(input)), top, lines, copy);
+        direct::gather_lines((&rows, bytemuck::cast_slice(input)), top, lines, &copy);
         let (scratch, output) = pair(job.arena, scratch, job.output);
         let (lines, scratch) = scratch.split_at_mut(lines_len.div_ceil(4));
         let lines = &bytemuck::cast_slice(lines)[..lines_len];

@@ -29,7 +29,7 @@ impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
         step.kind == OperationKind::Convolution && step.input.channels.is_multiple_of(4)
     }
 
-    fn need(&self, step: &Step, _: bool) -> Need {
+    fn need(&self, step: &Step, _: usize) -> Need {
         let (rows, channels) = (step.pool_side(), usize::from(step.input.channels));
         Need {
             sizes: windows_across(step),
@@ -38,20 +38,20 @@ impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
         }
     }
 
-    fn weight_fetches(&self, step: &Step, size: usize, _: bool) -> usize {
+    fn weight_fetches(&self, step: &Step, size: usize, _: usize) -> usize {
         usize::from(step.output.height) * windows_across(step).div_ceil(size)
     }
 
-    fn instructions(&self, step: &Step, size: usize, whole: bool, costs: &Costs) -> u64 {
+    fn instructions(&self, step: &Step, size: usize, turns: usize, costs: &Costs) -> u64 {
         let [height, _] = step.computed_size();
         let (inputs, outputs) = (u64::from(step.input.channels), step.biases.len() as u64);
         let windows = (height * windows_across(step)) as u64;
         let per_row = inputs / 2 * costs.row_pair + 48;
-        let filters = self.weight_fetches(step, size, whole) as u64 * (costs.row_filter * inputs + 280);
+        let filters = self.weight_fetches(step, size, turns) as u64 * (costs.row_filter * inputs + 280);
         outputs * (filters + windows * 3 * per_row)
     }
 
-    fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
+    fn turn(&self, step: &Step, turn: usize, _: usize) -> Option<Turn> {
         convolution_turn(step, 1, turn)
     }
 

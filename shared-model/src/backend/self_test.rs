@@ -8,6 +8,7 @@ use super::{
     Native,
     inner_loops::{
         BLOCK, BLOCK_WORDS, CHUNK_PAIRS, Channels, InnerLoops, OutputChannel, POSITIONS, Patch, Portable, STREAM,
+        TileRun, tap_pairs,
     },
 };
 use crate::step::Epilogue;
@@ -119,7 +120,7 @@ impl InnerLoopCheck {
                 let shape = [pairs, positions, u_step];
                 self.compare("products", shape, 8 * positions, |loops, input, m| {
                     let (v, u) = input.split_at(4 * positions * pairs);
-                    loops.products(u, v, bytemuck::cast_slice_mut(m), pairs, u_step);
+                    loops.products(u, v, fours(m).as_chunks_mut().0, pairs, u_step);
                 });
             }
         }
@@ -148,7 +149,7 @@ impl InnerLoopCheck {
                 }
             }
             for slot in 0..4 {
-                let patch = Patch::new(self.pixels(4 * quads));
+                let patch = patch(self.pixels(4 * quads));
                 let (shape, len) = ([slot, quads, 0], POSITIONS * quads * 8);
                 self.compare("transform_input", shape, len, |loops, input, v| {
                     loops.transform_input(&input[..1024], &patch, v, slot, quads);
@@ -166,7 +167,7 @@ impl InnerLoopCheck {
             }
         }
         for slot in 0..4 {
-            let patch = Patch::new(self.pixels(4));
+            let patch = patch(self.pixels(4));
             self.compare("stream_input", [slot, 0, 0], STREAM, |loops, input, stream| {
                 loops.stream_input(&input[..1024], &patch, stream, slot);
             });
@@ -186,43 +187,46 @@ impl InnerLoopCheck {
             let pixel_step = [1, 2, 7, 64][case % 4];
             let row_step = [4 * pixel_step, 33 * pixel_step][case / 4 % 2];
             for (pool, last) in [(false, 3_usize), (true, 1)] {
-                let channel = OutputChannel::new(&epilogue, pixel_step, pool);
-                let (tiles, tile_step) = (1 + case % 4, (last + 1) * pixel_step);
-                let len = last * (row_step + pixel_step) + (tiles - 1) * tile_step + 1;
+                let others = Epilogue { bias: -epilogue.bias, multiplier: -epilogue.multiplier, ..epilogue };
+                let channels = [epilogue, others].map(|epilogue| OutputChannel::new(&epilogue, pool));
+                let channels = &channels[..1 + case % 3 % 2];
+                let tiles = 1 + case % 4;
+                let run = TileRun { tiles, pool, row_step, pixel_step };
+                let len = last * (row_step + pixel_step) + (tiles - 1) * run.tile_step() + channels.len();
                 let shape = [row_step, pixel_step, tiles];
                 let words = (len + 1).div_ceil(4);
                 self.compare("transform_output", shape, words, |loops, _, output| {
                     let output = &mut bytemuck::cast_slice_mut(output)[1..1 + len];
-                    loops.transform_outputs(&m, tiles, output, [row_step, tile_step], &channel);
+                    loops.transform_outputs(&m, &run, channels, output);
                 });
             }
         }
     }
 
-    /// Products of four patches and a filter of four channels, `[position][8]`.
+    /// Products of four patches and two filters of four channels, `[position][2][4]`.
     fn true_products(&mut self) -> [i32; 8 * POSITIONS] {
         let start = self.next() as usize % 256;
         let map = &self.input[start..][..4 * POSITIONS];
         // No weight is -128.
-        let weights = &bytes(&self.input[start + 1024..])[..36];
-        let mut filter = [0; 9];
-        for (byte, &weight) in bytemuck::bytes_of_mut(&mut filter).iter_mut().zip(weights) {
+        let weights = &bytes(&self.input[start + 1024..])[..72];
+        let mut filters = [[0; 9]; 2];
+        for (byte, &weight) in bytemuck::bytes_of_mut(&mut filters).iter_mut().zip(weights) {
             *byte = weight.max(-127) as u8;
         }
         let mut v = [0; 8 * POSITIONS];
         let mut u = [0; 2 * CHUNK_PAIRS * POSITIONS];
         let mut m = [0; 8 * POSITIONS];
         for tile in 0..4 {
-            let patch = Patch::new(core::array::from_fn(|index| 4 * (POSITIONS * tile + index) as u32));
+            let patch = patch(core::array::from_fn(|index| 4 * (POSITIONS * tile + index) as u32));
             Portable.transform_input(map, &patch, &mut v, tile, 1);
         }
-        Portable.transform_filter(&filter, 1, &mut u, 0, 1);
+        for (slot, filter) in filters.iter().enumerate() {
+            Portable.transform_filter(filter, 1, &mut u, slot, 1);
+        }
         let mut corrections = [[0; 4]; POSITIONS];
         Portable.offset_corrections(&v, &mut corrections, 2);
-        for (tile, correction) in m.as_chunks_mut::<8>().0.iter_mut().zip(corrections) {
-            tile[..4].copy_from_slice(&correction);
-        }
-        Portable.products(&u, &v, &mut m, 2, 2 * CHUNK_PAIRS);
+        Portable.spread(&corrections, m.as_chunks_mut().0.as_chunks_mut().0);
+        Portable.products(&u, &v, m.as_chunks_mut().0.as_chunks_mut().0, 2, 2 * CHUNK_PAIRS);
         m
     }
 
@@ -255,10 +259,10 @@ impl InnerLoopCheck {
         for channels in 1..=10_usize {
             for line in [4 * channels, 4 * channels + 7] {
                 let row = 3 * channels;
-                let (shape, len) = ([channels, line, 0], 6 * row.div_ceil(2));
-                self.compare("widen_patches", shape, len, |loops, input, patches| {
-                    let pixels = &bytes(input)[channels..][..2 * line + channels + row];
-                    loops.widen_patches(pixels, line, channels, patches);
+                let (shape, len) = ([channels, line, 0], 2 * tap_pairs(row));
+                self.compare("widen_taps", shape, len, |loops, input, pairs| {
+                    let taps = &bytes(input)[channels..][..2 * line + channels + row];
+                    loops.widen_taps(taps, [line, row, channels], pairs);
                 });
             }
         }
@@ -312,7 +316,7 @@ impl InnerLoopCheck {
     }
 
     fn rest(&mut self) {
-        for quads in [1, 2, 36] {
+        for quads in [1, 3, 4, 5, 10, 36] {
             self.compare("spread", [quads, 0, 0], 8 * quads, |loops, input, tiles| {
                 let words: &[i32] = bytemuck::cast_slice(&input[..4 * quads]);
                 loops.spread(words.as_chunks().0, fours(tiles).as_chunks_mut().0);
@@ -344,6 +348,15 @@ impl InnerLoopCheck {
             });
         }
     }
+}
+
+/// With pixels at these offsets, column after column.
+fn patch(offsets: [u32; POSITIONS]) -> Patch {
+    let mut patch = Patch::new();
+    for (place, offset) in offsets.into_iter().enumerate() {
+        patch.set(place % 6, place / 6..place / 6 + 1, offset as usize, 0);
+    }
+    patch
 }
 
 fn bytes(words: &[u32]) -> &[i8] {

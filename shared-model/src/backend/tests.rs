@@ -10,7 +10,7 @@ use crate::{
     Model, OperationView, Shape,
     encode::{Layer, encode},
     interpreter::pad,
-    kernels::{Job, Kernel, Place, Places},
+    kernels::{ALL_ROWS, Job, Kernel, Place, Places},
     ops::{AveragePool, Convolution, Dense, Epilogue, MaxPool, Operation},
     rows::Rows,
     section::Range,
@@ -21,9 +21,9 @@ use heapless::Vec;
 use proptest::prelude::*;
 use std::{vec, vec::Vec as List};
 
-/// Output of a kernel, all of whose input is there from the start: it is told so where the step is `whole`.
-fn compute(kernel: &dyn Kernel, step: &Step, input: &[i8], size: usize, whole: bool) -> List<i8> {
-    let need = kernel.need(step, whole);
+/// Output of a kernel, all of whose input is there from the start, in turns of this height.
+fn compute(kernel: &dyn Kernel, step: &Step, input: &[i8], size: usize, height: usize) -> List<i8> {
+    let need = kernel.need(step, height);
     let [input_rows, output_rows] = [step.input, step.output].map(|map| Rows::new(map, map.height.into()));
     let mut words = 0;
     let mut take = |len: usize| {
@@ -42,7 +42,7 @@ fn compute(kernel: &dyn Kernel, step: &Step, input: &[i8], size: usize, whole: b
     map[..input.len()].copy_from_slice(input);
     pad(&mut arena, places.input, input_rows, &step.padding);
     for turn in 0.. {
-        let Some(next) = kernel.turn(step, turn, whole) else {
+        let Some(next) = kernel.turn(step, turn, height) else {
             break;
         };
         assert!(next.input_rows <= input_rows.height && next.output.len() <= output_rows.height);
@@ -94,21 +94,21 @@ fn check(numbers: &mut Numbers, operation: Operation, input: Shape, pool: bool, 
     let kernels = Backend::ALL.iter().flat_map(|backend| backend.kernels);
     let mut computed = 0;
     for kernel in kernels.chain(TWINS).filter(|kernel| kernel.fits(&step)) {
-        for whole in [false, true] {
-            let sizes = kernel.need(&step, whole).sizes;
+        for height in [1, 2, ALL_ROWS] {
+            let sizes = kernel.need(&step, height).sizes;
             for costs in Backend::ALL.map(|backend| &backend.costs) {
-                let instructions = (1..=sizes).map(|size| kernel.instructions(&step, size, whole, costs));
+                let instructions = (1..=sizes).map(|size| kernel.instructions(&step, size, height, costs));
                 assert!(instructions.is_sorted_by(|small, large| small >= large), "{}, {step:?}", kernel.name());
             }
             for size in [size.min(sizes), sizes] {
-                let found = compute(*kernel, &step, &values, size, whole);
+                let found = compute(*kernel, &step, &values, size, height);
                 let name = kernel.name();
-                assert!(found == expected, "{name}, size {size}, whole {whole}, {step:?}");
+                assert!(found == expected, "{name}, size {size}, height {height}, {step:?}");
                 computed += 1;
             }
         }
     }
-    assert!(computed >= 4 * Backend::ALL.len());
+    assert!(computed >= 6 * Backend::ALL.len());
 }
 
 fn view(layer: &Layer, input: Shape, padding: [i8; 3]) -> OperationView<'_> {
@@ -211,7 +211,7 @@ fn blocked_convolutions_at_the_extremes() {
             let expected: List<i8> =
                 self::operation(&view, &values).into_iter().map(|wide| wide.clamp(-128, 127) as i8).collect();
             for (index, kernel) in KERNELS.iter().enumerate() {
-                let found = compute(*kernel, &step, &values, 1, false);
+                let found = compute(*kernel, &step, &values, 1, 1);
                 assert!(found == expected, "kernel {index}, style {style}, {step:?}");
             }
         }
@@ -268,7 +268,10 @@ fn transforms_are_those_of_their_matrices() {
         let mut u = [0; POSITIONS * CHUNK_PAIRS * 2];
         Portable.transform_filter(&words(&taps), 1, &mut u, 1, 1);
         let pixels = values(-128, &inputs.each_ref().map(|row| &row[..]));
-        let patch = Patch::new(core::array::from_fn(|place| 4 * (place % 6 * 6 + place / 6) as u32));
+        let mut patch = Patch::new();
+        for row in 0..6 {
+            patch.set(row, 0..6, 24 * row, 4);
+        }
         let mut v = [0; POSITIONS * 2 * 4];
         Portable.transform_input(&words(&pixels), &patch, &mut v, 3, 1);
         for channel in 0..4 {

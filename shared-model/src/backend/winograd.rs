@@ -1,6 +1,6 @@
 //! 3×3 convolutions with Winograd's F(4×4, 3×3) in integers: 36 products for 16 outputs instead of 144.
 
-use super::inner_loops::{CHUNK_PAIRS, InnerLoops, OutputChannel, POSITIONS, Patch, STREAM};
+use super::inner_loops::{CHUNK_PAIRS, InnerLoops, OutputChannel, POSITIONS, Patch, STREAM, TileRun};
 use crate::{
     kernels::{Costs, Job, Kernel, Need, Place, Places, Turn, Words, convolution_turn, pair, parts},
     ops::OperationKind,
@@ -39,36 +39,36 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
         fits(step)
     }
 
-    fn need(&self, step: &Step, whole: bool) -> Need {
+    fn need(&self, step: &Step, height: usize) -> Need {
         let tiling = Tiling::of(step);
-        let tiles = if whole { tiling.rows * tiling.columns } else { tiling.columns };
+        let rows = tiling.rows.min(height);
         Need {
-            rows_out: TILE / step.pool_side(),
-            sizes: tiles.div_ceil(TILES_AT_ONCE),
+            rows_out: rows * TILE / step.pool_side(),
+            sizes: (rows * tiling.columns).div_ceil(TILES_AT_ONCE),
             scratch: Words { fixed: 0, each: POSITIONS * tiling.channels * TILES_AT_ONCE / 2 },
             overlay: Words { fixed: FILTERS, each: ACCUMULATORS + POSITIONS * TILES_AT_ONCE },
             ..Need::rows(TILE + 2)
         }
     }
 
-    fn weight_fetches(&self, step: &Step, size: usize, whole: bool) -> usize {
-        Tiling::of(step).batches(size, whole)
+    fn weight_fetches(&self, step: &Step, size: usize, height: usize) -> usize {
+        Tiling::of(step).batches(size, height)
     }
 
-    fn instructions(&self, step: &Step, size: usize, whole: bool, costs: &Costs) -> u64 {
+    fn instructions(&self, step: &Step, size: usize, height: usize, costs: &Costs) -> u64 {
         let tiling = Tiling::of(step);
         let tiles = tiling.rows * tiling.columns;
         let (inputs, outputs) = (tiling.channels as u64, step.biases.len() as u64);
-        let multiplied = (TILES_AT_ONCE * tiling.batches(1, whole)) as u64;
+        let multiplied = (TILES_AT_ONCE * tiling.batches(1, height)) as u64;
         let products = multiplied * outputs.next_multiple_of(2) * inputs * costs.winograd_products;
         let per_filter = inputs * costs.winograd_filter + tiling.chunks().count() as u64 * costs.winograd_filter_chunk;
-        let filters = self.weight_fetches(step, size, whole) as u64 * outputs * per_filter;
+        let filters = self.weight_fetches(step, size, height) as u64 * outputs * per_filter;
         let per_tile = inputs * costs.winograd_input + outputs * costs.winograd_output + costs.winograd_tile;
         filters + products + tiles as u64 * per_tile
     }
 
-    fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn> {
-        tiled_turn(step, turn, whole)
+    fn turn(&self, step: &Step, turn: usize, height: usize) -> Option<Turn> {
+        tiled_turn(step, turn, height)
     }
 
     fn run(&self, job: Job<'_, '_>) {
@@ -84,7 +84,7 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
             transform_tiles(self.0, &tiling, tiles.clone(), input, v);
             let regions = [places.scratch, places.overlay, job.output, Place::EMPTY];
             let [v, scratch, output, _] = parts(job.arena, regions);
-            let mut output = Output { rows: output_rows, map: bytemuck::cast_slice_mut(output) };
+            let mut output = Output { rows: output_rows, pool: step.pool, map: bytemuck::cast_slice_mut(output) };
             multiply_tiles(self.0, step, &tiling, tiles, v, scratch, &mut output);
         }
     }
@@ -103,32 +103,32 @@ impl<L: InnerLoops + Copy> Kernel for WinogradInPieces<L> {
         fits(step)
     }
 
-    fn need(&self, step: &Step, _: bool) -> Need {
+    fn need(&self, step: &Step, height: usize) -> Need {
         Need {
-            rows_out: TILE / step.pool_side(),
+            rows_out: Tiling::of(step).rows.min(height) * TILE / step.pool_side(),
             sizes: step.biases.len().div_ceil(2),
             scratch: Words { fixed: STREAM + POSITIONS * TILES_AT_ONCE, each: ACCUMULATORS },
             ..Need::rows(TILE + 2)
         }
     }
 
-    fn weight_fetches(&self, step: &Step, _: usize, whole: bool) -> usize {
-        Tiling::of(step).batches(1, whole)
+    fn weight_fetches(&self, step: &Step, _: usize, height: usize) -> usize {
+        Tiling::of(step).batches(1, height)
     }
 
-    fn instructions(&self, step: &Step, size: usize, whole: bool, costs: &Costs) -> u64 {
+    fn instructions(&self, step: &Step, size: usize, height: usize, costs: &Costs) -> u64 {
         let tiling = Tiling::of(step);
         let tiles = (tiling.rows * tiling.columns) as u64;
         let (inputs, outputs) = (tiling.channels as u64, step.biases.len());
-        let pieces = (tiling.batches(1, whole) * outputs.div_ceil(2)) as u64 * inputs / 4;
+        let pieces = (tiling.batches(1, height) * outputs.div_ceil(2)) as u64 * inputs / 4;
         let transformed = tiles * inputs * outputs.div_ceil(2 * size) as u64;
         // The first factor is fitted: a tile is taken in by a call for each four of its channels, in place of one for up to 32.
         let per_tile = 3 * costs.winograd_tile + outputs as u64 * costs.winograd_output;
         pieces * costs.winograd_piece + transformed * costs.winograd_input + tiles * per_tile
     }
 
-    fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn> {
-        tiled_turn(step, turn, whole)
+    fn turn(&self, step: &Step, turn: usize, height: usize) -> Option<Turn> {
+        tiled_turn(step, turn, height)
     }
 
     fn run(&self, mut job: Job<'_, '_>) {
@@ -146,9 +146,9 @@ impl<L: InnerLoops + Copy> WinogradInPieces<L> {
         let (loops, step) = (self.0, job.step);
         let Places { input, scratch, .. } = job.places;
         let (outputs, filter) = (step.biases.len(), 9 * tiling.channels / 4);
-        let mut patches = [const { Patch::new([0; POSITIONS]) }; TILES_AT_ONCE];
+        let mut patches = [const { Patch::new() }; TILES_AT_ONCE];
         for (patch, tile) in patches.iter_mut().zip(tiles.clone()) {
-            *patch = tiling.patch(tile, &job.input_rows);
+            tiling.place(patch, tile, &job.input_rows);
         }
         for first in (0..outputs).step_by(2 * job.size) {
             let channels = first..outputs.min(first + 2 * job.size);
@@ -187,7 +187,7 @@ impl<L: InnerLoops + Copy> WinogradInPieces<L> {
             }
             let (words, output) = pair(job.arena, scratch, job.output);
             let (.., m) = piece_scratch(words);
-            let mut output = Output { rows: job.output_rows, map: bytemuck::cast_slice_mut(output) };
+            let mut output = Output { rows: job.output_rows, pool: step.pool, map: bytemuck::cast_slice_mut(output) };
             for (pair, m) in channels.clone().step_by(2).zip(m.iter()) {
                 write_tiles(loops, step, tiling, tiles.clone(), pair..channels.end.min(pair + 2), m, &mut output);
             }
@@ -215,10 +215,9 @@ fn fits(step: &Step) -> bool {
         && step.weight_sum < WEIGHT_SUM_LIMIT
 }
 
-/// A row of tiles or, if the step is `whole`, all of them.
-fn tiled_turn(step: &Step, turn: usize, whole: bool) -> Option<Turn> {
-    let [height, _] = step.computed_size();
-    convolution_turn(step, if whole { height } else { TILE }, turn)
+/// So many rows of tiles, or all of them.
+fn tiled_turn(step: &Step, turn: usize, height: usize) -> Option<Turn> {
+    convolution_turn(step, Tiling::of(step).rows.min(height) * TILE, turn)
 }
 
 /// The geometry of a step.
@@ -249,10 +248,11 @@ impl Tiling {
         (0..channels).step_by(CHUNK).map(move |first| (first, CHUNK.min(channels - first)))
     }
 
-    /// In how many batches of `size` times four tiles the tiles are taken: those of all rows at once, if the step is `whole`.
-    fn batches(&self, size: usize, whole: bool) -> usize {
-        let size = size * TILES_AT_ONCE;
-        if whole { (self.rows * self.columns).div_ceil(size) } else { self.rows * self.columns.div_ceil(size) }
+    /// In how many batches of `size` times four tiles the tiles are taken, `height` rows of them a turn.
+    fn batches(&self, size: usize, height: usize) -> usize {
+        let height = self.rows.min(height);
+        let batches = |rows: usize| (rows * self.columns).div_ceil(size * TILES_AT_ONCE);
+        self.rows / height * batches(height) + batches(self.rows % height)
     }
 
     /// The tiles of a turn.
@@ -262,23 +262,17 @@ impl Tiling {
         first * self.columns..end * self.columns
     }
 
-    /// Where the 6×6 pixels of a tile's patch are.
-    fn patch(&self, tile: usize, input: &Rows) -> Patch {
-        let top = tile / self.columns * TILE;
-        let left = tile % self.columns * TILE;
-        let mut offsets = [input.padding().start as u32; POSITIONS];
-        for row in 0..6 {
-            // Counted from the border of padding.
-            if !(1..=input.height).contains(&(top + row)) {
-                continue;
-            }
-            let mut offset = input.bordered_pixel(top + row, left.max(1));
-            for column in left.max(1)..=input.width.min(left + 5) {
-                offsets[6 * (column - left) + row] = offset as u32;
-                offset += input.channels;
-            }
+    /// Says where the 6×6 pixels of a tile's patch are.
+    fn place(&self, patch: &mut Patch, tile: usize, input: &Rows) {
+        let [top, left] = [tile / self.columns * TILE, tile % self.columns * TILE];
+        // Counted from the border of padding, which is one pixel wide.
+        let rows = top.max(1)..(top + 6).min(input.height + 1);
+        let columns = left.max(1)..(left + 6).min(input.width + 1);
+        patch.fill(input.padding().start as u32);
+        for row in rows {
+            let start = input.row(row - 1).start + (columns.start - 1) * input.channels;
+            patch.set(row - top, columns.start - left..columns.end - left, start, input.channels);
         }
-        Patch::new(offsets)
     }
 }
 
@@ -291,8 +285,9 @@ fn transform_tiles(
     v: &mut [u32],
 ) {
     let quads = tiles.len().div_ceil(TILES_AT_ONCE);
+    let mut patch = Patch::new();
     for (tile, place) in tiles.enumerate() {
-        let patch = tiling.patch(place, input);
+        tiling.place(&mut patch, place, input);
         for (start, channels) in tiling.chunks() {
             let block = POSITIONS * channels / 2 * TILES_AT_ONCE;
             let chunk = POSITIONS * start / 2 * TILES_AT_ONCE * quads;
@@ -317,16 +312,16 @@ fn multiply_tiles(
     let (u, scratch) = scratch.split_at_mut(FILTERS);
     let (m, corrections) = scratch.split_at_mut(quads * ACCUMULATORS);
     let weights: &[u32] = bytemuck::cast_slice(step.weights);
-    // `[tile / 4][position][2][4]`.
     let m: &mut [i32] = bytemuck::cast_slice_mut(m);
+    // `[tile / 4][position][2][4]`.
+    let m = m.as_chunks_mut().0.as_chunks_mut().0;
     // `[tile / 4][position][4]`.
     let corrections = &mut corrections[..quads * POSITIONS * TILES_AT_ONCE];
     let corrections: &mut [i32] = bytemuck::cast_slice_mut(corrections);
     correct_offsets(loops, tiling, v, corrections);
     for channel in (0..step.biases.len()).step_by(2) {
         // Accumulators start with what takes the filters' offset away.
-        let sums = m.as_chunks_mut().0.as_chunks_mut().0;
-        loops.spread(corrections.as_chunks().0, sums);
+        loops.spread(corrections.as_chunks().0, m);
         let channels = channel..step.biases.len().min(channel + 2);
         let mut rest = v;
         for (start, chunk) in tiling.chunks() {
@@ -337,10 +332,11 @@ fn multiply_tiles(
             let block = POSITIONS * chunk / 2 * TILES_AT_ONCE;
             let (blocks, behind) = rest.split_at(block * quads);
             rest = behind;
-            for (v, m) in blocks.chunks_exact(block).zip(m.chunks_exact_mut(ACCUMULATORS)) {
+            for (v, m) in blocks.chunks_exact(block).zip(m.chunks_exact_mut(POSITIONS)) {
                 loops.products(u, v, m, chunk / 2, 2 * CHUNK_PAIRS);
             }
         }
+        let m = m.as_flattened().as_flattened();
         write_tiles(loops, step, tiling, tiles.clone(), channels, m, output);
     }
 }
@@ -355,30 +351,24 @@ fn write_tiles(
     m: &[i32],
     output: &mut Output<'_>,
 ) {
-    let side = tiling.output_side();
-    let [first, last] = [channels.start, channels.end - 1].map(|channel| step.epilogue(channel));
-    let step_of_pixels = output.rows.channels;
     // Of a single channel, twice.
-    let prepared =
-        [OutputChannel::new(&first, step_of_pixels, step.pool), OutputChannel::new(&last, step_of_pixels, step.pool)];
-    let (mut row, mut column) = (tiles.start / tiling.columns * side, tiles.start % tiling.columns * side);
-    let mut left = tiles.len();
-    for quad in m.chunks_exact(ACCUMULATORS) {
-        let mut tile = 0;
-        while tile < TILES_AT_ONCE.min(left) {
-            // Those of one row of tiles at once.
-            let run = (TILES_AT_ONCE.min(left) - tile).min(tiling.columns - column / side);
-            let place = Run { row, column, tiles: run };
-            for ((slot, channel), prepared) in channels.clone().enumerate().zip(&prepared) {
-                output.write(loops, side, &place, channel, &quad[slot * TILES_AT_ONCE + tile..], prepared);
-            }
-            tile += run;
-            column += run * side;
-            if column == tiling.columns * side {
-                (row, column) = (row + side, 0);
-            }
+    let [first, last] = [channels.start, channels.end - 1];
+    let both = [OutputChannel::of(step, first), OutputChannel::of(step, last)];
+    let both = &both[..channels.len()];
+    let (side, columns) = (tiling.output_side(), tiling.columns);
+    let (mut row, mut column) = (tiles.start / columns, tiles.start % columns);
+    let mut tile = 0;
+    while tile < tiles.len() {
+        // Those of one row of tiles at once.
+        let slot = tile % TILES_AT_ONCE;
+        let run = (TILES_AT_ONCE - slot).min(columns - column).min(tiles.len() - tile);
+        let m = &m[tile / TILES_AT_ONCE * ACCUMULATORS + slot..];
+        output.write(loops, [row * side, column * side], run, m, channels.start, both);
+        tile += run;
+        column += run;
+        if column == columns {
+            (row, column) = (row + 1, 0);
         }
-        left -= tile;
     }
 }
 
@@ -399,40 +389,42 @@ fn correct_offsets(loops: impl InnerLoops + Copy, tiling: &Tiling, v: &[u32], co
 /// The map that takes the outputs.
 struct Output<'o> {
     rows: Rows,
+    pool: bool,
     map: &'o mut [i8],
 }
 
-/// Where the outputs of some tiles of a row go; they may hang over the right and the lower edge.
-struct Run {
-    row: usize,
-    column: usize,
-    tiles: usize,
-}
-
 impl Output<'_> {
-    /// Transforms and writes one channel of tiles with `side` rows and columns of outputs each.
+    /// Transforms and writes some `channels`, from `first` on, of tiles side by side, the first of which begins at this row and column; they
+    /// may hang over the right and the lower edge.
     fn write(
         &mut self,
         loops: impl InnerLoops + Copy,
-        side: usize,
-        &Run { row, column, tiles }: &Run,
-        channel: usize,
+        [row, column]: [usize; 2],
+        tiles: usize,
         m: &[i32],
-        prepared: &OutputChannel,
+        first: usize,
+        channels: &[OutputChannel],
     ) {
-        let Rows { height, width, channels, kept } = self.rows;
-        let (slot, line) = (row % kept, width * channels);
+        let Rows { height, width, channels: pixel_step, kept } = self.rows;
+        let line = width * pixel_step;
+        let run = TileRun { tiles, pool: self.pool, row_step: line, pixel_step };
+        let (slot, side) = (row % kept, run.side());
         if row + side <= height && slot + side <= kept && column + tiles * side <= width {
-            let output = &mut self.map[slot * line + column * channels + channel..];
-            return loops.transform_outputs(m, tiles, output, [line, side * channels], prepared);
+            let output = &mut self.map[slot * line + column * pixel_step + first..];
+            return loops.transform_outputs(m, &run, channels, output);
         }
         for tile in 0..tiles {
-            let mut outputs = [0; TILE * TILE];
-            loops.transform_outputs(&m[tile..], 1, &mut outputs, [TILE, 0], &prepared.with_pixel_step(1));
-            for (row, outputs) in (row..height).zip(outputs.chunks_exact(TILE).take(side)) {
-                let line = &mut self.map[self.rows.row(row)];
-                for (column, &output) in (column + tile * side..width).zip(&outputs[..side]) {
-                    line[column * channels + channel] = output;
+            let mut outputs = [[[0; 2]; TILE]; TILE];
+            let run = TileRun { tiles: 1, row_step: 2 * TILE, pixel_step: 2, ..run };
+            loops.transform_outputs(&m[tile..], &run, channels, outputs.as_flattened_mut().as_flattened_mut());
+            let left = column + tile * side;
+            for (row, outputs) in (row..height).zip(&outputs[..side]) {
+                let start = self.rows.row(row).start + first;
+                for (column, outputs) in (left..width).zip(&outputs[..side]) {
+                    let pixel = &mut self.map[start + column * pixel_step..];
+                    for (value, &output) in pixel.iter_mut().zip(&outputs[..channels.len()]) {
+                        *value = output;
+                    }
                 }
             }
         }

@@ -18,21 +18,21 @@ impl Kernel for AveragePool {
         step.kind == OperationKind::AveragePool
     }
 
-    fn need(&self, step: &Step, _: bool) -> Need {
+    fn need(&self, step: &Step, _: usize) -> Need {
         Need { kept: step.input.channels.into(), ..Need::rows(1) }
     }
 
-    fn weight_fetches(&self, _: &Step, _: usize, _: bool) -> usize {
+    fn weight_fetches(&self, _: &Step, _: usize, _: usize) -> usize {
         0
     }
 
-    fn instructions(&self, step: &Step, _: usize, _: bool, _: &Costs) -> u64 {
+    fn instructions(&self, step: &Step, _: usize, _: usize, _: &Costs) -> u64 {
         let pixels = u64::from(step.input.height) * u64::from(step.input.width);
         let [value, pixel] = INSTRUCTIONS;
         value * step.input.elements() as u64 + pixel * pixels
     }
 
-    fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
+    fn turn(&self, step: &Step, turn: usize, _: usize) -> Option<Turn> {
         let height = usize::from(step.input.height);
         (turn < height).then(|| Turn { input_rows: turn + 1, output: 0..usize::from(turn + 1 == height) })
     }

@@ -18,19 +18,19 @@ impl Kernel for Dense {
         step.kind == OperationKind::Dense
     }
 
-    fn need(&self, step: &Step, _: bool) -> Need {
+    fn need(&self, step: &Step, _: usize) -> Need {
         Need::rows(step.input.height.into())
     }
 
-    fn weight_fetches(&self, _: &Step, _: usize, _: bool) -> usize {
+    fn weight_fetches(&self, _: &Step, _: usize, _: usize) -> usize {
         1
     }
 
-    fn instructions(&self, step: &Step, _: usize, _: bool, costs: &Costs) -> u64 {
+    fn instructions(&self, step: &Step, _: usize, _: usize, costs: &Costs) -> u64 {
         step.multiply_accumulates() * costs.dense / 4 + step.biases.len() as u64 * costs.dense_output
     }
 
-    fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
+    fn turn(&self, step: &Step, turn: usize, _: usize) -> Option<Turn> {
         (turn == 0).then(|| Turn { input_rows: step.input.height.into(), output: 0..1 })
     }
 

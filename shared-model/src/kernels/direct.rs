@@ -18,21 +18,21 @@ impl Kernel for Direct {
         step.kind == OperationKind::Convolution
     }
 
-    fn need(&self, step: &Step, _: bool) -> Need {
+    fn need(&self, step: &Step, _: usize) -> Need {
         Need { scratch: Words { fixed: lines_len(step).div_ceil(4), each: 0 }, ..Need::rows(step.pool_side() + 2) }
     }
 
-    fn weight_fetches(&self, step: &Step, _: usize, _: bool) -> usize {
+    fn weight_fetches(&self, step: &Step, _: usize, _: usize) -> usize {
         let [height, width] = step.computed_size();
         height * width.div_ceil(4)
     }
 
-    fn instructions(&self, step: &Step, _: usize, _: bool, costs: &Costs) -> u64 {
-        let rows = 3 * (step.biases.len() * self.weight_fetches(step, 1, false)) as u64;
+    fn instructions(&self, step: &Step, _: usize, _: usize, costs: &Costs) -> u64 {
+        let rows = 3 * (step.biases.len() * self.weight_fetches(step, 1, 1)) as u64;
         step.multiply_accumulates() * costs.direct / 4 + rows * costs.direct_row
     }
 
-    fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
+    fn turn(&self, step: &Step, turn: usize, _: usize) -> Option<Turn> {
         convolution_turn(step, 1, turn)
     }
 
@@ -45,7 +45,7 @@ impl Kernel for Direct {
             (&rows, bytemuck::cast_slice(input)),
             top,
             &mut bytemuck::cast_slice_mut(lines)[..lines_len(step)],
-            <[i8]>::copy_from_slice,
+            &<[i8]>::copy_from_slice,
         );
         let (lines, output) = pair(job.arena, scratch, job.output);
         let lines = &bytemuck::cast_slice(lines)[..lines_len(step)];
@@ -61,7 +61,7 @@ pub(crate) fn lines_len(step: &Step) -> usize {
 }
 
 /// Copies the lines around row `top` of accumulators from a map, with `copy` from the second slice to the first, both of one length.
-pub(crate) fn gather_lines((rows, map): (&Rows, &[i8]), top: usize, lines: &mut [i8], copy: impl Fn(&mut [i8], &[i8])) {
+pub(crate) fn gather_lines((rows, map): (&Rows, &[i8]), top: usize, lines: &mut [i8], copy: &dyn Fn(&mut [i8], &[i8])) {
     let channels = rows.channels;
     let padding = &map[rows.padding()];
     let bordered = lines.chunks_exact_mut(rows.line() + 2 * channels);

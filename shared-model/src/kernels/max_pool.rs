@@ -18,19 +18,19 @@ impl Kernel for MaxPool {
         step.kind == OperationKind::MaxPool
     }
 
-    fn need(&self, _: &Step, _: bool) -> Need {
+    fn need(&self, _: &Step, _: usize) -> Need {
         Need::rows(2)
     }
 
-    fn weight_fetches(&self, _: &Step, _: usize, _: bool) -> usize {
+    fn weight_fetches(&self, _: &Step, _: usize, _: usize) -> usize {
         0
     }
 
-    fn instructions(&self, step: &Step, _: usize, _: bool, _: &Costs) -> u64 {
+    fn instructions(&self, step: &Step, _: usize, _: usize, _: &Costs) -> u64 {
         INSTRUCTIONS * step.output.elements() as u64
     }
 
-    fn turn(&self, step: &Step, turn: usize, _: bool) -> Option<Turn> {
+    fn turn(&self, step: &Step, turn: usize, _: usize) -> Option<Turn> {
         (turn < step.output.height.into()).then(|| Turn { input_rows: 2 * (turn + 1), output: turn..turn + 1 })
     }
 

@@ -12,9 +12,13 @@ use crate::{graph::MAX_LABELS, rows::Rows, step::Step};
 use core::ops::Range;
 use heapless::Vec;
 
+/// As a height: the whole output may be computed in one turn.
+pub(crate) const ALL_ROWS: usize = usize::MAX;
+
 /// One way to compute steps. Turns are counted from zero; sizes, of which a kernel may have several, from one.
 ///
-/// `whole` says that the step's input is there before its first turn, and that the whole output may be computed in one.
+/// `height` says how many times the rows of its lowest turn a turn may compute: one, unless the step's input is there before its first
+/// turn; [`ALL_ROWS`], if that leaves it the choice.
 pub(crate) trait Kernel: Sync {
     /// For a person.
     fn name(&self) -> &'static str;
@@ -23,16 +27,16 @@ pub(crate) trait Kernel: Sync {
     fn fits(&self, step: &Step) -> bool;
 
     /// Memory and rows that it needs.
-    fn need(&self, step: &Step, whole: bool) -> Need;
+    fn need(&self, step: &Step, height: usize) -> Need;
 
     /// How often an inference fetches each weight from the blob.
-    fn weight_fetches(&self, step: &Step, size: usize, whole: bool) -> usize;
+    fn weight_fetches(&self, step: &Step, size: usize, height: usize) -> usize;
 
     /// An estimate of the instructions of an inference, to compare plans on one backend: no more in a larger size.
-    fn instructions(&self, step: &Step, size: usize, whole: bool, costs: &Costs) -> u64;
+    fn instructions(&self, step: &Step, size: usize, height: usize, costs: &Costs) -> u64;
 
     /// A turn; `None` after the last one.
-    fn turn(&self, step: &Step, turn: usize, whole: bool) -> Option<Turn>;
+    fn turn(&self, step: &Step, turn: usize, height: usize) -> Option<Turn>;
 
     /// Computes a turn whose rows of input are there. The output of a convolution may lie over rows of its input that neither this turn
     /// nor a later one reads.
@@ -52,8 +56,8 @@ pub(crate) struct Need {
     pub sizes: usize,
     /// Words of scratch memory.
     pub scratch: Words,
-    /// Further scratch memory. Where a step is whole and the size the largest, the input is no longer read when this is written, and
-    /// it may lie there.
+    /// Further scratch memory. Where all rows are computed in one turn and the size is the largest, the input is no longer read when this
+    /// is written, and it may lie there.
     pub overlay: Words,
 }
 
@@ -95,7 +99,7 @@ pub(crate) struct Costs {
     pub blocked: u64,
     /// To pack a weight for them.
     pub blocked_filter: u64,
-    /// For four multiplications of a matrix of patches.
+    /// For sixteen multiplications of a matrix of patches.
     pub im2col: u64,
     /// Beside them, for the patches of two pixels.
     pub im2col_pixels: u64,
@@ -189,9 +193,11 @@ pub(crate) fn pair(arena: &mut [u32], a: Place, b: Place) -> (&mut [u32], &mut [
 /// Regions of the arena; empty places are empty regions.
 #[inline(never)]
 pub(crate) fn parts(arena: &mut [u32], places: [Place; 4]) -> [&mut [u32]; 4] {
-    arena
-        .get_disjoint_mut(places.map(Place::range))
-        .expect("a plan keeps what is used together apart, and an arena has its plan's length")
+    let Ok([a, b, c, d]) = arena.get_disjoint_mut(places.map(Place::range)) else {
+        panic!("a plan keeps what is used together apart, and an arena has its plan's length");
+    };
+    // Taken apart, since the whole would be copied, byte by byte.
+    [a, b, c, d]
 }
 
 /// The turns of a convolution that computes `rows` rows of accumulators at a time.

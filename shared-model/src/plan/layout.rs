@@ -2,7 +2,7 @@
 
 use super::{Begins, Choice, MAX_SEGMENT, Plan, SegmentPlan, StepPlan};
 use crate::{
-    kernels::{Need, Place, Places},
+    kernels::{ALL_ROWS, Need, Place, Places},
     ops::OperationKind,
     rows::Rows,
     step::Step,
@@ -13,20 +13,27 @@ use heapless::Vec;
 /// Steps that stream their rows to one another, with what the kernel of each needs.
 pub(super) struct Segment {
     pub first: usize,
-    /// Whether its output overwrites its input.
-    pub in_place: bool,
+    pub begins: Begins,
+    /// How many times the rows of their lowest turn its steps compute in a turn.
+    pub height: usize,
     pub choices: Vec<(Choice, Need), MAX_SEGMENT>,
 }
 
 impl Segment {
-    /// Whether the segment's input is a whole map before it starts; the rows of the picture come one by one.
-    pub fn is_input_whole(&self) -> bool {
-        self.first > 0
+    /// One of `len` steps, none of which is chosen yet.
+    pub fn new(first: usize, len: usize, begins: Begins) -> Self {
+        let height = match begins {
+            Begins::InPlace(height) => height as usize,
+            // The rows of the picture come one by one.
+            Begins::Apart if len == 1 && first > 0 => ALL_ROWS,
+            Begins::Apart | Begins::Nothing => 1,
+        };
+        Self { first, begins, height, choices: Vec::new() }
     }
 
-    /// Whether its only step may be computed in one turn.
-    pub fn is_whole(&self) -> bool {
-        self.choices.len() == 1 && self.is_input_whole() && !self.in_place
+    /// Whether its output overwrites its input.
+    fn is_in_place(&self) -> bool {
+        matches!(self.begins, Begins::InPlace(_))
     }
 }
 
@@ -42,7 +49,7 @@ fn lead(steps: &[Step], segment: &Segment) -> usize {
     let ([first, within @ ..], [.., last], [.., (_, need)]) = (steps, steps, &segment.choices[..]) else {
         return 0;
     };
-    if !segment.in_place {
+    if !segment.is_in_place() {
         return 0;
     }
     let [input_line, output_line] = [first.input, last.output].map(|map| Rows::new(map, 1).line());
@@ -65,7 +72,8 @@ fn kept_rows(steps: &[Step], segment: &Segment, index: usize) -> usize {
     let (_, need) = &segment.choices[index];
     let before = index.checked_sub(1).map(|before| &segment.choices[before]);
     let arriving = before.map_or(1, |(_, need)| need.rows_out);
-    if index == 0 && segment.is_input_whole() { height } else { height.min(need.rows_in + arriving - 1) }
+    // The input of a segment is a whole map; only the rows of the picture come one by one.
+    if index == 0 && segment.first > 0 { height } else { height.min(need.rows_in + arriving - 1) }
 }
 
 /// Words of a step's input.
@@ -83,7 +91,7 @@ fn output_words(steps: &[Step], segment: &Segment) -> usize {
 /// Words of the segment's input and, in place, of its output.
 fn base_words(steps: &[Step], segment: &Segment) -> usize {
     let input = lead(steps, segment) + input_words(steps, segment, 0);
-    if segment.in_place { input.max(output_words(steps, segment)) } else { input }
+    if segment.is_in_place() { input.max(output_words(steps, segment)) } else { input }
 }
 
 /// Words of the segment's maps and rows at one end of the arena, and of what its kernels keep: where scratch memory begins.
@@ -95,25 +103,25 @@ pub(super) fn scratch_start(steps: &[Step], segment: &Segment) -> usize {
 
 /// Words of the segment's output at the other end of the arena.
 pub(super) fn apart_words(steps: &[Step], segment: &Segment) -> usize {
-    if segment.in_place { 0 } else { output_words(steps, segment) }
+    if segment.is_in_place() { 0 } else { output_words(steps, segment) }
 }
 
 /// Whether the overlay lies in the input: all of it has been read by the time that the overlay is written.
-fn is_overlaid(need: &Need, size: usize, is_whole: bool) -> bool {
-    is_whole && size == need.sizes
+fn is_overlaid(need: &Need, size: usize, height: usize) -> bool {
+    height == ALL_ROWS && size == need.sizes
 }
 
 /// Where the scratch memory of a kernel ends.
-pub(super) fn scratch_end(need: &Need, size: usize, is_whole: bool, free: usize) -> usize {
+pub(super) fn scratch_end(need: &Need, size: usize, height: usize, free: usize) -> usize {
     let (scratch, overlay) = (need.scratch.at(size), need.overlay.at(size));
-    if is_overlaid(need, size, is_whole) { free.max(overlay) + scratch } else { free + scratch + overlay }
+    if is_overlaid(need, size, height) { free.max(overlay) + scratch } else { free + scratch + overlay }
 }
 
 /// Words of the arena that a segment needs, its output included.
 pub(super) fn words(steps: &[Step], segment: &Segment) -> usize {
     let free = scratch_start(steps, segment);
     let ends = segment.choices.iter();
-    let ends = ends.map(|(choice, need)| scratch_end(need, choice.size.into(), segment.is_whole(), free));
+    let ends = ends.map(|(choice, need)| scratch_end(need, choice.size.into(), segment.height, free));
     ends.max().unwrap_or(free) + apart_words(steps, segment)
 }
 
@@ -144,16 +152,14 @@ impl Allocator {
 
 /// The steps of a plan from `first` on up to the next segment.
 fn chosen(plan: &Plan, first: usize) -> Segment {
-    let in_place = plan.choices[first].begins == Begins::InPlace;
-    let mut segment = Segment { first, in_place, choices: Vec::new() };
     let choices = plan.choices[first..].iter().take(MAX_SEGMENT);
     let others = choices.clone().skip(1);
     let len = 1 + others.take_while(|choice| choice.begins == Begins::Nothing).count();
-    let is_whole = len == 1 && segment.is_input_whole() && !in_place;
+    let mut segment = Segment::new(first, len, plan.choices[first].begins);
     for (choice, step) in choices.take(len).zip(&plan.steps[first..]) {
         let kernel = plan.backend.kernels[usize::from(choice.kernel)];
         // A segment has no more steps than that.
-        let _ = segment.choices.push((*choice, kernel.need(step, is_whole)));
+        let _ = segment.choices.push((*choice, kernel.need(step, segment.height)));
     }
     segment
 }
@@ -170,14 +176,14 @@ pub(super) fn plan_words(plan: &Plan) -> usize {
 pub(super) fn segment(plan: &Plan, first: usize, is_input_first: bool) -> SegmentPlan {
     let steps = plan.steps;
     let segment = chosen(plan, first);
-    let is_mirrored = !is_input_first && !segment.in_place;
-    let (free, is_whole) = (scratch_start(steps, &segment), segment.is_whole());
+    let is_mirrored = !is_input_first && !segment.is_in_place();
+    let (free, height) = (scratch_start(steps, &segment), segment.height);
     let allocator = |is_mirrored: bool| Allocator { next: 0, mirrored: is_mirrored.then_some(plan.words) };
     let mut laid_out = SegmentPlan {
         first,
         steps: Vec::new(),
-        output: allocator(is_mirrored == segment.in_place).take(output_words(steps, &segment)),
-        is_output_first: is_mirrored != segment.in_place,
+        output: allocator(is_mirrored == segment.is_in_place()).take(output_words(steps, &segment)),
+        is_output_first: is_mirrored != segment.is_in_place(),
     };
     let mut allocator = allocator(is_mirrored);
     let base = allocator.take(base_words(steps, &segment));
@@ -189,9 +195,9 @@ pub(super) fn segment(plan: &Plan, first: usize, is_input_first: bool) -> Segmen
             1.. => allocator.take(input_words),
         };
         let kept = allocator.take(need.kept);
-        let end = scratch_end(need, size, is_whole, free);
+        let end = scratch_end(need, size, height, free);
         let (scratch_len, overlay_len) = (need.scratch.at(size), need.overlay.at(size));
-        let (scratch, overlay) = if is_overlaid(need, size, is_whole) {
+        let (scratch, overlay) = if is_overlaid(need, size, height) {
             (end - scratch_len..end, 0..overlay_len)
         } else {
             (free..free + scratch_len, end - overlay_len..end)
@@ -203,7 +209,7 @@ pub(super) fn segment(plan: &Plan, first: usize, is_input_first: bool) -> Segmen
             places: Places { input, kept, scratch: allocator.place(scratch), overlay: allocator.place(overlay) },
             size,
             rows: Rows::new(step.input, kept_rows(steps, &segment, index)),
-            is_whole,
+            height,
         });
     }
     laid_out

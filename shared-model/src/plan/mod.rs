@@ -57,7 +57,20 @@ enum Begins {
     /// A segment whose output lies apart from its input.
     Apart,
     /// A segment whose output overwrites its input.
-    InPlace,
+    InPlace(Height),
+}
+
+/// How many times the rows of its lowest turn a step computes in a turn, where its segment is in place: one, unless it is alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Height {
+    One = 1,
+    Two = 2,
+    Four = 4,
+    Eight = 8,
+}
+
+impl Height {
+    const ALL: [Self; 4] = [Self::One, Self::Two, Self::Four, Self::Eight];
 }
 
 /// How one step is computed and where its memory is.
@@ -67,8 +80,8 @@ pub struct StepPlan {
     pub(crate) places: Places,
     size: usize,
     pub(crate) rows: Rows,
-    /// Whether its whole input is there before its first turn, and its whole output may be computed in one.
-    pub(crate) is_whole: bool,
+    /// How many times the rows of its lowest turn a turn computes.
+    pub(crate) height: usize,
 }
 
 impl StepPlan {
@@ -85,7 +98,7 @@ impl StepPlan {
 
     /// How often an inference fetches each of the weights of `step`, which this is the plan of, from the blob.
     pub fn weight_fetches(&self, step: &Step) -> usize {
-        self.kernel.weight_fetches(step, self.size, self.is_whole)
+        self.kernel.weight_fetches(step, self.size, self.height)
     }
 }
 

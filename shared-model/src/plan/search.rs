@@ -4,10 +4,15 @@
 //! a smaller one, and no kernel takes more instructions in a larger size.
 
 use super::{
-    ALIGNMENT_SLACK, Begins, Choice, MAX_SEGMENT, Plan,
+    ALIGNMENT_SLACK, Begins, Choice, Height, MAX_SEGMENT, Plan,
     layout::{self, Segment},
 };
-use crate::{Backend, graph::MAX_OPERATIONS, kernels::Need, step::Step};
+use crate::{
+    Backend,
+    graph::MAX_OPERATIONS,
+    kernels::{ALL_ROWS, Need},
+    step::Step,
+};
 use heapless::Vec;
 
 /// The fastest way to the end of a step: instructions up to there, and the last segment.
@@ -27,23 +32,22 @@ struct Search<'s, 'a> {
 impl Search<'_, '_> {
     /// Calls `visit` with every choice of kernels for the steps `first..end`, all of size 1.
     fn for_each_choice(&self, first: usize, end: usize, visit: &mut dyn FnMut(&Segment)) {
+        let len = end - first;
         let can_be_in_place = layout::can_be_in_place(self.steps, first, end);
-        // In place several steps need less memory, and a single one gives up to be computed as a whole.
-        if !can_be_in_place || end - first == 1 {
-            self.extend(&mut Segment { first, in_place: false, choices: Vec::new() }, end, visit);
+        // In place several steps need less memory, and a single one gives up to be computed in one turn.
+        if !can_be_in_place || len == 1 {
+            self.extend(&mut Segment::new(first, len, Begins::Apart), end, visit);
         }
         if can_be_in_place {
-            self.extend(&mut Segment { first, in_place: true, choices: Vec::new() }, end, visit);
+            // More rows a turn are more memory for fewer fetches of weights.
+            for height in &Height::ALL[..if len == 1 { Height::ALL.len() } else { 1 }] {
+                self.extend(&mut Segment::new(first, len, Begins::InPlace(*height)), end, visit);
+            }
         }
     }
 
     fn extend(&self, segment: &mut Segment, end: usize, visit: &mut dyn FnMut(&Segment)) {
-        let is_whole = end - segment.first == 1 && segment.is_input_whole() && !segment.in_place;
-        let begins = match (segment.choices.is_empty(), segment.in_place) {
-            (false, _) => Begins::Nothing,
-            (true, false) => Begins::Apart,
-            (true, true) => Begins::InPlace,
-        };
+        let begins = if segment.choices.is_empty() { segment.begins } else { Begins::Nothing };
         let index = segment.first + segment.choices.len();
         let Some(step) = self.steps[..end].get(index) else {
             return visit(segment);
@@ -52,7 +56,11 @@ impl Search<'_, '_> {
             if !candidate.fits(step) {
                 continue;
             }
-            let need = candidate.need(step, is_whole);
+            let need = candidate.need(step, segment.height);
+            // A kernel whose turns are that low gives the same in a lower one.
+            if segment.height < ALL_ROWS && need.rows_out < segment.height {
+                continue;
+            }
             let choice = Choice { size: 1, kernel, begins };
             // A segment has no more steps than that.
             let _ = segment.choices.push((choice, need));
@@ -65,13 +73,12 @@ impl Search<'_, '_> {
     fn fit(&self, segment: &Segment, words: usize, before: u64) -> Option<Best> {
         let free = layout::scratch_start(self.steps, segment);
         let available = words.checked_sub(layout::apart_words(self.steps, segment))?;
-        let is_whole = segment.is_whole();
         let mut best = Best { instructions: before, first: segment.first as u8, choices: Default::default() };
         let steps = &self.steps[segment.first..];
         for (place, ((choice, need), step)) in segment.choices.iter().zip(steps).enumerate() {
-            let size = largest_size(need, is_whole, free, available)?;
+            let size = largest_size(need, segment.height, free, available)?;
             let kernel = self.backend.kernels[usize::from(choice.kernel)];
-            best.instructions += kernel.instructions(step, size, is_whole, &self.backend.costs);
+            best.instructions += kernel.instructions(step, size, segment.height, &self.backend.costs);
             best.choices[place] = Choice {
                 // At most a quarter of the tiles of a tensor of 256×256 pixels.
                 size: size as u16,
@@ -83,8 +90,8 @@ impl Search<'_, '_> {
 }
 
 /// The largest size whose scratch memory ends within `available` words, of which `free` are taken.
-fn largest_size(need: &Need, is_whole: bool, free: usize, available: usize) -> Option<usize> {
-    if layout::scratch_end(need, need.sizes, is_whole, free) <= available {
+fn largest_size(need: &Need, height: usize, free: usize, available: usize) -> Option<usize> {
+    if layout::scratch_end(need, need.sizes, height, free) <= available {
         return Some(need.sizes);
     }
     let fixed = free + need.scratch.fixed + need.overlay.fixed;

@@ -163,10 +163,15 @@
     bne     1b
     pop     {r4-r11, pc}
 
-@ widen_patches(pixels, line, row, channels, patches): of each four taps the words of both patches, then what is left.
-    function shared_model_widen_patches
+@ widen_taps(taps, line, row, step, pairs): of each four taps the words of both patches, then what is left. The last tap of an odd number
+@ is half of a pair behind all others in the first two rows; in r12 is where it goes.
+    function shared_model_widen_taps
     push    {r4-r11, lr}
     ldr     r4, [sp, #36]
+    lsr     r12, r2, #1
+    add     r12, r12, r12, lsl #1
+    add     r12, r4, r12, lsl #3
+    add     r12, #8
     mov     r5, #3
 1:  mov     r6, r0
     subs    r7, r2, #4
@@ -181,20 +186,29 @@
     subs    r7, #4
     bhs     2b
 3:  adds    r7, #4
-    beq     5f
-4:  ldrsb   r9, [r6, r3]
+    beq     6f
+    cmp     r7, #1
+    beq     4f
+    ldrsb   r9, [r6, r3]
     ldrsb   r8, [r6], #1
-    uxth    r9, r9
-    uxth    r8, r8
-    subs    r7, #2
-    itttt   hs
-    ldrsbhs r11, [r6, r3]
-    ldrsbhs r10, [r6], #1
-    pkhbths r9, r9, r11, lsl #16
-    pkhbths r8, r8, r10, lsl #16
+    ldrsb   r11, [r6, r3]
+    ldrsb   r10, [r6], #1
+    pkhbt   r9, r9, r11, lsl #16
+    pkhbt   r8, r8, r10, lsl #16
     stm     r4!, {r8, r9}
-    bhi     4b
-5:  add     r0, r1
+    cmp     r7, #2
+    beq     6f
+4:  ldrsb   r9, [r6, r3]
+    ldrsb   r8, [r6]
+    cmp     r5, #1
+    beq     5f
+    strh    r9, [r12, #4]
+    strh    r8, [r12], #2
+    b       6f
+5:  uxth    r9, r9
+    uxth    r8, r8
+    stm     r4, {r8, r9}
+6:  add     r0, r1
     subs    r5, #1
     bne     1b
     pop     {r4-r11, pc}
@@ -217,39 +231,47 @@
     bne     1b
     pop     {r4-r11, pc}
 
-@ dot_products(weights, stride, input, sums, input_end): four rows of weights.
-    function shared_model_dot_products
-    push    {r3-r11, lr}
-    add     r3, r0, r1
-    add     r3, r3, r1, lsl #1
-    mov     r4, #0
-    mov     r5, #0
-    mov     r6, #0
-    mov     r7, #0
-1:  ldr     r8, [r2], #4
+@ dot_products(weights, stride, input, sums, input_end): four rows of weights, two words of each at a time; of an odd number the first
+@ by itself.
+    .macro  dot_products_word
+    ldr     r8, [r2], #4
     ldr     r10, [r0, r1]
-    ldr     r11, [r0, r1, lsl #1]
     ldr     lr, [r3], #4
     sxtb16  r9, r8
     sxtb16  r8, r8, ror #8
     sxtb16  r12, r10
-    smlad   r5, r9, r12, r5
-    sxtb16  r12, r11
-    smlad   r6, r9, r12, r6
-    sxtb16  r12, lr
-    smlad   r7, r9, r12, r7
-    ldr     r12, [r0], #4
     sxtb16  r10, r10, ror #8
-    sxtb16  r11, r11, ror #8
-    sxtb16  lr, lr, ror #8
+    smlad   r5, r9, r12, r5
     smlad   r5, r8, r10, r5
-    smlad   r6, r8, r11, r6
+    ldr     r10, [r0, r1, lsl #1]
+    sxtb16  r12, lr
+    sxtb16  lr, lr, ror #8
+    smlad   r7, r9, r12, r7
     smlad   r7, r8, lr, r7
-    sxtb16  r10, r12
+    ldr     r12, [r0], #4
+    sxtb16  lr, r10
+    sxtb16  r10, r10, ror #8
+    smlad   r6, r9, lr, r6
+    smlad   r6, r8, r10, r6
+    sxtb16  lr, r12
     sxtb16  r12, r12, ror #8
-    ldr     r11, [sp, #40]
-    smlad   r4, r9, r10, r4
+    smlad   r4, r9, lr, r4
     smlad   r4, r8, r12, r4
+    .endm
+
+    function shared_model_dot_products
+    push    {r3-r11, lr}
+    add     r3, r0, r1
+    add     r3, r3, r1, lsl #1
+    ldr     r11, [sp, #40]
+    mov     r4, #0
+    mov     r5, #0
+    mov     r6, #0
+    mov     r7, #0
+    tst     r1, #4
+    bne     2f
+1:  dot_products_word
+2:  dot_products_word
     cmp     r2, r11
     bne     1b
     pop     {r0}

@@ -4,7 +4,7 @@
 @ are free in a function, D8-D15 (Q4-Q7) are saved.
 
 @ copy(to, from, len)
-    function shared_model_copy
+    function shared_model_vector_copy
     push    {r4, lr}
     wlstp.8 lr, r2, 2f
 1:  vldrb.u8 q0, [r1], #16

@@ -338,7 +338,7 @@
 8:  .word   0x00FF00FF
 9:  .word   0x80808080
 
-@ transform_output(m, output, channel, row_step) and its variant with a pool. The stack holds 4 rows of 6 values, then what the
+@ transform_output(m, output, channel, row_step, _, _, pixel_step) and its variant with a pool. The stack holds 4 rows of 6 values, then what the
 @ channel is multiplied by: its inverse, halves of the multiplier, halves of the offset; then the next output and the sign of the
 @ pool. In r8 the bias, in r9 ReLU's mask, in r10 the bytes between pixels, in r11 what leads from the end of a row to the next one.
 @ The three functions between use the stack and the registers of these two.
@@ -463,9 +463,10 @@
     asrs    r5, r5, #16
     str     r5, [sp, #multiplier_high]
     mov     r9, r6
-    ldm     r0!, {r1, r2}               @ bytes between pixels, sign
-    mov     r10, r1
+    ldr     r2, [r0]
     str     r2, [sp, #sign]
+    ldr     r1, [sp, #168]              @ pixel_step
+    mov     r10, r1
     mov     r2, r11
     .rept   \side
     subs    r2, r2, r1

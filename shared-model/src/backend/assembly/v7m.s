@@ -12,9 +12,9 @@
     mov     r7, #products_pair_len
     mls     r6, r4, r7, r6
     orr     r6, r6, #1                  @ Thumb
-    strd    r3, r5, [sp, #4]
+    strd    r3, r5, [sp]
     str     r6, [sp, #12]
-    str     r2, [sp]
+    str     r2, [sp, #8]
     mov     r12, r2
 1:  ldm     r12, {r4-r11}
     ldr     pc, [sp, #12]
@@ -22,10 +22,9 @@
     .rept   16
     products_pair
     .endr
-2:  ldr     r12, [sp]
-    ldrd    r2, r3, [sp, #4]            @ m_end, u_skip
+2:  ldm     sp, {r2, r3, r12}           @ m_end, u_skip, m
     stm     r12!, {r4-r11}
-    str     r12, [sp]
+    str     r12, [sp, #8]
     add     r0, r0, r3
     cmp     r12, r2
     bne     1b
@@ -202,8 +201,9 @@
     b       5b
 
 @ transform_input(map, offsets, v, position_len, v_end, pair_len). The stack holds 6 columns of 6 values, the place of a pair, what
-@ leads to the next one, and the end.
+@ leads to the next one, the end, the offsets and the bytes of six positions.
     .macro  input_pair rotation
+    ldr     r1, [sp, #156]
     str     r2, [sp, #144]
     add     r2, sp, #144
     mov     lr, sp
@@ -219,7 +219,7 @@
     stm     lr!, {r4-r9}
     cmp     lr, r2
     bne     2b
-    sub     r1, #144
+    ldr     r1, [sp, #160]
     ldr     r2, [sp, #144]
     add     lr, r2, r3
     add     lr, lr, r3, lsl #1
@@ -240,10 +240,10 @@
     str     r7, [lr]
     str     r8, [lr, r3]
     str     r9, [lr, r3, lsl #1]
-    add     r2, r2, r3, lsl #2
-    add     r2, r2, r3, lsl #1
-    add     lr, lr, r3, lsl #2
-    add     lr, lr, r3, lsl #1
+    .if     \row < 20
+    add     r2, r1
+    add     lr, r1
+    .endif
     .endr
     ldrd    r2, r4, [sp, #144]
     add     r2, r4
@@ -251,21 +251,24 @@
 
     function shared_model_transform_input
     push    {r4-r11, lr}
-    sub     sp, #156
-    ldrd    r5, r4, [sp, #192]          @ v_end, pair_len
+    sub     sp, #164
+    ldrd    r5, r4, [sp, #200]          @ v_end, pair_len
     strd    r4, r5, [sp, #148]
+    add     r4, r3, r3, lsl #1
+    lsl     r4, r4, #1
+    strd    r1, r4, [sp, #156]
 1:  input_pair 0
     input_pair 8
     ldr     r4, [sp, #152]
     add     r0, #4
     cmp     r2, r4
     bne     1b
-    add     sp, #156
+    add     sp, #164
     pop     {r4-r11, pc}
 
-@ transform_output(m, output, channel, row_step, tiles, tile_step) and its variant with a pool. The stack holds 6 columns of 4 values,
-@ then row_step, the sign of the pool, m, output, channel and the channel's offset; and, of the caller, tiles and tile_step. The first
-@ function is a part of these two, and uses their stack.
+@ transform_output(m, output, channel, row_step, tiles, tile_step, pixel_step) and its variant with a pool. The stack holds 6 columns of
+@ 4 values, then row_step, the sign of the pool, m, output, channel and the channel's offset; and, of the caller, tiles, tile_step and
+@ pixel_step. The first function is a part of these two, and uses their stack.
     .macro  output_vector six, free     @ m0 r4, m1 r8, m2 r9, m3 r6, m4 r5, m5 r7 become z0-z3 in r4-r7
     add     r8, r8, r9                  @ m1 + m2
     sub     r9, r8, r9, lsl #1          @ m1 - m2
@@ -307,10 +310,10 @@
     strd    r4, r5, [sp, #116]
 1:  strd    r0, r1, [sp, #104]
     bl      shared_model_output_columns
-    ldr     r4, [r2, #28]               @ sign
+    ldr     r4, [r2, #24]               @ sign
     str     r4, [sp, #100]
     ldrd    r3, r12, [r2, #16]          @ multiplier, ReLU's mask
-    ldr     lr, [r2, #24]               @ bytes between pixels
+    ldr     lr, [sp, #168]              @ pixel_step
     ldrd    r0, r2, [r2, #8]            @ inverse, bias
     mov     r10, #6
     .endm
@@ -433,10 +436,9 @@
     ldr     r5, [r0, #4 * \channel + 16]
     ldr     r6, [r2, #4 * \channel]
     ldrd    r7, r8, [r3, #8 * \channel]
-    and     r9, r11, r4, asr #31
-    bic     r4, r4, r9
-    and     r9, r11, r5, asr #31
-    bic     r5, r5, r9
+    itt     ne
+    usatne  r4, #31, r4
+    usatne  r5, #31, r5
     mov     r9, r7
     mov     r10, r8
     smlal   r9, r10, r4, r6
@@ -447,13 +449,14 @@
     strb    r10, [r1], #1
     .endm
 
-@ requantize_pairs(accumulators, output, multipliers, offsets, accumulators_end, channels, relu_mask)
+@ requantize_pairs(accumulators, output, multipliers, offsets, accumulators_end, channels, relu)
     function shared_model_requantize_pairs
     push    {r4-r11, lr}
     ldr     lr, [sp, #36]
     ldr     r12, [sp, #40]
     ldr     r11, [sp, #44]
-1:  requantize_channel 0
+1:  cmp     r11, #0
+    requantize_channel 0
     requantize_channel 1
     requantize_channel 2
     requantize_channel 3
@@ -464,12 +467,43 @@
     bne     1b
     pop     {r4-r11, pc}
 
-@ spread(quads, tiles, quads_end): each four words twice.
+@ spread(quads, tiles, quads_end): each four words twice; of four of them at a time, then of what is left.
+    .macro  spread_two
+    ldm     r0!, {r3-r10}
+    stm     r1!, {r3-r6}
+    stm     r1!, {r3-r6}
+    stm     r1!, {r7-r10}
+    stm     r1!, {r7-r10}
+    .endm
+
     function shared_model_spread
-    push    {r4-r6, lr}
-1:  ldm     r0!, {r3-r6}
+    push    {r4-r10, lr}
+    sub     r12, r2, #64
+    b       2f
+1:  spread_two
+    spread_two
+2:  cmp     r0, r12
+    bls     1b
+    b       4f
+3:  ldm     r0!, {r3-r6}
     stm     r1!, {r3-r6}
     stm     r1!, {r3-r6}
-    cmp     r0, r2
-    bne     1b
-    pop     {r4-r6, pc}
+4:  cmp     r0, r2
+    bne     3b
+    pop     {r4-r10, pc}
+
+@ copy(to, from, len)
+    function shared_model_copy
+    subs    r2, #4
+    blo     2f
+1:  ldr     r3, [r1], #4
+    subs    r2, #4
+    str     r3, [r0], #4
+    bhs     1b
+2:  adds    r2, #4
+    beq     4f
+3:  ldrb    r3, [r1], #1
+    subs    r2, #1
+    strb    r3, [r0], #1
+    bne     3b
+4:  bx      lr
