@@ -150,6 +150,16 @@ pub enum LoadError {
         /// The other.
         second: SectionPart,
     },
+    /// An extension has transformed filters that the network has not.
+    #[error("extension {extension} is to have transformed filters of operation {operation}, {problem}")]
+    TransformedFilters {
+        /// Which extension.
+        extension: u8,
+        /// Which operation.
+        operation: usize,
+        /// What is wrong with them.
+        problem: &'static str,
+    },
     /// A weight of -128.
     #[error("operation {operation}, channel {channel}: weight {index} is -128, below the range -127 … 127")]
     WeightOutOfRange {

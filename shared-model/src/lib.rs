@@ -107,6 +107,8 @@ pub use aligned::{Aligned, BLOB_ALIGNMENT};
 pub use backend::Backend;
 #[cfg(feature = "self-test")]
 pub use backend::self_test::InnerLoopCheck;
+#[cfg(feature = "encode")]
+pub use backend::transformed::transformed_filters;
 pub use blob::{FORMAT_VERSION, Header, Model};
 pub use classification::Classification;
 pub use error::{LoadError, SectionPart};

@@ -39,6 +39,8 @@ pub struct Step<'a> {
     pub(crate) logits: bool,
     /// The largest `Σ|w|` of an output channel.
     pub(crate) weight_sum: u32,
+    /// The filters as Winograd's convolutions multiply them, if the blob has them: see [`transformed`](crate::backend::transformed).
+    pub(crate) transformed: &'a [u32],
 }
 
 impl<'a> Step<'a> {
@@ -59,6 +61,7 @@ impl<'a> Step<'a> {
             relu: epilogue.is_some_and(|epilogue| epilogue.relu),
             logits: epilogue.is_some_and(|epilogue| epilogue.output == Output::Logits),
             weight_sum,
+            transformed: &[],
         }
     }
 

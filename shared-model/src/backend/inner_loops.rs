@@ -468,8 +468,7 @@ fn lanes(words: &[u32]) -> &[[i16; 2]] {
 }
 
 /// Transforms filters, two channels at a time: pairs of channels lie `PAIR` words behind one another, and positions `POSITION` words.
-#[inline(never)]
-fn transform_filter<const PAIR: usize, const POSITION: usize>(
+pub(crate) fn transform_filter<const PAIR: usize, const POSITION: usize>(
     weights: &[u32],
     stride: usize,
     u: &mut [u32],

@@ -16,6 +16,7 @@ pub(crate) mod self_test;
 mod tests;
 #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")))]
 mod tile;
+pub(crate) mod transformed;
 mod vector_loops;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm;

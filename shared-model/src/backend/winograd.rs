@@ -46,7 +46,7 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
             rows_out: rows * TILE / step.pool_side(),
             sizes: (rows * tiling.columns).div_ceil(TILES_AT_ONCE),
             scratch: Words { fixed: 0, each: POSITIONS * tiling.channels * TILES_AT_ONCE / 2 },
-            overlay: Words { fixed: FILTERS, each: ACCUMULATORS + POSITIONS * TILES_AT_ONCE },
+            overlay: Words { fixed: filters_len(step), each: ACCUMULATORS + POSITIONS * TILES_AT_ONCE },
             ..Need::rows(TILE + 2)
         }
     }
@@ -61,7 +61,8 @@ impl<L: InnerLoops + Copy> Kernel for Winograd<L> {
         let (inputs, outputs) = (tiling.channels as u64, step.biases.len() as u64);
         let multiplied = (TILES_AT_ONCE * tiling.batches(1, height)) as u64;
         let products = multiplied * outputs.next_multiple_of(2) * inputs * costs.winograd_products;
-        let per_filter = inputs * costs.winograd_filter + tiling.chunks().count() as u64 * costs.winograd_filter_chunk;
+        let per_channel = if step.transformed.is_empty() { costs.winograd_filter } else { 0 };
+        let per_filter = inputs * per_channel + tiling.chunks().count() as u64 * costs.winograd_filter_chunk;
         let filters = self.weight_fetches(step, size, height) as u64 * outputs * per_filter;
         let per_tile = inputs * costs.winograd_input + outputs * costs.winograd_output + costs.winograd_tile;
         filters + products + tiles as u64 * per_tile
@@ -207,8 +208,13 @@ fn piece_scratch(
     (stream, corrections, m.as_chunks_mut().0)
 }
 
+/// Words for the filters of two output channels and a chunk of input channels; none, if they were transformed ahead of time.
+fn filters_len(step: &Step) -> usize {
+    if step.transformed.is_empty() { FILTERS } else { 0 }
+}
+
 /// Whether a step can be computed this way, and exactly.
-fn fits(step: &Step) -> bool {
+pub(super) fn fits(step: &Step) -> bool {
     // Transforms take four channels at a time.
     step.kind == OperationKind::Convolution
         && step.input.channels.is_multiple_of(4)
@@ -309,7 +315,7 @@ fn multiply_tiles(
     output: &mut Output<'_>,
 ) {
     let quads = tiles.len().div_ceil(TILES_AT_ONCE);
-    let (u, scratch) = scratch.split_at_mut(FILTERS);
+    let (u, scratch) = scratch.split_at_mut(filters_len(step));
     let (m, corrections) = scratch.split_at_mut(quads * ACCUMULATORS);
     let weights: &[u32] = bytemuck::cast_slice(step.weights);
     let m: &mut [i32] = bytemuck::cast_slice_mut(m);
@@ -325,15 +331,20 @@ fn multiply_tiles(
         let channels = channel..step.biases.len().min(channel + 2);
         let mut rest = v;
         for (start, chunk) in tiling.chunks() {
-            for (slot, channel) in channels.clone().enumerate() {
-                let weights = &weights[(9 * tiling.channels * channel + start) / 4..];
-                loops.transform_filter(weights, tiling.channels / 4, u, slot, chunk / 4);
-            }
+            let (u, u_step) = if u.is_empty() {
+                (&step.transformed[POSITIONS * (channel / 2 * tiling.channels + start)..], chunk)
+            } else {
+                for (slot, channel) in channels.clone().enumerate() {
+                    let weights = &weights[(9 * tiling.channels * channel + start) / 4..];
+                    loops.transform_filter(weights, tiling.channels / 4, u, slot, chunk / 4);
+                }
+                (&*u, 2 * CHUNK_PAIRS)
+            };
             let block = POSITIONS * chunk / 2 * TILES_AT_ONCE;
             let (blocks, behind) = rest.split_at(block * quads);
             rest = behind;
             for (v, m) in blocks.chunks_exact(block).zip(m.chunks_exact_mut(POSITIONS)) {
-                loops.products(u, v, m, chunk / 2, 2 * CHUNK_PAIRS);
+                loops.products(u, v, m, chunk / 2, u_step);
             }
         }
         let m = m.as_flattened().as_flattened();

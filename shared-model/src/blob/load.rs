@@ -3,9 +3,10 @@
 use crate::{
     BLOB_ALIGNMENT, Shape,
     arithmetic::{requantized_bound, weight_sum},
+    backend::transformed,
     error::{LoadError, SectionPart},
     graph::{
-        Graph, INPUT_SIDES, KnownImage, MAX_CHANNELS, MAX_ELEMENTS, MAX_INPUT_CHANNELS, MAX_LABEL_LEN,
+        Extension, Graph, INPUT_SIDES, KnownImage, MAX_CHANNELS, MAX_ELEMENTS, MAX_INPUT_CHANNELS, MAX_LABEL_LEN,
         MAX_LOGIT_FRACTION_BITS, MAX_OPERATIONS, limit,
     },
     ops::{Operation, OperationKind, OperationView, Output},
@@ -124,6 +125,28 @@ pub(super) fn check_ranges(graph: &Graph, section: &[u8]) -> Result<(), LoadErro
                 }
             }
         }
+    }
+    Ok(())
+}
+
+/// Gives steps their transformed filters, which must be those of their weights.
+#[inline(never)]
+pub(super) fn attach_filters<'a>(
+    graph: &Graph<'a>,
+    section: &'a [u8],
+    steps: &mut [Step<'a>],
+) -> Result<(), LoadError> {
+    for (extension, Extension { kind, range }) in (0..).zip(graph.extensions.iter()) {
+        let Some(operation) = transformed::operation(kind) else { continue };
+        let wrong = |problem| LoadError::TransformedFilters { extension, operation, problem };
+        let step = steps.iter_mut().find(|step| step.operation == operation);
+        let step_and_len = step.and_then(|step| transformed::len(step).map(|len| (step, len)));
+        let (step, len) = step_and_len.ok_or(wrong("which has none that could be"))?;
+        let words = array(section, SectionPart::Extension(extension), range, len)?;
+        if !transformed::agree(step, words) {
+            return Err(wrong("but they are not those of its weights"));
+        }
+        step.transformed = words;
     }
     Ok(())
 }

@@ -76,7 +76,8 @@ impl<'a> Model<'a> {
     fn finish(&mut self) -> Result<(), LoadError> {
         load::read_steps(&self.graph, self.section, &mut self.steps)?;
         self.known_image = load::known_image(&self.graph, self.section)?;
-        load::check_ranges(&self.graph, self.section)
+        load::check_ranges(&self.graph, self.section)?;
+        load::attach_filters(&self.graph, self.section, &mut self.steps)
     }
 
     /// What the blob says about the network.
