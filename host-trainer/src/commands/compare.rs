@@ -14,7 +14,7 @@ use host_trainer::{device, files};
 
 use super::CommandResult;
 use super::data::Directory;
-use super::quantize::{Calibration, quantize_run};
+use super::quantize::{Options, quantize_run};
 use super::train::{Place, draw_curves, summary};
 
 /// Flags of `compare`.
@@ -200,7 +200,7 @@ fn make(entries: &[&Entry], runs: &Path, records: &Records, arguments: &Argument
         say!("{}: {}", entry.name, entry.about);
         let run = Run::at(runs.join(run));
         train(recipe, &run, &data, &selected.device, arguments)?;
-        let report = quantize_run(&run, &entry.files(runs), &data, Calibration::default(), &selected.device)?;
+        let report = quantize_run(&run, &entry.files(runs), &data, Options::default(), &selected.device)?;
         say!(
             "{}: float {:.2} %, int8 {:.2} % on {} test images",
             entry.name,

@@ -82,7 +82,7 @@ fn board() -> impl TypedValueParser<Value = Board> {
 }
 
 /// `65536`, `64K` or `1M`.
-fn bytes(text: &str) -> Result<usize, String> {
+pub(super) fn bytes(text: &str) -> Result<usize, String> {
     let (number, unit) = match text.trim_end_matches(['B', 'b']).strip_suffix(['K', 'k']) {
         Some(number) => (number, 1024),
         None => match text.strip_suffix(['M', 'm']) {

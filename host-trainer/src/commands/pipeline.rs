@@ -14,7 +14,7 @@ use host_trainer::{output, say};
 
 use super::CommandResult;
 use super::data::{Directory, check_apart, differs_from};
-use super::quantize::{Calibration, quantize_run, warn_of_doubt};
+use super::quantize::{Options, quantize_run, warn_of_doubt};
 use super::train::{Place, draw_curves, summary};
 
 /// Flags of the program without a command.
@@ -80,7 +80,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         }
         None => {
             say!("quantizing, and evaluating on the test set …");
-            quantize_run(&run, &files, &data, Calibration::default(), &selected.device)?
+            quantize_run(&run, &files, &data, Options::default(), &selected.device)?
         }
     };
     say!("\n{}", model.markdown(&files));

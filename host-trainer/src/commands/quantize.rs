@@ -13,12 +13,13 @@ use host_trainer::network::{FloatModel, NotFinite, load_weights, save_weights};
 use host_trainer::quantize::{CALIBRATION_IMAGES, NOT_MEASURED, Trained, quantize};
 use host_trainer::report::model::{ModelReport, ModelSize, OwnPictures};
 use host_trainer::run::Run;
-use host_trainer::{note, output, say};
-use shared_model::Model;
+use host_trainer::{family, note, output, say};
 use shared_model::graph::Decision;
+use shared_model::{Backend, LoadError, Model};
 
 use super::CommandResult;
 use super::data::{Directory, check_apart};
+use super::fit::bytes;
 use super::train::{number, positive};
 
 /// Flags of `quantize`.
@@ -38,6 +39,10 @@ pub struct Arguments {
     /// chosen for that on the run's validation images. 0 for a model that believes every answer.
     #[arg(long, value_name = "PERCENT", default_value_t = PRECISION, value_parser = percent)]
     precision: f64,
+    /// Spend flash for speed: the blob gets transformed filters of convolutions, as long as it has no more than so many bytes, as in 2M.
+    /// First come those that a Cortex-M4 with 48 KiB of memory would transform most often in an inference.
+    #[arg(long, value_name = "BYTES|K|M", value_parser = bytes)]
+    transformed_filters: Option<usize>,
     /// What computes the float network.
     #[arg(long, value_enum, default_value_t)]
     device: DeviceChoice,
@@ -53,8 +58,12 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let data = arguments.data.load_of(&run)?;
     let files = arguments.output.map_or_else(|| run.model_files(), ModelFiles::of_blob);
     check_apart(&data, "--output", &files.blob)?;
-    let calibration = Calibration { temperature: arguments.temperature, precision: arguments.precision };
-    let report = quantize_run(&run, &files, &data, calibration, &selected.device)?;
+    let options = Options {
+        temperature: arguments.temperature,
+        precision: arguments.precision,
+        transformed_filters: arguments.transformed_filters,
+    };
+    let report = quantize_run(&run, &files, &data, options, &selected.device)?;
     say!("{}", report.markdown(&files));
     warn_of_doubt(&report);
     say!("blob: {}", files.blob.display());
@@ -64,21 +73,23 @@ pub fn run(arguments: Arguments) -> CommandResult {
     Ok(())
 }
 
-/// How a model's probabilities are to be believed.
+/// How a model is made of a run.
 #[derive(Clone, Copy)]
-pub struct Calibration {
+pub struct Options {
     /// What logits are divided by; `None`: fitted on the validation images.
     temperature: Option<f64>,
     /// Right answers of 100, by which the threshold is chosen on the validation images.
     precision: f64,
+    /// Bytes that the blob may have with transformed filters, if it is to have some.
+    transformed_filters: Option<usize>,
 }
 
 /// Right answers of 100 that a threshold is chosen for.
 const PRECISION: f64 = 95.0;
 
-impl Default for Calibration {
+impl Default for Options {
     fn default() -> Self {
-        Self { temperature: None, precision: PRECISION }
+        Self { temperature: None, precision: PRECISION, transformed_filters: None }
     }
 }
 
@@ -92,7 +103,7 @@ pub fn quantize_run(
     run: &Run,
     files: &ModelFiles,
     data: &Dataset,
-    calibration: Calibration,
+    options: Options,
     device: &burn::tensor::Device,
 ) -> Result<ModelReport, Box<dyn std::error::Error>> {
     if files.blob.extension().is_none_or(|extension| extension != "blob") {
@@ -123,11 +134,11 @@ pub fn quantize_run(
     let _lock = files.lock()?;
     let network = load_weights(&recipe, &description, None, &run.weights_file(), device)?;
     let model = FloatModel::new(network, &recipe, &description, device);
-    let (float, temperature) = calibrated(model, calibration.temperature, &dataset)?;
+    let (float, temperature) = calibrated(model, options.temperature, &dataset)?;
 
     let images = &dataset.train.images[..CALIBRATION_IMAGES.min(dataset.train.len())];
     let (measured, chosen_by) = images.split_at(images.len() / 2);
-    let (quantization, quantization_report) = quantize(&Trained {
+    let (mut quantization, quantization_report) = quantize(&Trained {
         recipe: &recipe,
         dataset: &description,
         layers: float.network.float_layers(),
@@ -141,12 +152,21 @@ pub fn quantize_run(
     let none_class = description.none.map(u8::try_from).transpose()?;
     let believing = Decision { threshold: 0, none_class };
     let unmeasured = quantization.blob(&name, epochs, believing, NOT_MEASURED)?;
-    let threshold = chosen_threshold(&Model::load(&unmeasured)?, &dataset, calibration.precision);
+    let threshold = chosen_threshold(&Model::load(&unmeasured)?, &dataset, options.precision);
     if dataset.validation.is_none() {
         note!("no validation images: the model believes every answer, whatever its probability");
     }
     let decision = threshold.map_or(believing, |(decision, _)| decision);
-    let unmeasured = quantization.blob(&name, epochs, decision, NOT_MEASURED)?;
+    let plain = quantization.blob(&name, epochs, decision, NOT_MEASURED)?;
+    let unmeasured = match options.transformed_filters {
+        None => plain,
+        Some(most) => {
+            quantization.transform_filters(&Model::load(&plain)?, plain.len(), most)?;
+            let with = quantization.blob(&name, epochs, decision, NOT_MEASURED)?;
+            tell_of_transformed_filters(&plain, &with)?;
+            with
+        }
+    };
     let evaluation =
         evaluate::evaluate(&float.logits(&dataset.test.images)?, &Model::load(&unmeasured)?, &dataset.test);
     let blob = quantization.blob(&name, epochs, decision, evaluation.accuracy())?;
@@ -174,6 +194,21 @@ pub fn quantize_run(
     };
     report.save(files, &dataset.test.images)?;
     Ok(report)
+}
+
+/// Says what transformed filters cost and save, by the blob without them and the one with them.
+fn tell_of_transformed_filters(without: &[u8], with: &[u8]) -> CommandResult {
+    let instructions = |blob: &[u8]| -> Result<Option<f64>, LoadError> {
+        let plan = Model::load(blob)?.plan_on(Backend::ARM_DSP, family::FAST_ARENA).map(|plan| plan.instructions());
+        Ok(plan.map(|instructions| instructions as f64 / 1e6))
+    };
+    let more = with.len() - without.len();
+    if let (Some(before), Some(after)) = (instructions(without)?, instructions(with)?) {
+        say!(
+            "transformed filters: {more} bytes more; about {after:.1} instead of {before:.1} million instructions on a Cortex-M4 in 48 KiB"
+        );
+    }
+    Ok(())
 }
 
 /// Says where a model is not as sure as it was to be.

@@ -8,6 +8,7 @@ pub(crate) mod float_layers;
 mod integer_layers;
 mod search;
 mod sqnr;
+mod transformed;
 mod untrained;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use crate::operations::{OperationSummary, summaries};
 use crate::recipe::Recipe;
 pub use float_layers::{FloatLayer, LayerKind};
 use search::{CLIPS, Candidate, Search};
+pub use transformed::NoRoom;
 
 /// Training images that the quantizer needs, no more: half of them for ranges, half to choose by. Further ones change
 /// nothing that can be measured.
@@ -114,6 +116,8 @@ pub struct Quantization {
     padding: Vec<i8>,
     logit_fraction_bits: u8,
     known_picture: Image,
+    /// Kind and content of each of the blob's.
+    extensions: Vec<(u16, Vec<u8>)>,
 }
 
 /// How a network was quantized, for people.
@@ -242,7 +246,7 @@ impl Quantization {
                 seed: self.recipe.seed,
                 trainer: env!("CARGO_PKG_VERSION"),
             },
-            extensions: Vec::new(),
+            extensions: self.extensions.clone(),
         };
         Ok(encode::encode(&network)?)
     }

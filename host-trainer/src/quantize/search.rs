@@ -107,6 +107,7 @@ impl<'a> Search<'a> {
             padding,
             logit_fraction_bits,
             known_picture: self.trained.chosen_by[0].clone(),
+            extensions: Vec::new(),
         })
     }
 }

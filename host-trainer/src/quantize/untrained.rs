@@ -26,6 +26,7 @@ impl Quantization {
             padding: vec![0; dataset.shape().channels.into()],
             logit_fraction_bits: 16,
             known_picture: vec![0; dataset.shape().elements()].into(),
+            extensions: Vec::new(),
         }
     }
 }
