@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 use serde::{Deserialize, Serialize};
 use shared_model::graph::{Accuracy, Decision};
-use shared_model::{AlignedBytes, Backend, Model};
+use shared_model::{AlignedBytes, Backend, Model, Shape};
 
 use crate::boards;
 use crate::comparison::Table;
@@ -34,13 +34,15 @@ pub struct Member {
     pub blocks: usize,
     /// What stands between the blocks and the logits.
     pub head: Head,
+    /// What it sees of CIFAR-10's pictures.
+    pub input: Shape,
 }
 
 /// The members of the ladder that are trained for it, with the epochs of their training.
 ///
 /// Those of up to 100,000 parameters do not learn their pictures by heart, and so see them shifted less and with nothing cut out: after
 /// eight epochs on 45,000 images `w8-b3-average` names 77.9 % of the validation images so, and 76.0 % with shifts of 4 pixels.
-pub const LADDER: [(Member, usize); 7] = [
+pub const LADDER: [(Member, usize); 10] = [
     (Member::averaging(8, 3), 40),
     (Member::averaging(12, 3), 30),
     (Member::averaging(16, 3), 40),
@@ -48,24 +50,51 @@ pub const LADDER: [(Member, usize); 7] = [
     (Member::averaging(32, 3), 80),
     (Member::averaging(36, 3), 80),
     (Member::averaging(40, 3), 80),
+    (Member::averaging(12, 3).seeing(32, 32, 1), 40),
+    (Member::averaging(16, 3).seeing(48, 48, 3), 30),
+    (Member::averaging(8, 4).seeing(96, 96, 1), 20),
 ];
 
 /// The network of the reference model.
-pub const REFERENCE: Member = Member { width: 32, blocks: 3, head: Head::Hidden };
+pub const REFERENCE: Member = Member { width: 32, blocks: 3, head: Head::Hidden, input: CIFAR10 };
+
+/// CIFAR-10's pictures.
+pub const CIFAR10: Shape = Shape::new(32, 32, 3);
 
 impl Member {
     const fn averaging(width: usize, blocks: usize) -> Self {
-        Self { width, blocks, head: Head::GlobalAverage }
+        Self { width, blocks, head: Head::GlobalAverage, input: CIFAR10 }
     }
 
-    /// Its name, such as `w16-b3-average`.
+    /// The same, of other pictures.
+    const fn seeing(self, height: u16, width: u16, channels: u16) -> Self {
+        Self { input: Shape::new(height, width, channels), ..self }
+    }
+
+    /// Its name, such as `w16-b3-average`, or `w16-b3-average-48x48x3` where it does not see CIFAR-10's pictures as they are.
     pub fn name(self) -> String {
-        format!("w{}-b{}-{}", self.width, self.blocks, self.head_name())
+        let name = format!("w{}-b{}-{}", self.width, self.blocks, self.head_name());
+        let Shape { height, width, channels } = self.input;
+        if self.input == CIFAR10 { name } else { format!("{name}-{height}x{width}x{channels}") }
     }
 
-    /// The flags of `train` for it.
+    /// The flags of `train` for it, besides those of the data set.
     pub fn flags(self) -> String {
         format!("--width {} --blocks {} --head {}", self.width, self.blocks, self.head_name())
+    }
+
+    /// The same for CIFAR-10's pictures as they are.
+    pub fn of_cifar10(self) -> Self {
+        Self { input: CIFAR10, ..self }
+    }
+
+    /// CIFAR-10 as it sees that, but for the statistics of pictures that are not as they were.
+    pub fn cifar10(self) -> Description {
+        let Shape { height, width, channels } = self.input;
+        let mut description = Description { shape: [height, width, channels], ..Description::cifar10() };
+        description.statistics.mean.truncate(channels.into());
+        description.statistics.deviation.truncate(channels.into());
+        description
     }
 
     /// As `train --head` takes it.
@@ -90,7 +119,12 @@ impl Member {
             Head::GlobalAverage => "mean of each channel",
             Head::Hidden => "dense layer of 128",
         };
-        format!("{} filters, {head}", filters.join(", "))
+        let pictures = match self.input {
+            CIFAR10 => String::new(),
+            Shape { height, width, channels: 1 } => format!(", grey pictures of {height}×{width}"),
+            Shape { height, width, .. } => format!(", pictures of {height}×{width}"),
+        };
+        format!("{} filters, {head}{pictures}", filters.join(", "))
     }
 
     /// How the ladder trains it.
@@ -98,7 +132,9 @@ impl Member {
         let best = Recipe::preset("vgg3-best").expect("a preset");
         let recipe = Recipe { epochs, all_images: true, ..self.recipe(best) };
         if self.width <= 16 {
-            Recipe { augmentation: Augmentation { shift: 2, cutout: 0, ..recipe.augmentation }, ..recipe }
+            // Two of 32 pixels.
+            let shift = usize::from(self.input.height) / 16;
+            Recipe { augmentation: Augmentation { shift, cutout: 0, ..recipe.augmentation }, ..recipe }
         } else {
             recipe
         }
@@ -162,7 +198,7 @@ impl Rung {
         [float_top1, int8_top1]: [f64; 2],
         blob_bytes: usize,
     ) -> Result<Option<Self>, QuantizeError> {
-        let blob = member.untrained(&Description::cifar10())?;
+        let blob = member.untrained(&member.cifar10())?;
         let model = Model::load(&blob).expect("a member of the ladder was trained");
         let plan = |core| model.plan_on(Backend::of_core(core)?, FAST_ARENA);
         let planned = boards::cores().map(|core| Some((core.to_owned(), plan(core)?.instructions()))).collect();

@@ -45,7 +45,7 @@ pub struct Candidate {
     pub instructions: u64,
     /// Least and most milliseconds of these, an estimate.
     pub milliseconds: [f64; 2],
-    /// Accuracy as int8 on CIFAR-10 in percent, if the ladder has this network.
+    /// Accuracy as int8 on CIFAR-10 in percent, if the ladder has this network, be it for pictures of this shape or for CIFAR-10's own.
     pub int8_top1: Option<f64>,
 }
 
@@ -63,7 +63,7 @@ pub fn candidates(dataset: &Description, budget: &Budget, ladder: &[Rung]) -> Re
             continue;
         }
         for (width, head) in WIDTHS.iter().flat_map(|&width| HEADS.map(|head| (width, head))) {
-            let member = Member { width, blocks, head };
+            let member = Member { width, blocks, head, input: shape };
             let blob = member.untrained(dataset)?;
             let Ok(model) = Model::load(&blob) else {
                 // More weights than the format allows.
@@ -77,7 +77,7 @@ pub fn candidates(dataset: &Description, budget: &Budget, ladder: &[Rung]) -> Re
                 continue;
             }
             let size = ModelSize::of(&model, blob.len());
-            let name = member.name();
+            let on_ladder = |member: Member| ladder.iter().find(|rung| rung.name == member.name());
             found.push(Candidate {
                 member,
                 flash: blob.len(),
@@ -87,7 +87,7 @@ pub fn candidates(dataset: &Description, budget: &Budget, ladder: &[Rung]) -> Re
                 multiplications: size.multiply_accumulates,
                 instructions: speed.instructions,
                 milliseconds: speed.milliseconds,
-                int8_top1: ladder.iter().find(|rung| rung.name == name).map(|rung| rung.int8_top1),
+                int8_top1: on_ladder(member).or_else(|| on_ladder(member.of_cifar10())).map(|rung| rung.int8_top1),
             });
         }
     }

@@ -335,7 +335,7 @@ fn what_data_is_not_is_said_with_the_remedy() {
         (with_data("compare --skip-broken", &folder), "this command is about CIFAR-10"),
         (host_trainer("data summary --data nowhere"), "nowhere is not there: give the folder of your pictures"),
         (host_trainer("data summary --data README.md"), "README.md is a file: give the folder"),
-        (host_trainer("data summary --input 32x32x3"), "--input is for folders of pictures"),
+        (host_trainer("data samples --input 48x48x3"), "CIFAR-10 as it is: leave --input out"),
     ] {
         let (code, _, error) = run(&mut command);
         assert!(code > 0 && error.contains(expected) && !error.contains('\u{1b}'), "{expected}: {error}");

@@ -3,7 +3,6 @@
 use std::fs;
 
 use host_trainer::boards::BOARDS;
-use host_trainer::dataset::Description;
 use host_trainer::family::{self, FAST_ARENA, LADDER, REFERENCE, Rung};
 use shared_model::{AlignedBytes, Backend, Interpreter, Model};
 use tempfile::NamedTempFile;
@@ -44,16 +43,15 @@ fn committed_blobs() -> Vec<(String, AlignedBytes)> {
 #[test]
 fn instructions_of_every_member_are_predicted_on_every_machine() {
     let members = LADDER.map(|(member, _)| member).into_iter().chain([REFERENCE]);
-    let blobs =
-        members.map(|member| (member.name(), member.untrained(&Description::cifar10()).expect("it fits a blob")));
+    let blobs = members.map(|member| (member.name(), member.untrained(&member.cifar10()).expect("it fits a blob")));
     let blobs: Vec<_> = blobs.collect();
-    let image = vec![128_u8; 32 * 32 * 3];
     on_all_machines(|machine| {
         for (name, blob) in &blobs {
             let model = Model::load(blob).expect("it is well-formed");
             let Some(plan) = model.plan_on(backend(machine), FAST_ARENA) else {
                 panic!("{name} fits no {FAST_ARENA} bytes on {machine:?}");
             };
+            let image = vec![128_u8; model.input_shape().elements()];
             let report = run(machine, blob, FAST_ARENA, std::slice::from_ref(&image));
             let what = format!("{name} on {machine:?}");
             assert_predicted(&what, plan.instructions(), report.images[0].instructions);
@@ -71,7 +69,7 @@ fn the_ladder_is_what_plans_say_today() {
     for Rung { name, arena_bytes, instructions, .. } in &ladder {
         let mut members = LADDER.iter().map(|(member, _)| *member).chain([REFERENCE]);
         let member = members.find(|member| member.name() == *name).unwrap_or_else(|| panic!("{name} is no member"));
-        let blob = member.untrained(&Description::cifar10()).expect("it fits a blob");
+        let blob = member.untrained(&member.cifar10()).expect("it fits a blob");
         let model = Model::load(&blob).expect("it is well-formed");
         for (core, planned) in instructions {
             let backend = Backend::of_core(core).unwrap_or_else(|| panic!("{name}: {core} has no kernels"));

@@ -186,7 +186,7 @@ fn make(entries: &[&Entry], runs: &Path, records: &Records, arguments: &Argument
     say!("{}", selected.explanation);
     let data = arguments.data.cifar10()?;
     for entry in entries {
-        let Source::Run { run, recipe } = &entry.source else {
+        let Source::Run { run, recipe, input } = &entry.source else {
             continue;
         };
         if entry.report(runs)?.is_some() {
@@ -198,6 +198,7 @@ fn make(entries: &[&Entry], runs: &Path, records: &Records, arguments: &Argument
             continue;
         }
         say!("{}: {}", entry.name, entry.about);
+        let data = data.clone().with_input(*input);
         let run = Run::at(runs.join(run));
         train(recipe, &run, &data, &selected.device, arguments)?;
         let report = quantize_run(&run, &entry.files(runs), &data, Options::default(), &selected.device)?;

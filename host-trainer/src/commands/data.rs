@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use host_trainer::dataset::{
-    self, DataRecord, Dataset, Findings, FolderReport, FolderSettings, NONE_FOLDER, NoneSource,
+    self, DataRecord, Dataset, Description, Findings, FolderReport, FolderSettings, NONE_FOLDER, NoneSource,
 };
 use host_trainer::files;
 use host_trainer::recipe::{OWN_PICTURES, Recipe};
@@ -61,7 +61,8 @@ pub struct Directory {
     /// trained with].
     #[arg(long, value_name = "DIR", help_heading = HEADING)]
     data: Option<PathBuf>,
-    /// Height, width and channels (1 for grey, 3 for colours) that pictures are reduced to, as the network sees them [default: 32x32x3].
+    /// Height, width and channels (1 for grey, 3 for colours) that pictures are resized to, as the network sees them, those of CIFAR-10 too [default: 32x32x3; of a
+    /// run, what it was trained with].
     #[arg(long, value_name = "HxWxC", help_heading = HEADING, value_parser = input)]
     input: Option<Shape>,
     /// Go on however many files of a folder are no readable pictures; otherwise at most 5 % of them.
@@ -110,10 +111,11 @@ impl Directory {
         Ok(dataset)
     }
 
-    /// Loads the data set that the run was trained with, from where it was then unless another folder is given.
-    pub fn load_of(&self, run: &Run) -> Result<Dataset, Box<dyn Error>> {
+    /// Loads the data set that the run was trained with, of which this is known, from where it was then unless another folder is given.
+    pub fn load_of(&self, run: &Run, trained_with: &Description) -> Result<Dataset, Box<dyn Error>> {
         let Some(record) = run.data()? else {
-            return self.load();
+            let dataset = self.load()?;
+            return Ok(dataset.with_input(self.input.unwrap_or(trained_with.shape())));
         };
         let folder = self.data.clone().unwrap_or_else(|| record.folder.clone());
         if self.data.is_none() && !folder.exists() {
@@ -141,6 +143,7 @@ impl Directory {
     pub fn cifar10(&self) -> Result<Dataset, Box<dyn Error>> {
         let dataset = self.load()?;
         match &dataset.record {
+            None if self.input.is_some() => Err("this command is about CIFAR-10 as it is: leave --input out".into()),
             None => Ok(dataset),
             Some(record) => {
                 Err(format!("this command is about CIFAR-10, and {} is a folder of pictures", record.folder.display())
@@ -171,13 +174,12 @@ impl Directory {
     ) -> Result<(Dataset, FolderReport), Box<dyn Error>> {
         let Some(folder) = folder.filter(|folder| !dataset::is_cifar10(folder)) else {
             let folder = self.data.clone().unwrap_or_else(dataset::default_directory);
-            if self.input.is_some() {
-                return Err("--input is for folders of pictures: those of CIFAR-10 are 32x32x3".into());
-            }
             if self.none.is_some() {
                 return Err("--none is for folders of pictures: give one with --data".into());
             }
-            return Ok((Dataset::cifar10(&folder)?, FolderReport::default()));
+            let dataset = Dataset::cifar10(&folder)?;
+            let input = self.input.unwrap_or_else(|| dataset.description.shape());
+            return Ok((dataset.with_input(input), FolderReport::default()));
         };
         if !folder.is_dir() {
             let problem = if folder.exists() { "is a file" } else { "is not there" };

@@ -85,7 +85,7 @@ impl Subject {
         let ModelReport { recipe, dataset, blob, .. } = &report;
         let network = load_weights(recipe, dataset, Some(blob), &files.weights(), &selected.device)?;
         let float = FloatModel::new(network, recipe, dataset, &selected.device);
-        let prepared = recipe.prepare(&self.data.load_of(&run_of(&files.blob))?)?;
+        let prepared = recipe.prepare(&self.data.load_of(&run_of(&files.blob), dataset)?)?;
         if prepared.description.nameless() != dataset.nameless() {
             let [its, given] = [dataset, &prepared.description].map(|description| {
                 format!("{}, {}, {} classes", description.name, description.shape(), description.labels.len())

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use clap::Args;
 use host_trainer::camera::Camera;
-use host_trainer::dataset::{Dataset, LabelledImages};
+use host_trainer::dataset::{Dataset, Description, LabelledImages};
 use host_trainer::device;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::recipe::{OWN_PICTURES, Recipe};
@@ -60,7 +60,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     } else {
         let in_full = arguments.full || selected.is_gpu;
         let (recipe, dataset) = cifar10(in_full, arguments.seed, &data, &selected.device)?;
-        (recipe, dataset, Run::at(arguments.place.runs.join(folder(in_full, arguments.seed))))
+        (recipe, dataset, Run::at(arguments.place.runs.join(folder(in_full, arguments.seed, &data.description))))
     };
     let progress = &mut arguments.place.progress();
     // An interrupted training goes on; a complete one is taken as it is.
@@ -153,12 +153,16 @@ fn own_pictures(
 }
 
 /// Name of the folder of a run on CIFAR-10.
-fn folder(in_full: bool, seed: u64) -> String {
-    let name = if in_full { "vgg3-best" } else { "vgg3-short" };
-    match seed {
-        1 => name.to_owned(),
-        _ => format!("{name}-{seed}"),
+fn folder(in_full: bool, seed: u64, data: &Description) -> String {
+    let mut name = if in_full { "vgg3-best" } else { "vgg3-short" }.to_owned();
+    if data.shape != Description::cifar10().shape {
+        let [height, width, channels] = data.shape;
+        name += &format!("-{height}x{width}x{channels}");
     }
+    if seed != 1 {
+        name += &format!("-{seed}");
+    }
+    name
 }
 
 /// The time that a recipe's training takes, validation included, for people.

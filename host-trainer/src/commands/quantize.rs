@@ -55,7 +55,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let selected = device::select(arguments.device)?;
     say!("{}", selected.explanation);
     let run = Run::at(arguments.run);
-    let data = arguments.data.load_of(&run)?;
+    let data = arguments.data.load_of(&run, &run.dataset(&run.recipe()?)?)?;
     let files = arguments.output.map_or_else(|| run.model_files(), ModelFiles::of_blob);
     check_apart(&data, "--output", &files.blob)?;
     let options = Options {

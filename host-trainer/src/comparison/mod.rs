@@ -8,6 +8,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use shared_model::Shape;
 
 use crate::files::{self, FileError};
 use crate::model_files::ModelFiles;
@@ -61,6 +62,8 @@ pub enum Source {
         run: String,
         /// How it is trained.
         recipe: Box<Recipe>,
+        /// What it sees of CIFAR-10's pictures.
+        input: Shape,
     },
     /// A model that is there already, which the comparison does not train.
     Model {
@@ -202,7 +205,7 @@ impl Records {
     /// The figures that the table has for a row; `None` if there are none, or if they are of another recipe than the
     /// row's.
     pub fn measured(&self, entry: &Entry) -> Result<Option<Measured>, FileError> {
-        let Source::Run { run, recipe } = &entry.source else {
+        let Source::Run { run, recipe, .. } = &entry.source else {
             return Ok(None);
         };
         let kept: Option<Recipe> = files::read_json_if_present(&self.run(run).recipe_file())?;

@@ -48,7 +48,7 @@ pub fn tutorial(best: &Path, schedule: fn(Recipe) -> Recipe) -> Plan {
     };
     let rows = PUBLISHED.iter().map(|&(name, accuracy, epochs)| {
         let recipe = Recipe::preset(name).expect("the tutorial's networks are presets");
-        let source = Source::Run { run: name.to_owned(), recipe: Box::new(schedule(recipe)) };
+        let source = Source::Run { run: name.to_owned(), recipe: Box::new(schedule(recipe)), input: family::CIFAR10 };
         entry(name, Some(Published { accuracy, epochs }), source)
     });
     let blob = best.to_owned();
@@ -109,7 +109,11 @@ pub fn extensions(runs: &Path) -> Plan {
         name: name.to_owned(),
         about: about.to_owned(),
         tutorial: None,
-        source: Source::Run { run: if recipe == base { "base" } else { name }.to_owned(), recipe: Box::new(recipe) },
+        source: Source::Run {
+            run: if recipe == base { "base" } else { name }.to_owned(),
+            recipe: Box::new(recipe),
+            input: family::CIFAR10,
+        },
     });
     Plan { name: "extensions", title: "Extensions of the tutorial", about: ABOUT_EXTENSIONS, entries: entries.into() }
 }
@@ -117,7 +121,7 @@ pub fn extensions(runs: &Path) -> Plan {
 const ABOUT_FAMILY: &str = "\
 Networks of blocks of two 3×3 convolutions and a 2×2 max pool; each block has twice as many filters as the one before, and the mean of \
 each channel of the last one gives the logits. Each is trained by `vgg3-best`'s recipe on all 50,000 training images, keeps its last \
-epoch, and is tested once. The smallest do not learn their pictures by heart, and see them shifted less and with nothing cut out. The last \
+epoch, and is tested once; those with a size in their name see CIFAR-10's pictures enlarged to it, or grey. The smallest do not learn their pictures by heart, and see them shifted less and with nothing cut out. The last \
 row is the reference model, with the tutorial's head: a dense layer of 128 outputs.
 
 Instructions are the plan's estimate, which is within a twentieth of what is executed.
@@ -130,7 +134,7 @@ pub fn family(best: &Path) -> Plan {
         name: member.name(),
         about: member.description(),
         tutorial: None,
-        source: Source::Run { run: member.name(), recipe: Box::new(member.on_ladder(epochs)) },
+        source: Source::Run { run: member.name(), recipe: Box::new(member.on_ladder(epochs)), input: member.input },
     });
     let reference = Entry {
         name: family::REFERENCE.name(),

@@ -11,7 +11,7 @@ use crate::run::Run;
 /// The runs and recipes of a plan's rows, without the models that are not trained.
 fn runs(plan: &Plan) -> Vec<(&str, Recipe)> {
     let runs = plan.entries.iter().filter_map(|entry| match &entry.source {
-        Source::Run { run, recipe } => Some((run.as_str(), (**recipe).clone())),
+        Source::Run { run, recipe, .. } => Some((run.as_str(), (**recipe).clone())),
         Source::Model { .. } => None,
     });
     runs.collect()

@@ -13,11 +13,12 @@ mod split;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use shared_model::Shape;
 
-use crate::files;
 use crate::output::{columns, padded};
+use crate::{files, pictures};
 use cifar10::{CLASSES, SHAPE};
 pub use cifar10::{fetch, is_cifar10, write_samples};
 pub use error::DatasetError;
@@ -91,6 +92,25 @@ impl Dataset {
             cifar10::load(directory)
         })?;
         Ok(Self::new("CIFAR-10", SHAPE, CLASSES.map(str::to_owned).to_vec(), train, test))
+    }
+
+    /// The same images as a network with such an input sees them: see [`pictures::reduce`](crate::pictures::reduce). A picture that is smaller
+    /// than the input is enlarged.
+    ///
+    /// # Panics
+    /// If `shape` is none of a network's input.
+    #[must_use]
+    pub fn with_input(self, shape: Shape) -> Self {
+        let before = self.description.shape();
+        if shape == before {
+            return self;
+        }
+        let part = |part: LabelledImages| LabelledImages { images: resized(&part.images, before, shape), ..part };
+        let (train, test) = (part(self.train), part(self.test));
+        let mut dataset = Self::new(&self.description.name, shape, self.description.labels, train, test);
+        dataset.description.none = self.description.none;
+        dataset.validation = self.validation.map(part);
+        dataset
     }
 
     /// Images of each class: to train, validate and test with.
@@ -207,6 +227,11 @@ impl ChannelStatistics {
     }
 }
 
+/// Coloured images of one shape in another.
+fn resized(images: &[Image], from: Shape, to: Shape) -> Vec<Image> {
+    images.par_iter().map(|image| pictures::reduce_rgb(image, [from.width, from.height], to)).collect()
+}
+
 /// `data/cifar-10` of this repository, wherever the program is started from.
 pub fn default_directory() -> PathBuf {
     files::in_repository("data/cifar-10")
@@ -223,5 +248,23 @@ mod tests {
         assert_eq!((statistics.mean, statistics.deviation), (vec![0.75], vec![0.43301]));
         let black = ChannelStatistics::of(&[[0, 0].into()], 1);
         assert_eq!((black.mean, black.deviation), (vec![0.0], vec![1.0]));
+    }
+
+    #[test]
+    fn another_input_is_what_a_network_then_sees() {
+        let [red, blue] = [[255, 0, 0], [0, 0, 255]].map(|pixel: [u8; 3]| Image::from(pixel.repeat(8 * 8)));
+        let images = |images: &[Image]| LabelledImages { images: images.to_vec(), labels: vec![0; images.len()] };
+        let labels = || vec!["ant".to_owned(), "bee".to_owned()];
+        let dataset = Dataset::new("two", Shape::new(8, 8, 3), labels(), images(&[red, blue.clone()]), images(&[blue]));
+        let same = dataset.clone().with_input(Shape::new(8, 8, 3));
+        assert_eq!((same.description, same.train), (dataset.description.clone(), dataset.train.clone()));
+        let grey = dataset.with_input(Shape::new(16, 24, 1));
+        assert_eq!(grey.description.shape, [16, 24, 1]);
+        assert_eq!(grey.description.statistics.mean.len(), 1);
+        // ITU-R BT.601: 0.299 red, 0.114 blue.
+        let sizes =
+            [&grey.train.images[0], &grey.train.images[1], &grey.test.images[0]].map(|image| (image.len(), image[0]));
+        assert_eq!(sizes, [(384, 77), (384, 29), (384, 29)]);
+        assert_eq!(grey.train.labels, [0, 0]);
     }
 }
