@@ -346,7 +346,7 @@ pub(crate) trait InnerLoops: Sync + 'static {
                     even[index] = [a.into(), c.into()];
                     odd[index] = [b.into(), d.into()];
                 }
-                for tap in row & !3..row {
+                for (tap, &value) in taps.iter().enumerate().skip(row & !3) {
                     let (pair, lane) = match tap {
                         _ if tap < 2 * twos => (twos * kernel_row + tap / 2, tap % 2),
                         _ if kernel_row < 2 => (3 * twos + 1, kernel_row),
@@ -357,7 +357,7 @@ pub(crate) trait InnerLoops: Sync + 'static {
                     if lane == 0 {
                         lanes[1] = 0;
                     }
-                    lanes[lane] = taps[tap].into();
+                    lanes[lane] = value.into();
                 }
             }
         }

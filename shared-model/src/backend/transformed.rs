@@ -119,18 +119,20 @@ mod tests {
         let network =
             (0..).map(|seed| with_all(any_network(seed))).find(|network| !places(network).is_empty()).unwrap();
         let place = places(&network)[0];
-        let refused = |change: &dyn Fn(&mut (u16, Vec<u8>))| {
+        let refused = |kind: u16, len: usize| {
             let mut network = network.clone();
-            change(&mut network.extensions[place]);
+            let (its, content) = &mut network.extensions[place];
+            *its = kind;
+            content.truncate(len);
             encode(&network).unwrap_err().to_string()
         };
         // The last operation is dense, and no network has so many.
         for operation in [network.layers.len() - 1, MAX_OPERATIONS - 1] {
-            let message = refused(&|extension| extension.0 = FIRST_KIND + operation as u16);
+            let message = refused(FIRST_KIND + operation as u16, usize::MAX);
             let expected = std::format!("operation {operation}, which has none that could be");
             assert!(message.contains(&expected), "{message}");
         }
-        assert!(refused(&|extension| extension.1.truncate(16)).contains("but their shape asks for"));
+        assert!(refused(network.extensions[place].0, 16).contains("but their shape asks for"));
         // A kind behind them is none that a reader knows.
         let mut unknown = network.clone();
         unknown.extensions[place].0 = FIRST_KIND + MAX_OPERATIONS as u16;
