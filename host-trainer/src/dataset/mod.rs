@@ -94,7 +94,7 @@ impl Dataset {
         Ok(Self::new("CIFAR-10", SHAPE, CLASSES.map(str::to_owned).to_vec(), train, test))
     }
 
-    /// The same images as a network with such an input sees them: see [`pictures::reduce`](crate::pictures::reduce). A picture that is smaller
+    /// The same images as a network with such an input sees them: see [`pictures::reduce`]. A picture that is smaller
     /// than the input is enlarged.
     ///
     /// # Panics
