@@ -380,8 +380,8 @@ mod tests {
 
     #[test]
     fn members_of_the_ladder_are_in_rising_order_and_can_be_trained() {
-        let widths = LADDER.map(|(member, _)| member.width);
-        assert!(widths.is_sorted());
+        let as_they_are = LADDER.iter().filter(|(member, _)| member.input == CIFAR10);
+        assert!(as_they_are.is_sorted_by_key(|(member, _)| member.width));
         for (member, epochs) in LADDER {
             let recipe = member.on_ladder(epochs);
             recipe.check().unwrap();
