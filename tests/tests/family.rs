@@ -13,6 +13,8 @@ use tests::reference::{BLOB, root, test_images};
 fn run(machine: Machine, blob: &[u8], arena_len: usize, images: &[impl AsRef<[u8]>]) -> Report {
     let file = NamedTempFile::new().expect("there is room for a temporary file");
     fs::write(file.path(), blob).expect("and for a blob");
+    // Its memory is an arena, and a picture of the model that is built in.
+    let arena_len = arena_len + images[0].as_ref().len() - 32 * 32 * 3;
     let options = Options { arena_len: Some(arena_len), ..Options::default() };
     let report = firmware(machine).with_blob(file.path()).classify(options, images);
     report.unwrap_or_else(|error| panic!("{machine:?}: {error}"))

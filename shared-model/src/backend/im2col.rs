@@ -43,7 +43,9 @@ impl<L: InnerLoops + Copy> Kernel for Im2col<L> {
 
     fn instructions(&self, step: &Step, _: usize, _: usize, costs: &Costs) -> u64 {
         let pixels = u64::from(step.input.height) * u64::from(step.input.width);
-        step.multiply_accumulates() * costs.im2col / 16 + pixels / 2 * costs.im2col_pixels
+        let (outputs, pairs) = (step.biases.len() as u64, pairs(step) as u64);
+        let pairs = pairs * (outputs / 4 + 1) * costs.im2col;
+        pixels / 2 * (pairs + outputs * costs.im2col_output + costs.im2col_pixels)
     }
 
     fn turn(&self, step: &Step, turn: usize, _: usize) -> Option<Turn> {

@@ -239,8 +239,9 @@ const ARM_DSP: Costs = Costs {
     dense_output: 100,
     direct: 16,
     direct_row: 200,
-    im2col: 17,
-    im2col_pixels: 368,
+    im2col: 11,
+    im2col_output: 19,
+    im2col_pixels: 213,
     row_pair: 15,
     row_filter: 11,
     winograd_products: 23,
@@ -265,8 +266,9 @@ const ARM_V7M: Costs = Costs {
     dense_output: 200,
     direct: 14,
     direct_row: 200,
-    im2col: 34,
-    im2col_pixels: 906,
+    im2col: 28,
+    im2col_output: 16,
+    im2col_pixels: 539,
     row_pair: 43,
     row_filter: 38,
     winograd_products: 60,
@@ -285,8 +287,9 @@ const ARM_V6M: Costs = Costs {
     dense_output: 250,
     direct: 24,
     direct_row: 330,
-    im2col: 122,
-    im2col_pixels: 1456,
+    im2col: 62,
+    im2col_output: 200,
+    im2col_pixels: 408,
     row_pair: 101,
     row_filter: 80,
     winograd_products: 139,
@@ -305,8 +308,9 @@ const RV32IM: Costs = Costs {
     dense_output: 180,
     direct: 21,
     direct_row: 170,
-    im2col: 72,
-    im2col_pixels: 871,
+    im2col: 44,
+    im2col_output: 91,
+    im2col_pixels: 188,
     row_pair: 78,
     row_filter: 50,
     winograd_products: 99,
@@ -321,4 +325,4 @@ const RV32IM: Costs = Costs {
 
 /// Its other inner loops are those of the DSP extension.
 const HELIUM: Costs =
-    Costs { dense: 1, patch_block: 14, patch_pair: 38, patch_rows: 205, patch: 180, patch_line: 2500, ..ARM_DSP };
+    Costs { dense: 1, patch_block: 14, patch_pair: 38, patch_rows: 205, patch: 180, patch_line: 1650, ..ARM_DSP };

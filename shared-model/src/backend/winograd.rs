@@ -430,12 +430,13 @@ impl Output<'_> {
             loops.transform_outputs(&m[tile..], &run, channels, outputs.as_flattened_mut().as_flattened_mut());
             let left = column + tile * side;
             for (row, outputs) in (row..height).zip(&outputs[..side]) {
-                let start = self.rows.row(row).start + first;
-                for (column, outputs) in (left..width).zip(&outputs[..side]) {
-                    let pixel = &mut self.map[start + column * pixel_step..];
-                    for (value, &output) in pixel.iter_mut().zip(&outputs[..channels.len()]) {
-                        *value = output;
+                let mut place = self.rows.row(row).start + left * pixel_step + first;
+                for &[one, other] in &outputs[..side.min(width - left)] {
+                    self.map[place] = one;
+                    if channels.len() == 2 {
+                        self.map[place + 1] = other;
                     }
+                    place += pixel_step;
                 }
             }
         }

@@ -99,9 +99,11 @@ pub(crate) struct Costs {
     pub blocked: u64,
     /// To pack a weight for them.
     pub blocked_filter: u64,
-    /// For sixteen multiplications of a matrix of patches.
+    /// For a pair of taps of two pixels, to multiply it by four filters, or to widen it.
     pub im2col: u64,
-    /// Beside them, for the patches of two pixels.
+    /// Beside that, for an output channel of two pixels.
+    pub im2col_output: u64,
+    /// Beside them, for two pixels.
     pub im2col_pixels: u64,
     /// For two channels of a window and a kernel row, that is 24 multiplications.
     pub row_pair: u64,
