@@ -444,10 +444,10 @@ mod tests {
         assert_eq!(plan(49_152), ((47_523, 14_496_520), fast.clone()));
         // What `tests/bench` counts.
         for (backend, counted) in [
-            (Backend::ARM_DSP, 14_577_640),
-            (Backend::ARM_V7M, 27_117_560),
-            (Backend::ARM_V6M, 63_512_480),
-            (Backend::RV32IM, 46_031_010_u64),
+            (Backend::ARM_DSP, 14_584_640),
+            (Backend::ARM_V7M, 27_143_520),
+            (Backend::ARM_V6M, 63_474_200),
+            (Backend::RV32IM, 46_062_064_u64),
         ] {
             let ((arena_len, instructions), choices) = plan_on(backend, 49_152);
             assert_eq!((arena_len, &choices), (47_523, &fast), "{backend:?}");
@@ -464,7 +464,7 @@ mod tests {
         let ((arena_len, instructions), choices) = plan_on(Backend::HELIUM, 49_152);
         assert!(choices[..6].iter().all(|(kernel, ..)| *kernel == "patches"), "{choices:?}");
         // What `tests/bench` counts.
-        let counted = 5_299_250_u64;
+        let counted = 5_299_219_u64;
         let is_close = instructions.abs_diff(counted) < counted / 50;
         assert!(arena_len == 22_531 && is_close, "{arena_len}; {instructions}, but {counted} are counted");
     }

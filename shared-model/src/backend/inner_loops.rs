@@ -227,7 +227,7 @@ pub(crate) trait InnerLoops: Sync + 'static {
         let pairs = accumulators.as_chunks_mut::<{ 8 * POSITIONS }>().0;
         for (weights, accumulators) in weights.chunks(18 * stride).zip(pairs) {
             for (slot, weights) in weights.chunks(9 * stride).enumerate() {
-                transform_filter::<STREAM_PAIR, STREAM_POSITION>(weights, stride, &mut stream[slot..], 2);
+                transform_filter_apart::<STREAM_PAIR, STREAM_POSITION>(weights, stride, &mut stream[slot..], 2);
             }
             let positions = lanes(stream).as_chunks::<STREAM_POSITION>().0;
             for (tile, position) in accumulators.as_chunks_mut().0.iter_mut().zip(positions) {
@@ -270,7 +270,7 @@ pub(crate) trait InnerLoops: Sync + 'static {
     /// Transforms the 3×3 filters of one output channel, `weights` of `[9][stride]` words from its first channel on: `G g Gᵀ` with an
     /// offset, for `4 * quads` channels. Slot `slot` (0 or 1) of `u`, `[position][16 pairs][2]`, takes them.
     fn transform_filter(&self, weights: &[u32], stride: usize, u: &mut [u32], slot: usize, quads: usize) {
-        transform_filter::<2, { 2 * CHUNK_PAIRS }>(weights, stride, &mut u[slot..], 2 * quads);
+        transform_filter_apart::<2, { 2 * CHUNK_PAIRS }>(weights, stride, &mut u[slot..], 2 * quads);
     }
 
     /// Transforms a patch of 6×6 pixels, `Bᵀ d B`, for the first `4 * quads` channels in `map`. Slot `slot` (0 … 3) of `v`,
@@ -467,7 +467,19 @@ fn lanes(words: &[u32]) -> &[[i16; 2]] {
     bytemuck::cast_slice(words)
 }
 
+/// [`transform_filter`] by itself: inlined, its loops would get fewer registers.
+#[inline(never)]
+fn transform_filter_apart<const PAIR: usize, const POSITION: usize>(
+    weights: &[u32],
+    stride: usize,
+    u: &mut [u32],
+    pairs: usize,
+) {
+    transform_filter::<PAIR, POSITION>(weights, stride, u, pairs);
+}
+
 /// Transforms filters, two channels at a time: pairs of channels lie `PAIR` words behind one another, and positions `POSITION` words.
+#[inline(always)]
 pub(crate) fn transform_filter<const PAIR: usize, const POSITION: usize>(
     weights: &[u32],
     stride: usize,
