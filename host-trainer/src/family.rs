@@ -12,7 +12,7 @@ use shared_model::{AlignedBytes, Backend, Model, Shape};
 
 use crate::boards;
 use crate::comparison::Table;
-use crate::dataset::Description;
+use crate::dataset::{CIFAR10_SHAPE, Description};
 use crate::files::{self, FileError};
 use crate::quantize::{Quantization, QuantizeError};
 use crate::recipe::{Augmentation, Head, Recipe};
@@ -56,14 +56,11 @@ pub const LADDER: [(Member, usize); 10] = [
 ];
 
 /// The network of the reference model.
-pub const REFERENCE: Member = Member { width: 32, blocks: 3, head: Head::Hidden, input: CIFAR10 };
-
-/// CIFAR-10's pictures.
-pub const CIFAR10: Shape = Shape::new(32, 32, 3);
+pub const REFERENCE: Member = Member { width: 32, blocks: 3, head: Head::Hidden, input: CIFAR10_SHAPE };
 
 impl Member {
     const fn averaging(width: usize, blocks: usize) -> Self {
-        Self { width, blocks, head: Head::GlobalAverage, input: CIFAR10 }
+        Self { width, blocks, head: Head::GlobalAverage, input: CIFAR10_SHAPE }
     }
 
     /// The same, of other pictures.
@@ -74,8 +71,7 @@ impl Member {
     /// Its name, such as `w16-b3-average`, or `w16-b3-average-48x48x3` where it does not see CIFAR-10's pictures as they are.
     pub fn name(self) -> String {
         let name = format!("w{}-b{}-{}", self.width, self.blocks, self.head_name());
-        let Shape { height, width, channels } = self.input;
-        if self.input == CIFAR10 { name } else { format!("{name}-{height}x{width}x{channels}") }
+        if self.input == CIFAR10_SHAPE { name } else { format!("{name}-{}", self.cifar10().input_flag()) }
     }
 
     /// The flags of `train` for it, besides those of the data set.
@@ -85,7 +81,7 @@ impl Member {
 
     /// The same for CIFAR-10's pictures as they are.
     pub fn of_cifar10(self) -> Self {
-        Self { input: CIFAR10, ..self }
+        Self { input: CIFAR10_SHAPE, ..self }
     }
 
     /// CIFAR-10 as it sees that, but for the statistics of pictures that are not as they were.
@@ -120,7 +116,7 @@ impl Member {
             Head::Hidden => "dense layer of 128",
         };
         let pictures = match self.input {
-            CIFAR10 => String::new(),
+            CIFAR10_SHAPE => String::new(),
             Shape { height, width, channels: 1 } => format!(", grey pictures of {height}×{width}"),
             Shape { height, width, .. } => format!(", pictures of {height}×{width}"),
         };
@@ -380,7 +376,7 @@ mod tests {
 
     #[test]
     fn members_of_the_ladder_are_in_rising_order_and_can_be_trained() {
-        let as_they_are = LADDER.iter().filter(|(member, _)| member.input == CIFAR10);
+        let as_they_are = LADDER.iter().filter(|(member, _)| member.input == CIFAR10_SHAPE);
         assert!(as_they_are.is_sorted_by_key(|(member, _)| member.width));
         for (member, epochs) in LADDER {
             let recipe = member.on_ladder(epochs);

@@ -19,6 +19,11 @@ pub fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
     texts.join(", ")
 }
 
+/// Height, width and channels of a network's input, as `--input` takes them.
+pub fn input([height, width, channels]: [u16; 3]) -> String {
+    format!("{height}x{width}x{channels}")
+}
+
 /// Bytes in lower-case hexadecimal.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -61,8 +61,8 @@ pub struct Directory {
     /// trained with].
     #[arg(long, value_name = "DIR", help_heading = HEADING)]
     data: Option<PathBuf>,
-    /// Height, width and channels (1 for grey, 3 for colours) that pictures are resized to, as the network sees them, those of CIFAR-10 too [default: 32x32x3; of a
-    /// run, what it was trained with].
+    /// Height, width and channels (1 for grey, 3 for colours) that pictures are resized to, as the network sees them, those of CIFAR-10
+    /// too [default: 32x32x3; of a run, what it was trained with].
     #[arg(long, value_name = "HxWxC", help_heading = HEADING, value_parser = input)]
     input: Option<Shape>,
     /// Go on however many files of a folder are no readable pictures; otherwise at most 5 % of them.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Entry, Plan, Published, Source};
+use crate::dataset::CIFAR10_SHAPE;
 use crate::family;
 use crate::recipe::{Normalization, Optimizer, PRESETS, Recipe, Schedule};
 
@@ -48,7 +49,7 @@ pub fn tutorial(best: &Path, schedule: fn(Recipe) -> Recipe) -> Plan {
     };
     let rows = PUBLISHED.iter().map(|&(name, accuracy, epochs)| {
         let recipe = Recipe::preset(name).expect("the tutorial's networks are presets");
-        let source = Source::Run { run: name.to_owned(), recipe: Box::new(schedule(recipe)), input: family::CIFAR10 };
+        let source = Source::Run { run: name.to_owned(), recipe: Box::new(schedule(recipe)), input: CIFAR10_SHAPE };
         entry(name, Some(Published { accuracy, epochs }), source)
     });
     let blob = best.to_owned();
@@ -112,7 +113,7 @@ pub fn extensions(runs: &Path) -> Plan {
         source: Source::Run {
             run: if recipe == base { "base" } else { name }.to_owned(),
             recipe: Box::new(recipe),
-            input: family::CIFAR10,
+            input: CIFAR10_SHAPE,
         },
     });
     Plan { name: "extensions", title: "Extensions of the tutorial", about: ABOUT_EXTENSIONS, entries: entries.into() }
@@ -121,7 +122,8 @@ pub fn extensions(runs: &Path) -> Plan {
 const ABOUT_FAMILY: &str = "\
 Networks of blocks of two 3×3 convolutions and a 2×2 max pool; each block has twice as many filters as the one before, and the mean of \
 each channel of the last one gives the logits. Each is trained by `vgg3-best`'s recipe on all 50,000 training images, keeps its last \
-epoch, and is tested once; those with a size in their name see CIFAR-10's pictures enlarged to it, or grey. The smallest do not learn their pictures by heart, and see them shifted less and with nothing cut out. The last \
+epoch, and is tested once; those with a size in their name see CIFAR-10's pictures enlarged to it, or grey. The smallest do not \
+learn their pictures by heart, and see them shifted less and with nothing cut out. The last \
 row is the reference model, with the tutorial's head: a dense layer of 128 outputs.
 
 Instructions are the plan's estimate, which is within a twentieth of what is executed.

@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use shared_model::Shape;
 
 use crate::output::{columns, padded};
-use crate::{files, pictures};
+use crate::{files, format, pictures};
 use cifar10::{CLASSES, SHAPE};
-pub use cifar10::{fetch, is_cifar10, write_samples};
+pub use cifar10::{SHAPE as CIFAR10_SHAPE, fetch, is_cifar10, write_samples};
 pub use error::DatasetError;
 pub use folder::{FolderReport, FolderSettings, NONE_FOLDER, NONE_LABEL, NoneSource};
 pub use images::{Image, LabelledImages};
@@ -174,6 +174,11 @@ impl Description {
     pub fn shape(&self) -> Shape {
         let [height, width, channels] = self.shape;
         Shape::new(height, width, channels)
+    }
+
+    /// Shape of an image as `--input` takes it.
+    pub fn input_flag(&self) -> String {
+        format::input(self.shape)
     }
 
     /// The same with the classes given only, in their order; with all for `None`.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::folder::{FolderReport, few, files_in_words, remarks};
 use super::{Dataset, LabelledImages, NoneSource};
-use crate::format::hexadecimal;
+use crate::format::{self, hexadecimal};
 use crate::output::safe;
 
 /// Broken files whose names are kept.
@@ -114,9 +114,8 @@ impl DataRecord {
         if self.sha256 == now.sha256 {
             return Vec::new();
         }
-        let size = |[height, width, channels]: [u16; 3]| format!("{height}x{width}x{channels}");
         if self.input != now.input {
-            return vec![format!("--input was {} and is {}", size(self.input), size(now.input))];
+            return vec![format!("--input was {} and is {}", format::input(self.input), format::input(now.input))];
         }
         let without = |these: &Self, those: &Self| -> Vec<String> {
             these.labels.iter().filter(|label| !those.labels.contains(label)).cloned().collect()

@@ -42,12 +42,12 @@ impl<L: InnerLoops + Copy> Kernel for RowStreaming<L> {
         usize::from(step.output.height) * windows_across(step).div_ceil(size)
     }
 
-    fn instructions(&self, step: &Step, size: usize, turns: usize, costs: &Costs) -> u64 {
-        let [height, _] = step.computed_size();
+    fn instructions(&self, step: &Step, size: usize, height: usize, costs: &Costs) -> u64 {
+        let [rows, _] = step.computed_size();
         let (inputs, outputs) = (u64::from(step.input.channels), step.biases.len() as u64);
-        let windows = (height * windows_across(step)) as u64;
+        let windows = (rows * windows_across(step)) as u64;
         let per_row = inputs / 2 * costs.row_pair + 48;
-        let filters = self.weight_fetches(step, size, turns) as u64 * (costs.row_filter * inputs + 280);
+        let filters = self.weight_fetches(step, size, height) as u64 * (costs.row_filter * inputs + 280);
         outputs * (filters + windows * 3 * per_row)
     }
 

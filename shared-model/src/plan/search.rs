@@ -1,6 +1,6 @@
-//! The search for the fastest plan: every division into segments, every kernel.
+//! The search for the fastest plan: every division into segments, every kernel, every height of a turn.
 //!
-//! A larger arena is never slower by the estimate: it offers the same divisions and kernels, each with at least the size that it had in
+//! A larger arena is never slower by the estimate: it offers the same divisions, kernels and heights, each with at least the size that it had in
 //! a smaller one, and no kernel takes more instructions in a larger size.
 
 use super::{

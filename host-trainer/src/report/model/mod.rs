@@ -198,8 +198,7 @@ impl ModelReport {
         let report = model_files.report();
         let report = output::word(report.strip_prefix(files::repository()).unwrap_or(&report));
         let data = self.pictures.as_ref().map_or_else(String::new, |_| {
-            let [height, width, channels] = self.dataset.shape;
-            format!(" --data {}/ --input {height}x{width}x{channels}", output::word(&self.dataset.name))
+            format!(" --data {}/ --input {}", output::word(&self.dataset.name), self.dataset.input_flag())
         });
         let given = self.temperature.filter(|temperature| temperature.images.is_none());
         let temperature = given.map_or_else(String::new, |temperature| format!(" --temperature {}", temperature.value));
