@@ -74,9 +74,10 @@ impl Member {
         if self.input == CIFAR10_SHAPE { name } else { format!("{name}-{}", self.cifar10().input_flag()) }
     }
 
-    /// The flags of `train` for it, besides those of the data set.
+    /// The flags of `train` for it, without `--data`.
     pub fn flags(self) -> String {
-        format!("--width {} --blocks {} --head {}", self.width, self.blocks, self.head_name())
+        let flags = format!("--width {} --blocks {} --head {}", self.width, self.blocks, self.head_name());
+        if self.input == CIFAR10_SHAPE { flags } else { format!("{flags} --input {}", self.cifar10().input_flag()) }
     }
 
     /// The same for CIFAR-10's pictures as they are.

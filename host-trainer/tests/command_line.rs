@@ -106,15 +106,21 @@ fn networks_are_listed_for_boards_and_what_fits_none_says_why() {
         listed.contains("cortex-m4 at 80 MHz") && listed.contains("32x32x1") || listed.contains("32×32×1"),
         "{listed}"
     );
-    assert!(listed.contains("next: cargo run -p host-trainer -- train --width"), "{listed}");
+    let next = listed.lines().last().unwrap();
+    assert!(next.starts_with("next: cargo run -p host-trainer -- train --width"), "{listed}");
+    assert!(next.contains(" --input 32x32x1 --name "), "{listed}");
     let runs = tempfile::tempdir().unwrap();
-    let budget = "fit --flash 8K --ram 16K --core cortex-m4@64MHz";
+    let budget = "fit --flash 8K --ram 16K --core cortex-m4@64MHz --input 16x16x1";
     let largest = success(&mut host_trainer(&format!("{budget} --json")));
     let largest: Value = serde_json::from_str(largest.lines().next().unwrap()).unwrap();
-    let name = format!("w{}-b{}-average", largest["width"], largest["blocks"]);
+    let name = format!("w{}-b{}-average-16x16x1", largest["width"], largest["blocks"]);
     let mut best = host_trainer(&format!("{budget} --best -- --images 64 --epochs 1 --plain --runs"));
     success(best.arg(runs.path()));
-    assert_files(&runs.path().join(name), &["weights.bpk"]);
+    let run = runs.path().join(&name);
+    assert_files(&run, &["weights.bpk"]);
+    success(host_trainer("quantize --run").arg(&run));
+    let card = fs::read_to_string(run.join(&name).with_extension("md")).unwrap();
+    assert!(card.contains(&format!(" --name {name} --input 16x16x1\n")), "{card}");
     assert_fails(
         &mut host_trainer("fit --board pico2 --ms 0.001"),
         "no network of the family fits Raspberry Pi Pico 2 in 0.001 ms",

@@ -16,7 +16,7 @@ use super::learning_curves::LearningCurves;
 use super::reliability_diagram::ReliabilityDiagram;
 use super::{canvas, confusion_matrix};
 use crate::boards::BoardNeeds;
-use crate::dataset::{Description, Image};
+use crate::dataset::{CIFAR10_SHAPE, Description, Image};
 use crate::evaluate::{Evaluation, Temperature, Threshold};
 use crate::files::{self, FileError};
 use crate::history::History;
@@ -197,9 +197,13 @@ impl ModelReport {
         let name = output::word(&self.name);
         let report = model_files.report();
         let report = output::word(report.strip_prefix(files::repository()).unwrap_or(&report));
-        let data = self.pictures.as_ref().map_or_else(String::new, |_| {
-            format!(" --data {}/ --input {}", output::word(&self.dataset.name), self.dataset.input_flag())
-        });
+        let mut data = self
+            .pictures
+            .as_ref()
+            .map_or_else(String::new, |_| format!(" --data {}/", output::word(&self.dataset.name)));
+        if self.pictures.is_some() || self.dataset.shape() != CIFAR10_SHAPE {
+            data += &format!(" --input {}", self.dataset.input_flag());
+        }
         let given = self.temperature.filter(|temperature| temperature.images.is_none());
         let temperature = given.map_or_else(String::new, |temperature| format!(" --temperature {}", temperature.value));
         format!(
