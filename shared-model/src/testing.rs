@@ -6,10 +6,11 @@
 use crate::{
     Classification, Hook, Interpreter, Model, OperationView, Shape,
     arithmetic::weight_sum,
-    encode::{KnownPicture, Layer, Network},
+    encode::{KnownPicture, Layer, Network, encode},
     graph::{Accuracy, Decision, Provenance},
     ops::{AveragePool, Convolution, Dense, Epilogue, MaxPool, Operation, OperationKind, Output},
     section::Range,
+    transformed_filters,
 };
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -310,6 +311,14 @@ pub fn network(seed: u64, input: Shape, operations: &[Plain]) -> Network<'static
             _ => Vec::new(),
         },
     }
+}
+
+/// A network with the transformed filters of all operations that can use them.
+pub fn with_transformed_filters(mut network: Network<'static>) -> Network<'static> {
+    let blob = encode(&network).expect("the network is valid");
+    let model = Model::load(&blob).expect("the encoder has loaded it");
+    network.extensions.extend(model.steps().iter().filter_map(transformed_filters));
+    network
 }
 
 /// Any network within the limits that an oracle computes in a moment: `8×8×1` to `96×64×3`, 2 to 64 classes, up to five

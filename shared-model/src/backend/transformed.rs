@@ -61,17 +61,10 @@ mod tests {
     use crate::{
         Backend, Interpreter, Model,
         encode::{Network, encode},
-        testing::{any_network, oracle},
+        testing::{any_network, oracle, with_transformed_filters},
     };
     use proptest::prelude::*;
     use std::{string::ToString, vec, vec::Vec};
-
-    /// A network with the transformed filters of all steps that can use them.
-    fn with_all(mut network: Network<'static>) -> Network<'static> {
-        let blob = encode(&network).unwrap();
-        network.extensions.extend(Model::load(&blob).unwrap().steps().iter().filter_map(transformed_filters));
-        network
-    }
 
     /// Places of the extensions with transformed filters.
     fn places(network: &Network) -> Vec<usize> {
@@ -84,7 +77,7 @@ mod tests {
         #[test]
         fn they_change_no_bit_and_need_no_more(seed in any::<u64>(), share in 0.0..=1.0) {
             let network = any_network(seed);
-            let (without, with) = (encode(&network).unwrap(), encode(&with_all(network)).unwrap());
+            let (without, with) = (encode(&network).unwrap(), encode(&with_transformed_filters(network)).unwrap());
             let (without, with) = (Model::load(&without).unwrap(), Model::load(&with).unwrap());
             let picture: Vec<u8> = with.known_pixels().collect();
             let expected = oracle(&without, &picture).logits;
@@ -102,7 +95,7 @@ mod tests {
 
         #[test]
         fn those_of_other_weights_are_refused(seed in any::<u64>(), place in any::<prop::sample::Index>(), bit in 0..8) {
-            let mut network = with_all(any_network(seed));
+            let mut network = with_transformed_filters(any_network(seed));
             let places = places(&network);
             prop_assume!(!places.is_empty());
             let content = &mut network.extensions[*place.get(&places)].1;
@@ -117,7 +110,7 @@ mod tests {
     #[test]
     fn those_of_no_operation_or_length_are_refused() {
         let network =
-            (0..).map(|seed| with_all(any_network(seed))).find(|network| !places(network).is_empty()).unwrap();
+            (0..).map(|seed| with_transformed_filters(any_network(seed))).find(|network| !places(network).is_empty()).unwrap();
         let place = places(&network)[0];
         let refused = |kind: u16, len: usize| {
             let mut network = network.clone();

@@ -7,7 +7,7 @@
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use shared_model::encode::{encode, repair_crc};
-use shared_model::testing::{Numbers, Plain, assert_equals_oracle, network};
+use shared_model::testing::{Numbers, Plain, assert_equals_oracle, network, with_transformed_filters};
 use shared_model::{AlignedBytes, Backend, Interpreter, Model, Shape};
 
 /// Multiplications of a network that is computed; the others are only planned.
@@ -23,6 +23,7 @@ struct Input {
     patches: Vec<(u16, u8)>,
     /// Memory beyond the least.
     surplus: u16,
+    has_transformed_filters: bool,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -48,7 +49,12 @@ impl Input {
             });
         }
         operations.push(Plain::Dense(2 + u16::from(self.seed as u8 % 8), false));
-        let mut blob = encode(&network(self.seed, input, &operations)).ok()?;
+        let mut network = network(self.seed, input, &operations);
+        let mut blob = encode(&network).ok()?;
+        if self.has_transformed_filters {
+            network = with_transformed_filters(network);
+            blob = encode(&network).ok()?;
+        }
         for &(place, value) in &self.patches {
             let len = blob.len();
             blob[usize::from(place) % len] = value;

@@ -5,22 +5,24 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use shared_model::encode::{encode, repair_crc};
-use shared_model::testing::{Plain, network};
+use shared_model::testing::{Plain, network, with_transformed_filters};
 use shared_model::{AlignedBytes, Model, Shape};
 
 /// Good blobs of all operations, of a kilobyte or so.
-static BLOBS: LazyLock<[AlignedBytes; 4]> = LazyLock::new(|| {
-    let networks: [&[Plain]; 4] = [
+static BLOBS: LazyLock<[AlignedBytes; 5]> = LazyLock::new(|| {
+    let networks: [&[Plain]; 5] = [
         &[Plain::Dense(2, false)],
         &[Plain::Convolution(4, true), Plain::MaxPool, Plain::Dense(3, false)],
         &[Plain::Convolution(3, false), Plain::AveragePool, Plain::Dense(2, true), Plain::Dense(2, false)],
         &[Plain::MaxPool, Plain::Convolution(2, true), Plain::Convolution(2, true), Plain::Dense(4, false)],
+        &[Plain::Convolution(4, true), Plain::Convolution(2, true), Plain::MaxPool, Plain::Dense(2, false)],
     ];
     let mut seed = 0;
     networks.map(|operations| {
         seed += 1;
         let channels = if seed % 2 == 0 { 1 } else { 3 };
-        encode(&network(seed, Shape::new(8, 8, channels), operations)).expect("the network is valid")
+        let network = with_transformed_filters(network(seed, Shape::new(8, 8, channels), operations));
+        encode(&network).expect("the network is valid")
     })
 });
 
