@@ -31,7 +31,8 @@ again with a longer schedule, after their first figure had been seen: vgg3-augme
 vgg3-dropout-augment (30 epochs: 85.44 %), vgg3-dropout and vgg3-full (16 and 30 epochs on 45,000 images: 81.45 and \
 87.71 %). The epoch whose weights are kept is chosen on 5,000 validation images; a row without a validation accuracy is \
 trained on all 50,000, as the tutorial's are, and keeps its last epoch. The last row is the model of this repository, \
-with a recipe of ours.";
+with a recipe of ours, chosen on validation images; with SGD in 40 epochs it had 91.64 % in int8, and with today's recipe on 45,000 \
+images 92.28 %.";
 
 /// The nine presets of the tutorial, and the model in `best`, which is not trained here.
 ///
