@@ -109,8 +109,10 @@ mod tests {
 
     #[test]
     fn those_of_no_operation_or_length_are_refused() {
-        let network =
-            (0..).map(|seed| with_transformed_filters(any_network(seed))).find(|network| !places(network).is_empty()).unwrap();
+        let network = (0..)
+            .map(|seed| with_transformed_filters(any_network(seed)))
+            .find(|network| !places(network).is_empty())
+            .unwrap();
         let place = places(&network)[0];
         let refused = |kind: u16, len: usize| {
             let mut network = network.clone();

@@ -161,7 +161,7 @@ pub(crate) fn least_arena_len(steps: &[Step], backend: &'static Backend) -> usiz
 mod tests {
     use super::*;
     use crate::encode::encode;
-    use crate::testing::{Plain, network};
+    use crate::testing::{Plain, any_network, network, with_transformed_filters};
     use crate::{Model, Shape};
 
     /// Segments that a search looks at for one step.
@@ -190,5 +190,40 @@ mod tests {
                 assert!(found <= 150, "{backend:?}: {found} segments for each step");
             }
         }
+    }
+
+    /// What plans of random networks in small, larger and ample arenas need, added up for each backend: bytes, and instructions by their estimate.
+    /// Who changes a kernel's needs or costs writes new sums, and compares the costs with what is executed (`tests/bench`, `tests/tests/family.rs`).
+    const PLANS: [(&str, usize, u64); Backend::ALL.len()] = [
+        ("portable", 871_428, 73_098_714),
+        ("vectors", 1_219_580, 212_767_124),
+        ("vnni", 1_262_432, 201_841_082),
+        ("arm-dsp", 1_091_716, 1_555_993_666),
+        ("armv7-m", 1_100_384, 1_537_964_860),
+        ("armv6-m", 1_090_516, 2_753_164_860),
+        ("rv32im", 1_097_468, 1_901_698_868),
+        ("helium", 1_056_004, 1_281_200_706),
+    ];
+
+    #[test]
+    fn plans_need_these() {
+        let networks = (0..32).map(|seed| match any_network(seed) {
+            network if seed % 2 == 0 => network,
+            network => with_transformed_filters(network),
+        });
+        let blobs: std::vec::Vec<_> = networks.map(|network| encode(&network).unwrap()).collect();
+        let found = Backend::ALL.map(|backend| {
+            let plans = blobs.iter().flat_map(|blob| {
+                let model = Model::load(blob).unwrap();
+                let least = model.arena_len_on(backend);
+                [least, least + least / 3, 4 * least].map(|arena_len| {
+                    let plan = model.plan_on(backend, arena_len).unwrap();
+                    (plan.arena_len(), plan.instructions())
+                })
+            });
+            let (lens, instructions): (std::vec::Vec<_>, std::vec::Vec<_>) = plans.unzip();
+            (backend.name(), lens.iter().sum(), instructions.iter().sum())
+        });
+        assert_eq!(found, PLANS);
     }
 }
