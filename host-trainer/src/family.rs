@@ -70,14 +70,14 @@ impl Member {
 
     /// Its name, such as `w16-b3-average`, or `w16-b3-average-48x48x3` where it does not see CIFAR-10's pictures as they are.
     pub fn name(self) -> String {
-        let name = format!("w{}-b{}-{}", self.width, self.blocks, self.head_name());
-        if self.input == CIFAR10_SHAPE { name } else { format!("{name}-{}", self.cifar10().input_flag()) }
+        let input = self.cifar10().other_input_flag().map_or_else(String::new, |input| format!("-{input}"));
+        format!("w{}-b{}-{}{input}", self.width, self.blocks, self.head_name())
     }
 
     /// The flags of `train` for it, without `--data`.
     pub fn flags(self) -> String {
-        let flags = format!("--width {} --blocks {} --head {}", self.width, self.blocks, self.head_name());
-        if self.input == CIFAR10_SHAPE { flags } else { format!("{flags} --input {}", self.cifar10().input_flag()) }
+        let input = self.cifar10().other_input_flag().map_or_else(String::new, |input| format!(" --input {input}"));
+        format!("--width {} --blocks {} --head {}{input}", self.width, self.blocks, self.head_name())
     }
 
     /// The same for CIFAR-10's pictures as they are.

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use clap::Args;
 use host_trainer::camera::Camera;
-use host_trainer::dataset::{CIFAR10_SHAPE, Dataset, Description, LabelledImages};
+use host_trainer::dataset::{Dataset, Description, LabelledImages};
 use host_trainer::device;
 use host_trainer::model_files::ModelFiles;
 use host_trainer::recipe::{OWN_PICTURES, Recipe};
@@ -155,8 +155,8 @@ fn own_pictures(
 /// Name of the folder of a run on CIFAR-10.
 fn folder(in_full: bool, seed: u64, data: &Description) -> String {
     let mut name = if in_full { "vgg3-best" } else { "vgg3-short" }.to_owned();
-    if data.shape() != CIFAR10_SHAPE {
-        name += &format!("-{}", data.input_flag());
+    if let Some(input) = data.other_input_flag() {
+        name += &format!("-{input}");
     }
     if seed != 1 {
         name += &format!("-{seed}");

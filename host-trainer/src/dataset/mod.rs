@@ -181,6 +181,11 @@ impl Description {
         format::input(self.shape)
     }
 
+    /// The same where the images have another shape than CIFAR-10's.
+    pub fn other_input_flag(&self) -> Option<String> {
+        (self.shape() != CIFAR10_SHAPE).then(|| self.input_flag())
+    }
+
     /// The same with the classes given only, in their order; with all for `None`.
     ///
     /// # Errors

@@ -49,11 +49,10 @@ impl Input {
             });
         }
         operations.push(Plain::Dense(2 + u16::from(self.seed as u8 % 8), false));
-        let mut network = network(self.seed, input, &operations);
+        let network = network(self.seed, input, &operations);
         let mut blob = encode(&network).ok()?;
         if self.has_transformed_filters {
-            network = with_transformed_filters(network);
-            blob = encode(&network).ok()?;
+            blob = encode(&with_transformed_filters(network)).ok()?;
         }
         for &(place, value) in &self.patches {
             let len = blob.len();
