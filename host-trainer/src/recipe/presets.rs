@@ -165,18 +165,15 @@ impl Recipe {
     ///
     /// The rows that are hardest to reach are trained on all images, as the tutorial's are, and keep their last epoch.
     pub fn compressed(self) -> Self {
-        let (epochs, all_images) = match self.preset.as_str() {
-            "vgg1" | "vgg2" | "vgg3" => (5, false),
-            "vgg3-weight-decay" => (6, false),
-            "vgg3-dropout" => (34, true),
-            "vgg3-augment" => (20, false),
-            "vgg3-increasing-dropout" => (40, false),
-            "vgg3-dropout-augment" => (42, false),
-            _ => (56, true),
-        };
-        let (optimizer, learning_rate, warm_up) = match self.preset.as_str() {
-            "vgg3-increasing-dropout" => (MUON, 0.05, 0.0),
-            _ => (Optimizer::Sgd { momentum: 0.9, nesterov: true }, if self.batch_norm { 0.05 } else { 0.02 }, 0.2),
+        let sgd = (Optimizer::Sgd { momentum: 0.9, nesterov: true }, if self.batch_norm { 0.05 } else { 0.02 }, 0.2);
+        let (epochs, all_images, (optimizer, learning_rate, warm_up)) = match self.preset.as_str() {
+            "vgg1" | "vgg2" | "vgg3" => (5, false, sgd),
+            "vgg3-weight-decay" => (6, false, sgd),
+            "vgg3-dropout" => (34, true, sgd),
+            "vgg3-augment" => (20, false, sgd),
+            "vgg3-increasing-dropout" => (40, false, (MUON, 0.05, 0.0)),
+            "vgg3-dropout-augment" => (42, false, sgd),
+            _ => (56, true, sgd),
         };
         Self { epochs, all_images, optimizer, learning_rate, schedule: Schedule::OneCycle { warm_up }, ..self }
     }
