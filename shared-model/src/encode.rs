@@ -261,6 +261,10 @@ mod tests {
             let blob = encode(&network).unwrap();
             let model = Model::load(&blob).unwrap();
             prop_assert_eq!(&decoded(&model), &network);
+            for (class, label) in network.labels.iter().enumerate() {
+                prop_assert_eq!(model.label(class), label);
+            }
+            prop_assert_eq!(model.label(network.labels.len()), "");
             let picture: Vec<u8> = model.known_pixels().collect();
             let logits = oracle(&model, &picture).logits;
             prop_assert!(model.graph().known_answer.logits == *logits);

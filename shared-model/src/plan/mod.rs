@@ -176,3 +176,62 @@ impl fmt::Debug for Plan<'_, '_> {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        Backend, Model, Shape,
+        encode::encode,
+        testing::{Plain, network},
+    };
+    use std::{format, vec::Vec as List};
+
+    #[test]
+    fn steps_and_plans_for_a_person() {
+        let (convolution, dense) = (|channels| Plain::Convolution(channels, true), Plain::Dense(2, false));
+        let operations = [
+            Plain::MaxPool,
+            convolution(8),
+            convolution(40),
+            Plain::MaxPool,
+            convolution(9),
+            Plain::AveragePool,
+            dense,
+        ];
+        let blob = encode(&network(1, Shape::new(40, 24, 3), &operations)).unwrap();
+        let model = Model::load(&blob).unwrap();
+        let steps: List<_> = model.steps().iter().map(|step| format!("{step:?}")).collect();
+        let expected = [
+            "max pool 40x24x3 -> 20x12x3",
+            "convolution 20x12x3 -> 20x12x8",
+            "convolution + max pool 20x12x8 -> 10x6x40",
+            "convolution 10x6x40 -> 10x6x9",
+            "average pool 10x6x9 -> 1x1x9",
+            "dense 1x1x9 -> 1x1x2",
+        ];
+        assert_eq!(steps, expected);
+        let plan = |backend, arena_len| format!("{}", model.plan_on(backend, arena_len).unwrap());
+        let expected = [
+            "step  kernel         size  input rows  input bytes  kept bytes  scratch  weight fetches",
+            "   0  max pool          1    2 of  40          148           0        0               0",
+            "   1  im2col            1    3 of  20          112         448      320               1",
+            "   2  winograd          4   20 of  20         1928           0    20736               1",
+            "   3  winograd          2   10 of  10         2440           0    31104               1",
+            "   4  average pool      1   10 of  10          552          36        0               0",
+            "   5  dense             1    1 of   1           20           0        0               1",
+            "arena: 31659 bytes; about 1 million instructions",
+        ];
+        assert_eq!(plan(Backend::ARM_DSP, 48 * 1024), expected.join("\n"));
+        let expected = [
+            "step  kernel         size  input rows  input bytes  kept bytes  scratch  weight fetches",
+            "   0  max pool          1    2 of  40          148           0        0               0",
+            "   1  blocked           1    5 of  20          184        1340     4824               1",
+            "   2  blocked           1    8 of  20          776        4924     6820               1",
+            "   3  blocked           1   10 of  10         2440       11708     7172               1",
+            "   4  average pool      1    6 of  10          336          36        0               0",
+            "   5  dense             1    1 of   1           20           0        0               1",
+            "arena: 21715 bytes; about 1 million instructions",
+        ];
+        assert_eq!(plan(Backend::VNNI, 1 << 20), expected.join("\n"));
+    }
+}
