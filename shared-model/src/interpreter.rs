@@ -338,9 +338,9 @@ pub(crate) fn pad(arena: &mut [u32], input: Place, rows: Rows, padding: &[i8]) {
 mod tests {
     use super::*;
     use crate::{
-        Shape,
+        Shape, Step,
         encode::{Network, encode, repair_crc},
-        testing::{Numbers, Plain, any_network, assert_equals_oracle, convolution, network, oracle},
+        testing::{Numbers, Plain, any_network, convolution, network, oracle},
     };
     use proptest::prelude::*;
     use std::{vec, vec::Vec as List};
@@ -356,6 +356,7 @@ mod tests {
             let picture = Numbers(seed).picture(network.input);
             let blob = encode(&network).unwrap();
             let model = Model::load(&blob).unwrap();
+            let answer = oracle(&model, &picture);
             for backend in Backend::ALL {
                 let least = model.arena_len_on(backend);
                 assert!(model.plan_on(backend, least - 1).is_none());
@@ -370,7 +371,7 @@ mod tests {
                     if found != kernels {
                         let mut arena = vec![0xA5; plan.arena_len()];
                         let mut interpreter = Interpreter::on(backend, &model, &mut arena).unwrap();
-                        assert_equals_oracle(&mut interpreter, &picture);
+                        answer.assert_computed_by(&mut interpreter, &picture);
                         assert!(interpreter.known_answer_holds());
                     }
                     (before, kernels) = (after, found);
@@ -415,7 +416,8 @@ mod tests {
         assert!(is_winograd, "{plan}");
         let mut numbers = Numbers(7);
         for _ in 0..4 {
-            assert_equals_oracle(&mut interpreter, &numbers.picture(CIFAR));
+            let picture = numbers.picture(CIFAR);
+            oracle(&model, &picture).assert_computed_by(&mut interpreter, &picture);
         }
     }
 
@@ -429,6 +431,9 @@ mod tests {
     fn plans_of_the_committed_shapes() {
         let blob = encode(&committed_shapes()).unwrap();
         let model = Model::load(&blob).unwrap();
+        let of_operations = model.operations().map(|view| view.operation.multiply_accumulates(view.input));
+        assert_eq!(of_operations.sum::<u64>(), 38_896_896);
+        assert_eq!(model.steps().iter().map(Step::multiply_accumulates).sum::<u64>(), 38_896_896);
         let plan_on = |backend, arena_len| {
             let plan = model.plan_on(backend, arena_len).unwrap();
             let steps = plan.steps().zip(model.steps());

@@ -23,6 +23,45 @@ pub struct Answer {
     pub logits: Vec<i32>,
 }
 
+impl Answer {
+    /// Checks that an interpreter computes this from `picture`: every row of every step, the logits, and the same again with the rows of
+    /// the picture handed in one by one.
+    ///
+    /// # Panics
+    ///
+    /// If it computes something else.
+    pub fn assert_computed_by(&self, interpreter: &mut Interpreter, picture: &[u8]) {
+        let model = interpreter.model();
+        let (classification, recorder) = record(interpreter, picture);
+        assert_eq!(classification.logits, self.logits.as_slice());
+        let steps = model.steps();
+        assert_eq!(recorder.steps.len(), steps.len());
+        // A pool does not need the last of an odd number of rows, and then other steps need fewer rows as well.
+        let leaves_out_rows =
+            steps.iter().any(|step| step.kind == OperationKind::MaxPool && step.input.height % 2 == 1);
+        for (index, found) in recorder.steps.iter().enumerate() {
+            let Some(next) = steps.get(index + 1) else {
+                assert!(found.is_empty());
+                break;
+            };
+            // A step's output is that of its last operation.
+            let mut expected = &self.activations[next.operation - 1][..];
+            if leaves_out_rows {
+                expected = &expected[..found.len()];
+            }
+            let (step, plan) = (&steps[index], interpreter.plan());
+            assert!(found == expected, "step {index}, {step:?}\n{plan}");
+        }
+        let mut last = None;
+        for row in picture.chunks(model.input_shape().row_len()) {
+            assert_eq!(last, None, "a classification before the last row");
+            let pushed = interpreter.push_row(row, &mut ());
+            last = pushed.expect("the row has the network's width");
+        }
+        assert_eq!(last, Some(classification));
+    }
+}
+
 /// Computes a network by the definition of its operations.
 ///
 /// # Panics
@@ -93,39 +132,6 @@ pub fn record(interpreter: &mut Interpreter, picture: &[u8]) -> (Classification,
     let classification = interpreter.classify_with(picture, &mut recorder);
     let classification = classification.expect("the picture has the network's shape");
     (classification, recorder)
-}
-
-/// Checks an interpreter against the oracle: every row of every step, the logits, and the same again with the rows of the picture
-/// handed in one by one.
-pub fn assert_equals_oracle(interpreter: &mut Interpreter, picture: &[u8]) {
-    let model = interpreter.model();
-    let answer = oracle(model, picture);
-    let (classification, recorder) = record(interpreter, picture);
-    assert_eq!(classification.logits, answer.logits.as_slice());
-    let steps = model.steps();
-    assert_eq!(recorder.steps.len(), steps.len());
-    // A pool does not need the last of an odd number of rows, and then other steps need fewer rows as well.
-    let leaves_out_rows = steps.iter().any(|step| step.kind == OperationKind::MaxPool && step.input.height % 2 == 1);
-    for (index, found) in recorder.steps.iter().enumerate() {
-        let Some(next) = steps.get(index + 1) else {
-            assert!(found.is_empty());
-            break;
-        };
-        // A step's output is that of its last operation.
-        let mut expected = &answer.activations[next.operation - 1][..];
-        if leaves_out_rows {
-            expected = &expected[..found.len()];
-        }
-        let (step, plan) = (&steps[index], interpreter.plan());
-        assert!(found == expected, "step {index}, {step:?}\n{plan}");
-    }
-    let mut last = None;
-    for row in picture.chunks(model.input_shape().row_len()) {
-        assert_eq!(last, None, "a classification before the last row");
-        let pushed = interpreter.push_row(row, &mut ());
-        last = pushed.expect("the row has the network's width");
-    }
-    assert_eq!(last, Some(classification));
 }
 
 /// A generator of numbers without a distribution to speak of: splitmix64.
