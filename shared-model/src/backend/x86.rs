@@ -43,36 +43,59 @@ fn extensions() -> u8 {
 #[cold]
 fn find_out() -> u8 {
     if cfg!(miri) {
-        let has = |has: bool, extension: u8| if has { extension } else { 0 };
-        return has(cfg!(target_feature = "avx2"), AVX2)
-            | has(cfg!(target_feature = "avxvnni"), AVX_VNNI)
-            | has(cfg!(target_feature = "avx512vnni"), AVX512_VNNI);
+        let of = |has: bool, extension: u8| if has { extension } else { 0 };
+        return of(cfg!(target_feature = "avx2"), AVX2)
+            | of(cfg!(target_feature = "avxvnni"), AVX_VNNI)
+            | of(cfg!(target_feature = "avx512vnni"), AVX512_VNNI);
     }
-    let bits = |register: u32, bits: &[u32]| bits.iter().all(|bit| register >> bit & 1 == 1);
     let (last, basic) = (__cpuid(0).eax, __cpuid(1).ecx);
     // OSXSAVE and AVX.
-    if last < 7 || !bits(basic, &[27, 28]) {
+    if last < 7 || !has(basic, &[27, 28]) {
         return 0;
     }
     // SAFETY: OSXSAVE says that the instruction exists and that the system allows it.
     let kept = unsafe { xcr0() } as u32;
-    let (features, further) = (__cpuid_count(7, 0), __cpuid_count(7, 1));
-    // The registers of SSE and AVX.
-    if !bits(kept, &[1, 2]) || !bits(features.ebx, &[5]) {
-        return 0;
+    let (seven, further) = (__cpuid_count(7, 0), __cpuid_count(7, 1));
+    Registers { basic, kept, seven: [seven.eax, seven.ebx, seven.ecx], further: further.eax }.extensions()
+}
+
+/// Whether all of these bits of a register are set.
+fn has(register: u32, bits: &[u32]) -> bool {
+    bits.iter().all(|bit| register >> bit & 1 == 1)
+}
+
+/// What a processor with AVX says about itself.
+struct Registers {
+    /// Leaf 1, ECX.
+    basic: u32,
+    /// XCR0: the registers that the system keeps.
+    kept: u32,
+    /// Leaf 7: EAX, EBX, ECX.
+    seven: [u32; 3],
+    /// The second leaf of leaf 7, EAX.
+    further: u32,
+}
+
+impl Registers {
+    fn extensions(&self) -> u8 {
+        let [last, features, more_features] = self.seven;
+        // The registers of SSE and AVX.
+        if !has(self.kept, &[1, 2]) || !has(features, &[5]) {
+            return 0;
+        }
+        let mut found = AVX2;
+        // A processor without the second leaf of leaf 7 gives zeros there.
+        if last >= 1 && has(self.further, &[4]) {
+            found |= AVX_VNNI;
+        }
+        // The masks and both parts of the registers of AVX-512; its foundation, VNNI, and FMA and F16C, which the compiler takes the
+        // foundation to imply.
+        let has_vnni = has(features, &[16]) && has(more_features, &[11]) && has(self.basic, &[12, 29]);
+        if has(self.kept, &[5, 6, 7]) && has_vnni {
+            found |= AVX512_VNNI;
+        }
+        found
     }
-    let mut found = AVX2;
-    // A processor without the second leaf of leaf 7 gives zeros there.
-    if features.eax >= 1 && bits(further.eax, &[4]) {
-        found |= AVX_VNNI;
-    }
-    // The masks and both parts of the registers of AVX-512; its foundation, VNNI, and FMA and F16C, which the compiler takes the foundation
-    // to imply.
-    let has_vnni = bits(features.ebx, &[16]) && bits(features.ecx, &[11]) && bits(basic, &[12, 29]);
-    if bits(kept, &[5, 6, 7]) && has_vnni {
-        found |= AVX512_VNNI;
-    }
-    found
 }
 
 #[target_feature(enable = "xsave")]
@@ -384,5 +407,46 @@ unsafe fn transpose_quads(weights: *const i8, filter: usize, filters: *mut i8, v
             // SAFETY: by the caller's promise.
             unsafe { _mm_storeu_si128(filters.add(128 * (4 * vector + word) + 4 * half).cast(), quads) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of every bit that is looked at, what a processor has without it.
+    #[test]
+    fn an_extension_needs_all_its_bits() {
+        const ALL: u8 = AVX2 | AVX_VNNI | AVX512_VNNI;
+        let set = |bits: &[u32]| bits.iter().map(|bit| 1 << bit).sum();
+        let of = |kept: &[u32], basic: &[u32], [last, features, more]: [&[u32]; 3], further: &[u32]| {
+            let seven = [set(last), set(features), set(more)];
+            Registers { basic: set(basic), kept: set(kept), seven, further: set(further) }.extensions()
+        };
+        let (kept, basic, seven, further) = ([1, 2, 5, 6, 7], [12, 29], [&[0][..], &[5, 16], &[11]], [4]);
+        assert_eq!(of(&kept, &basic, seven, &further), ALL);
+        let without_avx512 = ALL & !AVX512_VNNI;
+        let expected = [0, 0, without_avx512, without_avx512, without_avx512];
+        for (bit, expected) in kept.into_iter().zip(expected) {
+            let kept: std::vec::Vec<u32> = kept.into_iter().filter(|other| *other != bit).collect();
+            assert_eq!(of(&kept, &basic, seven, &further), expected, "bit {bit} of XCR0");
+        }
+        assert_eq!(of(&kept, &[12], seven, &further), without_avx512);
+        assert_eq!(of(&kept, &[29], seven, &further), without_avx512);
+        assert_eq!(of(&kept, &basic, [seven[0], &[16], seven[2]], &further), 0);
+        assert_eq!(of(&kept, &basic, [seven[0], &[5], seven[2]], &further), without_avx512);
+        assert_eq!(of(&kept, &basic, [seven[0], seven[1], &[]], &further), without_avx512);
+        assert_eq!(of(&kept, &basic, [&[], seven[1], seven[2]], &further), ALL & !AVX_VNNI);
+        assert_eq!(of(&kept, &basic, seven, &[]), ALL & !AVX_VNNI);
+    }
+
+    /// What the standard library finds out.
+    #[cfg(not(miri))]
+    #[test]
+    fn this_processor_has_them() {
+        assert_eq!(has_avx2(), std::is_x86_feature_detected!("avx2"));
+        let vnni = std::is_x86_feature_detected!("avxvnni")
+            || std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512vnni");
+        assert_eq!(has_vnni(), has_avx2() && vnni);
     }
 }
