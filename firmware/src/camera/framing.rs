@@ -283,6 +283,71 @@ mod tests {
         }
     }
 
+    /// That keeps what it was asked.
+    #[derive(Default)]
+    struct Asked {
+        view: View,
+        calls: Vec<&'static str>,
+    }
+
+    impl FrameSource for Asked {
+        const QUIET_MS: u32 = 9;
+
+        fn format(&self) -> FrameFormat {
+            FrameFormat { width: 2, height: 1, order: ByteOrder::BigEndian }
+        }
+
+        fn view(&self) -> Option<View> {
+            Some(self.view)
+        }
+
+        fn set_view(&mut self, view: View) {
+            self.view = view;
+        }
+
+        async fn initialize(&mut self) -> Result<(), Fault> {
+            self.calls.push("initialize");
+            Err(Fault::NoVsync)
+        }
+
+        async fn capture(&mut self, _frame: &mut Frame<'_>) -> Result<(), Fault> {
+            self.calls.push("capture");
+            Err(Fault::NoPixels)
+        }
+
+        async fn examine(&mut self, tell: &mut impl AsyncFnMut(Finding<'_>)) -> Result<(), Fault> {
+            tell(Finding::Compared { registers: 5 }).await;
+            Ok(())
+        }
+
+        async fn capture_test_pattern(&mut self, _frame: &mut Frame<'_>) -> Result<Pattern, Fault> {
+            self.calls.push("test pattern");
+            Ok(Pattern::Taken)
+        }
+    }
+
+    /// [`Framed`], and a reference, as boards have it.
+    #[test]
+    fn everything_else_is_passed_on() {
+        let mut source = Asked::default();
+        let mut framed = Framed::new(&mut source, Framing::DEFAULT).expect("it is the whole frame");
+        assert_eq!(Framed::<&mut Asked>::QUIET_MS, 9);
+        assert_eq!(framed.view(), Some(View::Scene));
+        framed.set_view(View::ColorBars);
+        assert_eq!(framed.view(), Some(View::ColorBars));
+        assert_eq!(block_on(framed.initialize()), Err(Fault::NoVsync));
+        let mut buffer = [0; 4];
+        let mut frame = Frame::new(&mut buffer);
+        assert_eq!(block_on(framed.capture(&mut frame)), Err(Fault::NoPixels));
+        let mut found = Vec::new();
+        let mut tell = async |finding: Finding<'_>| found.push(format!("{finding:?}"));
+        assert_eq!(block_on(framed.examine(&mut tell)), Ok(()));
+        assert_eq!(found, ["Compared { registers: 5 }"]);
+        assert_eq!(block_on(framed.capture_test_pattern(&mut frame)), Ok(Pattern::Taken));
+        assert_eq!(source.calls, ["initialize", "capture", "test pattern"]);
+        assert_eq!(source.view, View::ColorBars);
+    }
+
     #[test]
     fn a_region_that_is_empty_or_not_in_the_frame_is_refused() {
         let format = FrameFormat { width: 160, height: 120, order: ByteOrder::BigEndian };
