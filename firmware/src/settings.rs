@@ -656,6 +656,35 @@ mod tests {
         );
     }
 
+    /// What a person reads.
+    #[test]
+    fn every_setting_says_what_it_is() {
+        let blob = encode(&network(&[0, 0])).expect("the network is valid");
+        let model = Model::load(&blob).expect("the blob is good");
+        let (kept, unknown) = Kept::open(scope(), &entries(&["output=cat", "smoothing=none"]));
+        assert_eq!(unknown, None);
+        let lines = kept.keys().map(|key| {
+            let described = kept.describe(key, Some(model.graph()));
+            let Setting { key, value, default, meaning, note, .. } = described.setting();
+            let note = if note.is_empty() { "" } else { &std::format!("; {note}") };
+            std::format!("{key} {value} ({default}): {meaning}{note}")
+        });
+        let expected = [
+            "threshold model (model): the least probability of a class; below it the board is not sure; the model's is 9",
+            "smoothing none (exponential:96): how frames are combined into one verdict",
+            "interval none (none): the time from one frame to the next, at least; the processor sleeps meanwhile",
+            "region all (all): the part of the camera's frame that is looked at",
+            "orientation upright (upright): how the picture is turned",
+            "motion expected (expected): whether a frame that repeats bit for bit is a fault of the camera",
+            "view scene (scene): what the camera shows; color-bars test everything behind it",
+            "output cat:3:3 (off): the class for which the board's pin is high; this model has no such class: the pin stays low",
+            "pictures off (off): which frames are followed by their pictures before a computer asks for them",
+        ];
+        assert_eq!(lines.collect::<Vec<_>>(), expected);
+        let (known, _) = new().with("output", "class 1", Some(model.graph())).expect("it has this class");
+        assert_eq!(known.describe(Key::Output, Some(model.graph())).setting().note, "");
+    }
+
     #[test]
     fn a_board_has_what_its_hardware_has_and_the_longest_values_fit() {
         let bare = Scope { has_views: false, longest_interval_ms: 0, has_output: false, ..scope() };
