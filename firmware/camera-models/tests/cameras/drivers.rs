@@ -65,10 +65,12 @@ fn scene(width: u16, height: u16) -> Vec<u16> {
 
 #[test]
 fn ov2640_gives_the_whole_scene_in_qqvga_or_its_color_bars() {
-    assert_eq!(picture(&mut ov2640(View::Scene).driver), Ok(scene(160, 120)));
+    let mut driver = ov2640(View::Scene).driver;
+    assert_eq!((driver.view(), picture(&mut driver)), (Some(View::Scene), Ok(scene(160, 120))));
     let bars = [0xFFFF, 0xFFE0, 0x07FF, 0x07E0, 0xF81F, 0xF800, 0x001F, 0x0000];
     let bars: Vec<u16> = (0..120 * 160).map(|pixel| bars[pixel % 160 / 20]).collect();
-    assert_eq!(picture(&mut ov2640(View::ColorBars).driver), Ok(bars));
+    driver.set_view(View::ColorBars);
+    assert_eq!((driver.view(), picture(&mut driver)), (Some(View::ColorBars), Ok(bars)));
 }
 
 #[test]
