@@ -391,6 +391,16 @@ mod tests {
     const CAPTURE: Call = Call::Capture { waited_ms: 0 };
     const INITIALIZE: Call = Call::Initialize { waited_ms: 0 };
 
+    /// Six frames alike, be they black.
+    #[test]
+    fn a_camera_has_settled_after_six_frames_alike() {
+        for mean in [0, 100] {
+            let mut settling = Settling::new();
+            let is_moving: Vec<_> = (0..7).map(|_| settling.is_moving([mean; 3])).collect();
+            assert_eq!(is_moving, [true, true, true, true, true, false, false], "{mean}");
+        }
+    }
+
     #[test]
     fn each_frame_has_its_outcome_and_what_comes_before_the_next() {
         let lost = Fault::WrongLength { expected: 4, found: 6 };
