@@ -292,6 +292,19 @@ mod tests {
         for happens in [Class(1), Class(1), Marked(0), NotSure, NotSure, NoFrame, NotSure, Class(9)] {
             tell(&mut lines, happens);
         }
+        for note in ["", "it has gone back"] {
+            let models = [protocol::ModelInfo { state: protocol::ModelState::Failed, crc32: 1, len: 2 }; 2];
+            let models = protocol::Models {
+                active: 0,
+                models,
+                room: 3,
+                format_version: 4,
+                memory: 5,
+                needs_signature: false,
+                note,
+            };
+            block_on(lines.report(&Message::Models(models)));
+        }
         let long = "ö".repeat(400);
         block_on(lines.report(&Message::BootFailure(protocol::BootFailure { code: 1, text: &long })));
         let text = String::from_utf8(written.take()).expect("whole characters");
@@ -308,6 +321,7 @@ mod tests {
                 &format!("fault: {fault}"),
                 "not sure",
                 "a class without a name 87 %",
+                "models: it has gone back",
             ]
         );
         assert!(last.starts_with("not classifying: ööö") && last.len() > 500 && last.len() <= 510, "{}", last.len());
