@@ -92,6 +92,18 @@ fn ov2640_holds_every_documented_value_after_initialization() {
     assert_eq!(examined(&mut driver), (Vec::new(), 38));
 }
 
+/// No test can tell what reserved registers do: that none of the values taken from the reference settings changes unnoticed.
+#[test]
+fn ov2640_has_the_reference_settings() {
+    let settings: Vec<u8> = CONFIGURATION
+        .iter()
+        .flat_map(|table| *table)
+        .flat_map(|(register, value)| [register.bank as u8, register.address, *value])
+        .collect();
+    let sum = settings.iter().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add((*byte).into()));
+    assert_eq!((settings.len() / 3, sum), (161, 2_700_061_313));
+}
+
 #[test]
 fn ov2640_model_refuses_what_sccb_does_not_have() {
     let mut sccb = ov2640(View::Scene).model;
