@@ -369,6 +369,13 @@ mod tests {
             chip.write(16, &[1; 4]).expect("it is erased");
             assert_eq!((word(&mut chip, 16), chip.wear(1)), (Ok([1; 4]), 2));
         }
+        // Without a code, what is left can be read.
+        let mut chip = chip(false);
+        chip.write(16, &[0x41; 16]).expect("it is erased");
+        chip.cut_power_at(0, Cut::Torn);
+        assert_eq!(chip.erase(16, 32), Err(FlashError::PowerOff));
+        chip.power_on();
+        assert_eq!([word(&mut chip, 16), word(&mut chip, 28)], [Ok([0xFF; 4]), Ok([0xEB; 4])]);
     }
 
     #[test]
