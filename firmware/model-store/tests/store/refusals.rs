@@ -3,7 +3,8 @@
 use crate::support::{
     Answer, Board, Offer, SECRET, SmallH743, committed_blob, crc32, renamed_blob, small_blob, small_h743,
 };
-use model_store::{Slot, Updater, signature};
+use flash_models::NorFlashModel;
+use model_store::{Layout, Slot, Updater, signature};
 use protocol::{ChunkKind, ModelRequest, ModelSender, Request, chunks};
 use shared_model::encode::repair_crc;
 
@@ -206,4 +207,28 @@ fn signatures_are_those_that_other_programs_make() {
         hex(&signature::public_key(&SECRET)),
         "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c"
     );
+}
+
+#[test]
+fn a_layout_has_whole_sectors_and_pages() {
+    let slots = || [0..64, 64..128];
+    let layout = |slots, record, page, erase_step| {
+        std::panic::catch_unwind(|| Layout::new::<NorFlashModel<Vec<u8>, 4, 32>>(slots, record, page, erase_step))
+            .is_ok()
+    };
+    assert!(layout(slots(), 128..192, 16, 64));
+    for (slots, record, page, erase_step) in [
+        ([0..0, 64..128], 128..192, 16, 64),
+        ([0..64, 96..96], 128..192, 16, 64),
+        ([16..64, 64..128], 128..192, 16, 64),
+        ([0..64, 64..112], 128..192, 16, 64),
+        (slots(), 128..176, 16, 64),
+        (slots(), 128..160, 16, 64),
+        (slots(), 128..192, 2, 64),
+        (slots(), 128..192, 12, 64),
+        (slots(), 128..192, 64, 64),
+        (slots(), 128..192, 16, 48),
+    ] {
+        assert!(!layout(slots, record.clone(), page, erase_step), "{record:?} {page} {erase_step}");
+    }
 }
