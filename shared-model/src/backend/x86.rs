@@ -56,7 +56,8 @@ fn find_out() -> u8 {
     // SAFETY: OSXSAVE says that the instruction exists and that the system allows it.
     let kept = unsafe { xcr0() } as u32;
     let (seven, further) = (__cpuid_count(7, 0), __cpuid_count(7, 1));
-    Registers { basic, kept, seven: [seven.eax, seven.ebx, seven.ecx], further: further.eax }.extensions()
+    Registers { basic, kept, last: seven.eax, features: seven.ebx, more_features: seven.ecx, further: further.eax }
+        .extensions()
 }
 
 /// Whether all of these bits of a register are set.
@@ -65,32 +66,36 @@ fn has(register: u32, bits: &[u32]) -> bool {
 }
 
 /// What a processor with AVX says about itself.
+#[derive(Clone, Copy, Debug)]
 struct Registers {
     /// Leaf 1, ECX.
     basic: u32,
     /// XCR0: the registers that the system keeps.
     kept: u32,
-    /// Leaf 7: EAX, EBX, ECX.
-    seven: [u32; 3],
+    /// Leaf 7, EAX: the last of its leaves.
+    last: u32,
+    /// Leaf 7, EBX.
+    features: u32,
+    /// Leaf 7, ECX.
+    more_features: u32,
     /// The second leaf of leaf 7, EAX.
     further: u32,
 }
 
 impl Registers {
     fn extensions(&self) -> u8 {
-        let [last, features, more_features] = self.seven;
         // The registers of SSE and AVX.
-        if !has(self.kept, &[1, 2]) || !has(features, &[5]) {
+        if !has(self.kept, &[1, 2]) || !has(self.features, &[5]) {
             return 0;
         }
         let mut found = AVX2;
         // A processor without the second leaf of leaf 7 gives zeros there.
-        if last >= 1 && has(self.further, &[4]) {
+        if self.last >= 1 && has(self.further, &[4]) {
             found |= AVX_VNNI;
         }
         // The masks and both parts of the registers of AVX-512; its foundation, VNNI, and FMA and F16C, which the compiler takes the
         // foundation to imply.
-        let has_vnni = has(features, &[16]) && has(more_features, &[11]) && has(self.basic, &[12, 29]);
+        let has_vnni = has(self.features, &[16]) && has(self.more_features, &[11]) && has(self.basic, &[12, 29]);
         if has(self.kept, &[5, 6, 7]) && has_vnni {
             found |= AVX512_VNNI;
         }
@@ -417,27 +422,33 @@ mod tests {
     /// Of every bit that is looked at, what a processor has without it.
     #[test]
     fn an_extension_needs_all_its_bits() {
-        const ALL: u8 = AVX2 | AVX_VNNI | AVX512_VNNI;
         let set = |bits: &[u32]| bits.iter().map(|bit| 1 << bit).sum();
-        let of = |kept: &[u32], basic: &[u32], [last, features, more]: [&[u32]; 3], further: &[u32]| {
-            let seven = [set(last), set(features), set(more)];
-            Registers { basic: set(basic), kept: set(kept), seven, further: set(further) }.extensions()
+        let all = Registers {
+            basic: set(&[12, 29]),
+            kept: set(&[1, 2, 5, 6, 7]),
+            last: 1,
+            features: set(&[5, 16]),
+            more_features: set(&[11]),
+            further: set(&[4]),
         };
-        let (kept, basic, seven, further) = ([1, 2, 5, 6, 7], [12, 29], [&[0][..], &[5, 16], &[11]], [4]);
-        assert_eq!(of(&kept, &basic, seven, &further), ALL);
-        let without_avx512 = ALL & !AVX512_VNNI;
-        let expected = [0, 0, without_avx512, without_avx512, without_avx512];
-        for (bit, expected) in kept.into_iter().zip(expected) {
-            let kept: std::vec::Vec<u32> = kept.into_iter().filter(|other| *other != bit).collect();
-            assert_eq!(of(&kept, &basic, seven, &further), expected, "bit {bit} of XCR0");
+        assert_eq!(all.extensions(), AVX2 | AVX_VNNI | AVX512_VNNI);
+        let without_avx512 = AVX2 | AVX_VNNI;
+        for (registers, expected) in [
+            (Registers { kept: set(&[2, 5, 6, 7]), ..all }, 0),
+            (Registers { kept: set(&[1, 5, 6, 7]), ..all }, 0),
+            (Registers { kept: set(&[1, 2, 6, 7]), ..all }, without_avx512),
+            (Registers { kept: set(&[1, 2, 5, 7]), ..all }, without_avx512),
+            (Registers { kept: set(&[1, 2, 5, 6]), ..all }, without_avx512),
+            (Registers { basic: set(&[12]), ..all }, without_avx512),
+            (Registers { basic: set(&[29]), ..all }, without_avx512),
+            (Registers { features: set(&[16]), ..all }, 0),
+            (Registers { features: set(&[5]), ..all }, without_avx512),
+            (Registers { more_features: 0, ..all }, without_avx512),
+            (Registers { last: 0, ..all }, AVX2 | AVX512_VNNI),
+            (Registers { further: 0, ..all }, AVX2 | AVX512_VNNI),
+        ] {
+            assert_eq!(registers.extensions(), expected, "{registers:x?}");
         }
-        assert_eq!(of(&kept, &[12], seven, &further), without_avx512);
-        assert_eq!(of(&kept, &[29], seven, &further), without_avx512);
-        assert_eq!(of(&kept, &basic, [seven[0], &[16], seven[2]], &further), 0);
-        assert_eq!(of(&kept, &basic, [seven[0], &[5], seven[2]], &further), without_avx512);
-        assert_eq!(of(&kept, &basic, [seven[0], seven[1], &[]], &further), without_avx512);
-        assert_eq!(of(&kept, &basic, [&[], seven[1], seven[2]], &further), ALL & !AVX_VNNI);
-        assert_eq!(of(&kept, &basic, seven, &[]), ALL & !AVX_VNNI);
     }
 
     /// What the standard library finds out.

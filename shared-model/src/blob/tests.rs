@@ -7,7 +7,7 @@ use crate::{
     encode::{KnownPicture, Network, assemble, decoded, encode, repair_crc, unanswered, write},
     graph::{KnownImage, Message},
     ops::{AveragePool, Convolution, Dense, Epilogue, MaxPool, Operation, Output, Weights},
-    testing::{Numbers, Plain, network, oracle},
+    testing::{Answer, Numbers, Plain, network, oracle},
 };
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -589,33 +589,31 @@ fn the_vector_computes_this_and_is_written_again() {
     let message = [b"\x04", &blob[24 + 5..end]].concat();
     let written = encode(&decoded(&model)).unwrap();
     assert!(written == assemble(&message, &blob[end.next_multiple_of(16)..]).unwrap());
+    let answered = |picture: List<u8>| (oracle(&model, &picture), picture);
     // Outputs of all operations, one after the other; logits as four bytes, little-endian.
-    let outputs = |picture: &List<u8>| {
-        let answer = oracle(&model, picture);
-        let logits = answer.logits.into_iter().flat_map(i32::to_le_bytes);
+    let outputs = |answer: &Answer| {
+        let logits = answer.logits.iter().flat_map(|logit| logit.to_le_bytes());
         let activations = answer.activations.concat().into_iter();
         let activations: List<u8> = activations.map(|value| value as u8).collect();
         (activations, logits.collect::<List<u8>>())
     };
-    let pattern: List<u8> = model.known_pixels().collect();
-    assert_eq!(sha256(&outputs(&pattern).0), "45810e4a8da9590caf71dc09ea18a07b0396f90db0d0a7583220f2eccf023c37");
+    let pattern = answered(model.known_pixels().collect());
+    assert_eq!(sha256(&outputs(&pattern.0).0), "45810e4a8da9590caf71dc09ea18a07b0396f90db0d0a7583220f2eccf023c37");
     let mut numbers = Numbers(1);
-    let pictures: List<_> = (0..100).map(|_| numbers.picture(model.input_shape())).collect();
-    let all = pictures.iter().map(outputs);
+    let pictures: List<_> = (0..100).map(|_| answered(numbers.picture(model.input_shape()))).collect();
+    let all = pictures.iter().map(|(answer, _)| outputs(answer));
     let all: List<_> = all.map(|(activations, logits)| [activations, logits].concat()).collect();
     assert_eq!(sha256(&all.concat()), "5ee95d10fd621e9cafa1ae499a7791ef41d80174543ab9bbbcbfcde9f8213076");
-    let answers: List<_> =
-        pictures.iter().chain([&pattern]).map(|picture| (picture, oracle(&model, picture))).collect();
     for backend in Backend::ALL {
         // What is in an arena, and where it lies, do not matter.
         for (shift, more, paint) in [(0, 0, 0), (1, 16, 0x7F), (2, 64, 0x80), (3, 256, 0xFF)] {
             let mut memory = vec![paint; shift + model.arena_len_on(backend) + more];
             let arena = &mut memory[shift..];
             let mut interpreter = Interpreter::on(backend, &model, arena).unwrap();
-            for (picture, answer) in &answers {
+            for (answer, picture) in pictures.iter().chain([&pattern]) {
                 answer.assert_computed_by(&mut interpreter, picture);
             }
-            let found = interpreter.classify(&pattern).unwrap();
+            let found = interpreter.classify(&pattern.1).unwrap();
             assert_eq!(found.logits, [39, 78, 6]);
             assert_eq!(found.probabilities(), [13_827, 46_777, 4930]);
             assert_eq!(found.decide(&model.graph().decision), Some(1));

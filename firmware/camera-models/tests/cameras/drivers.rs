@@ -60,6 +60,19 @@ fn picture(source: &mut impl FrameSource) -> Result<Vec<u16>, Fault> {
     capture(source)
 }
 
+/// The registers that an examination finds changed, with their banks and what they are, and how many it compared.
+fn examined(source: &mut impl FrameSource) -> (Vec<(u8, u8, u8)>, u16) {
+    let (mut changed, mut compared) = (Vec::new(), 0);
+    let mut tell = async |finding: Finding<'_>| match finding {
+        Finding::Product { is_known, .. } => assert!(is_known),
+        Finding::Register { bank, address, found, .. } => changed.push((bank, address, found)),
+        Finding::Compared { registers } => compared = registers,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(block_on(source.examine(&mut tell)), Ok(()));
+    (changed, compared)
+}
+
 fn scene(width: u16, height: u16) -> Vec<u16> {
     pixels(&Stage::new(Sight::MovingBlocks), width, height).collect()
 }
@@ -118,19 +131,6 @@ fn ov2640_model_refuses_what_sccb_does_not_have() {
     }
     assert_eq!(block_on(sccb.read(0x30, &mut value)), Ok(()));
     assert_eq!(value, [0x26]);
-}
-
-/// The registers that an examination finds changed, with their banks and what they are, and how many it compared.
-fn examined(source: &mut impl FrameSource) -> (Vec<(u8, u8, u8)>, u16) {
-    let (mut changed, mut compared) = (Vec::new(), 0);
-    let mut tell = async |finding: Finding<'_>| match finding {
-        Finding::Product { is_known, .. } => assert!(is_known),
-        Finding::Register { bank, address, found, .. } => changed.push((bank, address, found)),
-        Finding::Compared { registers } => compared = registers,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(block_on(source.examine(&mut tell)), Ok(()));
-    (changed, compared)
 }
 
 /// Every size, format and enabling register counts in the model: one that is wrong after initialization spoils the frame, and an
